@@ -369,7 +369,9 @@ unsafe fn start_timer(l: *mut lua_State, kind: TimerKind, delay_ms: u64) -> c_in
         let host = host();
         let current = host.current.and_then(|slot| host.vars.get(slot));
         let started_by = current.map(|v| v.id);
-        let id = host.timers.start(kind, host.turn.now + delay_ms, started_by) as i64;
+        let id = host
+            .timers
+            .start(kind, host.turn.now + delay_ms, started_by) as i64;
         keep_function(l, 2, id);
         ffi::lua_pushinteger(l, id);
         1
