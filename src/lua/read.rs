@@ -351,9 +351,8 @@ pub(super) unsafe fn push_method(l: *mut lua_State, k: *mut Kernel, key: u32) {
 pub(super) unsafe fn cell_of(k: *mut Kernel, slot: Slot) -> Option<*mut Cell> {
     // SAFETY: as promised by the caller.
     unsafe {
-        (&mut (*k).cells)
-            .get_mut(slot as usize)
-            .map(|cell| &raw mut *cell)
+        let cells = &mut (*k).cells;
+        cells.get_mut(slot as usize).map(|cell| &raw mut *cell)
     }
 }
 

@@ -248,11 +248,12 @@ pub(super) unsafe extern "C-unwind" fn unbind_op(l: *mut lua_State) -> c_int {
         }
         ffi::lua_pushnil(l);
         set_aux(l, k, super::handle::handle_key(slot));
-        if wrapped && ffi::lua_type(l, VALUE) == ffi::LUA_TTABLE {
-            if ffi::lua_getfield(l, VALUE, c"destroy".as_ptr()) == ffi::LUA_TFUNCTION {
-                ffi::lua_pushvalue(l, VALUE);
-                ffi::lua_callk(l, 1, 0, 0, None);
-            }
+        if wrapped
+            && ffi::lua_type(l, VALUE) == ffi::LUA_TTABLE
+            && ffi::lua_getfield(l, VALUE, c"destroy".as_ptr()) == ffi::LUA_TFUNCTION
+        {
+            ffi::lua_pushvalue(l, VALUE);
+            ffi::lua_callk(l, 1, 0, 0, None);
         }
         0
     }
