@@ -1,1 +1,3 @@
-
+//! Lunette: live Lua objects as web pages.
+pub mod core;
+pub mod wire;
