@@ -82,12 +82,12 @@ fn a_write_is_echoed_to_other_variables_of_the_path_only() {
 fn watching_again_sends_the_value_and_all_properties() {
     let server = serve("counter");
     let mut page = Page::counter(&server, &browse(&server));
-    let whole = json!({"type": "update", "data": {
-        "varId": 2, "value": 0, "properties": {"access": "r", "elementId": "ui-1", "path": "count"}}});
-    assert_eq!(page.say(&[watch(2)]), [whole.clone()]);
+    let whole = [json!({"type": "update", "data": {
+        "varId": 2, "value": 0, "properties": {"access": "r", "elementId": "ui-1", "path": "count"}}})];
+    assert_eq!(page.say(&[watch(2)]), whole);
     assert_eq!(
         page.say(&[json!({"type": "get", "data": {"varIds": [2]}})]),
-        [whole]
+        whole
     );
 }
 
