@@ -18,8 +18,8 @@ pub struct Header {
     pub engine: String,
     pub arch: String,
     pub pointer_bits: u32,
-    /// How the Lua state's memory is laid out, as the runtime numbers it.
-    pub arena_class: u32,
+    /// Bytes of address space that a Lua state's memory has, which decides where its objects lie.
+    pub arena_class: u64,
     /// Which Lua.
     pub dialect: String,
     pub session: SessionId,
@@ -33,7 +33,7 @@ impl Header {
         session: SessionId,
         site: Site,
         limits: SessionLimits,
-        arena_class: u32,
+        arena_class: u64,
         dialect: &str,
     ) -> Header {
         Header {
@@ -54,7 +54,7 @@ impl Header {
         push_bytes(&mut body, self.engine.as_bytes());
         push_bytes(&mut body, self.arch.as_bytes());
         push_varint(&mut body, u64::from(self.pointer_bits));
-        push_varint(&mut body, u64::from(self.arena_class));
+        push_varint(&mut body, self.arena_class);
         push_bytes(&mut body, self.dialect.as_bytes());
         push_varint(&mut body, self.session.0);
         push_limits(&self.limits, &mut body);
@@ -109,7 +109,7 @@ fn read_body(body: &[u8]) -> Option<Header> {
     let engine = from.text()?.to_owned();
     let arch = from.text()?.to_owned();
     let pointer_bits = u32::try_from(from.varint()?).ok()?;
-    let arena_class = u32::try_from(from.varint()?).ok()?;
+    let arena_class = from.varint()?;
     let dialect = from.text()?.to_owned();
     let session = SessionId(from.varint()?);
     let limits = read_limits(&mut from)?;

@@ -65,7 +65,7 @@ use crate::core::id::ConnectionId;
 
 pub use header::Header;
 pub use reader::{Reader, Record, Records};
-pub use transcript::{push_frame, transcript};
+pub use transcript::{show_frame, transcript};
 pub use writer::{Recorder, Writer};
 
 /// The version of the format that is written and read.

@@ -1,6 +1,6 @@
 //! A recording as text that people and `diff` can read.
 
-use std::fmt::Write;
+use std::fmt::{self, Write};
 
 use serde_json::value::RawValue;
 
@@ -60,34 +60,42 @@ fn push_header(out: &mut String, header: &Header) {
 }
 
 fn push_record(out: &mut String, record: &Record<'_>) {
-    match record.event {
-        RawEvent::SessionOpened { seed } => push_line(out, format_args!("opened seed {seed:016x}")),
-        RawEvent::FrontendJoined { connection } => {
-            push_line(out, format_args!("{connection} joined"))
-        }
-        RawEvent::FrontendLeft { connection } => push_line(out, format_args!("{connection} left")),
-        RawEvent::Frame { connection, text } => {
-            push_frame(out, &format!("{connection} > "), text.as_bytes());
-        }
-        RawEvent::TimersDue => push_line(out, format_args!("timers due")),
-    }
+    push_line(out, format_args!("{}", record.event));
     for output in &record.outputs {
-        match *output {
+        let output = output.to_string().replace('\n', "\n  ");
+        push_line(out, format_args!("  {output}"));
+    }
+}
+
+impl fmt::Display for RawEvent<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            RawEvent::SessionOpened { seed } => write!(f, "opened seed {seed:016x}"),
+            RawEvent::FrontendJoined { connection } => write!(f, "{connection} joined"),
+            RawEvent::FrontendLeft { connection } => write!(f, "{connection} left"),
+            RawEvent::Frame { connection, text } => {
+                f.write_str(&show_frame(&format!("{connection} > "), text.as_bytes()))
+            }
+            RawEvent::TimersDue => f.write_str("timers due"),
+        }
+    }
+}
+
+impl fmt::Display for Output<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
             Output::Frame { connection, text } => {
-                push_frame(out, &format!("  {connection} < "), text);
+                f.write_str(&show_frame(&format!("{connection} < "), text))
             }
             Output::Close {
                 connection,
                 code,
                 reason,
-            } => push_line(out, format_args!("  {connection} closed {code} {reason}")),
+            } => write!(f, "{connection} closed {code} {}", one_line(reason)),
             Output::SessionFailed { description } => {
-                push_line(
-                    out,
-                    format_args!("  session failed: {}", one_line(description)),
-                );
+                write!(f, "session failed: {}", one_line(description))
             }
-            Output::SessionEnded => push_line(out, format_args!("  session ended")),
+            Output::SessionEnded => f.write_str("session ended"),
         }
     }
 }
@@ -97,27 +105,16 @@ fn push_line(out: &mut String, line: std::fmt::Arguments<'_>) {
     let _ = writeln!(out, "{line}");
 }
 
-/// Appends `lead` and a frame. The messages of an array stand below one another; nothing else of
-/// the frame's bytes is changed, but control characters are shown as escapes.
-pub fn push_frame(out: &mut String, lead: &str, frame: &[u8]) {
+/// `lead` and a frame. The messages of an array stand below one another; nothing else of the frame's
+/// bytes is changed, but control characters are shown as escapes.
+pub fn show_frame(lead: &str, frame: &[u8]) -> String {
     let text = String::from_utf8_lossy(frame);
-    out.push_str(lead);
-    match messages(&text) {
-        Some(messages) => {
-            let indent = " ".repeat(lead.len() + 1);
-            out.push('[');
-            for (i, message) in messages.iter().enumerate() {
-                if i > 0 {
-                    out.push_str(",\n");
-                    out.push_str(&indent);
-                }
-                out.push_str(&one_line(message.get()));
-            }
-            out.push(']');
-        }
-        None => out.push_str(&one_line(&text)),
-    }
-    out.push('\n');
+    let Some(messages) = messages(&text) else {
+        return format!("{lead}{}", one_line(&text));
+    };
+    let indent = format!(",\n{}", " ".repeat(lead.len() + 1));
+    let lines: Vec<String> = messages.iter().map(|m| one_line(m.get())).collect();
+    format!("{lead}[{}]", lines.join(&indent))
 }
 
 /// The messages of a frame that is an array without white space between them.
