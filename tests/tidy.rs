@@ -193,7 +193,7 @@ fn files_and_functions_fit_a_mind() {
             ));
         }
         let code = without_test_modules(&file.code);
-        for (line, name, length) in functions(&code) {
+        for (line, name, length) in functions(code) {
             if length > FUNCTION_LINES_MAX {
                 complaints.push(format!(
                     "{}:{line}: fn {name} has {length} lines, at most {FUNCTION_LINES_MAX}: name its parts",
