@@ -43,6 +43,8 @@ impl Runtime for CounterRuntime {
 }
 
 impl Script for Counter {
+    fn forget_watch(&mut self, _: &mut Host, _: WatchHandle) {}
+
     fn begin_event(&mut self) {
         self.count += self.step;
     }
