@@ -86,6 +86,10 @@ fn scripts_give_their_transcripts() {
     );
 }
 
+fn runtime() -> LuaRuntime {
+    LuaRuntime::new().expect("a runtime can be made")
+}
+
 /// Runs a script. Returns its text with what came out, and what is wrong with its recording.
 fn play(name: &str, script: &str) -> (String, Option<String>) {
     let (head, steps) = read_head(name, script);
@@ -200,7 +204,7 @@ impl Stage {
         let header = Header::here(SESSION, head.site, head.limits, 0, "golden");
         Stage {
             name: name.to_owned(),
-            manager: SessionManager::new(LuaRuntime::default(), config),
+            manager: SessionManager::new(runtime(), config),
             writer: Writer::create(&recording, &header).expect("a recording can be made"),
             recording,
             log_level: head.log_level,
@@ -329,7 +333,7 @@ impl Stage {
     fn check_recording(self) -> Option<String> {
         let reader = Reader::open(&self.recording).expect("what was just written can be read");
         let _ = fs::remove_file(&self.recording);
-        let report = replay(&reader, |_| LuaRuntime::default());
+        let report = replay(&reader, |_| runtime());
         (report.exit_code() != 0).then(|| format!("its recording does not replay:\n{report}"))
     }
 }
