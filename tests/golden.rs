@@ -135,7 +135,9 @@ fn read_head<'a>(name: &str, script: &'a str) -> (Head, &'a str) {
                 content.extend_from_slice(line.as_bytes());
             }
             (["limits", settings @ ..], false) => {
-                settings.iter().for_each(|s| set_limit(name, &mut limits, s));
+                settings
+                    .iter()
+                    .for_each(|s| set_limit(name, &mut limits, s));
             }
             (["log", level], false) => log_level = level.parse().ok(),
             ([], false) => {}
@@ -159,7 +161,9 @@ fn set_limit(name: &str, limits: &mut SessionLimits, setting: &str) {
     let number: u64 = match value {
         "true" => 1,
         "false" => 0,
-        _ => value.parse().unwrap_or_else(|_| panic!("{name}: no number: {setting}")),
+        _ => value
+            .parse()
+            .unwrap_or_else(|_| panic!("{name}: no number: {setting}")),
     };
     match limit {
         "lua_memory" => limits.lua_memory = number as usize,
@@ -344,7 +348,10 @@ fn batch(name: &str, user_event: bool, short: &str) -> String {
     for part in short.split("; ") {
         message(part, &mut messages).unwrap_or_else(|| panic!("{name}: no such message: {part}"));
     }
-    format!(r#"{{"userEvent":{user_event},"messages":[{}]}}"#, messages.join(","))
+    format!(
+        r#"{{"userEvent":{user_event},"messages":[{}]}}"#,
+        messages.join(",")
+    )
 }
 
 fn message(short: &str, into: &mut Vec<String>) -> Option<()> {
@@ -355,7 +362,9 @@ fn message(short: &str, into: &mut Vec<String>) -> Option<()> {
     };
     match verb {
         "watch" | "unwatch" | "destroy" => {
-            words.iter().for_each(|id| push(verb, format!(r#""varId":{id}"#)));
+            words
+                .iter()
+                .for_each(|id| push(verb, format!(r#""varId":{id}"#)));
         }
         "get" => push(verb, format!(r#""varIds":[{}]"#, words.join(","))),
         "objects" => push("getObjects", format!(r#""objIds":[{}]"#, words.join(","))),
@@ -367,7 +376,10 @@ fn message(short: &str, into: &mut Vec<String>) -> Option<()> {
         "prop" => {
             let (id, properties) = words.split_first()?;
             let properties = pairs(None, properties);
-            push("update", format!(r#""varId":{id},"properties":{{{properties}}}"#));
+            push(
+                "update",
+                format!(r#""varId":{id},"properties":{{{properties}}}"#),
+            );
         }
         "create" => push(verb, create(rest)?),
         _ => return None,
@@ -409,7 +421,8 @@ fn pairs(path: Option<&&str>, words: &[&str]) -> String {
 }
 
 fn first_difference(name: &str, expected: &str, actual: &str) -> String {
-    let (expected, actual): (Vec<_>, Vec<_>) = (expected.lines().collect(), actual.lines().collect());
+    let (expected, actual): (Vec<_>, Vec<_>) =
+        (expected.lines().collect(), actual.lines().collect());
     let same = expected.iter().zip(&actual).take_while(|(a, b)| a == b);
     let at = same.count();
     let step = actual[..at].iter().rposition(|line| !line.starts_with(' '));
