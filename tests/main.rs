@@ -2,5 +2,6 @@
 
 mod base_client;
 mod browser;
+mod golden;
 mod smoke;
 mod tidy;
