@@ -1,3 +1,4 @@
 //! Lunette: live Lua objects as web pages.
 pub mod core;
+pub mod net;
 pub mod wire;
