@@ -114,6 +114,9 @@ pub trait Script {
         value: WatchedValue<'_>,
     ) -> Result<(), ScriptError>;
 
+    /// The watch has ended; drop its function.
+    fn forget_watch(&mut self, host: &mut Host, watch: WatchHandle);
+
     /// Appends `[{"obj":N,"value":{...}},...]` for those of `numbers` that are known and returns
     /// the rest.
     fn objects(&mut self, host: &mut Host, numbers: &[u64], out: &mut Vec<u8>) -> Vec<u64>;

@@ -220,7 +220,6 @@ impl<S: Script> Session<S> {
                 continue;
             };
             let (id, wire, owner) = (variable.id, variable.wire, variable.view);
-            self.host.watches.forget(id);
             for view in &mut self.outbox.views {
                 match owner {
                     Some(owner) if owner == view.id => view.remove_alias(wire),
@@ -241,6 +240,10 @@ impl<S: Script> Session<S> {
         // does no harm, since the alias is gone after the first time.
         self.forget_untold(&released);
         for slot in released {
+            let ended = self.host.vars.get_dead(slot).map(|v| v.id);
+            for watch in ended.map_or(Vec::new(), |id| self.host.watches.forget(id)) {
+                self.script.forget_watch(&mut self.host, watch);
+            }
             self.script.unbind(&mut self.host, slot);
             self.host.vars.free(slot);
         }

@@ -25,6 +25,12 @@ impl Site {
         self.files.get(path).map(Vec::as_slice)
     }
 
+    /// The path as the site itself keeps it, and the content, of the file at `path`.
+    pub fn entry(&self, path: &str) -> Option<(&str, &[u8])> {
+        let (path, content) = self.files.get_key_value(path)?;
+        Some((path, content))
+    }
+
     /// All files, sorted by path.
     pub fn files(&self) -> impl Iterator<Item = (&str, &[u8])> {
         self.files.iter().map(|(k, v)| (k.as_str(), v.as_slice()))
