@@ -283,8 +283,11 @@ impl<S: Script> Session<S> {
     pub(super) fn finish(&mut self, viewdefs: &Viewdefs, effects: &mut dyn FnMut(Effect)) {
         let session = self.host.session;
         if self.outbox.has_news(&self.host) && (self.urgent || self.may_flush()) {
-            self.last_flush = Some(self.host.turn.now);
-            let send = |connection, batch| effects(Effect::Send { connection, batch });
+            let mut sent = false;
+            let send = |connection, batch| {
+                sent = true;
+                effects(Effect::Send { connection, batch });
+            };
             let Session {
                 script,
                 host,
@@ -292,6 +295,9 @@ impl<S: Script> Session<S> {
                 ..
             } = self;
             outbox.flush(script, host, viewdefs, send);
+            if sent {
+                self.last_flush = Some(self.host.turn.now);
+            }
         }
         for (level, text) in self.host.logs.drain(..) {
             effects(Effect::Log {

@@ -353,8 +353,8 @@ unsafe extern "C-unwind" fn set_interval(l: *mut lua_State) -> c_int {
 unsafe fn delay_ms(l: *mut lua_State) -> u64 {
     // SAFETY: as for its callers.
     let wanted = unsafe { ffi::luaL_optnumber(l, 3, 0.0) };
-    // NaN counts as nothing.
-    wanted.max(1.0).min(MAX_DELAY_MS) as u64
+    // NaN counts as nothing: as a u64 it is 0.
+    (wanted.min(MAX_DELAY_MS) as u64).max(1)
 }
 
 unsafe fn start_timer(l: *mut lua_State, kind: TimerKind, delay_ms: u64) -> c_int {
@@ -369,7 +369,9 @@ unsafe fn start_timer(l: *mut lua_State, kind: TimerKind, delay_ms: u64) -> c_in
         let host = host();
         let current = host.current.and_then(|slot| host.vars.get(slot));
         let started_by = current.map(|v| v.id);
-        let id = host.timers.start(kind, host.turn.now + delay_ms, started_by) as i64;
+        let id = host
+            .timers
+            .start(kind, host.turn.now + delay_ms, started_by) as i64;
         keep_function(l, 2, id);
         ffi::lua_pushinteger(l, id);
         1

@@ -4,7 +4,9 @@ use std::ffi::c_int;
 
 use mlua::ffi::{self, lua_State};
 
-use super::kernel::{Cell, Kernel, Source, Step, Wrapped, current, host, push_ref, push_str, raise};
+use super::kernel::{
+    Cell, Kernel, Source, Step, Wrapped, current, host, push_ref, push_str, raise,
+};
 use super::wrapper;
 use crate::core::path::{Path, Segment};
 use crate::core::script::ErrorCode;
@@ -32,12 +34,7 @@ pub(super) unsafe extern "C-unwind" fn bind_op(l: *mut lua_State) -> c_int {
 ///
 /// # Safety
 /// Inside a protected call of this kernel; Lua code may run (`create=`).
-pub(super) unsafe fn finish(
-    l: *mut lua_State,
-    k: *mut Kernel,
-    slot: Slot,
-    source: Option<Source>,
-) {
+pub(super) unsafe fn finish(l: *mut lua_State, k: *mut Kernel, slot: Slot, source: Option<Source>) {
     // SAFETY: as promised by the caller; names are interned before the cell is replaced.
     unsafe {
         let Some(variable) = host().vars.get(slot) else {
@@ -60,7 +57,10 @@ pub(super) unsafe fn finish(
             Some(Ok(path)) => intern(l, k, &path),
             Some(Err(error)) => raise(l, ErrorCode::PathFailure, error.to_string()),
         };
-        let has_path = host().vars.get(slot).is_some_and(|v| v.properties.get("path").is_some());
+        let has_path = host()
+            .vars
+            .get(slot)
+            .is_some_and(|v| v.properties.get("path").is_some());
         let found = match has_path && create.is_none() {
             true => Source::Path,
             false => Source::Held,
@@ -81,12 +81,7 @@ pub(super) unsafe fn finish(
     }
 }
 
-fn new_cell(
-    parent: Option<Slot>,
-    mut steps: Vec<Step>,
-    action: bool,
-    source: Source,
-) -> Cell {
+fn new_cell(parent: Option<Slot>, mut steps: Vec<Step>, action: bool, source: Source) -> Cell {
     let last = steps.pop();
     Cell {
         parent,

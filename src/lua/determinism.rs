@@ -67,7 +67,7 @@ impl Build {
     }
 
     /// Lets hooks run although one is running now.
-    pub fn allow_hooks(&self, state: *mut lua_State) {
+    pub(crate) fn allow_hooks(&self, state: *mut lua_State) {
         // SAFETY: sets a byte of a live state.
         unsafe { (self.allow_hooks)(state) };
     }

@@ -15,6 +15,7 @@ use mlua::ffi::{self, lua_CFunction, lua_State};
 
 use super::modules::ChunkCache;
 use super::objects::{Held, Objects};
+use super::sandbox::clock::{TurnTime, set_turn};
 use super::state::State;
 use crate::core::change::Changes;
 use crate::core::host::Host;
@@ -188,7 +189,10 @@ impl Kernel {
         // SAFETY: the state owns the session that owns this kernel.
         let state = unsafe { &*self.state };
         state.budget().refill(gas);
-        state.set_turn(host.turn.now, host.turn.wall);
+        set_turn(TurnTime {
+            now_ms: host.turn.now,
+            wall_ms: u64::try_from(host.turn.wall).unwrap_or(0),
+        });
         self.host = host;
         self.code = None;
         self.error = None;

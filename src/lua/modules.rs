@@ -22,8 +22,11 @@ const LIBRARY: &[(&str, &str)] = &[
 pub(super) struct ChunkCache {
     compiler: State,
     /// By name of the chunk; the source is kept to notice another file of the same name.
-    chunks: RefCell<FxHashMap<String, (Rc<[u8]>, Rc<Chunk>)>>,
+    chunks: RefCell<FxHashMap<String, Compiled>>,
 }
+
+/// The source and what came of it.
+type Compiled = (Rc<[u8]>, Rc<Chunk>);
 
 /// A compiled file or why it does not compile.
 type Chunk = Result<Vec<u8>, String>;

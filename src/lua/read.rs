@@ -84,7 +84,8 @@ pub(super) unsafe fn notice(l: *mut lua_State, k: *mut Kernel, slot: Slot) {
             if same && !recovered {
                 return;
             }
-            let nan = |i| ffi::lua_type(l, i) == ffi::LUA_TNUMBER && ffi::lua_rawequal(l, i, i) == 0;
+            let nan =
+                |i| ffi::lua_type(l, i) == ffi::LUA_TNUMBER && ffi::lua_rawequal(l, i, i) == 0;
             if nan(NEW) && nan(-1) && !recovered {
                 return;
             }
@@ -149,9 +150,7 @@ pub(super) unsafe fn remember(
         let old = seen(k);
         let value = match &(*old).held {
             Held::Array(was) => was.0 != (*k).scratch,
-            Held::One(number) => {
-                array || (&(*k).scratch_objects)[..] != [*number]
-            }
+            Held::One(number) => array || (&(*k).scratch_objects)[..] != [*number],
             Held::Nothing => true,
         };
         if value {
@@ -198,7 +197,11 @@ pub(super) unsafe fn report(k: *mut Kernel, slot: Slot, flaw: Option<Flaw>) {
 pub(super) unsafe fn report_type(k: *mut Kernel, slot: Slot, typed: bool) {
     // SAFETY: `changes` is lent for the pass.
     unsafe {
-        let name = if typed { (&(*k).type_text)[..].into() } else { "".into() };
+        let name = if typed {
+            (&(*k).type_text)[..].into()
+        } else {
+            "".into()
+        };
         (*(*k).call.changes).list.push((slot, Change::Type(name)));
     }
 }
@@ -347,7 +350,10 @@ pub(super) unsafe fn push_method(l: *mut lua_State, k: *mut Kernel, key: u32) {
 /// `k` is the running kernel. The pointer is good until cells are added.
 pub(super) unsafe fn cell_of(k: *mut Kernel, slot: Slot) -> Option<*mut Cell> {
     // SAFETY: as promised by the caller.
-    unsafe { (*k).cells.get_mut(slot as usize).map(|cell| &raw mut *cell) }
+    unsafe {
+        let cells = &mut (*k).cells;
+        cells.get_mut(slot as usize).map(|cell| &raw mut *cell)
+    }
 }
 
 /// Where a slot's presented value is in `VALUES`.

@@ -142,7 +142,10 @@ impl Script for LuaSession {
         self.limit_gas(host);
         self.kernel.call.slot = slot;
         if let Err(error) = self.kernel.enter(host, write::unbind_op) {
-            host.log(0, format_args!("error in a wrapper's destroy(): {}", error.message));
+            host.log(
+                0,
+                format_args!("error in a wrapper's destroy(): {}", error.message),
+            );
         }
         let cell = std::mem::replace(self.kernel.cell_mut(slot), super::kernel::Cell::EMPTY);
         bind::release_names(&mut self.kernel, &cell);

@@ -283,4 +283,3 @@ pub(crate) unsafe fn pop_text(state: *mut lua_State) -> String {
         text
     }
 }
-

@@ -58,9 +58,9 @@ unsafe fn raw_differs(l: *mut lua_State, k: *mut Kernel, slot: Slot) -> bool {
         if same && !array {
             let raw = &(&(*k).cells)[slot as usize].wrapped;
             // An array that lost its last element is an ordinary table from now on.
-            let was_array = raw.as_ref().is_some_and(|w| {
-                matches!(w.raw.held, super::objects::Held::Array(_))
-            });
+            let was_array = raw
+                .as_ref()
+                .is_some_and(|w| matches!(w.raw.held, super::objects::Held::Array(_)));
             if !was_array {
                 return false;
             }

@@ -6,9 +6,7 @@ use mlua::ffi::{self, lua_State};
 use serde_json::Value;
 
 use super::encode::is_array;
-use super::kernel::{
-    KEYS, Kernel, Step, VALUES, bytes_at, current, push_str, raise,
-};
+use super::kernel::{KEYS, Kernel, Step, VALUES, bytes_at, current, push_str, raise};
 use super::read::{
     cell_of, follow, push_method, push_parent, raw_key, remember, set_aux, type_of, value_key,
 };
@@ -89,7 +87,9 @@ unsafe fn refuse_nil(l: *mut lua_State, k: *mut Kernel, slot: Slot) {
             return;
         }
         let variable = (*(*k).host).vars.get(slot);
-        let path = variable.and_then(|v| v.properties.get("path")).unwrap_or("");
+        let path = variable
+            .and_then(|v| v.properties.get("path"))
+            .unwrap_or("");
         let message = format!("path \"{path}\" leads through nil: there is nothing to write to");
         raise(l, ErrorCode::PathFailure, message);
     }
@@ -105,8 +105,8 @@ unsafe fn call_method(l: *mut lua_State, k: *mut Kernel, key: u32, with_value: b
             ffi::lua_pushvalue(l, VALUE);
         }
         ffi::lua_callk(l, 1 + c_int::from(with_value), 2, 0, None);
-        let refused = ffi::lua_type(l, -2) == ffi::LUA_TNIL
-            && ffi::lua_type(l, -1) == ffi::LUA_TSTRING;
+        let refused =
+            ffi::lua_type(l, -2) == ffi::LUA_TNIL && ffi::lua_type(l, -1) == ffi::LUA_TSTRING;
         if refused && let Some(text) = bytes_at(l, -1) {
             let message = String::from_utf8_lossy(text).into_owned();
             raise(l, ErrorCode::Invalid, message);
@@ -228,11 +228,13 @@ pub(super) unsafe extern "C-unwind" fn unbind_op(l: *mut lua_State) -> c_int {
         let Some(cell) = cell_of(k, slot) else {
             return 0;
         };
-        (*k).objects.exchange(l, &mut (*cell).seen.held, Default::default());
+        (*k).objects
+            .exchange(l, &mut (*cell).seen.held, Default::default());
         let mut wrapped = false;
         if let Some(state) = &mut (*cell).wrapped {
             wrapped = true;
-            (*k).objects.exchange(l, &mut state.raw.held, Default::default());
+            (*k).objects
+                .exchange(l, &mut state.raw.held, Default::default());
         }
         let held = (*cell).source == super::kernel::Source::Held;
         ffi::lua_rawgeti(l, VALUES, value_key(slot));
@@ -246,11 +248,12 @@ pub(super) unsafe extern "C-unwind" fn unbind_op(l: *mut lua_State) -> c_int {
         }
         ffi::lua_pushnil(l);
         set_aux(l, k, super::handle::handle_key(slot));
-        if wrapped && ffi::lua_type(l, VALUE) == ffi::LUA_TTABLE {
-            if ffi::lua_getfield(l, VALUE, c"destroy".as_ptr()) == ffi::LUA_TFUNCTION {
-                ffi::lua_pushvalue(l, VALUE);
-                ffi::lua_callk(l, 1, 0, 0, None);
-            }
+        if wrapped
+            && ffi::lua_type(l, VALUE) == ffi::LUA_TTABLE
+            && ffi::lua_getfield(l, VALUE, c"destroy".as_ptr()) == ffi::LUA_TFUNCTION
+        {
+            ffi::lua_pushvalue(l, VALUE);
+            ffi::lua_callk(l, 1, 0, 0, None);
         }
         0
     }
@@ -270,7 +273,8 @@ pub(super) unsafe extern "C-unwind" fn clear_op(l: *mut lua_State) -> c_int {
             return 0;
         };
         (*cell).seen.type_name = None;
-        (*k).objects.exchange(l, &mut (*cell).seen.held, Default::default());
+        (*k).objects
+            .exchange(l, &mut (*cell).seen.held, Default::default());
         ffi::lua_pushnil(l);
         ffi::lua_rawseti(l, VALUES, value_key(slot));
         0
