@@ -116,6 +116,10 @@ pub(super) struct Tables {
     pub loaded: c_int,
     /// Types by name: registered by the app, and prototypes.
     pub registered: c_int,
+    /// The defaults that prototypes were made with, by name.
+    pub stored: c_int,
+    /// The global `EMPTY`.
+    pub empty: c_int,
     pub session: c_int,
     /// The metatable of variable handles.
     pub handle: c_int,

@@ -11,7 +11,7 @@ use super::modules::ChunkCache;
 use super::objects::Objects;
 use super::read::{detect_op, push_aux, raw_key, value_key};
 use super::state::{State, StateLimits};
-use super::{api, bind, describe, handle, modules, ui, write};
+use super::{api, bind, describe, handle, modules, prototype, ui, write};
 use crate::core::change::{Change, Changes};
 use crate::core::host::Host;
 use crate::core::id::TimerId;
@@ -255,6 +255,8 @@ unsafe extern "C-unwind" fn set_up(l: *mut lua_State) -> c_int {
             types: table(0),
             loaded: table(0),
             registered: table(0),
+            stored: table(0),
+            empty: table(0),
             ..Tables::default()
         };
         handle::push_metatable(l);
@@ -268,7 +270,7 @@ unsafe extern "C-unwind" fn set_up(l: *mut lua_State) -> c_int {
         ffi::lua_setglobal(l, c"session".as_ptr());
         push_indexed(l, ui::index);
         ffi::lua_setglobal(l, c"ui".as_ptr());
-        ffi::lua_createtable(l, 0, 0);
+        push_ref(l, tables.empty);
         ffi::lua_setglobal(l, c"EMPTY".as_ptr());
         ffi::lua_pushcfunction(l, modules::require);
         ffi::lua_setglobal(l, c"require".as_ptr());
@@ -367,6 +369,9 @@ pub(super) fn name_functions() {
     }
     for (i, function) in handle::functions().enumerate() {
         super::determinism::name_function(&format!("variable.{i}"), function);
+    }
+    for (i, function) in prototype::functions().into_iter().enumerate() {
+        super::determinism::name_function(&format!("prototype.{i}"), function);
     }
     let others = [modules::require, api::print, api::index, ui::index];
     for (i, function) in others.into_iter().enumerate() {
