@@ -147,7 +147,7 @@ impl Connection {
     pub fn next(&mut self, limits: &NetLimits, now: u64) -> Option<Action> {
         match &mut self.state {
             State::Head => self.next_request(limits, now),
-            State::WebSocket(endpoint) => match endpoint.next() {
+            State::WebSocket(endpoint) => match endpoint.read() {
                 Some(Incoming::Text(text)) => Some(Action::Text(text)),
                 Some(Incoming::Alive) => Some(Action::Alive),
                 Some(Incoming::Closed { code, reason }) => {

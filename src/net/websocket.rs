@@ -104,7 +104,7 @@ impl WebSocketEndpoint {
     }
 
     /// What the peer said next; `None`: nothing more until more is fed.
-    pub fn next(&mut self) -> Option<Incoming> {
+    pub fn read(&mut self) -> Option<Incoming> {
         while self.state != State::Closed {
             match self.socket.read() {
                 Ok(Message::Text(text)) if self.state == State::Open => {
@@ -263,7 +263,11 @@ fn push_text(out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
 
 fn push_close(code: u16, reason: &str, out: &mut Vec<u8>) {
     // A control frame holds 125 bytes, two of them the code.
-    let reason = &reason[..reason.floor_char_boundary(123)];
+    let mut end = reason.len().min(123);
+    while !reason.is_char_boundary(end) {
+        end -= 1;
+    }
+    let reason = &reason[..end];
     out.extend_from_slice(&[FINAL_CLOSE, 2 + reason.len() as u8]);
     out.extend_from_slice(&code.to_be_bytes());
     out.extend_from_slice(reason.as_bytes());

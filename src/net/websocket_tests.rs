@@ -29,7 +29,7 @@ fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
 }
 
 fn drain(endpoint: &mut WebSocketEndpoint) -> Vec<Incoming> {
-    std::iter::from_fn(|| endpoint.next()).collect()
+    std::iter::from_fn(|| endpoint.read()).collect()
 }
 
 fn sent(endpoint: &mut WebSocketEndpoint) -> Vec<u8> {
