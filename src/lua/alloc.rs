@@ -43,6 +43,9 @@ const BYTES_PER_GAS_COLLECTING: usize = 8;
 /// How far below zero the gas may fall before allocations fail: the last stop for C loops.
 const OVERDRAFT: i64 = 2_000_000;
 
+/// What may be allocated beyond the limit once the gas is spent.
+const RESERVE: usize = 4096;
+
 /// The part that the C side knows too (`struct lunette_meter`): what is left of the budget.
 #[repr(C)]
 pub struct Meter {
@@ -247,12 +250,11 @@ impl Heap {
                 return false;
             }
         }
-        self.meter.left -= (more / BYTES_PER_GAS) as i64;
-        let fits = self
-            .used
-            .checked_add(more)
-            .is_some_and(|used| used <= self.limit);
+        // The error that says the gas is spent must be possible in a full heap.
+        let reserve = if self.local.tripped { RESERVE } else { 0 };
+        let fits = more <= (self.limit + reserve).saturating_sub(self.used);
         if fits && self.meter.left >= -OVERDRAFT {
+            self.meter.left -= (more / BYTES_PER_GAS) as i64;
             return true;
         }
         self.refuse();

@@ -365,3 +365,6 @@ pub unsafe extern "C-unwind" fn coroutine_close(state: *mut lua_State) -> c_int 
         count
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -284,3 +284,5 @@ pub(crate) unsafe fn pop_text(state: *mut lua_State) -> String {
     }
 }
 
+#[cfg(test)]
+mod tests;

@@ -160,6 +160,11 @@ static inline int lunette_number2str (char *buff, size_t size, double n) {
   "memory limit: this session's Lua objects need more memory than it may have; " \
   "keep less, or raise the Lua memory limit"
 
+/* lauxlib.c has a literal of its own for this. */
+#undef lua_pushliteral
+#define lua_pushliteral(L,s)  \
+  lua_pushstring(L, __builtin_strcmp("" s, "not enough memory") == 0 ? MEMERRMSG : "" s)
+
 /* }================================================================== */
 
 

@@ -172,7 +172,9 @@ pub unsafe extern "C-unwind" fn rep(state: *mut lua_State) -> c_int {
             ffi::lua_pushstring(state, c"".as_ptr());
             return 1;
         }
-        if count.checked_mul(unit).is_some_and(|total| total < 1 << 32) {
+        // More is refused for lack of memory, before anything is copied.
+        let limit = heap_of(state).map_or(0, |heap| (*heap.as_ptr()).limit() as u64);
+        if count.checked_mul(unit).is_some_and(|total| total <= limit) {
             charge(state, count / 4);
         }
         (originals().rep)(state)
