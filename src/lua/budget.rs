@@ -132,11 +132,13 @@ unsafe fn trip(state: *mut lua_State, heap: &mut Heap) {
     }
     // Enough to make the message: the allocator refuses when far below zero.
     heap.meter.left = -1;
-    if let Some(build) = heap.local.build {
-        build.allow_hooks(state);
+    // SAFETY: the state is live; setting a hook allocates nothing.
+    unsafe {
+        if let Some(build) = heap.local.build {
+            build.allow_hooks(state);
+        }
+        ffi::lua_sethook(state, Some(hook), ffi::LUA_MASKCOUNT, 1);
     }
-    // SAFETY: setting a hook allocates nothing.
-    unsafe { ffi::lua_sethook(state, Some(hook), ffi::LUA_MASKCOUNT, 1) };
 }
 
 /// # Safety
@@ -213,7 +215,7 @@ unsafe extern "C-unwind" fn finish_pcall(
     }
 }
 
-pub unsafe extern "C-unwind" fn pcall(state: *mut lua_State) -> c_int {
+pub(crate) unsafe extern "C-unwind" fn pcall(state: *mut lua_State) -> c_int {
     // SAFETY: a C function of Lua; as luaB_pcall.
     unsafe {
         ffi::luaL_checkany(state, 1);
@@ -239,7 +241,7 @@ unsafe extern "C-unwind" fn guard_handler(state: *mut lua_State) -> c_int {
     }
 }
 
-pub unsafe extern "C-unwind" fn xpcall(state: *mut lua_State) -> c_int {
+pub(crate) unsafe extern "C-unwind" fn xpcall(state: *mut lua_State) -> c_int {
     // SAFETY: a C function of Lua; as luaB_xpcall.
     unsafe {
         let count = ffi::lua_gettop(state);
@@ -255,7 +257,7 @@ pub unsafe extern "C-unwind" fn xpcall(state: *mut lua_State) -> c_int {
     }
 }
 
-pub unsafe extern "C-unwind" fn coroutine_create(state: *mut lua_State) -> c_int {
+pub(crate) unsafe extern "C-unwind" fn coroutine_create(state: *mut lua_State) -> c_int {
     // SAFETY: a C function of Lua; as luaB_cocreate.
     unsafe {
         ffi::luaL_checktype(state, 1, ffi::LUA_TFUNCTION);
@@ -304,7 +306,7 @@ unsafe fn check_thread(state: *mut lua_State) -> *mut lua_State {
     }
 }
 
-pub unsafe extern "C-unwind" fn coroutine_resume(state: *mut lua_State) -> c_int {
+pub(crate) unsafe extern "C-unwind" fn coroutine_resume(state: *mut lua_State) -> c_int {
     // SAFETY: a C function of Lua; as luaB_coresume.
     unsafe {
         let thread = check_thread(state);
@@ -347,7 +349,7 @@ unsafe extern "C-unwind" fn wrapped(state: *mut lua_State) -> c_int {
     }
 }
 
-pub unsafe extern "C-unwind" fn coroutine_wrap(state: *mut lua_State) -> c_int {
+pub(crate) unsafe extern "C-unwind" fn coroutine_wrap(state: *mut lua_State) -> c_int {
     // SAFETY: a C function of Lua; as luaB_cowrap.
     unsafe {
         coroutine_create(state);
@@ -357,7 +359,7 @@ pub unsafe extern "C-unwind" fn coroutine_wrap(state: *mut lua_State) -> c_int {
 }
 
 /// Stands before Lua's own `coroutine.close`, whose `__close` calls may spend the budget.
-pub unsafe extern "C-unwind" fn coroutine_close(state: *mut lua_State) -> c_int {
+pub(crate) unsafe extern "C-unwind" fn coroutine_close(state: *mut lua_State) -> c_int {
     // SAFETY: a C function of Lua, and the original is one.
     unsafe {
         let count = (crate::lua::sandbox::originals().coroutine_close)(state);

@@ -67,8 +67,11 @@ impl Build {
     }
 
     /// Lets hooks run although one is running now.
-    pub fn allow_hooks(&self, state: *mut lua_State) {
-        // SAFETY: sets a byte of a live state.
+    ///
+    /// # Safety
+    /// `state` is a live Lua state.
+    pub unsafe fn allow_hooks(&self, state: *mut lua_State) {
+        // SAFETY: sets a byte of the state.
         unsafe { (self.allow_hooks)(state) };
     }
 }

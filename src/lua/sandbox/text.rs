@@ -79,7 +79,7 @@ fn start(position: i64, length: usize) -> Option<usize> {
 }
 
 /// A plain search is done here, in linear time.
-pub unsafe extern "C-unwind" fn find(state: *mut lua_State) -> c_int {
+pub(crate) unsafe extern "C-unwind" fn find(state: *mut lua_State) -> c_int {
     // SAFETY: a C function of Lua that holds nothing to drop.
     unsafe {
         let (subject, pattern) = (bytes(state, 1), bytes(state, 2));
@@ -118,17 +118,17 @@ fn position(text: &[u8], needle: &[u8]) -> Option<usize> {
     }
 }
 
-pub unsafe extern "C-unwind" fn match_(state: *mut lua_State) -> c_int {
+pub(crate) unsafe extern "C-unwind" fn match_(state: *mut lua_State) -> c_int {
     // SAFETY: a C function of Lua.
     unsafe { matching(state, originals().match_) }
 }
 
-pub unsafe extern "C-unwind" fn gsub(state: *mut lua_State) -> c_int {
+pub(crate) unsafe extern "C-unwind" fn gsub(state: *mut lua_State) -> c_int {
     // SAFETY: a C function of Lua.
     unsafe { matching(state, originals().gsub) }
 }
 
-pub unsafe extern "C-unwind" fn gmatch(state: *mut lua_State) -> c_int {
+pub(crate) unsafe extern "C-unwind" fn gmatch(state: *mut lua_State) -> c_int {
     // SAFETY: a C function of Lua; the original leaves its iterator on top.
     unsafe {
         let cost = step_cost(bytes(state, 1), bytes(state, 2));
@@ -162,7 +162,7 @@ unsafe extern "C-unwind" fn costly_iterator(state: *mut lua_State) -> c_int {
     }
 }
 
-pub unsafe extern "C-unwind" fn rep(state: *mut lua_State) -> c_int {
+pub(crate) unsafe extern "C-unwind" fn rep(state: *mut lua_State) -> c_int {
     // SAFETY: a C function of Lua.
     unsafe {
         let unit = bytes(state, 1).len() as u64 + length(state, 3);
@@ -182,7 +182,7 @@ pub unsafe extern "C-unwind" fn rep(state: *mut lua_State) -> c_int {
 }
 
 /// `%d` and its kin cut fractions off, as in Lua 5.1; `%p` is refused: addresses are no one's business.
-pub unsafe extern "C-unwind" fn format(state: *mut lua_State) -> c_int {
+pub(crate) unsafe extern "C-unwind" fn format(state: *mut lua_State) -> c_int {
     // SAFETY: a C function of Lua that holds nothing to drop.
     unsafe {
         let text = bytes(state, 1);
@@ -234,7 +234,7 @@ unsafe fn truncate(state: *mut lua_State, index: c_int) {
     }
 }
 
-pub unsafe extern "C-unwind" fn byte(state: *mut lua_State) -> c_int {
+pub(crate) unsafe extern "C-unwind" fn byte(state: *mut lua_State) -> c_int {
     // SAFETY: a C function of Lua, and the original is one.
     unsafe {
         if ffi::lua_isnoneornil(state, 3) == 0 {
@@ -246,7 +246,7 @@ pub unsafe extern "C-unwind" fn byte(state: *mut lua_State) -> c_int {
 
 macro_rules! charged {
     ($($name:ident $original:ident $argument:literal $divisor:literal;)*) => { $(
-        pub unsafe extern "C-unwind" fn $name(state: *mut lua_State) -> c_int {
+        pub(crate) unsafe extern "C-unwind" fn $name(state: *mut lua_State) -> c_int {
             // SAFETY: a C function of Lua, and the original is one.
             unsafe {
                 charge(state, length(state, $argument) / $divisor);
