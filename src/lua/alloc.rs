@@ -197,9 +197,10 @@ impl Heap {
         self.limit = bytes.min(self.class());
     }
 
-    /// The `n`-th allocation from now fails, once; 0: none does.
+    /// The `n`-th allocation from now fails, and so does the next one, which is Lua trying again after
+    /// a collection; 0: none does.
     pub fn fail_at(&mut self, n: u64) {
-        self.fail_at = n;
+        self.fail_at = if n == 0 { 0 } else { n + 1 };
     }
 
     /// From now on frees do nothing: the window is about to go as a whole.
@@ -245,7 +246,7 @@ impl Heap {
     fn allowed(&mut self, more: usize) -> bool {
         if self.fail_at > 0 {
             self.fail_at -= 1;
-            if self.fail_at == 0 {
+            if self.fail_at <= 1 {
                 self.failures += 1;
                 return false;
             }

@@ -554,3 +554,6 @@ unsafe extern "C-unwind" fn lazy_pairs(state: *mut lua_State) -> c_int {
         2
     }
 }
+
+#[cfg(test)]
+mod tests;
