@@ -38,6 +38,8 @@ const SLACK: usize = 64 << 10;
 /// Bytes allocated per unit of gas: a plain instruction costs about 5 ns, and allocating, filling and
 /// collecting 16 bytes about as much.
 pub const BYTES_PER_GAS: usize = 16;
+/// What a block costs whatever its size: making it, marking it and taking it back.
+const GAS_PER_BLOCK: i64 = 6;
 /// An allocation that fails makes Lua collect everything: it is charged the heap's bytes over this.
 const BYTES_PER_GAS_COLLECTING: usize = 8;
 /// How far below zero the gas may fall before allocations fail: the last stop for C loops.
@@ -282,6 +284,7 @@ impl Heap {
             self.refuse();
             return ptr::null_mut();
         }
+        self.meter.left -= GAS_PER_BLOCK;
         self.count(bytes);
         self.address(block)
     }

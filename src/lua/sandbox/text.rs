@@ -3,7 +3,7 @@
 //! The pattern matcher counts its own steps (`l_unlikely` in the header); what one step costs is set
 //! here for each call, since a step may go through a whole character set or balance a whole string.
 
-use crate::lua::budget::charge;
+use crate::lua::budget::{STEP_GAS, charge};
 use crate::lua::determinism::heap_of;
 use crate::lua::sandbox::originals;
 use mlua::ffi::{self, lua_CFunction, lua_State};
@@ -35,7 +35,7 @@ unsafe fn length(state: *mut lua_State, index: c_int) -> u64 {
 fn step_cost(subject: &[u8], pattern: &[u8]) -> i64 {
     let balances = pattern.windows(2).any(|pair| pair == b"%b");
     let scan = if balances { subject.len() / 64 } else { 0 };
-    (1 + pattern.len() / 32 + scan) as i64
+    STEP_GAS + (pattern.len() / 32 + scan) as i64
 }
 
 /// Runs an original with the matcher's step at `cost`.
@@ -133,7 +133,7 @@ pub(crate) unsafe extern "C-unwind" fn gmatch(state: *mut lua_State) -> c_int {
     unsafe {
         let cost = step_cost(bytes(state, 1), bytes(state, 2));
         (originals().gmatch)(state);
-        if cost > 1 {
+        if cost > STEP_GAS {
             ffi::lua_pushinteger(state, cost);
             ffi::lua_pushcclosure(state, costly_iterator, 2);
         }
@@ -141,7 +141,7 @@ pub(crate) unsafe extern "C-unwind" fn gmatch(state: *mut lua_State) -> c_int {
     }
 }
 
-/// The iterator of a `gmatch` whose steps cost more than one; upvalues: Lua's own, the cost.
+/// The iterator of a `gmatch` whose steps cost more than usual; upvalues: Lua's own, the cost.
 unsafe extern "C-unwind" fn costly_iterator(state: *mut lua_State) -> c_int {
     unsafe extern "C-unwind" fn iterate(state: *mut lua_State) -> c_int {
         // SAFETY: runs on the closure's own frame.

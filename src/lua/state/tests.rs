@@ -52,30 +52,93 @@ fn the_build_has_its_hooks() {
     crate::lua::determinism::self_check().unwrap();
 }
 
+/// Kilobytes of a line of /proc/self/smaps_rollup.
+#[cfg(target_os = "linux")]
+fn kilobytes(line: &str) -> usize {
+    let text = std::fs::read_to_string("/proc/self/smaps_rollup").unwrap();
+    let line = text.lines().find(|text| text.starts_with(line)).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse().unwrap()
+}
+
+/// In a process of its own, since other tests use memory too.
 #[test]
-fn a_state_frees_all_it_had() {
-    let rss = || {
-        let text = std::fs::read_to_string("/proc/self/statm").unwrap();
-        text.split(' ').nth(1).unwrap().parse::<usize>().unwrap() * 4
-    };
+#[cfg(target_os = "linux")]
+fn states_are_small_and_free_all_they_had() {
+    const CHILD: &str = "LUNETTE_MEMORY_CHILD";
+    if std::env::var_os(CHILD).is_none() {
+        let name = "lua::state::tests::states_are_small_and_free_all_they_had";
+        let limited = format!("ulimit -v 1500000; exec \"$0\" --exact {name}");
+        let output = std::process::Command::new("sh")
+            .args(["-c", &limited])
+            .arg(std::env::current_exe().unwrap())
+            .env(CHILD, "1")
+            .output()
+            .unwrap();
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success(), "{text}");
+        return;
+    }
     for _ in 0..200 {
         state();
     }
-    let before = rss();
-    let start = std::time::Instant::now();
+    let before = kilobytes("Rss:");
     for _ in 0..10_000 {
         state();
     }
-    println!(
-        "{:?} each, {} kB more",
-        start.elapsed() / 10_000,
-        rss() - before
+    let after = kilobytes("Rss:");
+    assert!(
+        after <= before + 200,
+        "10,000 states left {} kB",
+        after - before
     );
     let many: Vec<State> = (0..500).map(|_| state()).collect();
-    println!(
-        "{} kB for 500; used {} touched {}",
-        rss() - before,
-        many[0].memory_used(),
-        many[0].memory_touched()
-    );
+    let each = (kilobytes("Rss:") - after) as f64 / 500.0;
+    assert!(each < 20.0, "{each} kB a state");
+    drop(many);
+    assert!(kilobytes("Rss:") <= after + 1000);
+}
+
+#[test]
+fn impossible_limits_are_told() {
+    let tiny = StateLimits {
+        memory: 5000,
+        gas: 1,
+    };
+    assert!(matches!(
+        State::new(1, tiny),
+        Err(StateError::Limit { limit: 5000, .. })
+    ));
+    let huge = StateLimits {
+        memory: 1 << 40,
+        gas: 1,
+    };
+    assert!(matches!(State::new(1, huge), Err(StateError::Arena(_))));
+}
+
+#[test]
+fn handles_may_outlive_their_state() {
+    let state = state();
+    let table = state.lua().create_table().unwrap();
+    let function = state.lua().create_function(|_, ()| Ok(1)).unwrap();
+    drop(state);
+    drop((table, function));
+}
+
+#[test]
+fn memory_goes_back_to_the_system() {
+    let state = state();
+    let empty = state.memory_touched();
+    state
+        .lua()
+        .load("t = {} for i = 1, 50000 do t[i] = {i} end")
+        .exec()
+        .unwrap();
+    let full = state.memory_touched();
+    state.lua().load("t = nil").exec().unwrap();
+    state.lua().gc_collect().unwrap();
+    state.lua().gc_collect().unwrap();
+    state.trim();
+    assert!(full > empty + (4 << 20));
+    assert!(state.memory_used() < 20_000, "{}", state.memory_used());
+    assert!(state.memory_peak() > 4 << 20);
 }
