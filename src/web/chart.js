@@ -8,8 +8,8 @@
 
 const SVG = 'http://www.w3.org/2000/svg';
 const CSS_TEXT = `
-:where(ui-chart) { display: block; position: relative; height: 11rem; color: inherit; contain: layout; }
-:where(ui-chart[type=sparkline]) { display: inline-block; width: 7rem; height: 1.75rem; vertical-align: middle; }
+:where(ui-chart) { display: block; position: relative; height: 11rem; margin-block: .75rem; color: inherit; contain: layout; }
+:where(ui-chart[type=sparkline]) { display: inline-block; width: 7rem; height: 1.75rem; margin-block: 0; vertical-align: middle; }
 ui-chart[hidden] { display: none; }
 ui-chart svg { display: block; position: absolute; inset: 0; width: 100%; height: 100%; overflow: visible; }
 ui-chart .ui-grid { stroke: currentColor; stroke-opacity: .12; shape-rendering: crispEdges; }
@@ -164,7 +164,7 @@ class Chart extends HTMLElement {
       series.forEach((row, s) => {
         const group = draw(svg, 'g', { class: `ui-series-${s % 4}` });
         if (kind === 'bar') this.#bars(group, frame, row, s, series.length);
-        else this.#line(group, frame, row, kind);
+        else this.#line(group, frame, row, kind, series.length === 1);
       });
       if (this.near >= 0) this.#tip(svg, frame, series);
     }
@@ -209,7 +209,7 @@ class Chart extends HTMLElement {
   }
 
   /** @param {Element} group @param {Frame} frame @param {(number|null)[]} row */
-  #line(group, frame, row, kind) {
+  #line(group, frame, row, kind, filled) {
     /** @type {string[]} a gap in the data is a gap in the line */
     const runs = [];
     let run = '';
@@ -222,7 +222,8 @@ class Chart extends HTMLElement {
     });
     for (const path of runs) {
       const points = path.slice(1).split('L').map((p) => p.split(' ')[0]);
-      draw(group, 'path', { class: 'ui-area', d: `${path}L${points[points.length - 1]} ${frame.y1}L${points[0]} ${frame.y1}Z` });
+      const area = `${path}L${points[points.length - 1]} ${frame.y1}L${points[0]} ${frame.y1}Z`;
+      if (filled) draw(group, 'path', { class: 'ui-area', d: area });
       draw(group, 'path', { class: 'ui-line', d: path });
     }
     const last = row.length - 1;

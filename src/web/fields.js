@@ -128,6 +128,18 @@ export class Fields {
     if (binding) binding.settled();
   }
 
+  /** The view shows another object now: what was typed was not meant for it. @param {View} view */
+  forget(view) {
+    for (const root of view.nodes()) {
+      if (!(root instanceof HTMLElement)) continue;
+      if (root.contains(document.activeElement)) /** @type {HTMLElement} */ (document.activeElement).blur();
+      for (const element of [root, ...root.querySelectorAll('*')]) {
+        const binding = this.byElement.get(element);
+        if (binding) binding.forget();
+      }
+    }
+  }
+
   /** What the user had in a view's fields. @param {View} view */
   capture(view) {
     const kept = [];

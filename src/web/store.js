@@ -61,6 +61,8 @@ export class Variable {
     this.gone = false;
     /** Writes that wait in the outbox: the server's values are older than they. */
     this.unsent = 0;
+    /** The value just told answers a `get`: it is newer than every write. */
+    this.certain = false;
   }
 
   /** @param {Watcher} w */
@@ -118,12 +120,12 @@ export function sameValue(a, b) {
 
 export class Store {
   /**
-   * @param {(text: string) => boolean} transmit  false while there is no connection
+   * @param {import('./outbox.js').Wire} wire
    * @param {Hooks} hooks
    */
-  constructor(transmit, hooks) {
+  constructor(wire, hooks) {
     this.hooks = hooks;
-    this.outbox = new Outbox(transmit, (v) => this.#sent(v));
+    this.outbox = new Outbox(wire, (v) => this.#sent(v));
     /** @type {Map<number, Variable>} */
     this.byId = new Map();
     this.nextId = 2;
@@ -216,6 +218,8 @@ export class Store {
     // A write that still waits here is newer than what the server had.
     if (v.unsent) return;
     v.value = data.value;
+    // Only answers to `get` and `watch` carry the path.
+    v.certain = !!(data.properties && data.properties.path);
     if (data.value === null) v.type = '';
     this.dirty.add(v);
   }
@@ -288,6 +292,7 @@ export class Store {
       this.dirty = new Set();
       for (const v of changed) {
         for (const w of v.watchers.slice()) if (!w.structural && !v.gone) w.changed(v);
+        v.certain = false;
       }
       const failed = this.dirtyErrors;
       this.dirtyErrors = new Set();
@@ -343,6 +348,8 @@ export class Store {
     v.id = this.nextId++;
     v.batch = 0;
     v.answered = false;
+    // What is on screen stays; which object it is, the answer tells.
+    if (v.value !== null && typeof v.value === 'object') v.value = undefined;
     this.byId.set(v.id, v);
     this.outbox.create(v);
     if (v.children) for (const child of v.children) this.#renew(child);
