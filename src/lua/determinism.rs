@@ -1,0 +1,194 @@
+//! The Rust end of the hooks that `c/lunette_lua.h` puts into Lua's C code, and the check that the
+//! build has them.
+//!
+//! C asks here for a state's seed, for the pivots of `table.sort`, and for numbers of the pointers
+//! that are no arena offsets: C functions are known by their names (a hash of `string.format`, say),
+//! so that `tostring(print)` and tables keyed by functions agree across processes and builds.
+
+use crate::lua::alloc::{Heap, Meter, lua_alloc};
+use crate::lua::arena;
+use crate::lua::state::{State, StateError, StateLimits};
+use mlua::ffi::{self, lua_CFunction, lua_State};
+use std::collections::BTreeMap;
+use std::os::raw::{c_uint, c_void};
+use std::ptr::NonNull;
+use std::sync::{PoisonError, RwLock};
+
+/// The header's revision that this code goes with. `.cargo/config.toml` names it too.
+pub const REVISION: u32 = 1;
+
+/// Why this build may not record, replay or serve.
+#[derive(Debug, thiserror::Error)]
+pub enum DeterminismError {
+    #[error(
+        "Lua was built without its determinism header: {0}. Build inside the source directory, so \
+         that cargo reads .cargo/config.toml (and set no CFLAGS_<target>), after `cargo clean -p mlua-sys`"
+    )]
+    NoHeader(&'static str),
+    #[error(
+        "Lua was built with revision {found} of its determinism header, this program needs {REVISION}: \
+         run `cargo clean -p mlua-sys` and build again"
+    )]
+    Stale { found: u32 },
+    #[error("the self-check could not make a Lua state: {0}")]
+    State(Box<StateError>),
+}
+
+/// `struct lunette_build` of the header.
+#[repr(C)]
+pub struct Build {
+    revision: u32,
+    meter: unsafe extern "C" fn() -> *mut *mut Meter,
+    allow_hooks: unsafe extern "C" fn(*mut lua_State),
+    idle: *mut Meter,
+}
+
+impl Build {
+    pub fn revision(&self) -> u32 {
+        self.revision
+    }
+
+    /// Makes `meter` the one that C code on this thread charges.
+    #[inline]
+    pub fn select(&self, meter: *mut Meter) {
+        // SAFETY: the header's function returns the address of this thread's variable.
+        unsafe { *(self.meter)() = meter };
+    }
+
+    /// Makes C code on this thread charge `meter` no longer.
+    pub fn deselect(&self, meter: *mut Meter) {
+        // SAFETY: as above.
+        unsafe {
+            let slot = (self.meter)();
+            if *slot == meter {
+                *slot = self.idle;
+            }
+        }
+    }
+
+    /// Lets hooks run although one is running now.
+    pub(crate) fn allow_hooks(&self, state: *mut lua_State) {
+        // SAFETY: sets a byte of a live state.
+        unsafe { (self.allow_hooks)(state) };
+    }
+}
+
+impl From<StateError> for DeterminismError {
+    fn from(error: StateError) -> Self {
+        match error {
+            StateError::Build(error) => error,
+            other => Self::State(Box::new(other)),
+        }
+    }
+}
+
+/// The heap of a state that was made by this crate.
+///
+/// # Safety
+/// `state` is a live Lua state, or is being made.
+pub unsafe fn heap_of(state: *mut lua_State) -> Option<NonNull<Heap>> {
+    let mut ud: *mut c_void = std::ptr::null_mut();
+    // SAFETY: reads two fields of the state.
+    let alloc = unsafe { ffi::lua_getallocf(state, &raw mut ud) };
+    std::ptr::fn_addr_eq(alloc, lua_alloc as ffi::lua_Alloc).then(|| NonNull::new(ud.cast()))?
+}
+
+/// The next of a stream of numbers that begins with a state's seed (splitmix64).
+pub fn next_random(state: &mut u64) -> u64 {
+    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let mut z = *state;
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
+
+/// Lua asks for the seed of the string hashes of a state that is being made.
+///
+/// # Safety
+/// Called by Lua's C code only.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn lunette_seed(state: *mut lua_State, build: *const Build) -> c_uint {
+    // SAFETY: `state` has its allocator; `build` is a constant of the C side.
+    unsafe {
+        match heap_of(state) {
+            None => 0x6c75_6e65,
+            Some(mut heap) => {
+                let local = &mut heap.as_mut().local;
+                local.build = build.as_ref();
+                next_random(&mut local.seed.clone()) as c_uint
+            }
+        }
+    }
+}
+
+/// `table.sort` asks for another pivot: its partitions are too uneven.
+///
+/// # Safety
+/// Called by Lua's C code only.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn lunette_pivot(state: *mut lua_State) -> c_uint {
+    // SAFETY: `state` is live.
+    unsafe {
+        heap_of(state).map_or(0, |mut heap| {
+            next_random(&mut heap.as_mut().local.pivots) as c_uint
+        })
+    }
+}
+
+/// A number for a pointer that is in no arena: a C function's, or its distance from this function.
+#[unsafe(no_mangle)]
+extern "C" fn lunette_foreign(pointer: *const c_void) -> c_uint {
+    let address = pointer as usize;
+    if let Some(offset) = arena::offset(address) {
+        return offset;
+    }
+    match names().get(&address) {
+        Some(number) => *number,
+        None => address.wrapping_sub(lunette_foreign as *const () as usize) as c_uint,
+    }
+}
+
+static NAMES: RwLock<BTreeMap<usize, u32>> = RwLock::new(BTreeMap::new());
+
+fn names() -> std::sync::RwLockReadGuard<'static, BTreeMap<usize, u32>> {
+    NAMES.read().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Gives a C function the number that `tostring` shows and tables hash, made of its name alone.
+/// Every function pushed as a light C function must have one before the first state runs. The first
+/// name of a function counts.
+pub fn name_function(name: &str, function: lua_CFunction) {
+    let mut hash = 0x811c_9dc5_u32;
+    for byte in name.bytes() {
+        hash = (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193);
+    }
+    // The top bit: no arena offset looks like that.
+    let number = hash | 0x8000_0000;
+    let mut names = NAMES.write().unwrap_or_else(PoisonError::into_inner);
+    names.entry(function as usize).or_insert(number);
+}
+
+/// Tests that the C code asks this module: takes about as long as making a state, and names what to
+/// do when it does not. To be called before serving, recording or replaying.
+pub fn self_check() -> Result<(), DeterminismError> {
+    let limits = StateLimits::default();
+    let (one, two) = (State::new(1, limits)?, State::new(1, limits)?);
+    let probe = "local t = {} return tostring(t)..tostring(print or next)..tostring(3.0)";
+    let (one, two) = (probe_text(&one, probe)?, probe_text(&two, probe)?);
+    if one != two {
+        return Err(DeterminismError::NoHeader(
+            "addresses differ between two states",
+        ));
+    }
+    if !one.ends_with('3') {
+        return Err(DeterminismError::NoHeader(
+            "numbers are not written as they should be",
+        ));
+    }
+    Ok(())
+}
+
+fn probe_text(state: &State, script: &str) -> Result<String, DeterminismError> {
+    let result = state.lua().load(script).eval::<String>();
+    result.map_err(|_| DeterminismError::NoHeader("the probe script failed"))
+}

@@ -1,0 +1,265 @@
+//! The string and utf8 libraries: Lua's own, with their C loops charged.
+//!
+//! The pattern matcher counts its own steps (`l_unlikely` in the header); what one step costs is set
+//! here for each call, since a step may go through a whole character set or balance a whole string.
+
+use crate::lua::budget::charge;
+use crate::lua::determinism::heap_of;
+use crate::lua::sandbox::originals;
+use mlua::ffi::{self, lua_CFunction, lua_State};
+use std::os::raw::c_int;
+
+/// The string argument at an index, as Lua's own functions take it. It is alive while it is on the
+/// stack.
+unsafe fn bytes<'a>(state: *mut lua_State, index: c_int) -> &'a [u8] {
+    // SAFETY: called from C functions of Lua; the bytes are the string's.
+    unsafe {
+        let mut length = 0;
+        let text = ffi::luaL_checklstring(state, index, &raw mut length);
+        std::slice::from_raw_parts(text.cast(), length)
+    }
+}
+
+unsafe fn length(state: *mut lua_State, index: c_int) -> u64 {
+    // SAFETY: called from C functions of Lua.
+    unsafe {
+        if ffi::lua_type(state, index) == ffi::LUA_TSTRING {
+            ffi::lua_rawlen(state, index) as u64
+        } else {
+            0
+        }
+    }
+}
+
+/// What one step of the matcher costs with this pattern on this subject.
+fn step_cost(subject: &[u8], pattern: &[u8]) -> i64 {
+    let balances = pattern.windows(2).any(|pair| pair == b"%b");
+    let scan = if balances { subject.len() / 64 } else { 0 };
+    (1 + pattern.len() / 32 + scan) as i64
+}
+
+/// Runs an original with the matcher's step at `cost`.
+unsafe fn with_cost(state: *mut lua_State, cost: i64, original: lua_CFunction) -> c_int {
+    // SAFETY: called from C functions of Lua; the heap is live with the state.
+    unsafe {
+        let Some(heap) = heap_of(state) else {
+            return original(state);
+        };
+        let place = &raw mut (*heap.as_ptr()).meter.step_cost;
+        let before = *place;
+        *place = cost;
+        let count = original(state);
+        *place = before;
+        // A cut inside the matcher raised an error; a charge after its last step has not yet.
+        charge(state, 0);
+        count
+    }
+}
+
+unsafe fn matching(state: *mut lua_State, original: lua_CFunction) -> c_int {
+    // SAFETY: called from C functions of Lua.
+    unsafe {
+        let cost = step_cost(bytes(state, 1), bytes(state, 2));
+        with_cost(state, cost, original)
+    }
+}
+
+fn is_plain(pattern: &[u8]) -> bool {
+    !pattern.iter().any(|byte| b"^$*+?.([%-".contains(byte))
+}
+
+/// Where a search begins: Lua's positions count from 1, or from the end when negative.
+fn start(position: i64, length: usize) -> Option<usize> {
+    let at = match position {
+        1.. => usize::try_from(position).ok()? - 1,
+        0 => 0,
+        _ => length.saturating_sub(usize::try_from(position.unsigned_abs()).unwrap_or(usize::MAX)),
+    };
+    (at <= length).then_some(at)
+}
+
+/// A plain search is done here, in linear time.
+pub unsafe extern "C-unwind" fn find(state: *mut lua_State) -> c_int {
+    // SAFETY: a C function of Lua that holds nothing to drop.
+    unsafe {
+        let (subject, pattern) = (bytes(state, 1), bytes(state, 2));
+        let plain = ffi::lua_toboolean(state, 4) != 0 || (pattern.len() < 256 && is_plain(pattern));
+        if !plain {
+            return matching(state, originals().find);
+        }
+        let Some(from) = start(ffi::luaL_optinteger(state, 3, 1), subject.len()) else {
+            ffi::lua_pushnil(state);
+            return 1;
+        };
+        charge(state, (subject.len() - from + pattern.len()) as u64 / 32);
+        match position(&subject[from..], pattern) {
+            Some(at) => {
+                ffi::lua_pushinteger(state, (from + at + 1) as i64);
+                ffi::lua_pushinteger(state, (from + at + pattern.len()) as i64);
+                2
+            }
+            None => {
+                ffi::lua_pushnil(state);
+                1
+            }
+        }
+    }
+}
+
+fn position(text: &[u8], needle: &[u8]) -> Option<usize> {
+    if needle.is_empty() {
+        return Some(0);
+    }
+    // SAFETY: both slices are as long as told; the result points into the first.
+    unsafe {
+        let (start, size) = (text.as_ptr(), text.len());
+        let found = libc::memmem(start.cast(), size, needle.as_ptr().cast(), needle.len());
+        (!found.is_null()).then(|| found.cast::<u8>().offset_from_unsigned(start))
+    }
+}
+
+pub unsafe extern "C-unwind" fn match_(state: *mut lua_State) -> c_int {
+    // SAFETY: a C function of Lua.
+    unsafe { matching(state, originals().match_) }
+}
+
+pub unsafe extern "C-unwind" fn gsub(state: *mut lua_State) -> c_int {
+    // SAFETY: a C function of Lua.
+    unsafe { matching(state, originals().gsub) }
+}
+
+pub unsafe extern "C-unwind" fn gmatch(state: *mut lua_State) -> c_int {
+    // SAFETY: a C function of Lua; the original leaves its iterator on top.
+    unsafe {
+        let cost = step_cost(bytes(state, 1), bytes(state, 2));
+        (originals().gmatch)(state);
+        if cost > 1 {
+            ffi::lua_pushinteger(state, cost);
+            ffi::lua_pushcclosure(state, costly_iterator, 2);
+        }
+        1
+    }
+}
+
+/// The iterator of a `gmatch` whose steps cost more than one; upvalues: Lua's own, the cost.
+unsafe extern "C-unwind" fn costly_iterator(state: *mut lua_State) -> c_int {
+    unsafe extern "C-unwind" fn iterate(state: *mut lua_State) -> c_int {
+        // SAFETY: runs on the closure's own frame.
+        unsafe {
+            ffi::lua_settop(state, 0);
+            ffi::lua_pushvalue(state, ffi::lua_upvalueindex(1));
+            ffi::lua_call(state, 0, ffi::LUA_MULTRET);
+            ffi::lua_gettop(state)
+        }
+    }
+    // SAFETY: a C closure of Lua.
+    unsafe {
+        with_cost(
+            state,
+            ffi::lua_tointeger(state, ffi::lua_upvalueindex(2)),
+            iterate,
+        )
+    }
+}
+
+pub unsafe extern "C-unwind" fn rep(state: *mut lua_State) -> c_int {
+    // SAFETY: a C function of Lua.
+    unsafe {
+        let unit = bytes(state, 1).len() as u64 + length(state, 3);
+        let count = u64::try_from(ffi::luaL_checkinteger(state, 2)).unwrap_or(0);
+        if unit == 0 && count > 0 {
+            // Lua's own would go round `count` times.
+            ffi::lua_pushstring(state, c"".as_ptr());
+            return 1;
+        }
+        if count.checked_mul(unit).is_some_and(|total| total < 1 << 32) {
+            charge(state, count / 4);
+        }
+        (originals().rep)(state)
+    }
+}
+
+/// `%d` and its kin cut fractions off, as in Lua 5.1; `%p` is refused: addresses are no one's business.
+pub unsafe extern "C-unwind" fn format(state: *mut lua_State) -> c_int {
+    // SAFETY: a C function of Lua that holds nothing to drop.
+    unsafe {
+        let text = bytes(state, 1);
+        charge(state, text.len() as u64 / 16);
+        let (mut argument, mut at) = (1, 0);
+        while at < text.len() {
+            if text[at] != b'%' {
+                at += 1;
+                continue;
+            }
+            at += 1;
+            if text.get(at) == Some(&b'%') {
+                at += 1;
+                continue;
+            }
+            while text
+                .get(at)
+                .is_some_and(|byte| b"-+ #0123456789.".contains(byte))
+            {
+                at += 1;
+            }
+            argument += 1;
+            match text.get(at) {
+                Some(b'd' | b'i' | b'c' | b'x' | b'X' | b'o' | b'u') => truncate(state, argument),
+                Some(b'p') => {
+                    return ffi::luaL_error(
+                        state,
+                        c"string.format: '%%p' is not available in a session".as_ptr(),
+                    );
+                }
+                _ => {}
+            }
+        }
+        (originals().format)(state)
+    }
+}
+
+/// Replaces a number with a fraction by its integer part.
+unsafe fn truncate(state: *mut lua_State, index: c_int) {
+    // SAFETY: called from C functions of Lua.
+    unsafe {
+        let (mut exact, mut is_number) = (0, 0);
+        ffi::lua_tointegerx(state, index, &raw mut exact);
+        let number = ffi::lua_tonumberx(state, index, &raw mut is_number).trunc();
+        if exact == 0 && is_number != 0 && (-9.2e18..9.2e18).contains(&number) {
+            ffi::lua_pushinteger(state, number as i64);
+            ffi::lua_replace(state, index);
+        }
+    }
+}
+
+pub unsafe extern "C-unwind" fn byte(state: *mut lua_State) -> c_int {
+    // SAFETY: a C function of Lua, and the original is one.
+    unsafe {
+        if ffi::lua_isnoneornil(state, 3) == 0 {
+            charge(state, length(state, 1).min(1_000_000) / 4);
+        }
+        (originals().byte)(state)
+    }
+}
+
+macro_rules! charged {
+    ($($name:ident $original:ident $argument:literal $divisor:literal;)*) => { $(
+        pub unsafe extern "C-unwind" fn $name(state: *mut lua_State) -> c_int {
+            // SAFETY: a C function of Lua, and the original is one.
+            unsafe {
+                charge(state, length(state, $argument) / $divisor);
+                (originals().$original)(state)
+            }
+        }
+    )* };
+}
+
+// Which argument's length is charged, and the bytes for a unit.
+charged! {
+    pack pack 1 1;
+    packsize packsize 1 1;
+    unpack string_unpack 1 1;
+    utf8_len utf8_len 1 4;
+    utf8_offset utf8_offset 1 4;
+    utf8_codepoint utf8_codepoint 1 4;
+}

@@ -1,0 +1,285 @@
+//! One Lua state: its arena, mlua's handle on it, the libraries, the limits.
+//!
+//! A state is made from a seed and limits alone, so two states made alike and told the same things do
+//! the same things, in any process. Dropping it frees all it had at once.
+
+use crate::lua::alloc::{Arena, Heap, lua_alloc};
+use crate::lua::arena::{ArenaError, CLASS_BITS_MIN};
+use crate::lua::budget::Budget;
+use crate::lua::determinism::{Build, DeterminismError, REVISION};
+use crate::lua::sandbox;
+use mlua::Lua;
+use mlua::ffi::{self, lua_State};
+use std::ffi::CStr;
+use std::mem::ManuallyDrop;
+use std::os::raw::c_void;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::ptr::{self, NonNull};
+
+#[derive(Debug, thiserror::Error)]
+pub enum StateError {
+    #[error(transparent)]
+    Arena(#[from] ArenaError),
+    #[error(
+        "not enough memory to make a Lua state; close sessions or give the process more memory"
+    )]
+    Memory,
+    #[error(
+        "the Lua memory limit of {limit} bytes is below the {needed} that an empty state needs; raise it"
+    )]
+    Limit { limit: usize, needed: usize },
+    #[error("making a Lua state failed: {0}")]
+    Setup(String),
+    #[error(transparent)]
+    Build(DeterminismError),
+}
+
+/// What one state may use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StateLimits {
+    /// Bytes of Lua objects.
+    pub memory: usize,
+    /// Gas until the first `Budget::refill`; see `budget`.
+    pub gas: u64,
+}
+
+impl Default for StateLimits {
+    fn default() -> Self {
+        Self {
+            memory: 16 << 20,
+            gas: 10_000_000,
+        }
+    }
+}
+
+impl StateLimits {
+    /// The size of the window: twice the limit, since blocks round up and holes form between them.
+    pub fn class(&self) -> usize {
+        (self.memory.max(1 << (CLASS_BITS_MIN - 1)) * 2).next_power_of_two()
+    }
+}
+
+/// What the modules of `lua` keep with a state, reached from any `lua_State` of it (`heap_of`).
+pub struct Local {
+    pub seed: u64,
+    /// Where the streams of random numbers stand: pivots of `table.sort`, `math.random`.
+    pub pivots: u64,
+    pub random: [u64; 4],
+    /// The budget of the event that runs, whether it was exceeded, and by then used.
+    pub gas: i64,
+    pub tripped: bool,
+    pub used: i64,
+    /// The library tables that are filled on first use.
+    pub libraries: [*const c_void; sandbox::LAZY],
+    /// The C side's functions; none if the build lacks the header.
+    pub build: Option<&'static Build>,
+    /// For the owner of the state: what callbacks from Lua may reach during the call that runs.
+    pub host: *mut c_void,
+}
+
+impl Default for Local {
+    fn default() -> Self {
+        Self {
+            seed: 0,
+            pivots: 0,
+            random: [0; 4],
+            gas: i64::MAX,
+            tripped: false,
+            used: 0,
+            libraries: [ptr::null(); sandbox::LAZY],
+            build: None,
+            host: ptr::null_mut(),
+        }
+    }
+}
+
+/// A Lua state with its arena. Handles of mlua that outlive it are dead but harmless.
+pub struct State {
+    lua: ManuallyDrop<Lua>,
+    raw: *mut lua_State,
+    arena: ManuallyDrop<Arena>,
+}
+
+impl State {
+    pub fn new(seed: u64, limits: StateLimits) -> Result<Self, StateError> {
+        sandbox::prepare();
+        let arena = Arena::new(limits.class())?;
+        let heap = arena.heap();
+        // SAFETY: the heap lives in the arena, and nothing else refers to it yet.
+        unsafe { (*heap.as_ptr()).local.begin(seed) };
+        // SAFETY: the allocator and its heap live until after `lua_close`.
+        let raw = unsafe { ffi::lua_newstate(lua_alloc, heap.as_ptr().cast()) };
+        if raw.is_null() {
+            return Err(StateError::Memory);
+        }
+        let unfinished = Unfinished(raw);
+        // SAFETY: the state is live and the heap's fields are not borrowed elsewhere.
+        check_build(unsafe { (*heap.as_ptr()).local.build })?;
+        // SAFETY: the state is live, empty, and stays until this struct closes it. Without a memory
+        // limit so far, the calls inside fail only when the system refuses to extend the window.
+        let lua = catch_unwind(AssertUnwindSafe(|| unsafe {
+            Lua::get_or_init_from_ptr(raw).clone()
+        }))
+        .map_err(|_| StateError::Memory)?;
+        sandbox::install(raw)?;
+        std::mem::forget(unfinished);
+        let state = Self {
+            lua: ManuallyDrop::new(lua),
+            raw,
+            arena: ManuallyDrop::new(arena),
+        };
+        let needed = state.memory_used();
+        if limits.memory < needed {
+            return Err(StateError::Limit {
+                limit: limits.memory,
+                needed,
+            });
+        }
+        state.with_heap(|heap| heap.set_limit(limits.memory));
+        state.budget().refill(limits.gas);
+        Ok(state)
+    }
+
+    pub fn lua(&self) -> &Lua {
+        &self.lua
+    }
+
+    pub fn raw(&self) -> *mut lua_State {
+        self.raw
+    }
+
+    pub fn budget(&self) -> Budget<'_> {
+        Budget::of(self)
+    }
+
+    /// Bytes of Lua objects now, exactly what Lua counts.
+    pub fn memory_used(&self) -> usize {
+        self.with_heap(|heap| heap.used())
+    }
+
+    /// The most bytes of Lua objects there ever were.
+    pub fn memory_peak(&self) -> usize {
+        self.with_heap(|heap| heap.peak())
+    }
+
+    /// Bytes of address space that blocks have reached since pages were last given back.
+    pub fn memory_touched(&self) -> usize {
+        self.with_heap(|heap| heap.touched())
+    }
+
+    /// Gives unused pages back to the system. The state cannot tell, so it may be done at any time.
+    pub fn trim(&self) {
+        self.with_heap(Heap::trim);
+    }
+
+    /// Test hook: the `n`-th allocation from now fails (0: none).
+    pub fn fail_at(&self, n: u64) {
+        self.with_heap(|heap| heap.fail_at(n));
+    }
+
+    /// How many allocations were refused so far.
+    pub fn allocation_failures(&self) -> u64 {
+        self.with_heap(|heap| heap.failures())
+    }
+
+    /// Sets what `host_of` finds during calls into this state.
+    pub fn set_host(&self, host: *mut c_void) {
+        self.with_heap(|heap| heap.local.host = host);
+    }
+
+    /// Borrows the heap for a statement that does not call Lua.
+    pub(crate) fn with_heap<R>(&self, action: impl FnOnce(&mut Heap) -> R) -> R {
+        // SAFETY: the heap lives as long as `self`; Lua touches it only inside Lua calls, and `action`
+        // makes none.
+        action(unsafe { &mut *self.arena.heap().as_ptr() })
+    }
+}
+
+/// What `State::set_host` set for the state; null if nothing, or if the state is not of this crate.
+///
+/// # Safety
+/// `state` is a live Lua state.
+pub unsafe fn host_of(state: *mut lua_State) -> *mut c_void {
+    // SAFETY: passed on.
+    unsafe { local_of(state).map_or(ptr::null_mut(), |local| (*local.as_ptr()).host) }
+}
+
+/// The data kept with a state of this crate.
+///
+/// # Safety
+/// `state` is a live Lua state.
+pub unsafe fn local_of(state: *mut lua_State) -> Option<NonNull<Local>> {
+    // SAFETY: passed on; the heap is live with its state.
+    unsafe {
+        let heap = crate::lua::determinism::heap_of(state)?;
+        NonNull::new(&raw mut (*heap.as_ptr()).local)
+    }
+}
+
+impl Local {
+    fn begin(&mut self, seed: u64) {
+        use crate::lua::determinism::next_random;
+        let mut stream = seed ^ 0x6c75_6e65_7474_6521;
+        self.seed = seed;
+        self.pivots = next_random(&mut stream);
+        self.random = std::array::from_fn(|_| next_random(&mut stream));
+    }
+}
+
+fn check_build(build: Option<&'static Build>) -> Result<(), StateError> {
+    let error = match build {
+        None => DeterminismError::NoHeader("a new state did not ask for its seed"),
+        Some(build) if build.revision() != REVISION => DeterminismError::Stale {
+            found: build.revision(),
+        },
+        Some(_) => return Ok(()),
+    };
+    Err(StateError::Build(error))
+}
+
+/// Closes a state that did not get ready.
+struct Unfinished(*mut lua_State);
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        // SAFETY: the state is live and nothing uses it; its arena goes after this.
+        unsafe { ffi::lua_close(self.0) };
+    }
+}
+
+impl Drop for State {
+    fn drop(&mut self) {
+        self.with_heap(|heap| {
+            heap.close();
+            if let Some(build) = heap.local.build {
+                build.deselect(&raw mut heap.meter);
+            }
+        });
+        // SAFETY: each is dropped once, in the one order that works: mlua's handle, the state with the
+        // finalizers of what Rust put into it, then the memory of both.
+        unsafe {
+            ManuallyDrop::drop(&mut self.lua);
+            ffi::lua_close(self.raw);
+            ManuallyDrop::drop(&mut self.arena);
+        }
+    }
+}
+
+/// The text on top of the stack, popped.
+///
+/// # Safety
+/// `state` is live and has a value on its stack.
+pub(crate) unsafe fn pop_text(state: *mut lua_State) -> String {
+    // SAFETY: the string is copied before it is popped.
+    unsafe {
+        let text = ffi::lua_tostring(state, -1);
+        let text = if text.is_null() {
+            c"(no message)"
+        } else {
+            CStr::from_ptr(text)
+        };
+        let text = text.to_string_lossy().into_owned();
+        ffi::lua_pop(state, 1);
+        text
+    }
+}
