@@ -87,7 +87,8 @@ export class ValueBinding {
     const input = () => this.#typed();
     const change = () => this.#chosen();
     for (const name of ['input', 'sl-input', 'wa-input']) element.addEventListener(name, input);
-    for (const name of ['change', 'sl-change', 'wa-change', 'blur']) element.addEventListener(name, change);
+    for (const name of ['change', 'sl-change', 'wa-change']) element.addEventListener(name, change);
+    element.addEventListener('blur', () => this.#left());
     element.addEventListener('ui-value-change', (event) => this.#send(event.detail && event.detail.value));
   }
 
@@ -95,12 +96,13 @@ export class ValueBinding {
 
   /** @param {Variable} v */
   changed(v) {
-    if (v.certain && this.askedAt === this.edits && !this.edited) {
+    const typing = document.activeElement === this.element && Date.now() - this.typedAt < TYPING_MS;
+    const certain = v.certain === 'asked' ? this.askedAt === this.edits : v.certain === 'first' && !typing;
+    if (certain && !this.edited) {
       this.writes = 0;
       this.askedAt = -1;
       return this.#show(v.value);
     }
-    const typing = document.activeElement === this.element && Date.now() - this.typedAt < TYPING_MS;
     const doubtful = this.edited || typing || this.writes > 1;
     if (!doubtful) {
       this.#show(v.value);
@@ -165,24 +167,34 @@ export class ValueBinding {
     }, ms);
   }
 
-  /** `change` or `blur`: the user is done here. */
+  /** `change`: set by the user, or by a script that tells of it. */
   #chosen() {
+    if (!this.held) this.edited = true;
+    this.#left();
+  }
+
+  #left() {
     this.commit();
     if (this.held && !this.edited) this.#ask();
   }
 
-  /** Hands over what is on screen. */
+  /** Hands over what was edited; a field that was only visited says nothing. */
   commit() {
     clearTimeout(this.delay);
     this.delay = 0;
+    if (!this.edited) return;
     const value = readField(this.element);
     if (value === undefined) return;
-    // Leaving a field in which nothing was typed must not bring back what it
-    // showed while the server's newer value was held.
-    if (this.held && !this.edited) return;
     this.edited = false;
     this.lastSent = Date.now();
     this.#send(value);
+  }
+
+  /** For scripts: this value, or what is on screen. @param {any} [value] */
+  take(value) {
+    if (value !== undefined) return this.#send(value);
+    this.edited = true;
+    this.commit();
   }
 
   #send(value) {
@@ -190,6 +202,8 @@ export class ValueBinding {
     const known = variable.value;
     // An empty control shows nil; leaving it alone must not turn nil into "".
     if (variable.gone || (known == null && (value === '' || (known === undefined && value === false)))) return;
+    // A number shown in a text field is not turned into text by passing through.
+    if (typeof known === 'number' && value === String(known)) return;
     if (variable.write(value)) this.writes++;
   }
 

@@ -7,7 +7,7 @@
 // or bar. `min`, `max` fix the scale, `unit` follows each number.
 
 const SVG = 'http://www.w3.org/2000/svg';
-const CSS_TEXT = `
+const CSS_TEXT = `@layer lunette {
 :where(ui-chart) { display: block; position: relative; height: 11rem; margin-block: .75rem; color: inherit; contain: layout; }
 :where(ui-chart[type=sparkline]) { display: inline-block; width: 7rem; height: 1.75rem; margin-block: 0; vertical-align: middle; }
 ui-chart[hidden] { display: none; }
@@ -24,7 +24,7 @@ ui-chart .ui-series-1 { color: var(--chart-2, #0f9d8a); }
 ui-chart .ui-series-2 { color: var(--chart-3, #d9822b); }
 ui-chart .ui-series-3 { color: var(--chart-4, #b0479b); }
 ui-chart .ui-tip { fill: currentColor; font-size: .75rem; font-weight: 600; font-variant-numeric: tabular-nums; }
-`;
+}`;
 
 /** Room for the numbers of the scale, px. */
 const LEFT = 40;
@@ -96,6 +96,7 @@ class Chart extends HTMLElement {
     this.names = [];
     this.due = 0;
     this.near = -1;
+    this.named = false;
     this.resized = new ResizeObserver(() => this.later());
     // Set before this class was loaded, they hide its own.
     for (const name of ['data', 'labels']) {
@@ -125,7 +126,9 @@ class Chart extends HTMLElement {
   }
 
   connectedCallback() {
-    this.setAttribute('role', 'img');
+    // What the author says of it stands.
+    this.named = this.hasAttribute('aria-label') || this.hasAttribute('aria-labelledby');
+    if (!this.hasAttribute('role')) this.setAttribute('role', 'img');
     this.resized.observe(this);
     this.addEventListener('pointermove', (event) => this.#point(event));
     this.addEventListener('pointerleave', () => this.#point(null));
@@ -155,7 +158,7 @@ class Chart extends HTMLElement {
     const kind = this.getAttribute('type') || 'line';
     const svg = document.createElementNS(SVG, 'svg');
     svg.setAttribute('aria-hidden', 'true');
-    this.setAttribute('aria-label', this.#summary(series));
+    if (!this.named) this.setAttribute('aria-label', this.#summary(series));
     const numbers = series.flat().filter((n) => n !== null);
     if (numbers.length && this.clientWidth) {
       const frame = this.#frame(series, numbers, kind);

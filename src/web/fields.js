@@ -51,6 +51,7 @@ export function writeField(element, value) {
   else if (element.localName === 'select') writeSelect(element, value);
   else if (element.localName === 'input' && element.type === 'file') return;
   else if (element.localName === 'progress' && value == null) element.removeAttribute('value');
+  else if (/^(progress|meter)$/.test(element.localName)) element.value = Number(value) || 0;
   else if (element.localName.includes('-') && 'value' in element) element.value = value ?? '';
   else if ('value' in element) writeText(element, value);
   else if ('checked' in element) element.checked = !!value;

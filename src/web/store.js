@@ -61,8 +61,9 @@ export class Variable {
     this.gone = false;
     /** Writes that wait in the outbox: the server's values are older than they. */
     this.unsent = 0;
-    /** The value just told answers a `get`: it is newer than every write. */
-    this.certain = false;
+    /** The value just told is newer than every write: why.
+     * @type {''|'first'|'asked'} */
+    this.certain = '';
   }
 
   /** @param {Watcher} w */
@@ -210,6 +211,7 @@ export class Store {
     if (v.batch > this.answeredBatch) this.answeredBatch = v.batch;
     if (data.properties) this.#properties(v, data.properties);
     if (!('value' in data)) return;
+    const first = !v.answered;
     v.answered = true;
     if (v.error) {
       v.error = null;
@@ -218,8 +220,9 @@ export class Store {
     // A write that still waits here is newer than what the server had.
     if (v.unsent) return;
     v.value = data.value;
-    // Only answers to `get` and `watch` carry the path.
-    v.certain = !!(data.properties && data.properties.path);
+    // Only answers to `get` and `watch` carry the path; the first value of all
+    // cannot be older than any write.
+    v.certain = first ? 'first' : data.properties && data.properties.path ? 'asked' : '';
     if (data.value === null) v.type = '';
     this.dirty.add(v);
   }
@@ -292,7 +295,7 @@ export class Store {
       this.dirty = new Set();
       for (const v of changed) {
         for (const w of v.watchers.slice()) if (!w.structural && !v.gone) w.changed(v);
-        v.certain = false;
+        v.certain = '';
       }
       const failed = this.dirtyErrors;
       this.dirtyErrors = new Set();
