@@ -163,6 +163,8 @@ pub(super) struct Kernel {
     pub scratch_objects: Vec<u64>,
     /// The kind of the error that is about to be raised, if it is not simply Lua's.
     pub code: Option<ErrorCode>,
+    /// What a method refused, field by field.
+    pub fields: Vec<(Box<str>, Box<str>)>,
     /// Message and traceback of the last error.
     pub error: Option<(String, String)>,
     /// The text of the type name that was found to be new last.
@@ -209,6 +211,7 @@ impl Kernel {
         self.host = host;
         self.code = None;
         self.error = None;
+        self.fields.clear();
         let outer = CURRENT.replace(self);
         let l = self.raw;
         // SAFETY: `l` is a live state with nothing of ours on its stack; light C functions need no
@@ -240,7 +243,7 @@ impl Kernel {
             };
             (text.to_owned(), text.to_owned())
         });
-        let memory = status == ffi::LUA_ERRMEM || message.contains("not enough memory");
+        let memory = status == ffi::LUA_ERRMEM || message.contains("memory limit: ");
         let code = match self.code.take() {
             Some(code) => code,
             None if exhausted || memory => ErrorCode::Limit,
@@ -252,6 +255,7 @@ impl Kernel {
             code,
             message,
             traceback,
+            fields: std::mem::take(&mut self.fields),
         }
     }
 
@@ -353,6 +357,13 @@ pub(super) unsafe extern "C-unwind" fn handle_message(l: *mut lua_State) -> c_in
     unsafe {
         let kernel = current();
         let mut len = 0usize;
+        if ffi::lua_isstring(l, 1) == 0
+            && ffi::luaL_getmetafield(l, 1, c"__tostring".as_ptr()) == ffi::LUA_TNIL
+        {
+            let kind = ffi::lua_typename(l, ffi::lua_type(l, 1));
+            ffi::lua_pushfstring(l, c"error object is a %s value".as_ptr(), kind);
+            ffi::lua_replace(l, 1);
+        }
         let text = ffi::luaL_tolstring(l, 1, &mut len);
         let message = std::slice::from_raw_parts(text.cast::<u8>(), len);
         let known = (*kernel).error.as_ref();
