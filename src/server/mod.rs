@@ -38,6 +38,8 @@ use crate::core::event::Turn;
 use crate::core::id::{ConnectionId, Timestamp};
 use crate::core::manager::{ManagerConfig, SessionManager};
 use crate::core::script::Runtime;
+use crate::lua::LuaRuntime;
+use crate::lua::state::StateError;
 use crate::net::limits::NetLimits;
 use accept::Accepting;
 use clock::Clock;
@@ -62,6 +64,8 @@ pub enum ServerError {
         "cannot record into {path}: {source}. --record must name a directory that can be written"
     )]
     Record { path: PathBuf, source: io::Error },
+    #[error(transparent)]
+    Lua(#[from] StateError),
     #[error("the operating system refused what every server needs: {0}")]
     System(#[from] io::Error),
 }
@@ -77,6 +81,14 @@ fn advice(error: &io::Error) -> &'static str {
         io::ErrorKind::AddrNotAvailable => ". --host must be an address of this machine",
         _ => "",
     }
+}
+
+/// A server whose sessions run on Lua.
+///
+/// # Errors
+/// As for [`Server::bind`], and when Lua cannot run here.
+pub fn start(config: &Config) -> Result<Server<LuaRuntime>, ServerError> {
+    Server::bind(config, LuaRuntime::new()?)
 }
 
 const LISTENER: Token = Token(0);
