@@ -2,6 +2,6 @@
 
 mod base_client;
 mod browser;
+mod determinism;
 mod golden;
-mod smoke;
 mod tidy;
