@@ -10,7 +10,6 @@
 
 mod accept;
 pub mod clock;
-mod descriptors;
 mod effects;
 pub mod files;
 pub mod guard;
@@ -22,6 +21,7 @@ mod recording;
 pub mod routes;
 pub mod sessions;
 mod signals;
+mod system;
 pub mod turn;
 
 use std::collections::{BTreeSet, HashMap};
@@ -134,8 +134,13 @@ pub struct Server<R: Runtime> {
     ready: Vec<usize>,
     /// Peers to look at in step "write".
     touched: Vec<usize>,
+    /// Takes the place of `ready` or `touched` while that is worked through, so that neither
+    /// loses its room.
+    spare: Vec<usize>,
     deadlines: BTreeSet<(Timestamp, usize)>,
     scratch: Box<[u8]>,
+    /// Sessions ended since memory was last given back.
+    ended: usize,
     /// A frame for a recording, before it goes to its connection.
     frame: Vec<u8>,
 }
@@ -148,7 +153,7 @@ impl<R: Runtime> Server<R> {
     pub fn bind(config: &Config, runtime: R) -> Result<Server<R>, ServerError> {
         let log = Logger::new(config.verbosity);
         let limits = NetLimits::default();
-        descriptors::raise_limit(2 * limits.connections as u64 + SPARE_DESCRIPTORS);
+        system::raise_descriptor_limit(2 * limits.connections as u64 + SPARE_DESCRIPTORS);
         let (site, files) = match &config.dir {
             Some(dir) => (load_site(dir)?, StaticFiles::of_site(dir)),
             None => (demo_site(), StaticFiles::BuiltIn),
@@ -204,8 +209,10 @@ impl<R: Runtime> Server<R> {
             inbox: Inbox::default(),
             ready: Vec::new(),
             touched: Vec::new(),
+            spare: Vec::new(),
             deadlines: BTreeSet::new(),
             scratch: vec![0; READ_BYTES].into_boxed_slice(),
+            ended: 0,
             frame: Vec::new(),
         })
     }
