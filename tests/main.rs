@@ -3,5 +3,6 @@
 mod base_client;
 mod browser;
 mod golden;
+mod replay;
 mod smoke;
 mod tidy;
