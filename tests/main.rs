@@ -2,7 +2,7 @@
 
 mod base_client;
 mod browser;
+mod determinism;
 mod golden;
 mod replay;
-mod smoke;
 mod tidy;

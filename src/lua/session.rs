@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use mlua::ffi::{self, lua_State};
 
-use super::kernel::{Call, Kernel, Source, Tables, current, push_ref};
+use super::kernel::{Call, Kernel, Quick, Source, Tables, current, push_ref};
 use super::modules::ChunkCache;
 use super::objects::Objects;
 use super::read::{detect_op, push_aux, raw_key, value_key};
@@ -46,6 +46,7 @@ impl LuaSession {
             state: &raw const *state,
             host: ptr::null_mut(),
             cells: Vec::new(),
+            quick: Vec::new(),
             objects: Objects::new(0),
             keys: Default::default(),
             tables: Tables::default(),
@@ -63,7 +64,6 @@ impl LuaSession {
             scratch_objects: Vec::new(),
             code: None,
             error: None,
-            last_type: None,
             type_text: String::new(),
             decoded: None,
             gas_left: host.limits.gas,
@@ -92,6 +92,8 @@ impl LuaSession {
             return;
         }
         *known = Some(error.message.as_str().into());
+        // Only the cell knows that its next value is news whatever it is.
+        self.kernel.quick[slot as usize] = Quick::default();
         // SAFETY: `changes` is lent for the whole of `detect`.
         let changes = unsafe { &mut *self.kernel.call.changes };
         changes.list.push((slot, Change::Failed(error)));
@@ -147,6 +149,7 @@ impl Script for LuaSession {
                 format_args!("error in a wrapper's destroy(): {}", error.message),
             );
         }
+        self.kernel.quick[slot as usize] = Quick::default();
         let cell = std::mem::replace(self.kernel.cell_mut(slot), super::kernel::Cell::EMPTY);
         bind::release_names(&mut self.kernel, &cell);
     }

@@ -283,3 +283,6 @@ pub(crate) unsafe fn pop_text(state: *mut lua_State) -> String {
         text
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,7 +5,8 @@ use std::ffi::{CStr, c_int};
 use mlua::ffi::{self, lua_State};
 
 use super::encode::is_array;
-use super::kernel::{KEYS, Kernel, VALUES, current, push_ref, push_str, raise};
+use super::kernel::{KEYS, Kernel, Seen, VALUES, current, push_ref, push_str, raise};
+use super::objects::Held;
 use super::read::{NEW, notice, push_aux, raw_key, remember, set_aux, type_of, value_key};
 use super::{handle, modules};
 use crate::core::script::ErrorCode;
@@ -53,17 +54,21 @@ unsafe fn raw_differs(l: *mut lua_State, k: *mut Kernel, slot: Slot) -> bool {
         push_aux(l, k, raw_key(slot));
         let same = ffi::lua_rawequal(l, NEW, -1) != 0;
         let table = ffi::lua_type(l, NEW) == ffi::LUA_TTABLE;
-        let type_name = if table { type_of(l, k, NEW) } else { None };
+        let seen: *const Seen = match &(&(*k).cells)[slot as usize].wrapped {
+            Some(wrapped) => &raw const wrapped.raw,
+            None => return false,
+        };
+        let type_name = match table {
+            true => type_of(l, k, NEW, (*seen).type_name),
+            false => None,
+        };
         let array = table && type_name.is_none() && is_array(l, NEW);
-        if same && !array {
-            let raw = &(&(*k).cells)[slot as usize].wrapped;
+        match &(*seen).held {
+            Held::Array(shown) if array && same && shown.has_same_objects(l, NEW) => return false,
             // An array that lost its last element is an ordinary table from now on.
-            let was_array = raw
-                .as_ref()
-                .is_some_and(|w| matches!(w.raw.held, super::objects::Held::Array(_)));
-            if !was_array {
-                return false;
-            }
+            Held::Array(_) => {}
+            _ if same && !array => return false,
+            _ => {}
         }
         let differs = remember(l, k, NEW, array, type_name, |k| {
             let cell = &raw mut (&mut (*k).cells)[slot as usize];

@@ -119,7 +119,11 @@ unsafe fn keep_written(l: *mut lua_State, k: *mut Kernel, slot: Slot) {
     // SAFETY: see `read::detect_op`.
     unsafe {
         let table = ffi::lua_type(l, VALUE) == ffi::LUA_TTABLE;
-        let type_name = if table { type_of(l, k, VALUE) } else { None };
+        let type_name = if table {
+            type_of(l, k, VALUE, None)
+        } else {
+            None
+        };
         let array = table && type_name.is_none() && is_array(l, VALUE);
         let wrapped = cell_of(k, slot).is_some_and(|cell| (*cell).wrapped.is_some());
         if wrapped {
