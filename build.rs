@@ -1,2 +1,203 @@
-//! Prepares what the binary carries inside it.
-fn main() {}
+//! Prepares what the binary carries inside it: the browser client (joined,
+//! hashed, compressed), the demo site and the Lua side of the library.
+//!
+//! Writes `OUT_DIR/web.rs`, which `src/web/mod.rs` includes.
+
+#[path = "src/web/pack.rs"]
+mod pack;
+
+use flate2::{Compression, write::GzEncoder};
+use pack::Module;
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::{env, fs};
+
+const JS: &str = "text/javascript; charset=utf-8";
+const CSS: &str = "text/css; charset=utf-8";
+const HTML: &str = "text/html; charset=utf-8";
+
+fn main() {
+    let root = PathBuf::from(env::var("CARGO_MANIFEST_DIR").expect("cargo sets it"));
+    let out = PathBuf::from(env::var("OUT_DIR").expect("cargo sets it"));
+    // Cargo looks through folders by itself; new and removed files count.
+    for watched in ["build.rs", "src/web", "lua"] {
+        println!("cargo:rerun-if-changed={watched}");
+    }
+    let mut generated = Generated {
+        out: out.clone(),
+        text: String::new(),
+        count: 0,
+    };
+    client(&root.join("src/web"), &mut generated);
+    embedded(&root.join("lua"), &mut generated.text);
+    fs::write(out.join("web.rs"), generated.text).expect("OUT_DIR is writable");
+}
+
+/// The Rust file that is being written, and the files it includes.
+struct Generated {
+    out: PathBuf,
+    text: String,
+    count: usize,
+}
+
+impl Generated {
+    /// An `Asset { .. }` expression; body and gzip become files of their own.
+    fn asset(&mut self, path: &str, mime: &str, body: &str, immutable: bool) -> String {
+        let mut gzip = GzEncoder::new(Vec::new(), Compression::best());
+        gzip.write_all(body.as_bytes()).expect("memory");
+        let gzip = gzip.finish().expect("memory");
+        self.count += 1;
+        let file = self.out.join(format!("asset{}", self.count));
+        let packed = self.out.join(format!("asset{}.gz", self.count));
+        fs::write(&file, body).expect("OUT_DIR is writable");
+        fs::write(&packed, gzip).expect("OUT_DIR is writable");
+        let etag = format!("\"{}\"", hash(body));
+        format!(
+            "Asset {{ path: {path:?}, mime: {mime:?}, body: include_bytes!({file:?}), gzip: include_bytes!({packed:?}), etag: {etag:?}, immutable: {immutable} }}"
+        )
+    }
+}
+
+fn client(folder: &Path, generated: &mut Generated) {
+    let read = |name: &str| {
+        fs::read_to_string(folder.join(name)).unwrap_or_else(|e| panic!("src/web/{name}: {e}"))
+    };
+    let modules: Vec<Module> = files(folder)
+        .into_iter()
+        .filter(|path| path.ends_with(".js"))
+        .map(|name| Module {
+            text: read(&name),
+            name,
+        })
+        .collect();
+    let mut script = pack::join(&modules, "client.js").unwrap_or_else(|e| panic!("src/web: {e}"));
+    let mut assets = Vec::new();
+    for module in pack::lazy(&modules).unwrap_or_else(|e| panic!("src/web: {e}")) {
+        let text = pack::minify_js(&module.text);
+        let name = module.name.replace(".js", &format!(".{}.js", hash(&text)));
+        script = script.replace(
+            &format!("import('./{}')", module.name),
+            &format!("import('./{name}')"),
+        );
+        assets.push(generated.asset(&format!("/_lunette/{name}"), JS, &text, true));
+    }
+    let style = pack::minify_css(&read("theme.css"));
+    let script_path = format!("/_lunette/client.{}.js", hash(&script));
+    let style_path = format!("/_lunette/theme.{}.css", hash(&style));
+    let page = read("index.html");
+    let index = page
+        .replace("/_lunette/client.js", &script_path)
+        .replace("/_lunette/theme.css", &style_path);
+    let dev = page.replace(
+        "src=\"/_lunette/client.js\" defer",
+        "src=\"/_lunette/src/client.js\" type=\"module\"",
+    );
+
+    assets.extend([
+        generated.asset(&script_path, JS, &script, true),
+        generated.asset(&style_path, CSS, &style, true),
+        generated.asset("/_lunette/client.js", JS, &script, false),
+        generated.asset("/_lunette/theme.css", CSS, &style, false),
+    ]);
+    let index = generated.asset("/index.html", HTML, &index, false);
+    let dev = generated.asset("/index.html", HTML, &dev, false);
+    let modules: Vec<String> = modules
+        .iter()
+        .map(|m| generated.asset(&format!("/_lunette/src/{}", m.name), JS, &m.text, false))
+        .collect();
+    let text = &mut generated.text;
+    let _ = writeln!(
+        text,
+        "static ASSETS: &[Asset] = &[\n{}\n];",
+        assets.join(",\n")
+    );
+    let _ = writeln!(text, "static INDEX: Asset = {index};");
+    let _ = writeln!(text, "static DEV_INDEX: Asset = {dev};");
+    let _ = writeln!(
+        text,
+        "static MODULES: &[Asset] = &[\n{}\n];",
+        modules.join(",\n")
+    );
+}
+
+/// The demo site and the library, as they are.
+fn embedded(lua: &Path, text: &mut String) {
+    let demo = lua.join("demo");
+    let site: Vec<String> = ["html", "lua", "viewdefs"]
+        .iter()
+        .flat_map(|part| {
+            files(&demo.join(part))
+                .into_iter()
+                .map(move |name| format!("{part}/{name}"))
+        })
+        .collect();
+    list(
+        text,
+        "DEMO_SITE",
+        "The built-in demo site: path inside the site, content.",
+        &demo,
+        site,
+    );
+    let library = files(lua)
+        .into_iter()
+        .filter(|name| !name.contains('/') && name.ends_with(".lua"))
+        .collect();
+    list(
+        text,
+        "LUA_LIBRARY",
+        "The Lua side of the library: file name, content.",
+        lua,
+        library,
+    );
+}
+
+fn list(text: &mut String, name: &str, about: &str, folder: &Path, mut paths: Vec<String>) {
+    paths.sort();
+    let _ = writeln!(
+        text,
+        "/// {about}\npub static {name}: &[(&str, &[u8])] = &["
+    );
+    for path in paths {
+        let _ = writeln!(
+            text,
+            "({path:?}, include_bytes!({:?})),",
+            folder.join(&path)
+        );
+    }
+    text.push_str("];\n");
+}
+
+/// Files below a folder, relative, with `/`, sorted; none if it is not there.
+/// Hidden files (editors leave some) are passed over.
+fn files(folder: &Path) -> Vec<String> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let name = entry
+            .file_name()
+            .into_string()
+            .expect("file names are UTF-8");
+        if name.starts_with('.') || name.ends_with('~') {
+            continue;
+        }
+        if entry.path().is_dir() {
+            found.extend(
+                files(&entry.path())
+                    .into_iter()
+                    .map(|inner| format!("{name}/{inner}")),
+            );
+        } else {
+            found.push(name);
+        }
+    }
+    found.sort();
+    found
+}
+
+/// FNV-1a, 64 bits: tells versions apart, guards nothing.
+fn hash(text: &str) -> String {
+    let hash = text.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |h, b| {
+        (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3)
+    });
+    format!("{hash:016x}")
+}

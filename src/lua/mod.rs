@@ -1,6 +1,76 @@
-pub mod alloc;
-pub mod arena;
-pub mod budget;
+//! LuaRuntime and LuaSession: Lua as the language of sessions.
+//!
+//! Reading order: [`state`] is one Lua state with its [`arena`], allocator ([`alloc`]), [`budget`] and
+//! [`sandbox`]; [`determinism`] is what makes two of them alike; `session` is core's `Script` around
+//! one; `kernel` is the way into Lua, with `read`, `write`, `wrapper`, `encode` and `bind` behind it;
+//! `api`, `ui` and `handle` are what Lua code calls; `modules` loads files.
+//!
+//! `unsafe` lives here and nowhere else in the crate: Lua's C interface is used directly where
+//! thousands of variables are read in one go, where memory is allocated and where an event is cut.
+
+mod alloc;
+mod arena;
+mod budget;
 pub mod determinism;
-pub mod sandbox;
+mod sandbox;
 pub mod state;
+
+mod api;
+mod bind;
+mod describe;
+mod encode;
+mod handle;
+mod kernel;
+mod keys;
+mod modules;
+mod objects;
+mod prototype;
+mod read;
+mod session;
+mod ui;
+mod wrapper;
+mod write;
+
+use std::rc::Rc;
+
+pub use session::LuaSession;
+
+use crate::core::host::Host;
+use crate::core::id::SessionId;
+use crate::core::script::{Runtime, ScriptError};
+use modules::ChunkCache;
+use state::{State, StateError, StateLimits};
+
+/// Makes the Lua sessions of a server. Holds what they share: compiled files.
+pub struct LuaRuntime {
+    chunks: Rc<ChunkCache>,
+}
+
+impl LuaRuntime {
+    /// A runtime without sessions.
+    ///
+    /// # Errors
+    /// When there is no memory for a state, or the build lacks its determinism flags.
+    pub fn new() -> Result<LuaRuntime, StateError> {
+        session::name_functions();
+        let limits = StateLimits {
+            memory: COMPILER_MEMORY,
+            gas: u64::MAX,
+        };
+        let compiler = State::new(0, limits)?;
+        Ok(LuaRuntime {
+            chunks: Rc::new(ChunkCache::new(compiler)),
+        })
+    }
+}
+
+/// Files are compiled in a state of their own; 64 MiB is plenty for any file worth compiling.
+const COMPILER_MEMORY: usize = 64 << 20;
+
+impl Runtime for LuaRuntime {
+    type Script = LuaSession;
+
+    fn create_session(&mut self, _: SessionId, host: &mut Host) -> Result<LuaSession, ScriptError> {
+        LuaSession::new(host, self.chunks.clone())
+    }
+}

@@ -1,0 +1,198 @@
+//! The load generator: `cargo bench --bench load`. It starts the release binary of this build on loopback, works
+//! it through the scenarios of bench/README.md, measures the server's processor time and memory through `/proc`,
+//! and prints one table. Beside every figure stands the floor (floor.rs), measured in the same run.
+//!
+//! `-- --smoke` runs everything in small, `-- SCENARIO...` only some, `-- --json` prints JSON,
+//! `-- --server PATH` measures another binary.
+
+mod client;
+mod floor;
+mod pages;
+mod process;
+mod report;
+mod scenarios;
+mod subject;
+
+use std::io;
+use std::process::ExitCode;
+use std::time::Instant;
+
+use report::Report;
+use subject::{FLOOR_MODE, Subject};
+
+/// How much of everything: the full run takes about a minute and a half, the small one seconds.
+pub struct Scale {
+    pub starts: usize,
+    pub idle_seconds: u64,
+    pub attached_sessions: usize,
+    pub new_sessions: usize,
+    pub action_rounds: usize,
+    pub actions_per_round: usize,
+    pub round_trips: usize,
+    pub rows: usize,
+    pub renders: usize,
+    pub touches: usize,
+    pub ticking_sessions: usize,
+    pub tick_seconds: u64,
+}
+
+const FULL: Scale = Scale {
+    starts: 15,
+    idle_seconds: 3,
+    attached_sessions: 500,
+    new_sessions: 2000,
+    action_rounds: 5,
+    actions_per_round: 20_000,
+    round_trips: 10_000,
+    rows: 1000,
+    renders: 9,
+    touches: 300,
+    ticking_sessions: 1000,
+    tick_seconds: 6,
+};
+
+const SMOKE: Scale = Scale {
+    starts: 2,
+    idle_seconds: 1,
+    attached_sessions: 20,
+    new_sessions: 40,
+    action_rounds: 1,
+    actions_per_round: 400,
+    round_trips: 100,
+    rows: 20,
+    renders: 1,
+    touches: 5,
+    ticking_sessions: 20,
+    tick_seconds: 1,
+};
+
+type Scenario = fn(&Subject, &Scale, &mut Report) -> io::Result<()>;
+
+const SCENARIOS: [(&str, Scenario); 8] = [
+    ("idle", scenarios::idle),
+    ("memory", scenarios::memory),
+    ("sessions", scenarios::sessions),
+    ("actions", scenarios::actions),
+    ("list", pages::list),
+    ("ticks", pages::ticks),
+    ("first-load", pages::first_load),
+    ("binary", pages::binary),
+];
+
+struct Options {
+    smoke: bool,
+    json: bool,
+    server: String,
+    chosen: Vec<String>,
+}
+
+fn main() -> ExitCode {
+    if let Ok(mode) = std::env::var(FLOOR_MODE) {
+        let served = floor::serve(mode == "ticks");
+        eprintln!("the floor ended: {served:?}");
+        return ExitCode::FAILURE;
+    }
+    let options = match parse(std::env::args().skip(1)) {
+        Ok(options) => options,
+        Err(message) => {
+            eprintln!("{message}");
+            return ExitCode::from(2);
+        }
+    };
+    raise_descriptor_limit();
+    let scale = if options.smoke { SMOKE } else { FULL };
+    let subject = Subject::new(options.server);
+    let mut report = Report::default();
+    let mut failed = false;
+    for (name, run) in SCENARIOS {
+        if !options.chosen.is_empty() && !options.chosen.iter().any(|chosen| chosen == name) {
+            continue;
+        }
+        let started = Instant::now();
+        let own_before = own_cpu_seconds();
+        report.begin(name);
+        if let Err(error) = run(&subject, &scale, &mut report) {
+            eprintln!("{name}: failed: {error}");
+            failed = true;
+        }
+        report.end(
+            own_cpu_seconds() - own_before,
+            started.elapsed().as_secs_f64(),
+        );
+    }
+    print!(
+        "{}",
+        if options.json {
+            report.json()
+        } else {
+            report.table()
+        }
+    );
+    if failed {
+        ExitCode::FAILURE
+    } else {
+        ExitCode::SUCCESS
+    }
+}
+
+fn parse(arguments: impl Iterator<Item = String>) -> Result<Options, String> {
+    let server = env!("CARGO_BIN_EXE_lunette").to_owned();
+    let mut options = Options {
+        smoke: false,
+        json: false,
+        server,
+        chosen: Vec::new(),
+    };
+    let mut arguments = arguments;
+    while let Some(argument) = arguments.next() {
+        match argument.as_str() {
+            // What `cargo bench` adds for harnesses of the usual kind.
+            "--bench" => {}
+            "--smoke" => options.smoke = true,
+            "--json" => options.json = true,
+            "--server" => {
+                options.server = arguments
+                    .next()
+                    .ok_or("--server wants the path of a binary")?
+            }
+            name if SCENARIOS.iter().any(|(known, _)| *known == name) => {
+                options.chosen.push(argument)
+            }
+            other => {
+                let names: Vec<_> = SCENARIOS.iter().map(|(name, _)| *name).collect();
+                return Err(format!(
+                    "unknown argument {other}; the scenarios are: {}",
+                    names.join(" ")
+                ));
+            }
+        }
+    }
+    Ok(options)
+}
+
+/// A thousand sockets pass the soft limit of most systems.
+fn raise_descriptor_limit() {
+    let mut limit = libc::rlimit {
+        rlim_cur: 0,
+        rlim_max: 0,
+    };
+    // SAFETY: both calls only read or write the struct they are given.
+    unsafe {
+        if libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit) == 0 {
+            limit.rlim_cur = limit.rlim_max;
+            libc::setrlimit(libc::RLIMIT_NOFILE, &limit);
+        }
+    }
+}
+
+/// What this process has used so far, to show that it is not the client that is measured.
+fn own_cpu_seconds() -> f64 {
+    // SAFETY: rusage is plain data, for which all zeroes is a value; the call only fills it.
+    let usage = unsafe {
+        let mut usage: libc::rusage = std::mem::zeroed();
+        libc::getrusage(libc::RUSAGE_SELF, &mut usage);
+        usage
+    };
+    let seconds = |time: libc::timeval| time.tv_sec as f64 + time.tv_usec as f64 / 1e6;
+    seconds(usage.ru_utime) + seconds(usage.ru_stime)
+}

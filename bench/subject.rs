@@ -1,0 +1,62 @@
+//! What is measured: the server on one of the test sites, or the floor.
+
+use std::io;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use crate::process::Server;
+
+/// Set for a child that is to be the floor, to `echo` or `ticks`.
+pub const FLOOR_MODE: &str = "LUNETTE_BENCH_FLOOR";
+/// Set to anything to see what the server logs.
+const SHOW_LOG: &str = "LUNETTE_BENCH_LOG";
+
+pub struct Subject {
+    /// Path of the server's binary.
+    pub binary: String,
+}
+
+impl Subject {
+    pub fn new(binary: String) -> Subject {
+        Subject { binary }
+    }
+
+    /// The server on a site of `tests/sites`.
+    pub fn site(&self, site: &str, flags: &[&str]) -> io::Result<Server> {
+        let dir = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("tests/sites")
+            .join(site);
+        self.serve(
+            Command::new(&self.binary)
+                .arg("serve")
+                .arg("--dir")
+                .arg(dir)
+                .args(flags),
+        )
+    }
+
+    /// The server on its built-in demo.
+    pub fn demo(&self) -> io::Result<Server> {
+        self.serve(Command::new(&self.binary).arg("serve"))
+    }
+
+    fn serve(&self, command: &mut Command) -> io::Result<Server> {
+        Server::start(quiet(command.args(["--port", "0", "--state", "none"])))
+    }
+
+    /// The floor: this very program in another role.
+    pub fn floor(&self, mode: &str) -> io::Result<Server> {
+        Server::start(quiet(
+            Command::new(std::env::current_exe()?).env(FLOOR_MODE, mode),
+        ))
+    }
+}
+
+fn quiet(command: &mut Command) -> &mut Command {
+    let shown = std::env::var_os(SHOW_LOG).is_some();
+    command.stderr(if shown {
+        Stdio::inherit()
+    } else {
+        Stdio::null()
+    })
+}

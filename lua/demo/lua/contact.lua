@@ -1,0 +1,49 @@
+-- Contact: one person of the address book. Data only; how it is shown is up to the presenters
+-- (ContactRow, ContactCard, ContactForm) and their templates.
+
+local text = require("text")
+
+local Contact = session:prototype("Contact", {
+  name = "",
+  role = "",
+  company = "",
+  email = "",
+  phone = "",
+  city = "",
+  note = "",
+  favourite = EMPTY, -- true or nil
+  -- Kept by `refresh`:
+  initials = "",
+  hue = 0, -- of the round picture, in degrees
+})
+
+--- A contact with `fields`; the rest of it is worked out.
+function Contact:new(fields)
+  return session:create(Contact, fields):refresh()
+end
+
+--- Works out again what follows from the other fields. Returns the contact.
+function Contact:refresh()
+  self.initials = text.initials(self.name)
+  local sum = 0
+  for i = 1, #self.name do sum = (sum * 31 + self.name:byte(i)) % 3600 end
+  self.hue = sum % 24 * 15
+  -- What sorting and searching compare: folded once here instead of at every key press.
+  self._keys = {
+    name = text.fold(self.name),
+    company = text.fold(self.company),
+    city = text.fold(self.city),
+  }
+  self._haystack = text.fold(table.concat({ self.name, self.company, self.city, self.email, self.role }, "\n"))
+  return self
+end
+
+--- Whether every one of the folded `words` occurs somewhere in the contact.
+function Contact:matches(words)
+  for _, word in ipairs(words) do
+    if not self._haystack:find(word, 1, true) then return false end
+  end
+  return true
+end
+
+return Contact

@@ -1,0 +1,32 @@
+-- The site that Lunette shows when it is given none: an address book and a live panel.
+-- There is no JavaScript and no update call in it. These files change plain Lua objects;
+-- the templates in ../viewdefs say where each value is seen.
+--
+-- Reading order: page (what the three views share), contacts, contact_form, sample, live, about.
+
+local Contacts = require("contacts")
+local Live = require("live")
+local About = require("about")
+
+local App = session:prototype("App", {
+  contacts = EMPTY,
+  live = EMPTY,
+  about = EMPTY,
+  page = EMPTY, -- the one of the three that is on screen
+})
+
+--- Puts `page` on screen. Pages hear of it: the live panel has a clock to start and stop.
+function App:open(page)
+  if self.page == page then return end
+  if self.page then self.page:leave() end
+  self.page = page
+  page:enter()
+end
+
+local app = session:create(App)
+app.contacts = Contacts:new(app)
+app.live = Live:new(app)
+app.about = About:new(app)
+app:open(app.contacts)
+
+session:createAppVariable(app)

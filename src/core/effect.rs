@@ -1,0 +1,34 @@
+//! What comes out of core.
+
+use super::batch::OutgoingBatch;
+use super::id::{ConnectionId, SessionId};
+
+/// One thing the shell shall do. Effects come in one deterministic order.
+#[derive(Debug)]
+pub enum Effect {
+    /// Encode with `wire::write_batch` and send as one text frame.
+    Send {
+        connection: ConnectionId,
+        batch: OutgoingBatch,
+    },
+    /// Close that WebSocket with this close code (RFC 6455 section 7.4) after what was sent before.
+    Close {
+        connection: ConnectionId,
+        code: u16,
+        reason: String,
+    },
+    /// A line for the log. Level 0 always shows; 1 to 4 need as many `-v`.
+    Log {
+        session: SessionId,
+        level: u8,
+        text: String,
+    },
+    /// The session could not start: `main.lua` failed or is missing. The session is gone; the page
+    /// of its id shows `description` from now on.
+    SessionFailed {
+        session: SessionId,
+        description: String,
+    },
+    /// The session expired and is gone.
+    SessionEnded { session: SessionId },
+}

@@ -1,0 +1,340 @@
+//! What each message of a frontend does. A failure is one error and hurts no other message.
+
+use super::id::{APP, WireId};
+use super::message::{Json, Message, PropertyList};
+use super::path::{Path, split_properties};
+use super::property::Properties;
+use super::script::{ErrorCode, Script, ScriptError};
+use super::session::Session;
+use super::variable::{Access, NewVariable, Slot};
+use super::view::PER_VIEW;
+
+/// A `create` as it was sent.
+struct Creation {
+    id: WireId,
+    parent: WireId,
+    properties: PropertyList,
+    nowatch: bool,
+    value: Option<Json>,
+}
+
+impl<S: Script> Session<S> {
+    pub(super) fn handle_message(&mut self, view: usize, message: Message) {
+        match message {
+            Message::Create {
+                id,
+                parent,
+                properties,
+                nowatch,
+                value,
+            } => {
+                let creation = Creation {
+                    id,
+                    parent,
+                    properties,
+                    nowatch,
+                    value,
+                };
+                self.create(view, creation);
+            }
+            Message::Update {
+                var,
+                value,
+                properties,
+            } => self.update(view, var, value, properties),
+            Message::Watch { var } => self.watch(view, var, true),
+            Message::Unwatch { var } => self.watch(view, var, false),
+            Message::Destroy { var } => self.destroy(view, var),
+            Message::Get { vars } => {
+                for var in vars {
+                    match self.resolve(view, var) {
+                        Some(slot) => self.outbox.views[view].resend.push(slot),
+                        None => self.not_found(view, var),
+                    }
+                }
+            }
+            Message::GetObjects { objects } => self.get_objects(view, &objects),
+            Message::Bad { var, description } => {
+                self.error(view, var, ErrorCode::BadMessage, description);
+            }
+        }
+    }
+
+    fn resolve(&self, view: usize, wire: WireId) -> Option<Slot> {
+        self.outbox.views[view].resolve(wire, &self.host.vars)
+    }
+
+    fn error(&mut self, view: usize, var: WireId, code: ErrorCode, text: impl Into<String>) {
+        self.outbox.views[view]
+            .errors
+            .push((var, code, text.into()));
+    }
+
+    fn not_found(&mut self, view: usize, var: WireId) {
+        let text = match var {
+            1 => "variable 1 does not exist: main.lua has not called session:createAppVariable"
+                .into(),
+            _ => format!("variable {var} not found: it was never created or is destroyed"),
+        };
+        self.error(view, var, ErrorCode::NotFound, text);
+    }
+
+    fn create(&mut self, view: usize, mut new: Creation) {
+        let id = new.id;
+        let refused = if id < 2 {
+            Some("ids of client variables count up from 2".to_owned())
+        } else if self.outbox.views[view].has_alias(id) {
+            Some(format!("variable {id} is already in use"))
+        } else {
+            None
+        };
+        if let Some(text) = refused {
+            return self.error(view, id, ErrorCode::BadMessage, text);
+        }
+        let Some(parent) = self.resolve(view, new.parent) else {
+            let text = format!("parent {} of variable {id} not found", new.parent);
+            return self.error(view, id, ErrorCode::NotFound, text);
+        };
+        if self.host.vars.len() >= self.host.limits.variables {
+            let most = self.host.limits.variables;
+            let text = format!("this session has {most} variables, the most it may have");
+            return self.error(view, id, ErrorCode::Limit, text);
+        }
+        let properties = match gather_properties(&new) {
+            Ok(properties) => properties,
+            Err(text) => return self.error(view, id, ErrorCode::BadMessage, text),
+        };
+        let checked = self.check(&properties);
+        let internal = self.host.vars.next_client_id();
+        let slot = self.host.vars.insert(NewVariable {
+            id: internal,
+            wire: id,
+            view: Some(self.outbox.views[view].id),
+            parent: Some(parent),
+            access: *checked.as_ref().unwrap_or(&Access::Action),
+            watched: !new.nowatch,
+            properties,
+        });
+        self.outbox.views[view].add_alias(id, slot);
+        if let Err(error) = checked {
+            return self.tell_fault(slot, error);
+        }
+        let unbound = self
+            .host
+            .vars
+            .get(slot)
+            .is_some_and(|v| v.properties.get("path").is_none());
+        let value = if unbound { new.value.take() } else { None };
+        if let Err(error) = self.script.bind(&mut self.host, slot, value.as_ref()) {
+            self.tell_fault(slot, error);
+        } else if let Some(value) = new.value {
+            self.write(slot, &value);
+        }
+    }
+
+    /// The access of a new variable of a frontend, if it may have that path and that access.
+    fn check(&self, properties: &Properties) -> Result<Access, ScriptError> {
+        let text = properties.get("path").unwrap_or("");
+        let path = Path::parse(text)
+            .map_err(|e| ScriptError::new(ErrorCode::PathFailure, e.to_string()))?;
+        if path.is_private() && !self.host.limits.private_paths {
+            let text = format!(
+                "path \"{text}\": names that start with _ are private; set private_paths to allow them"
+            );
+            return Err(ScriptError::new(ErrorCode::Unauthorized, text));
+        }
+        access_of(&path, properties.get("access"))
+            .map_err(|text| ScriptError::new(ErrorCode::BadAccess, text))
+    }
+
+    fn update(&mut self, view: usize, var: WireId, value: Option<Json>, properties: PropertyList) {
+        let Some(slot) = self.resolve(view, var) else {
+            return self.not_found(view, var);
+        };
+        for (name, value) in properties {
+            self.set_property(view, slot, &name, &value);
+        }
+        if let Some(value) = value {
+            self.write(slot, &value);
+        }
+    }
+
+    fn write(&mut self, slot: Slot, value: &Json) {
+        let Some(variable) = self.host.vars.get(slot) else {
+            return;
+        };
+        if !variable.access.writes() {
+            let text = "this variable is read only: its access is r";
+            return self.tell_fault(slot, ScriptError::new(ErrorCode::BadAccess, text));
+        }
+        let had_error = variable.error.is_some();
+        if let Err(error) = self.script.write(&mut self.host, slot, value) {
+            return self.tell_fault(slot, error);
+        }
+        if !had_error {
+            return;
+        }
+        let Some(variable) = self.host.vars.get_mut(slot) else {
+            return;
+        };
+        // A success clears the error; telling the value is how a client hears of it.
+        variable.error = None;
+        let (view, reads) = (variable.view, variable.access.reads());
+        for seen in &mut self.outbox.views {
+            if reads && view.is_none_or(|v| v == seen.id) && seen.watches(slot, &self.host.vars) {
+                seen.resend.push(slot);
+            }
+        }
+    }
+
+    fn set_property(&mut self, view: usize, slot: Slot, name: &str, value: &str) {
+        let Some(id) = self.host.vars.get(slot).map(|v| v.id) else {
+            return;
+        };
+        if id == APP && name == "lua" {
+            if !(self.host.limits.remote_code || self.host.limits.dev) {
+                let text = "property lua of variable 1 runs code: this server takes it from Lua only; \
+                            --dev or remote_code = true allows it";
+                return self.error(view, APP.0, ErrorCode::Unauthorized, text);
+            }
+            return self.host.set_property(slot, name, value);
+        }
+        if id == APP && PER_VIEW.contains(&name) {
+            self.outbox.views[view].properties.set(name, value, None);
+        } else if let Some(variable) = self.host.vars.get_mut(slot) {
+            variable.properties.set(name, value, None);
+            self.host.vars.property_changed(slot, name);
+        }
+        if self.host.watches.watches(id) {
+            let name = name.into();
+            let work = super::host::Work::PropertySet { var: id, name };
+            self.host.work.push_back(work);
+        }
+    }
+
+    fn watch(&mut self, view: usize, var: WireId, on: bool) {
+        let Some(slot) = self.resolve(view, var) else {
+            return self.not_found(view, var);
+        };
+        let Some((id, owner)) = self.host.vars.get(slot).map(|v| (v.id, v.view)) else {
+            return;
+        };
+        let seen = &mut self.outbox.views[view];
+        match (owner, on) {
+            (None, true) => {
+                seen.shared.insert(id);
+            }
+            (None, false) => {
+                seen.shared.remove(&id);
+            }
+            (Some(_), on) => self.host.vars.set_watched(slot, on),
+        }
+        if owner.is_none() {
+            self.refresh_shared();
+        }
+        if on {
+            self.resend(view, slot, var);
+        }
+    }
+
+    /// Value, properties and a standing error, to one view.
+    fn resend(&mut self, view: usize, slot: Slot, wire: WireId) {
+        let fault = self.host.vars.get(slot).and_then(|v| v.error.clone());
+        let view = &mut self.outbox.views[view];
+        view.resend.push(slot);
+        if let Some(fault) = fault {
+            view.errors.push((wire, fault.code, fault.message));
+        }
+    }
+
+    fn destroy(&mut self, view: usize, var: WireId) {
+        let Some(slot) = self.resolve(view, var) else {
+            return self.not_found(view, var);
+        };
+        if self.host.vars.get(slot).is_some_and(|v| v.view.is_none()) {
+            let text = format!("variable {var} belongs to the app: only Lua can destroy it");
+            return self.error(view, var, ErrorCode::Unauthorized, text);
+        }
+        let gone = self.host.vars.destroy(slot);
+        self.forget(&gone);
+        self.release();
+    }
+
+    fn get_objects(&mut self, view: usize, numbers: &[u64]) {
+        let mut out = Vec::new();
+        let unknown = self.script.objects(&mut self.host, numbers, &mut out);
+        self.outbox.views[view].objects.push(out);
+        for number in unknown {
+            let text = format!("object {number} not found: no variable refers to it");
+            self.error(view, 0, ErrorCode::NotFound, text);
+        }
+    }
+}
+
+/// All properties of a new variable, those behind the `?` of its path among them.
+fn gather_properties(new: &Creation) -> Result<Properties, String> {
+    let mut properties = Properties::default();
+    let mut path = None;
+    for (name, value) in &new.properties {
+        if &**name == "path" {
+            let (plain, more) = split_properties(value);
+            path = Some(plain);
+            for (name, value) in more {
+                properties.set(name, value, None);
+            }
+        }
+    }
+    for (name, value) in &new.properties {
+        if &**name != "path" {
+            properties.set(name, value, None);
+        }
+    }
+    match path {
+        // An empty path is the parent's own value.
+        Some(path) => {
+            properties.set("path", path, None);
+        }
+        None if new.value.is_none() => {
+            return Err(format!(
+                "variable {} has neither a path nor a value",
+                new.id
+            ));
+        }
+        None => {}
+    }
+    Ok(properties)
+}
+
+/// The access a path has by its form, unless told otherwise.
+pub(super) fn access_of(path: &Path, wanted: Option<&str>) -> Result<Access, String> {
+    let Some(wanted) = wanted else {
+        return Ok(if path.is_setter() {
+            Access::Action
+        } else if path.ends_in_call() {
+            Access::Read
+        } else {
+            Access::ReadWrite
+        });
+    };
+    let access = Access::parse(wanted)
+        .ok_or_else(|| format!("access \"{wanted}\" is not one of r, w, rw and action"))?;
+    if path.ends_in_call() && access == Access::Write {
+        return Err("a path ending in a call needs access r, rw or action, not w".into());
+    }
+    if path.is_setter() && access.reads() {
+        return Err(format!(
+            "a path ending in name(_) takes a value: it needs access w or action, not {wanted}"
+        ));
+    }
+    Ok(access)
+}
+
+/// Checks a path and access for a variable that Lua makes.
+///
+/// # Errors
+/// What is wrong with either.
+pub fn check_server_path(text: &str, access: Option<&str>) -> Result<Access, ScriptError> {
+    let path =
+        Path::parse(text).map_err(|e| ScriptError::new(ErrorCode::PathFailure, e.to_string()))?;
+    access_of(&path, access).map_err(|text| ScriptError::new(ErrorCode::BadAccess, text))
+}

@@ -1,0 +1,94 @@
+//! What a script can reach of its session while it runs.
+
+use std::collections::VecDeque;
+
+use super::event::Turn;
+use super::id::{SessionId, VarId};
+use super::limits::SessionLimits;
+use super::site::Site;
+use super::timer::Timers;
+use super::variable::{Slot, VariableStore};
+use super::watch::WatchManager;
+
+/// Work that API calls leave for core, done when the script has returned.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Work {
+    /// Property `lua` of variable 1 was set.
+    RunCode(String),
+    /// Tell the watches of this property.
+    PropertySet { var: VarId, name: Box<str> },
+}
+
+/// Lent to the script for each call. Callbacks from Lua borrow it for one statement and never
+/// across a call into Lua; what they do is visible at once to the code that did it.
+#[derive(Debug)]
+pub struct Host {
+    pub session: SessionId,
+    pub seed: u64,
+    pub turn: Turn,
+    pub site: Site,
+    pub limits: SessionLimits,
+    pub vars: VariableStore,
+    pub watches: WatchManager,
+    pub timers: Timers,
+    /// Lines for the log: level and text.
+    pub logs: Vec<(u8, String)>,
+    pub work: VecDeque<Work>,
+    /// The variable being read or written right now.
+    pub current: Option<Slot>,
+    /// Lines above this level are not even written down.
+    pub verbosity: u8,
+}
+
+impl Host {
+    /// What a session starts with.
+    pub fn new(
+        session: SessionId,
+        seed: u64,
+        turn: Turn,
+        site: Site,
+        limits: SessionLimits,
+    ) -> Host {
+        Host {
+            session,
+            seed,
+            turn,
+            site,
+            vars: VariableStore::default(),
+            watches: WatchManager::default(),
+            timers: Timers::default(),
+            logs: Vec::new(),
+            work: VecDeque::new(),
+            current: None,
+            verbosity: 0,
+            limits,
+        }
+    }
+
+    /// Leaves a line for the log.
+    pub fn log(&mut self, level: u8, text: std::fmt::Arguments<'_>) {
+        if level <= self.verbosity {
+            self.logs.push((level, text.to_string()));
+        }
+    }
+
+    /// Sets a property as the server's doing: views are told and watches notified.
+    pub fn set_property(&mut self, slot: Slot, name: &str, value: &str) {
+        let (name, priority) = super::property::Priority::split_name(name);
+        let Some(variable) = self.vars.get_mut(slot) else {
+            return;
+        };
+        let id = variable.id;
+        if variable.properties.set_dirty(name, value, priority) {
+            self.vars.mark_dirty(slot);
+            self.vars.property_changed(slot, name);
+        }
+        if id == super::id::APP && name == "lua" {
+            self.work.push_back(Work::RunCode(value.into()));
+        }
+        if self.watches.watches(id) {
+            let name = name.into();
+            self.work.push_back(Work::PropertySet { var: id, name });
+        }
+    }
+}

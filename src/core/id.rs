@@ -1,0 +1,48 @@
+//! Identifiers. All are monotonic: a number is never used twice, so a stale one finds nothing.
+
+use std::fmt;
+
+/// Names a session for as long as the server runs: 1, 2, 3 in order of creation. This is the
+/// number Lua sees as `session.id`; the 128-bit id in the address bar never enters core.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SessionId(pub u64);
+
+/// Names one WebSocket connection. Vended by the shell, never reused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ConnectionId(pub u64);
+
+/// A variable's id inside its session: 1 is the app, negative ids are made by Lua, from 2 up they
+/// belong to views. On the wire a view sees its own alias instead, see [`WireId`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct VarId(pub i64);
+
+/// A variable id as one view knows it. 1 and the negative ids mean the same everywhere; the rest
+/// are chosen by the client and mean something only in its own view.
+pub type WireId = i64;
+
+/// The app variable, created by `main.lua` and shared by all views.
+pub const APP: VarId = VarId(1);
+
+/// Names a timer of one session; what `setTimeout` returns.
+pub type TimerId = u64;
+
+/// Milliseconds on the monotonic clock the shell reads once a turn.
+pub type Timestamp = u64;
+
+impl fmt::Display for SessionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl fmt::Display for ConnectionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl fmt::Display for VarId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}

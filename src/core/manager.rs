@@ -1,0 +1,252 @@
+//! SessionManager: all sessions of a server, and the seam between core and its shell.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use slab::Slab;
+
+use super::batch::OutgoingBatch;
+use super::effect::Effect;
+use super::event::{Event, Turn};
+use super::host::Host;
+use super::id::{APP, ConnectionId, SessionId, Timestamp};
+use super::limits::SessionLimits;
+use super::script::{ErrorCode, Runtime};
+use super::session::Session;
+use super::site::Site;
+use super::viewdef::Viewdefs;
+
+/// RFC 6455: the server met a condition that keeps it from going on.
+const CLOSE_INTERNAL_ERROR: u16 = 1011;
+
+/// What all sessions of a manager have in common.
+#[derive(Clone, Debug, Default)]
+pub struct ManagerConfig {
+    pub site: Site,
+    pub limits: SessionLimits,
+    /// Log lines above this level are not made at all. Changes nothing else.
+    pub verbosity: u8,
+}
+
+/// Owns the sessions. Feed it events, then take effects until there are none.
+#[derive(Debug)]
+pub struct SessionManager<R: Runtime> {
+    runtime: R,
+    config: ManagerConfig,
+    viewdefs: Viewdefs,
+    sessions: Slab<Session<R::Script>>,
+    by_id: BTreeMap<SessionId, usize>,
+    /// Sessions whose `main.lua` failed, until somebody was told why.
+    failed: BTreeMap<SessionId, String>,
+    deadlines: BTreeSet<(Timestamp, SessionId)>,
+    deadline_of: BTreeMap<SessionId, Timestamp>,
+    effects: VecDeque<Effect>,
+}
+
+impl<R: Runtime> SessionManager<R> {
+    /// A manager without sessions.
+    pub fn new(runtime: R, config: ManagerConfig) -> SessionManager<R> {
+        SessionManager {
+            runtime,
+            viewdefs: Viewdefs::new(&config.site),
+            config,
+            sessions: Slab::new(),
+            by_id: BTreeMap::new(),
+            failed: BTreeMap::new(),
+            deadlines: BTreeSet::new(),
+            deadline_of: BTreeMap::new(),
+            effects: VecDeque::new(),
+        }
+    }
+
+    /// Files of the site that were taken for viewdefs and are none, with the reasons.
+    pub fn viewdef_problems(&self) -> &[String] {
+        &self.viewdefs.problems
+    }
+
+    /// Lets one thing happen at `turn`. Events of sessions that are gone are ignored.
+    pub fn handle_event(&mut self, event: Event, turn: Turn) {
+        let id = event.session();
+        match event {
+            Event::SessionOpened { session, seed } => self.create_session(session, seed, turn),
+            Event::FrontendJoined { connection, .. } if self.failed.contains_key(&id) => {
+                self.refuse(id, connection);
+            }
+            Event::FrontendJoined { connection, .. } => {
+                self.with_session(id, turn, |session| session.join(connection));
+                self.log(id, 2, format_args!("connection acknowledged"));
+            }
+            Event::FrontendLeft { connection, .. } => {
+                self.with_session(id, turn, |session| session.leave(connection));
+            }
+            Event::BatchReceived {
+                connection, batch, ..
+            } => self.with_session(id, turn, |session| session.receive(connection, batch)),
+            Event::TimersDue { .. } => {
+                self.with_session(id, turn, |session| session.run_timers());
+                self.expire(id, turn);
+            }
+        }
+    }
+
+    /// The next thing the shell shall do.
+    pub fn poll_effect(&mut self) -> Option<Effect> {
+        self.effects.pop_front()
+    }
+
+    /// When a session next has something due; `None`: only events move anything.
+    pub fn poll_timeout(&self) -> Option<Timestamp> {
+        self.deadlines.first().map(|&(due, _)| due)
+    }
+
+    /// A session with something due at `now`. The shell turns it into [`Event::TimersDue`], which
+    /// moves its deadline on.
+    pub fn next_due(&self, now: Timestamp) -> Option<SessionId> {
+        let &(due, session) = self.deadlines.first()?;
+        (due <= now).then_some(session)
+    }
+
+    /// Sessions alive.
+    pub fn len(&self) -> usize {
+        self.sessions.len()
+    }
+
+    /// Whether there is no session.
+    pub fn is_empty(&self) -> bool {
+        self.sessions.is_empty()
+    }
+
+    /// A live session.
+    pub fn session(&self, id: SessionId) -> Option<&Session<R::Script>> {
+        self.sessions.get(*self.by_id.get(&id)?)
+    }
+
+    /// The seed sequence from createSession to setLuaSession.
+    fn create_session(&mut self, id: SessionId, seed: u64, turn: Turn) {
+        self.log(id, 2, format_args!("SessionManager.createSession"));
+        self.log(id, 2, format_args!("Session.create({id})"));
+        let ManagerConfig { site, limits, .. } = self.config.clone();
+        let mut host = Box::new(Host::new(id, seed, turn, site, limits));
+        host.verbosity = self.config.verbosity;
+        host.log(2, format_args!("LuaRuntime.createLuaSession({id})"));
+        let started = match self.runtime.create_session(id, &mut host) {
+            Ok(script) => {
+                let mut session = Session::new(script, host);
+                let started = session.start();
+                session.host.log(2, format_args!("luaSession returned"));
+                session
+                    .host
+                    .log(2, format_args!("Session.setLuaSession(luaSession)"));
+                let effects = &mut self.effects;
+                for (level, text) in session.host.logs.drain(..) {
+                    effects.push_back(Effect::Log {
+                        session: id,
+                        level,
+                        text,
+                    });
+                }
+                started.map(|()| session)
+            }
+            Err(error) => Err(error),
+        };
+        match started {
+            Ok(session) => {
+                let key = self.sessions.insert(session);
+                self.by_id.insert(id, key);
+                self.reschedule(id, key);
+            }
+            Err(error) => {
+                let text = error.traceback.as_deref().unwrap_or(&error.message);
+                self.log(id, 0, format_args!("main.lua failed: {text}"));
+                self.failed.insert(id, error.message);
+            }
+        }
+    }
+
+    /// Tells the first frontend of a session that could not start why, and forgets the session.
+    fn refuse(&mut self, session: SessionId, connection: ConnectionId) {
+        let Some(description) = self.failed.remove(&session) else {
+            return;
+        };
+        let batch = OutgoingBatch::error(APP.0, ErrorCode::LuaError, &description);
+        self.effects.push_back(Effect::Send { connection, batch });
+        self.effects.push_back(Effect::Close {
+            connection,
+            code: CLOSE_INTERNAL_ERROR,
+            reason: "main.lua failed".into(),
+        });
+        self.effects.push_back(Effect::SessionFailed {
+            session,
+            description,
+        });
+    }
+
+    fn with_session(
+        &mut self,
+        id: SessionId,
+        turn: Turn,
+        act: impl FnOnce(&mut Session<R::Script>),
+    ) {
+        let Some(&key) = self.by_id.get(&id) else {
+            return;
+        };
+        let session = &mut self.sessions[key];
+        session.begin(turn);
+        act(session);
+        let effects = &mut self.effects;
+        session.finish(&self.viewdefs, &mut |effect| effects.push_back(effect));
+        self.reschedule(id, key);
+    }
+
+    fn reschedule(&mut self, id: SessionId, key: usize) {
+        let due = self.sessions[key].next_due();
+        let old = self.deadline_of.get(&id).copied();
+        if old == due {
+            return;
+        }
+        if let Some(old) = old {
+            self.deadlines.remove(&(old, id));
+        }
+        match due {
+            Some(due) => {
+                self.deadlines.insert((due, id));
+                self.deadline_of.insert(id, due);
+            }
+            None => {
+                self.deadline_of.remove(&id);
+            }
+        }
+    }
+
+    fn expire(&mut self, id: SessionId, turn: Turn) {
+        let Some(&key) = self.by_id.get(&id) else {
+            return;
+        };
+        let expired = self.sessions[key]
+            .expires()
+            .is_some_and(|at| at <= turn.now);
+        if !expired {
+            return;
+        }
+        self.sessions.remove(key);
+        self.by_id.remove(&id);
+        if let Some(due) = self.deadline_of.remove(&id) {
+            self.deadlines.remove(&(due, id));
+        }
+        if self.sessions.is_empty() {
+            self.sessions.shrink_to_fit();
+        }
+        self.log(id, 1, format_args!("session expired"));
+        self.effects.push_back(Effect::SessionEnded { session: id });
+    }
+
+    fn log(&mut self, session: SessionId, level: u8, text: std::fmt::Arguments<'_>) {
+        if level <= self.config.verbosity {
+            let text = text.to_string();
+            self.effects.push_back(Effect::Log {
+                session,
+                level,
+                text,
+            });
+        }
+    }
+}

@@ -1,0 +1,35 @@
+//! The pure core: sessions, variables, watches, timers, change detection and batching.
+//!
+//! **Contract.** Everything outside feeds [`event::Event`]s in and carries [`effect::Effect`]s out.
+//! Nothing in here reads a clock, randomness, a socket, a file, an address or an environment
+//! variable, and nothing iterates a hash map; time arrives with each call as a [`event::Turn`]. The
+//! same events with the same turns give the same effects, byte for byte, in any process. The live
+//! server, the replay tool and tests are shells around this module.
+//!
+//! Reading order: [`event`], [`effect`] and [`message`] say what goes in and out;
+//! [`manager`] owns the sessions; [`session`] is one of them; [`host`] is what a script can reach
+//! of its session; [`variable`], [`watch`] and [`timer`] are its parts; [`script`] is what core
+//! asks of a language; [`change`] runs detection; [`batch`] assembles what each view is told.
+
+pub mod batch;
+pub mod change;
+pub mod effect;
+pub mod event;
+pub mod handle;
+pub mod host;
+pub mod id;
+pub mod json;
+pub mod limits;
+pub mod manager;
+pub mod message;
+mod outbox;
+pub mod path;
+pub mod property;
+pub mod script;
+pub mod session;
+pub mod site;
+pub mod timer;
+pub mod variable;
+mod view;
+pub mod viewdef;
+pub mod watch;

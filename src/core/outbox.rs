@@ -1,0 +1,249 @@
+//! The views of a session and what each is told with the next flush.
+//!
+//! Order inside a frame: destroys, errors, viewdefs, then updates of high, medium and low priority
+//! and inside a class by the view's variable ids, then answers to `getObjects`. Viewdefs come before
+//! the first update that shows a type which needs them.
+
+use super::batch::{OutgoingBatch, OutgoingMessage};
+use super::host::Host;
+use super::id::{APP, ConnectionId, WireId};
+use super::property::{Priority, Property};
+use super::script::Script;
+use super::variable::{Fault, Slot, Span, Variable, push_properties};
+use super::view::{View, ViewId};
+use super::viewdef::Viewdefs;
+
+/// The views of one session, in order of arrival.
+#[derive(Debug, Default)]
+pub(super) struct Outbox {
+    pub views: Vec<View>,
+    last_view: u64,
+}
+
+/// One update to write: a variable's share of one priority class.
+struct Item {
+    class: Priority,
+    wire: WireId,
+    slot: Slot,
+    /// All properties and the value, whether changed or not.
+    full: bool,
+}
+
+const CLASSES: [Priority; 3] = [Priority::High, Priority::Medium, Priority::Low];
+
+impl Outbox {
+    /// A frontend joined.
+    pub fn join(&mut self, connection: ConnectionId) {
+        self.last_view += 1;
+        self.views
+            .push(View::new(ViewId(self.last_view), connection));
+    }
+
+    /// The place of a connection's view.
+    pub fn find(&self, connection: ConnectionId) -> Option<usize> {
+        self.views.iter().position(|v| v.connection == connection)
+    }
+
+    /// Puts an error on a variable and tells those who see it.
+    pub fn fault(&mut self, host: &mut Host, slot: Slot, fault: Fault) {
+        let Some(variable) = host.vars.get_mut(slot) else {
+            return;
+        };
+        let (wire, owner) = (variable.wire, variable.view);
+        variable.error = Some(Box::new(fault.clone()));
+        for view in &mut self.views {
+            let sees = match owner {
+                Some(owner) => owner == view.id,
+                None => view.watches(slot, &host.vars),
+            };
+            if sees {
+                view.errors.push((wire, fault.code, fault.message.clone()));
+            }
+        }
+    }
+
+    /// Whether a flush would send anything.
+    pub fn has_news(&self, host: &Host) -> bool {
+        host.vars.is_dirty() || self.views.iter().any(View::has_news)
+    }
+
+    /// Assembles what every view is told and forgets that it was due.
+    pub fn flush<S: Script>(
+        &mut self,
+        script: &mut S,
+        host: &mut Host,
+        viewdefs: &Viewdefs,
+        mut send: impl FnMut(ConnectionId, OutgoingBatch),
+    ) {
+        let dirty = host.vars.take_dirty();
+        for view in &mut self.views {
+            let batch = view.assemble(script, host, viewdefs, &dirty);
+            if !batch.messages.is_empty() {
+                send(view.connection, batch);
+            }
+        }
+        for slot in dirty {
+            if let Some(variable) = host.vars.get_mut(slot) {
+                variable.pending = None;
+                variable.properties.clear_dirty();
+            }
+        }
+        host.vars.clear_pending_json();
+    }
+}
+
+impl View {
+    fn assemble<S: Script>(
+        &mut self,
+        script: &mut S,
+        host: &Host,
+        viewdefs: &Viewdefs,
+        dirty: &[Slot],
+    ) -> OutgoingBatch {
+        let mut batch = OutgoingBatch::default();
+        for var in self.destroyed.drain(..) {
+            batch.messages.push(OutgoingMessage::Destroy { var });
+        }
+        for (var, code, text) in self.errors.drain(..) {
+            batch.push_error(var, code, &text);
+        }
+        let items = self.items(host, dirty);
+        self.push_viewdefs(host, viewdefs, &items, &mut batch);
+        for item in &items {
+            self.push_update(script, host, item, &mut batch);
+        }
+        for objects in self.objects.drain(..) {
+            let objects = batch.put(|out| out.extend_from_slice(&objects));
+            batch.messages.push(OutgoingMessage::Objects { objects });
+        }
+        batch
+    }
+
+    fn items(&mut self, host: &Host, dirty: &[Slot]) -> Vec<Item> {
+        let mut items = Vec::new();
+        let mut resend = std::mem::take(&mut self.resend);
+        resend.sort_unstable();
+        resend.dedup();
+        for &slot in &resend {
+            if let Some(variable) = host.vars.get(slot) {
+                push_items(&mut items, slot, variable, true);
+            }
+        }
+        for &slot in dirty {
+            if self.watches(slot, &host.vars)
+                && resend.binary_search(&slot).is_err()
+                && let Some(variable) = host.vars.get(slot)
+            {
+                push_items(&mut items, slot, variable, false);
+            }
+        }
+        items.sort_by_key(|item| (item.class, item.wire));
+        items
+    }
+
+    fn push_viewdefs(
+        &mut self,
+        host: &Host,
+        viewdefs: &Viewdefs,
+        items: &[Item],
+        batch: &mut OutgoingBatch,
+    ) {
+        let mut new: Vec<&str> = Vec::new();
+        for item in items {
+            let type_name = host
+                .vars
+                .get(item.slot)
+                .and_then(|v| v.properties.get("type"))
+                .unwrap_or("");
+            if !type_name.is_empty() && !self.types.contains(type_name) {
+                self.types.insert(type_name.into());
+                if viewdefs.has(type_name) {
+                    new.push(type_name);
+                }
+            }
+        }
+        if !new.is_empty() {
+            let properties = batch.put(|out| viewdefs.push_property(new.into_iter(), out));
+            batch.messages.push(OutgoingMessage::Update {
+                var: APP.0,
+                value: None,
+                properties: Some(properties),
+            });
+        }
+    }
+
+    fn push_update<S: Script>(
+        &self,
+        script: &mut S,
+        host: &Host,
+        item: &Item,
+        batch: &mut OutgoingBatch,
+    ) {
+        let Some(variable) = host.vars.get(item.slot) else {
+            return;
+        };
+        let value = if item.class != variable.priority {
+            None
+        } else if let Some(span) = variable.pending {
+            Some(batch.put(|out| out.extend_from_slice(host.vars.pending_json(span))))
+        } else if item.full && variable.access.reads() {
+            Some(batch.put(|out| script.encode(item.slot, out)))
+        } else {
+            None
+        };
+        let properties = self.put_properties(variable, item, batch);
+        if value.is_some() || properties.is_some() {
+            batch.messages.push(OutgoingMessage::Update {
+                var: item.wire,
+                value,
+                properties,
+            });
+        }
+    }
+
+    fn put_properties(
+        &self,
+        variable: &Variable,
+        item: &Item,
+        batch: &mut OutgoingBatch,
+    ) -> Option<Span> {
+        let mut wanted: Vec<&Property> = variable
+            .properties
+            .iter()
+            .filter(|p| p.priority.unwrap_or(variable.priority) == item.class)
+            .filter(|p| {
+                if item.full {
+                    !p.value.is_empty()
+                } else {
+                    p.dirty
+                }
+            })
+            .collect();
+        if item.full && variable.id == APP && item.class == variable.priority {
+            wanted.extend(self.properties.iter().filter(|p| !p.value.is_empty()));
+            wanted.sort_by(|a, b| a.name.cmp(&b.name));
+        }
+        (!wanted.is_empty()).then(|| batch.put(|out| push_properties(out, wanted.into_iter())))
+    }
+}
+
+/// One item for each class in which the variable has something to tell.
+fn push_items(items: &mut Vec<Item>, slot: Slot, variable: &Variable, full: bool) {
+    for class in CLASSES {
+        let value = class == variable.priority && (full || variable.pending.is_some());
+        let property = || {
+            variable
+                .properties
+                .iter()
+                .any(|p| p.priority.unwrap_or(variable.priority) == class && (p.dirty || full))
+        };
+        if value || property() {
+            items.push(Item {
+                class,
+                wire: variable.wire,
+                slot,
+                full,
+            });
+        }
+    }
+}

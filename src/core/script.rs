@@ -1,0 +1,135 @@
+//! What core asks of a language.
+
+use super::change::Changes;
+use super::host::Host;
+use super::id::{SessionId, TimerId};
+use super::message::Json;
+use super::variable::Slot;
+use super::watch::WatchHandle;
+
+/// The kinds of error a frontend hears of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ErrorCode {
+    /// The path leads nowhere.
+    PathFailure,
+    /// No such variable.
+    NotFound,
+    /// Reading what can only be written, writing what can only be read, or no such access.
+    BadAccess,
+    /// The message could not be understood.
+    BadMessage,
+    /// Lua code raised an error.
+    LuaError,
+    /// A quota was used up.
+    Limit,
+    /// Not allowed for frontends on this server.
+    Unauthorized,
+    /// A setter or action refused what was given.
+    Invalid,
+    /// The value cannot be shown as it is: NaN, bad UTF-8, nested too deep.
+    BadValue,
+}
+
+/// An error to tell the user and the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ScriptError {
+    pub code: ErrorCode,
+    /// One line, `file:line: message` where it came from Lua.
+    pub message: String,
+    /// For the log.
+    pub traceback: Option<String>,
+}
+
+impl ScriptError {
+    /// An error without a traceback.
+    pub fn new(code: ErrorCode, message: impl Into<String>) -> ScriptError {
+        ScriptError {
+            code,
+            message: message.into(),
+            traceback: None,
+        }
+    }
+}
+
+/// Makes scripts: what the seed calls LuaRuntime.
+pub trait Runtime {
+    type Script: Script;
+
+    /// A fresh script for a session. Runs nothing yet. What it needs of its site, seed and limits
+    /// is in `host`.
+    ///
+    /// # Errors
+    /// When there is no memory for one.
+    fn create_session(
+        &mut self,
+        id: SessionId,
+        host: &mut Host,
+    ) -> Result<Self::Script, ScriptError>;
+}
+
+/// One session's code and objects: what the seed calls LuaSession.
+///
+/// Each method lends the session's [`Host`] for the call. Effects of API calls made by the script
+/// are in the host when the method returns, also when it returns an error.
+pub trait Script {
+    /// A new event begins: its gas is counted from here.
+    fn begin_event(&mut self);
+
+    /// Runs `main.lua`: the notice that a session started.
+    fn start(&mut self, host: &mut Host) -> Result<(), ScriptError>;
+
+    /// Runs what property `lua` of variable 1 was set to: a file of the site's `lua/` if it ends in
+    /// `.lua`, else a chunk.
+    fn run_code(&mut self, host: &mut Host, code: &str) -> Result<(), ScriptError>;
+
+    /// Prepares a new variable: its path, `wrapper` and `create` properties are in the store.
+    /// `value` is what an unbound variable holds.
+    fn bind(
+        &mut self,
+        host: &mut Host,
+        slot: Slot,
+        value: Option<&Json>,
+    ) -> Result<(), ScriptError>;
+
+    /// The variable is gone; drop what was kept for it.
+    fn unbind(&mut self, host: &mut Host, slot: Slot);
+
+    /// Reads every variable of `order` and reports those that differ from last time.
+    fn detect(&mut self, host: &mut Host, order: &[Slot], changes: &mut Changes);
+
+    /// Appends the JSON of the value that was last read.
+    fn encode(&mut self, slot: Slot, out: &mut Vec<u8>);
+
+    /// Writes `value` through the variable's path; calls it for an action.
+    fn write(&mut self, host: &mut Host, slot: Slot, value: &Json) -> Result<(), ScriptError>;
+
+    /// Calls the function of a timer and forgets it unless `keep`.
+    fn fire(&mut self, host: &mut Host, timer: TimerId, keep: bool) -> Result<(), ScriptError>;
+
+    /// Calls the function of a watch with a property's text, or with the variable's value.
+    fn notify(
+        &mut self,
+        host: &mut Host,
+        watch: WatchHandle,
+        value: WatchedValue<'_>,
+    ) -> Result<(), ScriptError>;
+
+    /// The watch has ended; drop its function.
+    fn forget_watch(&mut self, host: &mut Host, watch: WatchHandle);
+
+    /// Appends `[{"obj":N,"value":{...}},...]` for those of `numbers` that are known and returns
+    /// the rest.
+    fn objects(&mut self, host: &mut Host, numbers: &[u64], out: &mut Vec<u8>) -> Vec<u64>;
+
+    /// Bytes of memory the script uses now.
+    fn memory_used(&self) -> usize;
+}
+
+/// What a watch is told.
+#[derive(Clone, Copy, Debug)]
+pub enum WatchedValue<'a> {
+    /// The text of the property.
+    Property(&'a str),
+    /// The present value of this variable.
+    Variable(Slot),
+}

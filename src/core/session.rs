@@ -1,0 +1,336 @@
+//! Session: one user's app, its script and its views.
+
+use super::change::detect;
+use super::effect::Effect;
+use super::event::Turn;
+use super::host::{Host, Work};
+use super::id::{APP, ConnectionId, SessionId, TimerId, Timestamp};
+use super::message::Batch;
+use super::outbox::Outbox;
+use super::script::{ErrorCode, Script, ScriptError, WatchedValue};
+use super::timer::TimerKind;
+use super::variable::Slot;
+use super::viewdef::Viewdefs;
+
+/// Work done for one event at the most; what is left waits for the next turn.
+const MAX_WORK: usize = 1_000;
+
+/// Intervals pause when nobody was attached for this long.
+const PAUSE_MS: u64 = 60_000;
+
+/// One session. Holds exactly one script, which the seed calls its LuaSession.
+#[derive(Debug)]
+pub struct Session<S> {
+    pub(super) script: S,
+    pub(super) host: Box<Host>,
+    pub(super) outbox: Outbox,
+    /// Somebody did something: the longer timeout applies.
+    pub(super) used: bool,
+    /// The present event answers a user's action, or output may go out at once.
+    urgent: bool,
+    last_flush: Option<Timestamp>,
+    unattached_since: Timestamp,
+}
+
+impl<S: Script> Session<S> {
+    /// A session around a script that has not started yet.
+    pub fn new(script: S, host: Box<Host>) -> Session<S> {
+        Session {
+            script,
+            unattached_since: host.turn.now,
+            host,
+            outbox: Outbox::default(),
+            used: false,
+            urgent: false,
+            last_flush: None,
+        }
+    }
+
+    /// The session's number.
+    pub fn id(&self) -> SessionId {
+        self.host.session
+    }
+
+    /// What its parts can be asked about: variables, timers, watches.
+    pub fn host(&self) -> &Host {
+        &self.host
+    }
+
+    /// Bytes its script uses.
+    pub fn memory_used(&self) -> usize {
+        self.script.memory_used()
+    }
+
+    /// Runs `main.lua`.
+    ///
+    /// # Errors
+    /// What it raised, or that it made no app.
+    pub fn start(&mut self) -> Result<(), ScriptError> {
+        self.script.begin_event();
+        self.script.start(&mut self.host)?;
+        if self.host.vars.app().is_none() {
+            return Err(ScriptError::new(
+                ErrorCode::LuaError,
+                "main.lua ran but made no app: it must call session:createAppVariable(object)",
+            ));
+        }
+        self.settle();
+        Ok(())
+    }
+
+    /// Begins an event at `turn`.
+    pub(super) fn begin(&mut self, turn: Turn) {
+        self.host.turn = turn;
+        self.urgent = false;
+        self.script.begin_event();
+    }
+
+    /// A frontend's WebSocket is open.
+    pub(super) fn join(&mut self, connection: ConnectionId) {
+        self.outbox.join(connection);
+        self.host.timers.resume(self.host.turn.now);
+    }
+
+    /// A frontend is gone: its variables go with it, the Lua objects stay.
+    pub(super) fn leave(&mut self, connection: ConnectionId) {
+        let Some(at) = self.outbox.find(connection) else {
+            return;
+        };
+        let view = self.outbox.views.remove(at);
+        for slot in view.owned() {
+            let gone = self.host.vars.destroy(slot);
+            self.forget(&gone);
+        }
+        self.release();
+        self.refresh_shared();
+        if self.outbox.views.is_empty() {
+            self.unattached_since = self.host.turn.now;
+        }
+    }
+
+    /// One frame of a frontend.
+    pub(super) fn receive(&mut self, connection: ConnectionId, batch: Batch) {
+        let Some(view) = self.outbox.find(connection) else {
+            return;
+        };
+        self.urgent = batch.user_event;
+        self.used |= batch.user_event;
+        for message in batch.messages {
+            self.handle_message(view, message);
+            self.run_work();
+        }
+        self.settle();
+    }
+
+    /// Runs what is due: timers, each followed by detection.
+    pub(super) fn run_timers(&mut self) {
+        let now = self.host.turn.now;
+        let paused = self.outbox.views.is_empty() && now >= self.unattached_since + PAUSE_MS;
+        for id in self.host.timers.due(now) {
+            if let Some(timer) = self.host.timers.take(id, now, paused) {
+                let keep = matches!(timer.kind, TimerKind::Interval { .. });
+                self.fire(id, keep, timer.started_by);
+            }
+        }
+    }
+
+    fn fire(&mut self, id: TimerId, keep: bool, started_by: Option<super::id::VarId>) {
+        if let Err(error) = self.script.fire(&mut self.host, id, keep) {
+            let text = error.traceback.clone();
+            let text = text.as_deref().unwrap_or(&error.message);
+            self.host
+                .log(0, format_args!("error in timer {id}: {text}"));
+            let blamed = started_by.unwrap_or(APP);
+            if let Some(slot) = self.host.vars.find(blamed) {
+                self.tell_fault(slot, error);
+            }
+        }
+        self.settle();
+    }
+
+    /// Finishes what an event began: work left by API calls, then detection.
+    pub(super) fn settle(&mut self) {
+        self.run_work();
+        detect(&mut self.script, &mut self.host, &mut self.outbox);
+        self.release();
+        self.run_work();
+        self.release();
+    }
+
+    /// Work that API calls left behind.
+    pub(super) fn run_work(&mut self) {
+        for _ in 0..MAX_WORK {
+            let Some(work) = self.host.work.pop_front() else {
+                return;
+            };
+            match work {
+                Work::RunCode(code) => {
+                    if let Err(error) = self.script.run_code(&mut self.host, &code)
+                        && let Some(app) = self.host.vars.app()
+                    {
+                        self.tell_fault(app, error);
+                    }
+                }
+                Work::PropertySet { var, name } => self.tell_property(var, &name),
+            }
+        }
+        let left = self.host.work.len();
+        self.host.work.clear();
+        self.host.log(
+            0,
+            format_args!("{left} property watches dropped: they set each other off without end"),
+        );
+    }
+
+    fn tell_property(&mut self, var: super::id::VarId, name: &str) {
+        let Some(slot) = self.host.vars.find(var) else {
+            return;
+        };
+        for watch in self.host.watches.of_property(var, name) {
+            let value = self.property(slot, name);
+            let value = WatchedValue::Property(&value);
+            if let Err(error) = self.script.notify(&mut self.host, watch, value) {
+                self.tell_fault(slot, error);
+            }
+        }
+    }
+
+    fn property(&self, slot: Slot, name: &str) -> String {
+        let vars = &self.host.vars;
+        let value = vars.get(slot).and_then(|v| v.properties.get(name));
+        value.unwrap_or("").to_owned()
+    }
+
+    /// Puts an error on a variable; its value stays.
+    pub(super) fn tell_fault(&mut self, slot: Slot, error: ScriptError) {
+        if let Some(traceback) = &error.traceback {
+            self.host.log(0, format_args!("{traceback}"));
+        }
+        let fault = super::variable::Fault {
+            code: error.code,
+            message: error.message,
+        };
+        self.outbox.fault(&mut self.host, slot, fault);
+    }
+
+    /// Tells the views that these variables are gone, and ends watches of them.
+    pub(super) fn forget(&mut self, gone: &[Slot]) {
+        for &slot in gone {
+            let Some(variable) = self.host.vars.get_dead(slot) else {
+                continue;
+            };
+            let (id, wire, owner) = (variable.id, variable.wire, variable.view);
+            for view in &mut self.outbox.views {
+                match owner {
+                    Some(owner) if owner == view.id => view.remove_alias(wire),
+                    None if view.shared.remove(&id) => view.destroyed.push(wire),
+                    _ => {}
+                }
+            }
+        }
+    }
+
+    /// Drops the script's side of destroyed variables, also of those Lua destroyed meanwhile.
+    pub(super) fn release(&mut self) {
+        let released = self.host.vars.take_released();
+        if released.is_empty() {
+            return;
+        }
+        // Destroyed by Lua in the middle of a call: the views have not been told yet. Telling twice
+        // does no harm, since the alias is gone after the first time.
+        self.forget_untold(&released);
+        for slot in released {
+            let ended = self.host.vars.get_dead(slot).map(|v| v.id);
+            for watch in ended.map_or(Vec::new(), |id| self.host.watches.forget(id)) {
+                self.script.forget_watch(&mut self.host, watch);
+            }
+            self.script.unbind(&mut self.host, slot);
+            self.host.vars.free(slot);
+        }
+    }
+
+    fn forget_untold(&mut self, released: &[Slot]) {
+        let untold: Vec<Slot> = released
+            .iter()
+            .copied()
+            .filter(|&slot| {
+                self.host.vars.get_dead(slot).is_some_and(|v| {
+                    self.outbox.views.iter().any(|view| match v.view {
+                        Some(owner) => owner == view.id && view.has_alias(v.wire),
+                        None => view.shared.contains(&v.id),
+                    })
+                })
+            })
+            .collect();
+        self.forget(&untold);
+    }
+
+    /// A shared variable is watched while any view watches it.
+    pub(super) fn refresh_shared(&mut self) {
+        let app = self.host.vars.app();
+        let shared: Vec<_> = self.host.vars.shared().chain(app).collect();
+        for slot in shared {
+            let Some(id) = self.host.vars.get(slot).map(|v| v.id) else {
+                continue;
+            };
+            let seen = self.outbox.views.iter().any(|v| v.shared.contains(&id));
+            let watched = seen || self.host.watches.watches(id);
+            self.host.vars.set_watched(slot, watched);
+        }
+    }
+
+    /// Sends what is due and moves log lines out.
+    pub(super) fn finish(&mut self, viewdefs: &Viewdefs, effects: &mut dyn FnMut(Effect)) {
+        let session = self.host.session;
+        if self.outbox.has_news(&self.host) && (self.urgent || self.may_flush()) {
+            let mut sent = false;
+            let send = |connection, batch| {
+                sent = true;
+                effects(Effect::Send { connection, batch });
+            };
+            let Session {
+                script,
+                host,
+                outbox,
+                ..
+            } = self;
+            outbox.flush(script, host, viewdefs, send);
+            if sent {
+                self.last_flush = Some(self.host.turn.now);
+            }
+        }
+        for (level, text) in self.host.logs.drain(..) {
+            effects(Effect::Log {
+                session,
+                level,
+                text,
+            });
+        }
+    }
+
+    fn may_flush(&self) -> bool {
+        self.last_flush
+            .is_none_or(|last| self.host.turn.now >= last + self.host.limits.coalesce_ms)
+    }
+
+    /// When something is due without anybody doing anything.
+    pub(super) fn next_due(&self) -> Option<Timestamp> {
+        let flush = self.outbox.has_news(&self.host).then(|| {
+            let last = self.last_flush.unwrap_or(0);
+            last + self.host.limits.coalesce_ms
+        });
+        let due = [self.host.timers.next_due(), flush, self.expires()];
+        due.into_iter().flatten().min()
+    }
+
+    /// When the session ends if nobody comes back.
+    pub(super) fn expires(&self) -> Option<Timestamp> {
+        let limits = &self.host.limits;
+        let timeout = match (self.used, limits.session_timeout_ms) {
+            (true, timeout) => timeout,
+            (false, 0) => limits.unused_timeout_ms,
+            (false, timeout) => timeout.min(limits.unused_timeout_ms),
+        };
+        (self.outbox.views.is_empty() && timeout > 0).then(|| self.unattached_since + timeout)
+    }
+}

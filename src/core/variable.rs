@@ -1,0 +1,498 @@
+//! VariableStore: the variables of one session, a tree in a slab.
+
+use std::collections::BTreeMap;
+
+use super::id::{APP, VarId, WireId};
+use super::json;
+use super::property::{Priority, Properties};
+use super::script::ErrorCode;
+use super::view::ViewId;
+
+/// Where a variable lives in the store. Reused after it is gone, so it never leaves core and
+/// `lua`; ids are what others see.
+pub type Slot = u32;
+
+const NONE: Slot = Slot::MAX;
+
+/// What may be done through a variable's path.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Access {
+    Read,
+    Write,
+    #[default]
+    ReadWrite,
+    /// Called when written, never read.
+    Action,
+}
+
+impl Access {
+    /// Reads `r`, `w`, `rw` or `action`.
+    pub fn parse(text: &str) -> Option<Access> {
+        match text {
+            "r" => Some(Access::Read),
+            "w" => Some(Access::Write),
+            "rw" => Some(Access::ReadWrite),
+            "action" => Some(Access::Action),
+            _ => None,
+        }
+    }
+
+    /// Whether detection reads it.
+    pub fn reads(self) -> bool {
+        matches!(self, Access::Read | Access::ReadWrite)
+    }
+
+    /// Whether a frontend may write it.
+    pub fn writes(self) -> bool {
+        !matches!(self, Access::Read)
+    }
+}
+
+/// A part of the store's pending JSON.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Span {
+    pub start: u32,
+    pub end: u32,
+}
+
+impl Span {
+    /// The part as a range.
+    pub fn range(self) -> std::ops::Range<usize> {
+        self.start as usize..self.end as usize
+    }
+}
+
+/// An error that stands on a variable.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    pub code: ErrorCode,
+    pub message: String,
+}
+
+/// One variable.
+#[derive(Debug)]
+pub struct Variable {
+    pub id: VarId,
+    /// What its view calls it; the same as `id` for shared variables.
+    pub wire: WireId,
+    /// The view that owns it; `None`: shared by all, as variable 1 and those made by Lua are.
+    pub view: Option<ViewId>,
+    pub access: Access,
+    pub priority: Priority,
+    /// A view watches it. For shared variables: at least one.
+    pub watched: bool,
+    /// Property `inactive` is set: it and what is below is not looked at.
+    pub inactive: bool,
+    /// Destroyed, but its slot is not given back yet.
+    pub dead: bool,
+    /// A value other than null was told.
+    pub shown: bool,
+    /// Its error was told and stands until something succeeds.
+    pub error: Option<Box<Fault>>,
+    pub properties: Properties,
+    /// JSON of the value that the next flush tells.
+    pub pending: Option<Span>,
+    dirty: bool,
+    parent: Slot,
+    first_child: Slot,
+    last_child: Slot,
+    next: Slot,
+    prev: Slot,
+}
+
+impl Variable {
+    /// The variable above it.
+    pub fn parent(&self) -> Option<Slot> {
+        (self.parent != NONE).then_some(self.parent)
+    }
+}
+
+/// The variables of one session.
+#[derive(Debug, Default)]
+pub struct VariableStore {
+    slots: Vec<Option<Variable>>,
+    free: Vec<Slot>,
+    /// Slots of destroyed variables whose script side is not dropped yet.
+    released: Vec<Slot>,
+    by_id: BTreeMap<VarId, Slot>,
+    /// Roots in order of creation: variable 1 and parentless ones made by Lua.
+    roots: Vec<Slot>,
+    last_client: i64,
+    last_server: i64,
+    dirty: Vec<Slot>,
+    /// JSON of pending values.
+    json: Vec<u8>,
+    order: Vec<Slot>,
+    order_stale: bool,
+}
+
+/// What a new variable is made of.
+#[derive(Debug)]
+pub struct NewVariable {
+    pub id: VarId,
+    pub wire: WireId,
+    pub view: Option<ViewId>,
+    pub parent: Option<Slot>,
+    pub access: Access,
+    pub watched: bool,
+    pub properties: Properties,
+}
+
+impl VariableStore {
+    /// The next id for a variable of a view.
+    pub fn next_client_id(&mut self) -> VarId {
+        self.last_client = self.last_client.max(1) + 1;
+        VarId(self.last_client)
+    }
+
+    /// The next id for a variable made by Lua: -1, -2.
+    pub fn next_server_id(&mut self) -> VarId {
+        self.last_server -= 1;
+        VarId(self.last_server)
+    }
+
+    /// How many variables there are.
+    pub fn len(&self) -> usize {
+        self.by_id.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.by_id.is_empty()
+    }
+
+    /// Where the variable with this id lives.
+    pub fn find(&self, id: VarId) -> Option<Slot> {
+        self.by_id.get(&id).copied()
+    }
+
+    /// The app variable.
+    pub fn app(&self) -> Option<Slot> {
+        self.find(APP)
+    }
+
+    /// The live variable at `slot`.
+    pub fn get(&self, slot: Slot) -> Option<&Variable> {
+        self.slots.get(slot as usize)?.as_ref().filter(|v| !v.dead)
+    }
+
+    /// The live variable at `slot`, to change.
+    pub fn get_mut(&mut self, slot: Slot) -> Option<&mut Variable> {
+        self.slots
+            .get_mut(slot as usize)?
+            .as_mut()
+            .filter(|v| !v.dead)
+    }
+
+    /// Makes a variable. The caller has checked the id and the parent.
+    pub fn insert(&mut self, new: NewVariable) -> Slot {
+        let priority = new.properties.get("priority").and_then(Priority::parse);
+        let variable = Variable {
+            id: new.id,
+            wire: new.wire,
+            view: new.view,
+            access: new.access,
+            priority: priority.unwrap_or_default(),
+            watched: new.watched,
+            inactive: is_set(new.properties.get("inactive")),
+            dead: false,
+            shown: false,
+            error: None,
+            properties: new.properties,
+            pending: None,
+            dirty: false,
+            parent: new.parent.unwrap_or(NONE),
+            first_child: NONE,
+            last_child: NONE,
+            next: NONE,
+            prev: NONE,
+        };
+        let slot = match self.free.pop() {
+            Some(slot) => {
+                self.slots[slot as usize] = Some(variable);
+                slot
+            }
+            None => {
+                self.slots.push(Some(variable));
+                (self.slots.len() - 1) as Slot
+            }
+        };
+        self.by_id.insert(new.id, slot);
+        match new.parent {
+            Some(parent) => self.link(parent, slot),
+            None => self.roots.push(slot),
+        }
+        self.order_stale = true;
+        slot
+    }
+
+    fn link(&mut self, parent: Slot, slot: Slot) {
+        let Some(above) = self.slots[parent as usize].as_mut() else {
+            return;
+        };
+        let last = above.last_child;
+        above.last_child = slot;
+        if last == NONE {
+            above.first_child = slot;
+        } else if let Some(before) = self.slots[last as usize].as_mut() {
+            before.next = slot;
+        }
+        if let Some(variable) = self.slots[slot as usize].as_mut() {
+            variable.prev = last;
+        }
+    }
+
+    fn unlink(&mut self, slot: Slot) {
+        let Some(variable) = self.slots[slot as usize].as_ref() else {
+            return;
+        };
+        let (parent, prev, next) = (variable.parent, variable.prev, variable.next);
+        if parent == NONE {
+            self.roots.retain(|&root| root != slot);
+            return;
+        }
+        let slots = &mut self.slots;
+        let at = |slots: &mut Vec<Option<Variable>>, s: Slot, f: &mut dyn FnMut(&mut Variable)| {
+            if let Some(v) = slots.get_mut(s as usize).and_then(Option::as_mut) {
+                f(v);
+            }
+        };
+        if prev == NONE {
+            at(slots, parent, &mut |p| p.first_child = next);
+        } else {
+            at(slots, prev, &mut |p| p.next = next);
+        }
+        if next == NONE {
+            at(slots, parent, &mut |p| p.last_child = prev);
+        } else {
+            at(slots, next, &mut |n| n.prev = prev);
+        }
+    }
+
+    /// Destroys a variable and all below it. Returns the slots, children before parents; they stay
+    /// taken until [`VariableStore::take_released`] gives them to whoever drops the script's side.
+    pub fn destroy(&mut self, slot: Slot) -> Vec<Slot> {
+        if self.get(slot).is_none() {
+            return Vec::new();
+        }
+        self.unlink(slot);
+        let mut gone = Vec::new();
+        let mut stack = vec![(slot, false)];
+        while let Some((at, below_done)) = stack.pop() {
+            if below_done {
+                gone.push(at);
+                continue;
+            }
+            stack.push((at, true));
+            let start = stack.len();
+            let mut child = self.slots[at as usize]
+                .as_ref()
+                .map_or(NONE, |v| v.first_child);
+            while child != NONE {
+                stack.push((child, false));
+                child = self.slots[child as usize].as_ref().map_or(NONE, |v| v.next);
+            }
+            stack[start..].reverse();
+        }
+        for &at in &gone {
+            if let Some(variable) = self.slots[at as usize].as_mut() {
+                variable.dead = true;
+                let id = variable.id;
+                self.by_id.remove(&id);
+            }
+        }
+        self.released.extend_from_slice(&gone);
+        self.order_stale = true;
+        gone
+    }
+
+    /// Slots whose script side must be dropped now; each must be given to [`VariableStore::free`].
+    pub fn take_released(&mut self) -> Vec<Slot> {
+        std::mem::take(&mut self.released)
+    }
+
+    /// The record of a destroyed variable whose slot is not given back yet.
+    pub fn get_dead(&self, slot: Slot) -> Option<&Variable> {
+        self.slots.get(slot as usize)?.as_ref()
+    }
+
+    /// Gives a slot back.
+    pub fn free(&mut self, slot: Slot) {
+        if let Some(entry) = self.slots.get_mut(slot as usize)
+            && entry.as_ref().is_some_and(|v| v.dead)
+        {
+            *entry = None;
+            self.free.push(slot);
+        }
+    }
+
+    /// Reacts to a property that core itself understands.
+    pub fn property_changed(&mut self, slot: Slot, name: &str) {
+        let Some(variable) = self.get_mut(slot) else {
+            return;
+        };
+        match name {
+            "priority" => {
+                let text = variable.properties.get("priority").unwrap_or("");
+                variable.priority = Priority::parse(text).unwrap_or_default();
+            }
+            "inactive" => variable.inactive = is_set(variable.properties.get("inactive")),
+            _ => return,
+        }
+        self.order_stale = true;
+    }
+
+    /// Watches or unwatches; the order of detection follows.
+    pub fn set_watched(&mut self, slot: Slot, watched: bool) {
+        if let Some(variable) = self.get_mut(slot)
+            && variable.watched != watched
+        {
+            variable.watched = watched;
+            self.order_stale = true;
+        }
+    }
+
+    /// The next flush looks at this variable.
+    pub fn mark_dirty(&mut self, slot: Slot) {
+        if let Some(variable) = self.slots[slot as usize].as_mut()
+            && !variable.dirty
+        {
+            variable.dirty = true;
+            self.dirty.push(slot);
+        }
+    }
+
+    /// Takes the list of variables with something to tell.
+    pub fn take_dirty(&mut self) -> Vec<Slot> {
+        let dirty = std::mem::take(&mut self.dirty);
+        for &slot in &dirty {
+            if let Some(variable) = self.slots[slot as usize].as_mut() {
+                variable.dirty = false;
+            }
+        }
+        dirty
+    }
+
+    /// Whether anything waits for a flush.
+    pub fn is_dirty(&self) -> bool {
+        !self.dirty.is_empty()
+    }
+
+    /// Keeps `json` as what the next flush tells of this variable's value.
+    pub fn set_pending(&mut self, slot: Slot, json: &[u8]) {
+        let start = self.json.len() as u32;
+        self.json.extend_from_slice(json);
+        let end = self.json.len() as u32;
+        if let Some(variable) = self.get_mut(slot) {
+            variable.pending = Some(Span { start, end });
+            self.mark_dirty(slot);
+        }
+    }
+
+    /// JSON of a pending value.
+    pub fn pending_json(&self, span: Span) -> &[u8] {
+        &self.json[span.range()]
+    }
+
+    /// Bytes of pending JSON, superseded values included.
+    pub fn pending_bytes(&self) -> usize {
+        self.json.len()
+    }
+
+    /// Everything pending was told.
+    pub fn clear_pending_json(&mut self) {
+        self.json.clear();
+        // A big answer should not be paid for by the idle session that follows it.
+        self.json.shrink_to(1024);
+    }
+
+    /// Lends the order of detection out: high, medium, low priority; parents before children,
+    /// children in order of creation. Give it back with [`VariableStore::return_order`].
+    pub fn lend_order(&mut self) -> Vec<Slot> {
+        if self.order_stale {
+            self.order_stale = false;
+            self.rebuild_order();
+        }
+        std::mem::take(&mut self.order)
+    }
+
+    /// See [`VariableStore::lend_order`].
+    pub fn return_order(&mut self, order: Vec<Slot>) {
+        self.order = order;
+    }
+
+    /// Whether variables came or went since the order was lent.
+    pub fn order_is_stale(&self) -> bool {
+        self.order_stale
+    }
+
+    fn rebuild_order(&mut self) {
+        let mut classes: [Vec<Slot>; 3] = Default::default();
+        // A child is never read before its parent, so it inherits a later class.
+        let mut stack: Vec<(Slot, Priority)> = Vec::new();
+        stack.extend(self.roots.iter().rev().map(|&slot| (slot, Priority::High)));
+        let mut keep = vec![false; self.slots.len()];
+        while let Some((slot, least)) = stack.pop() {
+            let Some(variable) = self.slots[slot as usize].as_ref() else {
+                continue;
+            };
+            if variable.inactive {
+                continue;
+            }
+            let class = variable.priority.max(least);
+            classes[class as usize].push(slot);
+            if variable.watched {
+                self.keep_upwards(slot, &mut keep);
+            }
+            let start = stack.len();
+            let mut child = variable.first_child;
+            while child != NONE {
+                stack.push((child, class));
+                child = self.slots[child as usize].as_ref().map_or(NONE, |v| v.next);
+            }
+            stack[start..].reverse();
+        }
+        self.order.clear();
+        for class in classes {
+            self.order.extend(class.into_iter().filter(|&s| {
+                let reads = |v: &Variable| v.access.reads() || v.first_child != NONE;
+                keep[s as usize] && self.slots[s as usize].as_ref().is_some_and(reads)
+            }));
+        }
+    }
+
+    /// A watched variable needs the values above it.
+    fn keep_upwards(&self, slot: Slot, keep: &mut [bool]) {
+        let mut at = slot;
+        while at != NONE && !keep[at as usize] {
+            keep[at as usize] = true;
+            at = self.slots[at as usize].as_ref().map_or(NONE, |v| v.parent);
+        }
+    }
+
+    /// Slots of the variables that Lua made with `createVariable`.
+    pub fn shared(&self) -> impl Iterator<Item = Slot> {
+        self.by_id.range(..VarId(0)).map(|(_, &slot)| slot)
+    }
+}
+
+/// Appends properties as a JSON object.
+pub(super) fn push_properties<'a>(
+    out: &mut Vec<u8>,
+    properties: impl Iterator<Item = &'a super::property::Property>,
+) {
+    out.push(b'{');
+    for (i, property) in properties.enumerate() {
+        if i > 0 {
+            out.push(b',');
+        }
+        json::push_str(out, property.name.as_bytes());
+        out.push(b':');
+        json::push_str(out, property.value.as_bytes());
+    }
+    out.push(b'}');
+}
+
+fn is_set(value: Option<&str>) -> bool {
+    !matches!(value, None | Some("" | "false"))
+}

@@ -1,0 +1,98 @@
+//! What one frontend sees of its session.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::id::{APP, ConnectionId, VarId, WireId};
+use super::property::Properties;
+use super::script::ErrorCode;
+use super::variable::{Slot, VariableStore};
+
+/// Names a view inside its session; monotonic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ViewId(pub u64);
+
+/// Properties of variable 1 that belong to one view: a second tab must not steer the first.
+pub(super) const PER_VIEW: [&str; 5] = ["elementId", "historyIndex", "url", "viewdef", "viewdefs"];
+
+/// A frontend: a connection with its own names for variables.
+#[derive(Debug)]
+pub(super) struct View {
+    pub id: ViewId,
+    pub connection: ConnectionId,
+    /// The client's ids, from 2 up.
+    aliases: BTreeMap<WireId, Slot>,
+    /// Shared variables it watches.
+    pub shared: BTreeSet<VarId>,
+    /// Its own share of variable 1's properties.
+    pub properties: Properties,
+    /// Types whose viewdefs it has.
+    pub types: BTreeSet<Box<str>>,
+    /// Variables of which it is told everything with the next flush.
+    pub resend: Vec<Slot>,
+    pub destroyed: Vec<WireId>,
+    pub errors: Vec<(WireId, ErrorCode, String)>,
+    /// Answers to `getObjects`: JSON arrays.
+    pub objects: Vec<Vec<u8>>,
+}
+
+impl View {
+    pub fn new(id: ViewId, connection: ConnectionId) -> View {
+        View {
+            id,
+            connection,
+            aliases: BTreeMap::new(),
+            shared: BTreeSet::new(),
+            properties: Properties::default(),
+            types: BTreeSet::new(),
+            resend: Vec::new(),
+            destroyed: Vec::new(),
+            errors: Vec::new(),
+            objects: Vec::new(),
+        }
+    }
+
+    /// The variable this view calls `wire`.
+    pub fn resolve(&self, wire: WireId, vars: &VariableStore) -> Option<Slot> {
+        if wire == APP.0 || wire < 0 {
+            return vars.find(VarId(wire));
+        }
+        self.aliases.get(&wire).copied()
+    }
+
+    /// Whether the client has used this id and not destroyed it.
+    pub fn has_alias(&self, wire: WireId) -> bool {
+        self.aliases.contains_key(&wire)
+    }
+
+    /// From now on the view calls `slot` `wire`.
+    pub fn add_alias(&mut self, wire: WireId, slot: Slot) {
+        self.aliases.insert(wire, slot);
+    }
+
+    /// The variable is gone; the client is told.
+    pub fn remove_alias(&mut self, wire: WireId) {
+        self.aliases.remove(&wire);
+        self.destroyed.push(wire);
+    }
+
+    /// Whether it watches this variable.
+    pub fn watches(&self, slot: Slot, vars: &VariableStore) -> bool {
+        vars.get(slot).is_some_and(|v| match v.view {
+            Some(owner) => owner == self.id && v.watched,
+            None => self.shared.contains(&v.id),
+        })
+    }
+
+    /// Slots of all its variables.
+    pub fn owned(&self) -> Vec<Slot> {
+        self.aliases.values().copied().collect()
+    }
+
+    /// Whether there is something to tell besides changed variables.
+    pub fn has_news(&self) -> bool {
+        !(self.resend.is_empty()
+            && self.destroyed.is_empty()
+            && self.errors.is_empty()
+            && self.objects.is_empty())
+    }
+}

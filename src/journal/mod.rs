@@ -1,0 +1,143 @@
+//! Recordings: the inputs of one session and what came out, one append-only file a session.
+//!
+//! A recording holds all that a session depends on (its site's files, limits, seed, and every
+//! event with its time) and what it sent, so that `crate::replay` can run it again anywhere and
+//! compare byte for byte. [`Recorder`] and [`Writer`] make one while a session runs, [`Reader`]
+//! reads one, [`transcript`] shows one as text. Imports `wire` and `core` only.
+//!
+//! # The file
+//!
+//! Fixed-size integers are little-endian. A *varint* is LEB128: seven bits a byte, low ones first,
+//! the top bit set on all but the last. A *signed varint* is zigzag-coded first (0, -1, 1, -2 are
+//! 0, 1, 2, 3). *Bytes* are a varint length and as many bytes; a *text* is bytes of UTF-8.
+//!
+//! ```text
+//! file     = magic version length check header record*
+//! magic    = 89 4C 4E 54 0D 0A 1A 0A      (catches copies "converted" as text)
+//! version  = u16                          FORMAT_VERSION; another one is refused
+//! length   = u32                          bytes of header
+//! check    = u32                          CRC32C of header
+//! header   = engine(text) arch(text) pointer_bits(varint) arena_class(varint) dialect(text)
+//!            session(varint)              the number vended to it, seen by Lua
+//!            limits                       varints, in the order of SessionLimits' fields
+//!            count(varint) file*          the site, sorted by path
+//! file     = path(text) content(bytes)
+//!
+//! record   = length sequence head_check payload_check payload
+//! length   = u32                          bytes of payload
+//! sequence = u64                          1, 2, 3, ...
+//! head_check    = u32                     CRC32C of length and sequence as stored
+//! payload_check = u32                     CRC32C of payload
+//! payload  = kind turn? event output*     outputs up to the end of the payload
+//! kind     = u8                           bit 7: begins a turn; bits 0 to 6: which event
+//! turn     = now(signed varint) wall(signed varint)
+//!            only with bit 7: the difference to the turn before, which for the first is 0, 0
+//! event    = 1 SessionOpened    seed(u64)
+//!          | 2 FrontendJoined   connection(varint)
+//!          | 3 FrontendLeft     connection(varint)
+//!          | 4 frame received   connection(varint) frame(text), exactly as it came
+//!          | 5 TimersDue
+//! output   = 1 frame sent       connection(varint) frame(bytes)
+//!          | 2 close            connection(varint) code(varint) reason(text)
+//!          | 3 SessionFailed    description(text)
+//!          | 4 SessionEnded
+//! ```
+//!
+//! Connections are numbered 1, 2, 3 in the order in which they joined this session, so that a
+//! recording does not depend on what else the server did.
+//!
+//! The head has a checksum of its own so that a flipped bit in a length is told from a file that
+//! ends early: an incomplete record at the end (or zeros, which some file systems leave there after
+//! a power cut) is a *torn tail* and is cut off; everything else that does not check is corruption,
+//! and the file is refused with the offset.
+
+mod code;
+mod header;
+mod reader;
+mod transcript;
+mod writer;
+
+use std::path::PathBuf;
+
+use thiserror::Error;
+
+use crate::core::id::ConnectionId;
+
+pub use header::Header;
+pub use reader::{Reader, Record, Records};
+pub use transcript::{show_frame, transcript};
+pub use writer::{Recorder, Writer};
+
+/// The version of the format that is written and read.
+pub const FORMAT_VERSION: u16 = 1;
+
+const MAGIC: [u8; 8] = *b"\x89LNT\r\n\x1a\n";
+
+/// An event as it is recorded: what came, before it was parsed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RawEvent<'a> {
+    SessionOpened {
+        seed: u64,
+    },
+    FrontendJoined {
+        connection: ConnectionId,
+    },
+    FrontendLeft {
+        connection: ConnectionId,
+    },
+    /// One text frame of a frontend.
+    Frame {
+        connection: ConnectionId,
+        text: &'a str,
+    },
+    TimersDue,
+}
+
+/// What an event made the session do. Log lines are not recorded: they depend on `-v`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Output<'a> {
+    /// A text frame for a frontend, as `wire::write_batch` encoded it.
+    Frame {
+        connection: ConnectionId,
+        text: &'a [u8],
+    },
+    Close {
+        connection: ConnectionId,
+        code: u16,
+        reason: &'a str,
+    },
+    SessionFailed {
+        description: &'a str,
+    },
+    SessionEnded,
+}
+
+/// Why a recording cannot be used. Offsets count bytes from the start of the file.
+#[derive(Debug, Error)]
+pub enum JournalError {
+    /// The file could not be read at all.
+    #[error("{path}: {source}")]
+    Io {
+        path: PathBuf,
+        source: std::io::Error,
+    },
+    /// Something else than a recording was given.
+    #[error(
+        "not a recording: it does not begin with the mark of one (files of --record end in .lnt)"
+    )]
+    NotAJournal,
+    /// Made by an older or newer engine; replay it with that one.
+    #[error(
+        "the recording has format {found}, this engine reads format {FORMAT_VERSION}: replay it with the engine that made it"
+    )]
+    Version { found: u16 },
+    /// The file ends inside its header: the session never began.
+    #[error("the recording ends inside its header: nothing was recorded")]
+    NoHeader,
+    /// The file was damaged or altered; nothing of it is used.
+    #[error("the recording is damaged at byte {offset}: {reason}")]
+    Corrupt { offset: u64, reason: &'static str },
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,225 @@
+//! Recordings written and read back, whole and damaged.
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use super::*;
+use crate::core::event::Turn;
+use crate::core::id::SessionId;
+use crate::core::limits::SessionLimits;
+use crate::core::site::Site;
+
+const A: ConnectionId = ConnectionId(701);
+const B: ConnectionId = ConnectionId(33);
+
+fn temp_path() -> PathBuf {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let n = COUNT.fetch_add(1, Ordering::Relaxed);
+    std::env::temp_dir().join(format!("lunette-journal-{}-{n}.lnt", std::process::id()))
+}
+
+fn header() -> Header {
+    let files = [("lua/main.lua", "x = 1"), ("viewdefs/A.B.html", "\u{e9}\0")];
+    let files = files.map(|(path, text)| (path.to_owned(), text.as_bytes().to_vec()));
+    let limits = SessionLimits {
+        gas: 77,
+        dev: true,
+        ..SessionLimits::default()
+    };
+    let site = Site::new(files.into_iter().collect());
+    Header::here(SessionId(9), site, limits, 24, "lua54")
+}
+
+fn turn(now: u64) -> Turn {
+    Turn {
+        now,
+        wall: 1_700_000_000_000 - now as i64,
+    }
+}
+
+/// Three turns: the second with two events.
+fn recording() -> Vec<u8> {
+    let path = temp_path();
+    let mut writer = Writer::create(&path, &header()).unwrap();
+    writer.event(turn(5), &RawEvent::SessionOpened { seed: u64::MAX - 1 });
+    writer.event(turn(5), &RawEvent::FrontendJoined { connection: A });
+    writer.commit().unwrap();
+    writer.event(turn(30), &RawEvent::FrontendJoined { connection: B });
+    writer.event(
+        turn(30),
+        &RawEvent::Frame {
+            connection: B,
+            text: "[1,\n2]",
+        },
+    );
+    writer.output(&Output::Frame {
+        connection: B,
+        text: b"[{\"a\":1},{}]",
+    });
+    writer.output(&Output::Frame {
+        connection: A,
+        text: b"{}",
+    });
+    writer.commit().unwrap();
+    writer.commit().unwrap();
+    writer.event(turn(30), &RawEvent::FrontendLeft { connection: A });
+    writer.output(&Output::Close {
+        connection: B,
+        code: 1011,
+        reason: "why",
+    });
+    writer.output(&Output::SessionFailed { description: "x" });
+    writer.commit().unwrap();
+    writer.event(turn(20), &RawEvent::TimersDue);
+    writer.output(&Output::SessionEnded);
+    writer.commit().unwrap();
+    let bytes = std::fs::read(&path).unwrap();
+    std::fs::remove_file(&path).unwrap();
+    bytes
+}
+
+#[test]
+fn what_was_written_is_read_with_connections_renumbered() {
+    let reader = Reader::new(recording()).unwrap();
+    assert_eq!(*reader.header(), header());
+    assert_eq!(reader.torn_bytes(), 0);
+    let records: Vec<Record> = reader.records().collect();
+    let turns: Vec<_> = records.iter().map(|r| (r.turn_number, r.turn)).collect();
+    let expected = [(1, 5), (1, 5), (2, 30), (2, 30), (3, 30), (4, 20)];
+    assert_eq!(turns, expected.map(|(n, now)| (n, turn(now))));
+    assert_eq!(
+        records[0].event,
+        RawEvent::SessionOpened { seed: u64::MAX - 1 }
+    );
+    assert_eq!(
+        records[3].event,
+        RawEvent::Frame {
+            connection: ConnectionId(2),
+            text: "[1,\n2]"
+        }
+    );
+    assert_eq!(
+        records[3].outputs[1],
+        Output::Frame {
+            connection: ConnectionId(1),
+            text: b"{}"
+        }
+    );
+    assert_eq!(records[4].outputs.len(), 2);
+    assert_eq!(records[5].outputs, [Output::SessionEnded]);
+    assert_eq!(records[5].sequence, 6);
+}
+
+#[test]
+fn the_transcript_shows_every_byte_of_a_frame() {
+    let text = transcript(&Reader::new(recording()).unwrap());
+    assert!(text.contains("opened seed fffffffffffffffe\n"), "{text}");
+    assert!(
+        text.contains("2 > [1,\\n2]\n  2 < [{\"a\":1},\n       {}]\n  1 < {}\n"),
+        "{text}"
+    );
+    assert!(text.contains("turn 3 now 30 wall 1699999999970\n1 left\n  2 closed 1011 why\n"));
+    assert!(text.ends_with("timers due\n  session ended\n"), "{text}");
+}
+
+#[test]
+fn a_file_cut_anywhere_is_read_up_to_its_last_whole_record() {
+    let whole = recording();
+    let first = Reader::new(whole.clone()).unwrap().first;
+    let mut seen = 0;
+    for end in 0..whole.len() {
+        let cut = Reader::new(whole[..end].to_vec());
+        if end < first {
+            assert!(cut.is_err(), "cut at {end} in the header");
+            continue;
+        }
+        let cut = cut.unwrap_or_else(|e| panic!("cut at {end}: {e}"));
+        let count = cut.records().count();
+        assert!(
+            count >= seen && count < 6,
+            "cut at {end}: {count} after {seen}"
+        );
+        seen = count;
+    }
+    let mut zeros = whole.clone();
+    zeros.extend([0; 40]);
+    let reader = Reader::new(zeros).unwrap();
+    assert_eq!((reader.records().count(), reader.torn_bytes()), (6, 40));
+    assert_eq!(reader.whole_bytes(), whole.len());
+}
+
+#[test]
+fn a_flipped_bit_anywhere_is_refused_with_its_place() {
+    let whole = recording();
+    let first = Reader::new(whole.clone()).unwrap().first;
+    for at in 0..whole.len() {
+        for bit in [0, 3, 7] {
+            let mut bad = whole.clone();
+            bad[at] ^= 1 << bit;
+            match Reader::new(bad) {
+                Ok(_) => panic!("bit {bit} of byte {at} flipped and not noticed"),
+                Err(JournalError::Corrupt { offset, .. }) => {
+                    assert!(offset <= at as u64 || at < first, "{offset} for {at}");
+                }
+                Err(JournalError::NotAJournal) => assert!(at < 8),
+                Err(JournalError::Version { .. }) => assert!((8..10).contains(&at)),
+                Err(JournalError::NoHeader) => assert!((10..14).contains(&at)),
+                Err(error @ JournalError::Io { .. }) => panic!("{error}"),
+            }
+        }
+    }
+}
+
+#[test]
+fn a_record_taken_out_is_missed() {
+    let whole = recording();
+    let reader = Reader::new(whole.clone()).unwrap();
+    let (first, length) = (reader.first, whole[reader.first] as usize + 20);
+    let mut bad = whole;
+    bad.drain(first..first + length);
+    let error = Reader::new(bad).unwrap_err().to_string();
+    assert!(error.contains("missing"), "{error}");
+}
+
+#[test]
+fn other_files_and_other_versions_are_refused_clearly() {
+    let error = |bytes: &[u8]| Reader::new(bytes.to_vec()).unwrap_err().to_string();
+    assert!(error(b"").contains("not a recording"));
+    assert!(error(b"print('hello, I am no recording')").contains("not a recording"));
+    let mut newer = recording();
+    newer[8] = 2;
+    assert!(error(&newer).contains("format 2"), "{}", error(&newer));
+}
+
+#[test]
+fn an_io_error_switches_recording_off_once() {
+    let path = temp_path();
+    let mut writer = Writer::create(&path, &header()).unwrap();
+    assert!(
+        Writer::create(&path, &header()).is_err(),
+        "never overwrites"
+    );
+    std::fs::remove_file(&path).unwrap();
+    writer.file = Some(std::fs::File::open("/dev/null").unwrap());
+    writer.event(turn(1), &RawEvent::TimersDue);
+    assert!(writer.commit().is_err());
+    assert!(!writer.is_on());
+    writer.event(turn(2), &RawEvent::TimersDue);
+    writer.output(&Output::SessionEnded);
+    writer.commit().unwrap();
+    assert_eq!(writer.buffer.capacity(), 0);
+}
+
+#[cfg(unix)]
+#[test]
+fn recordings_are_for_their_owner_only() {
+    use std::os::unix::fs::PermissionsExt;
+    let dir = temp_path().with_extension("dir");
+    let recorder = Recorder::new(&dir).unwrap();
+    let path = recorder.path("0123456789abcdef0123456789abcdef");
+    Writer::create(&path, &header()).unwrap();
+    let mode =
+        |path: &std::path::Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!((mode(&dir), mode(&path)), (0o700, 0o600));
+    std::fs::remove_dir_all(&dir).unwrap();
+}

@@ -1,0 +1,140 @@
+//! A recording as text that people and `diff` can read.
+
+use std::fmt::{self, Write};
+
+use serde_json::value::RawValue;
+
+use super::{FORMAT_VERSION, Header, Output, RawEvent, Reader, Record};
+
+/// The exact turns, events and frames. `>` is what a connection sent, `<` what it was sent; a frame
+/// of several messages has a line for each. The same recording always gives the same text.
+pub fn transcript(reader: &Reader) -> String {
+    let mut out = String::new();
+    push_header(&mut out, reader.header());
+    let mut turn_number = 0;
+    for record in reader.records() {
+        if record.turn_number != turn_number {
+            turn_number = record.turn_number;
+            let turn = record.turn;
+            push_line(
+                &mut out,
+                format_args!("\nturn {turn_number} now {} wall {}", turn.now, turn.wall),
+            );
+        }
+        push_record(&mut out, &record);
+    }
+    if reader.torn_bytes() > 0 {
+        let (torn, whole) = (reader.torn_bytes(), reader.whole_bytes());
+        push_line(
+            &mut out,
+            format_args!("\ntorn: {torn} bytes of an unfinished record after byte {whole}"),
+        );
+    }
+    out
+}
+
+fn push_header(out: &mut String, header: &Header) {
+    let Header {
+        engine,
+        arch,
+        pointer_bits,
+        arena_class,
+        dialect,
+        session,
+        limits,
+        site,
+    } = header;
+    push_line(out, format_args!("recording format {FORMAT_VERSION}"));
+    push_line(
+        out,
+        format_args!(
+            "engine {engine}, {arch}, {pointer_bits} bits, arena class {arena_class}, {dialect}"
+        ),
+    );
+    push_line(out, format_args!("session {session}"));
+    push_line(out, format_args!("{limits:?}"));
+    for (path, content) in site.files() {
+        let (size, check) = (content.len(), crc32c::crc32c(content));
+        push_line(out, format_args!("file {path} {size} bytes {check:08x}"));
+    }
+}
+
+fn push_record(out: &mut String, record: &Record<'_>) {
+    push_line(out, format_args!("{}", record.event));
+    for output in &record.outputs {
+        let output = output.to_string().replace('\n', "\n  ");
+        push_line(out, format_args!("  {output}"));
+    }
+}
+
+impl fmt::Display for RawEvent<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            RawEvent::SessionOpened { seed } => write!(f, "opened seed {seed:016x}"),
+            RawEvent::FrontendJoined { connection } => write!(f, "{connection} joined"),
+            RawEvent::FrontendLeft { connection } => write!(f, "{connection} left"),
+            RawEvent::Frame { connection, text } => {
+                f.write_str(&show_frame(&format!("{connection} > "), text.as_bytes()))
+            }
+            RawEvent::TimersDue => f.write_str("timers due"),
+        }
+    }
+}
+
+impl fmt::Display for Output<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Output::Frame { connection, text } => {
+                f.write_str(&show_frame(&format!("{connection} < "), text))
+            }
+            Output::Close {
+                connection,
+                code,
+                reason,
+            } => write!(f, "{connection} closed {code} {}", one_line(reason)),
+            Output::SessionFailed { description } => {
+                write!(f, "session failed: {}", one_line(description))
+            }
+            Output::SessionEnded => f.write_str("session ended"),
+        }
+    }
+}
+
+fn push_line(out: &mut String, line: std::fmt::Arguments<'_>) {
+    // Writing into a String cannot fail.
+    let _ = writeln!(out, "{line}");
+}
+
+/// `lead` and a frame. The messages of an array stand below one another; nothing else of the frame's
+/// bytes is changed, but control characters are shown as escapes.
+pub fn show_frame(lead: &str, frame: &[u8]) -> String {
+    let text = String::from_utf8_lossy(frame);
+    let Some(messages) = messages(&text) else {
+        return format!("{lead}{}", one_line(&text));
+    };
+    let indent = format!(",\n{}", " ".repeat(lead.len() + 1));
+    let lines: Vec<String> = messages.iter().map(|m| one_line(m.get())).collect();
+    format!("{lead}[{}]", lines.join(&indent))
+}
+
+/// The messages of a frame that is an array without white space between them.
+fn messages(text: &str) -> Option<Vec<&RawValue>> {
+    if !text.starts_with('[') {
+        return None;
+    }
+    let messages: Vec<&RawValue> = serde_json::from_str(text).ok()?;
+    let length: usize = messages.iter().map(|m| m.get().len() + 1).sum();
+    (length + 1 == text.len()).then_some(messages)
+}
+
+/// The text with its control characters escaped.
+fn one_line(text: &str) -> String {
+    let mut line = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c.is_control() {
+            true => line.extend(c.escape_default()),
+            false => line.push(c),
+        }
+    }
+    line
+}

@@ -1,0 +1,372 @@
+//! The kernel: what a session keeps about its variables on the Lua side, and the way in and out.
+//!
+//! Crossing into Lua costs more than the work there, so everything that touches many variables runs
+//! inside *one* protected C call per event (`Kernel::enter`), over parallel tables: slot `s` of the
+//! VariableStore has its presented value at `VALUES[s + 1]`. A Lua error jumps out to `enter`; that
+//! is why code between here and there holds nothing that needs dropping across a call that can
+//! raise, and keeps its buffers in the `Kernel` itself.
+
+use std::cell::Cell as StdCell;
+use std::ffi::{c_char, c_int, c_void};
+use std::ptr;
+use std::rc::Rc;
+
+use mlua::ffi::{self, lua_CFunction, lua_State};
+
+use super::modules::ChunkCache;
+use super::objects::{Held, Objects};
+use super::sandbox::clock::{TurnTime, set_turn};
+use super::state::State;
+use crate::core::change::Changes;
+use crate::core::host::Host;
+use crate::core::script::{ErrorCode, ScriptError};
+use crate::core::variable::Slot;
+
+/// Stack index of the table of presented values while a kernel operation runs.
+pub(super) const VALUES: c_int = 1;
+/// Stack index of the table of key strings.
+pub(super) const KEYS: c_int = 2;
+
+/// `KEYS[1]` is always "type".
+pub(super) const KEY_TYPE: u32 = 1;
+
+/// One step of a path, its name replaced by its place in `KEYS`.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Step {
+    Field(u32),
+    Index(u32),
+    Call(u32),
+    Setter(u32),
+}
+
+/// Where a variable's value comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Source {
+    /// No variable lives in this slot, or it cannot be read.
+    Nothing,
+    /// `AUX[held]`: the app object, objects made by `create=`, unbound values.
+    Held,
+    /// The parent's presented value, followed along the path.
+    Path,
+}
+
+/// What was last seen of a value.
+#[derive(Debug, Default)]
+pub(super) struct Seen {
+    /// Objects that its JSON refers to.
+    pub held: Held,
+    /// Its type name, as the address of the interned string, which `TYPES` keeps alive.
+    pub type_name: Option<ptr::NonNull<c_void>>,
+}
+
+/// A variable's wrapper.
+#[derive(Debug)]
+pub(super) struct Wrapped {
+    pub type_name: Box<str>,
+    /// What was last seen of the value it wraps, which is at `AUX[raw]`.
+    pub raw: Seen,
+}
+
+/// The script's side of one variable.
+#[derive(Debug)]
+pub(super) struct Cell {
+    pub parent: Option<Slot>,
+    pub source: Source,
+    /// The path is `prefix`, then `last`; an empty path is the parent's own value.
+    pub prefix: Option<Box<[Step]>>,
+    pub last: Option<Step>,
+    pub action: bool,
+    pub seen: Seen,
+    pub wrapped: Option<Box<Wrapped>>,
+    /// The error of the last read, told once.
+    pub failed: Option<Box<str>>,
+}
+
+impl Cell {
+    /// The cell of a slot in which no variable lives.
+    pub const EMPTY: Cell = Cell {
+        parent: None,
+        source: Source::Nothing,
+        prefix: None,
+        last: None,
+        action: false,
+        seen: Seen {
+            held: Held::Nothing,
+            type_name: None,
+        },
+        wrapped: None,
+        failed: None,
+    };
+}
+
+/// A variable that is a field of its parent's value and has no wrapper: all that reading it takes.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Quick {
+    pub parent: Slot,
+    /// The field's place in `KEYS`; 0: this slot needs its cell.
+    pub key: u32,
+}
+
+/// References into the registry.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Tables {
+    pub values: c_int,
+    pub keys: c_int,
+    /// `AUX[2s + 1]`: what slot `s` holds itself; `AUX[2s + 2]`: the value its wrapper wraps.
+    pub aux: c_int,
+    /// Object number to object: keeps alive what variables show.
+    pub anchors: c_int,
+    /// Functions of timers (by id) and watches (by negated handle).
+    pub functions: c_int,
+    /// Type names that were seen.
+    pub types: c_int,
+    /// `require`d files.
+    pub loaded: c_int,
+    /// Types by name: registered by the app, and prototypes.
+    pub registered: c_int,
+    /// The defaults that prototypes were made with, by name.
+    pub stored: c_int,
+    /// The global `EMPTY`.
+    pub empty: c_int,
+    pub session: c_int,
+    /// The metatable of variable handles.
+    pub handle: c_int,
+}
+
+/// What goes into and comes out of the operation that runs.
+pub(super) struct Call {
+    pub slot: Slot,
+    pub number: i64,
+    pub text: *const str,
+    pub incoming: Option<serde_json::Value>,
+    pub order: *const [Slot],
+    pub cursor: usize,
+    pub changes: *mut Changes,
+}
+
+/// See the module's description.
+pub(super) struct Kernel {
+    pub raw: *mut lua_State,
+    pub state: *const State,
+    /// Lent for the call that runs; null outside.
+    pub host: *mut Host,
+    pub cells: Vec<Cell>,
+    /// By slot, as `cells`: few enough bytes to stay in the processor's cache.
+    pub quick: Vec<Quick>,
+    pub objects: Objects,
+    pub keys: super::keys::Keys,
+    pub tables: Tables,
+    pub chunks: Rc<ChunkCache>,
+    pub call: Call,
+    /// JSON being written; kept to save allocations.
+    pub scratch: Vec<u8>,
+    pub scratch_objects: Vec<u64>,
+    /// The kind of the error that is about to be raised, if it is not simply Lua's.
+    pub code: Option<ErrorCode>,
+    /// Message and traceback of the last error.
+    pub error: Option<(String, String)>,
+    /// The text of the type name that was found to be new last.
+    pub type_text: String,
+    /// A value of `ui.json_decode` on its way into Lua.
+    pub decoded: Option<serde_json::Value>,
+    /// What is left of the gas of the event that runs.
+    pub gas_left: u64,
+}
+
+thread_local! {
+    /// The kernel whose Lua state runs on this thread. C functions find their session here.
+    static CURRENT: StdCell<*mut Kernel> = const { StdCell::new(ptr::null_mut()) };
+}
+
+/// The kernel of the running state.
+///
+/// Valid while Lua runs: C functions of the API are only reachable from inside [`Kernel::enter`].
+pub(super) fn current() -> *mut Kernel {
+    CURRENT.get()
+}
+
+/// The host of the running state, for one statement.
+///
+/// # Safety
+/// Only inside a C function called by Lua under [`Kernel::enter`]; the reference must not live
+/// across a call into Lua.
+pub(super) unsafe fn host<'a>() -> &'a mut Host {
+    // SAFETY: `enter` set both pointers and keeps them valid until it returns.
+    unsafe { &mut *(*current()).host }
+}
+
+impl Kernel {
+    /// Runs `op` protected, with the host lent. The stack of the operation starts empty.
+    pub fn enter(&mut self, host: &mut Host, op: lua_CFunction) -> Result<(), ScriptError> {
+        let gas = self.gas_left.min(host.limits.gas);
+        // SAFETY: the state owns the session that owns this kernel.
+        let state = unsafe { &*self.state };
+        state.budget().refill(gas);
+        set_turn(TurnTime {
+            now_ms: host.turn.now,
+            wall_ms: u64::try_from(host.turn.wall).unwrap_or(0),
+        });
+        self.host = host;
+        self.code = None;
+        self.error = None;
+        let outer = CURRENT.replace(self);
+        let l = self.raw;
+        // SAFETY: `l` is a live state with nothing of ours on its stack; light C functions need no
+        // memory; every error inside is caught by lua_pcall.
+        let status = unsafe {
+            ffi::lua_settop(l, 0);
+            ffi::lua_pushcfunction(l, handle_message);
+            ffi::lua_pushcfunction(l, op);
+            let status = ffi::lua_pcall(l, 0, 0, 1);
+            ffi::lua_settop(l, 0);
+            status
+        };
+        CURRENT.set(outer);
+        self.host = ptr::null_mut();
+        self.gas_left = self.gas_left.saturating_sub(state.budget().used());
+        if status == ffi::LUA_OK {
+            return Ok(());
+        }
+        Err(self.take_error(status))
+    }
+
+    fn take_error(&mut self, status: c_int) -> ScriptError {
+        // SAFETY: as in `enter`.
+        let exhausted = unsafe { (*self.state).budget().exhausted() };
+        let (message, traceback) = self.error.take().unwrap_or_else(|| {
+            let text = match status {
+                ffi::LUA_ERRMEM => "not enough memory: this session used up its Lua memory",
+                _ => "an error in the handling of an error",
+            };
+            (text.to_owned(), text.to_owned())
+        });
+        let memory = status == ffi::LUA_ERRMEM || message.contains("not enough memory");
+        let code = match self.code.take() {
+            Some(code) => code,
+            None if exhausted || memory => ErrorCode::Limit,
+            None => ErrorCode::LuaError,
+        };
+        // A path that leads nowhere is no fault of any code: no traceback.
+        let traceback = matches!(code, ErrorCode::LuaError | ErrorCode::Limit).then_some(traceback);
+        ScriptError {
+            code,
+            message,
+            traceback,
+        }
+    }
+
+    /// The cell of `slot`, made if it is not there yet.
+    pub fn cell_mut(&mut self, slot: Slot) -> &mut Cell {
+        let at = slot as usize;
+        if at >= self.cells.len() {
+            self.cells.resize_with(at + 1, || Cell::EMPTY);
+            self.quick.resize(at + 1, Quick::default());
+        }
+        &mut self.cells[at]
+    }
+
+    /// Puts `VALUES` and `KEYS` at their places on an empty stack.
+    ///
+    /// # Safety
+    /// Inside a protected call of this kernel's state.
+    pub unsafe fn push_tables(&self, l: *mut lua_State) {
+        // SAFETY: both references were made when the state was.
+        unsafe {
+            ffi::lua_settop(l, 0);
+            ffi::luaL_checkstack(l, 60, ptr::null());
+            ffi::lua_rawgeti(l, ffi::LUA_REGISTRYINDEX, self.tables.values.into());
+            ffi::lua_rawgeti(l, ffi::LUA_REGISTRYINDEX, self.tables.keys.into());
+        }
+    }
+}
+
+/// Pushes a table of [`Tables`].
+///
+/// # Safety
+/// `reference` is one of this state's and one stack slot is free.
+pub(super) unsafe fn push_ref(l: *mut lua_State, reference: c_int) {
+    // SAFETY: as promised by the caller.
+    unsafe {
+        ffi::lua_rawgeti(l, ffi::LUA_REGISTRYINDEX, reference.into());
+    }
+}
+
+/// Pushes a string.
+///
+/// # Safety
+/// Inside a protected call: there may be no memory for it.
+pub(super) unsafe fn push_str(l: *mut lua_State, text: &str) {
+    // SAFETY: Lua copies the bytes.
+    unsafe {
+        ffi::lua_pushlstring(l, text.as_ptr().cast::<c_char>(), text.len());
+    }
+}
+
+/// The bytes of the string at `index`, converting a number in place.
+///
+/// # Safety
+/// The value must stay on the stack while the slice is used.
+pub(super) unsafe fn bytes_at<'a>(l: *mut lua_State, index: c_int) -> Option<&'a [u8]> {
+    let mut len = 0usize;
+    // SAFETY: lua_tolstring gives a pointer to `len` bytes owned by the value on the stack.
+    unsafe {
+        let text = ffi::lua_tolstring(l, index, &mut len);
+        (!text.is_null()).then(|| std::slice::from_raw_parts(text.cast::<u8>(), len))
+    }
+}
+
+/// Raises an error of this kind. The message is complete: no position is added.
+///
+/// # Safety
+/// Inside a protected call, with nothing on the Rust stack that needs dropping.
+pub(super) unsafe fn raise(l: *mut lua_State, code: ErrorCode, message: String) -> ! {
+    // SAFETY: as promised by the caller; the String is dropped before the jump.
+    unsafe {
+        (*current()).code = Some(code);
+        push_str(l, &message);
+        drop(message);
+        ffi::lua_error(l)
+    }
+}
+
+/// Raises an error about how the API was called, with the caller's position in front.
+///
+/// # Safety
+/// As for [`raise`].
+pub(super) unsafe fn raise_here(l: *mut lua_State, message: String) -> ! {
+    // SAFETY: as promised by the caller; the String is dropped before the jump.
+    unsafe {
+        ffi::luaL_where(l, 1);
+        push_str(l, &message);
+        drop(message);
+        ffi::lua_concat(l, 2);
+        ffi::lua_error(l)
+    }
+}
+
+/// Message handler: keeps the message and the traceback, which only exists while the stack does.
+///
+/// # Safety
+/// Called by Lua under [`Kernel::enter`].
+pub(super) unsafe extern "C-unwind" fn handle_message(l: *mut lua_State) -> c_int {
+    // SAFETY: called by Lua with the error object at index 1; the strings are copied at once.
+    unsafe {
+        let kernel = current();
+        let mut len = 0usize;
+        let text = ffi::luaL_tolstring(l, 1, &mut len);
+        let message = std::slice::from_raw_parts(text.cast::<u8>(), len);
+        let known = (*kernel).error.as_ref();
+        if known.is_some_and(|(known, _)| known.as_bytes() == message) {
+            // Raised again by `require`: the first traceback saw more.
+            ffi::lua_settop(l, 1);
+            return 1;
+        }
+        (*kernel).error = Some((String::from_utf8_lossy(message).into_owned(), String::new()));
+        ffi::luaL_traceback(l, l, text, 1);
+        if let (Some(trace), Some(error)) = (bytes_at(l, -1), (*kernel).error.as_mut()) {
+            error.1 = String::from_utf8_lossy(trace).into_owned();
+        }
+        ffi::lua_settop(l, 1);
+        1
+    }
+}

@@ -1,0 +1,383 @@
+//! LuaSession: one session's Lua state, as core's `Script`.
+
+use std::ffi::c_int;
+use std::ptr;
+use std::rc::Rc;
+
+use mlua::ffi::{self, lua_State};
+
+use super::kernel::{Call, Kernel, Quick, Source, Tables, current, push_ref};
+use super::modules::ChunkCache;
+use super::objects::Objects;
+use super::read::{detect_op, push_aux, raw_key, value_key};
+use super::state::{State, StateLimits};
+use super::{api, bind, describe, handle, modules, prototype, ui, write};
+use crate::core::change::{Change, Changes};
+use crate::core::host::Host;
+use crate::core::id::TimerId;
+use crate::core::message::Json;
+use crate::core::script::{ErrorCode, Script, ScriptError, WatchedValue};
+use crate::core::variable::Slot;
+use crate::core::watch::WatchHandle;
+
+/// Messages of one event together may use this many times the gas of one of them.
+const GAS_PER_EVENT: u64 = 2;
+
+/// A session's Lua state and what belongs to it.
+pub struct LuaSession {
+    // Before the state: objects in it are of no use without it.
+    kernel: Box<Kernel>,
+    state: Box<State>,
+}
+
+impl LuaSession {
+    /// A state with all globals in place, in which nothing has run yet.
+    pub(super) fn new(host: &mut Host, chunks: Rc<ChunkCache>) -> Result<LuaSession, ScriptError> {
+        let limits = StateLimits {
+            memory: host.limits.lua_memory,
+            gas: host.limits.gas,
+        };
+        let state = State::new(host.seed, limits)
+            .map_err(|error| ScriptError::new(ErrorCode::Limit, error.to_string()))?;
+        let state = Box::new(state);
+        host.log(2, format_args!("own Lua state"));
+        let kernel = Box::new(Kernel {
+            raw: state.raw(),
+            state: &raw const *state,
+            host: ptr::null_mut(),
+            cells: Vec::new(),
+            quick: Vec::new(),
+            objects: Objects::new(0),
+            keys: Default::default(),
+            tables: Tables::default(),
+            chunks,
+            call: Call {
+                slot: 0,
+                number: 0,
+                text: "",
+                incoming: None,
+                order: &[],
+                cursor: 0,
+                changes: ptr::null_mut(),
+            },
+            scratch: Vec::new(),
+            scratch_objects: Vec::new(),
+            code: None,
+            error: None,
+            type_text: String::new(),
+            decoded: None,
+            gas_left: host.limits.gas,
+        });
+        let mut session = LuaSession { kernel, state };
+        session.kernel.enter(host, set_up)?;
+        host.log(2, format_args!("global \"session\" set"));
+        Ok(session)
+    }
+
+    fn detect_rest(&mut self, host: &mut Host, length: usize) {
+        while self.kernel.call.cursor < length {
+            let Err(error) = self.kernel.enter(host, detect_op) else {
+                return;
+            };
+            let slot = self.kernel.call.slot;
+            self.read_failed(host, slot, error);
+            self.kernel.call.cursor += 1;
+        }
+    }
+
+    /// The variable that was being read raised: its value is gone, and its error is told once.
+    fn read_failed(&mut self, host: &mut Host, slot: Slot, error: ScriptError) {
+        let known = &mut self.kernel.cell_mut(slot).failed;
+        if known.as_deref() == Some(&*error.message) {
+            return;
+        }
+        *known = Some(error.message.as_str().into());
+        // Only the cell knows that its next value is news whatever it is.
+        self.kernel.quick[slot as usize] = Quick::default();
+        // SAFETY: `changes` is lent for the whole of `detect`.
+        let changes = unsafe { &mut *self.kernel.call.changes };
+        changes.list.push((slot, Change::Failed(error)));
+        self.kernel.call.slot = slot;
+        // Without memory even for that, the old value stays alive a little longer.
+        let _ = self.kernel.enter(host, write::clear_op);
+    }
+}
+
+impl Script for LuaSession {
+    fn begin_event(&mut self) {
+        self.kernel.gas_left = u64::MAX;
+    }
+
+    fn start(&mut self, host: &mut Host) -> Result<(), ScriptError> {
+        self.limit_gas(host);
+        self.kernel.enter(host, modules::main_op)
+    }
+
+    fn run_code(&mut self, host: &mut Host, code: &str) -> Result<(), ScriptError> {
+        self.limit_gas(host);
+        self.kernel.call.text = code;
+        self.kernel.enter(host, modules::code_op)
+    }
+
+    fn bind(
+        &mut self,
+        host: &mut Host,
+        slot: Slot,
+        value: Option<&Json>,
+    ) -> Result<(), ScriptError> {
+        self.limit_gas(host);
+        self.kernel.call.slot = slot;
+        self.kernel.enter(host, bind::bind_op)?;
+        let Some(value) = value else {
+            return Ok(());
+        };
+        self.kernel.call.incoming = Some(parse(value)?);
+        let held = self.kernel.enter(host, write::hold_op);
+        self.kernel.call.incoming = None;
+        held
+    }
+
+    fn unbind(&mut self, host: &mut Host, slot: Slot) {
+        if slot as usize >= self.kernel.cells.len() {
+            return;
+        }
+        self.limit_gas(host);
+        self.kernel.call.slot = slot;
+        if let Err(error) = self.kernel.enter(host, write::unbind_op) {
+            host.log(
+                0,
+                format_args!("error in a wrapper's destroy(): {}", error.message),
+            );
+        }
+        self.kernel.quick[slot as usize] = Quick::default();
+        let cell = std::mem::replace(self.kernel.cell_mut(slot), super::kernel::Cell::EMPTY);
+        bind::release_names(&mut self.kernel, &cell);
+    }
+
+    fn detect(&mut self, host: &mut Host, order: &[Slot], changes: &mut Changes) {
+        // A pass has a budget of its own: what a message used up must not blind the page.
+        self.kernel.gas_left = host.limits.gas;
+        self.kernel.call.order = order;
+        self.kernel.call.cursor = 0;
+        self.kernel.call.changes = changes;
+        self.detect_rest(host, order.len());
+        self.kernel.call.order = &[];
+        self.kernel.call.changes = ptr::null_mut();
+        self.kernel.gas_left = u64::MAX;
+    }
+
+    fn encode(&mut self, slot: Slot, out: &mut Vec<u8>) {
+        describe::encode_now(&mut self.kernel, slot, out);
+    }
+
+    fn write(&mut self, host: &mut Host, slot: Slot, value: &Json) -> Result<(), ScriptError> {
+        self.limit_gas(host);
+        self.kernel.call.incoming = Some(parse(value)?);
+        self.kernel.call.slot = slot;
+        host.current = Some(slot);
+        let written = self.kernel.enter(host, write::write_op);
+        host.current = None;
+        self.kernel.call.incoming = None;
+        written
+    }
+
+    fn fire(&mut self, host: &mut Host, timer: TimerId, keep: bool) -> Result<(), ScriptError> {
+        self.limit_gas(host);
+        self.kernel.call.number = timer as i64;
+        self.kernel.call.slot = Slot::from(keep);
+        self.kernel.enter(host, fire_op)
+    }
+
+    fn notify(
+        &mut self,
+        host: &mut Host,
+        watch: WatchHandle,
+        value: WatchedValue<'_>,
+    ) -> Result<(), ScriptError> {
+        self.limit_gas(host);
+        self.kernel.call.number = -(watch as i64);
+        match value {
+            WatchedValue::Property(text) => {
+                self.kernel.call.text = text;
+                self.kernel.enter(host, tell_text_op)
+            }
+            WatchedValue::Variable(slot) => {
+                self.kernel.call.slot = slot;
+                self.kernel.enter(host, tell_value_op)
+            }
+        }
+    }
+
+    fn forget_watch(&mut self, host: &mut Host, watch: WatchHandle) {
+        self.kernel.call.number = -(watch as i64);
+        // Writing nil needs no memory and runs no code.
+        let _ = self.kernel.enter(host, forget_op);
+    }
+
+    fn objects(&mut self, host: &mut Host, numbers: &[u64], out: &mut Vec<u8>) -> Vec<u64> {
+        self.limit_gas(host);
+        describe::objects(&mut self.kernel, host, numbers, out)
+    }
+
+    fn memory_used(&self) -> usize {
+        self.state.memory_used()
+    }
+}
+
+impl LuaSession {
+    /// The first call of an event fills the event's share.
+    fn limit_gas(&mut self, host: &Host) {
+        if self.kernel.gas_left == u64::MAX {
+            self.kernel.gas_left = host.limits.gas.saturating_mul(GAS_PER_EVENT);
+        }
+    }
+}
+
+fn parse(value: &Json) -> Result<serde_json::Value, ScriptError> {
+    serde_json::from_str(&value.0).map_err(|error| {
+        let text = format!("the value cannot be read: {error}");
+        ScriptError::new(ErrorCode::BadMessage, text)
+    })
+}
+
+/// Makes the tables of the kernel and the globals.
+unsafe extern "C-unwind" fn set_up(l: *mut lua_State) -> c_int {
+    // SAFETY: called by Lua under `enter` on a new state.
+    unsafe {
+        let k = current();
+        let table = |array: c_int| {
+            ffi::lua_createtable(l, array, 0);
+            ffi::luaL_ref(l, ffi::LUA_REGISTRYINDEX)
+        };
+        let mut tables = Tables {
+            values: table(4),
+            keys: table(4),
+            aux: table(0),
+            anchors: table(0),
+            functions: table(0),
+            types: table(0),
+            loaded: table(0),
+            registered: table(0),
+            stored: table(0),
+            empty: table(0),
+            ..Tables::default()
+        };
+        handle::push_metatable(l);
+        tables.handle = ffi::luaL_ref(l, ffi::LUA_REGISTRYINDEX);
+        push_ref(l, tables.keys);
+        ffi::lua_pushstring(l, c"type".as_ptr());
+        ffi::lua_rawseti(l, -2, super::kernel::KEY_TYPE.into());
+        push_indexed(l, api::index);
+        ffi::lua_pushvalue(l, -1);
+        tables.session = ffi::luaL_ref(l, ffi::LUA_REGISTRYINDEX);
+        ffi::lua_setglobal(l, c"session".as_ptr());
+        push_indexed(l, ui::index);
+        ffi::lua_setglobal(l, c"ui".as_ptr());
+        push_ref(l, tables.empty);
+        ffi::lua_setglobal(l, c"EMPTY".as_ptr());
+        ffi::lua_pushcfunction(l, modules::require);
+        ffi::lua_setglobal(l, c"require".as_ptr());
+        ffi::lua_pushcfunction(l, api::print);
+        ffi::lua_setglobal(l, c"print".as_ptr());
+        (*k).objects = Objects::new(tables.anchors);
+        (*k).tables = tables;
+        0
+    }
+}
+
+/// Pushes an empty table whose fields a function looks up.
+unsafe fn push_indexed(l: *mut lua_State, index: ffi::lua_CFunction) {
+    // SAFETY: as for `set_up`.
+    unsafe {
+        ffi::lua_createtable(l, 0, 0);
+        ffi::lua_createtable(l, 0, 1);
+        ffi::lua_pushcfunction(l, index);
+        ffi::lua_setfield(l, -2, c"__index".as_ptr());
+        ffi::lua_setmetatable(l, -2);
+    }
+}
+
+/// Calls the function of timer `call.number`; `call.slot` says whether to keep it.
+unsafe extern "C-unwind" fn fire_op(l: *mut lua_State) -> c_int {
+    // SAFETY: called by Lua under `enter`.
+    unsafe {
+        let k = current();
+        let id = (*k).call.number;
+        push_function(l, k);
+        if (*k).call.slot == 0 {
+            api::forget_function(l, id);
+        }
+        ffi::lua_callk(l, 0, 0, 0, None);
+        0
+    }
+}
+
+unsafe fn push_function(l: *mut lua_State, k: *mut Kernel) {
+    // SAFETY: as for `fire_op`.
+    unsafe {
+        push_ref(l, (*k).tables.functions);
+        ffi::lua_rawgeti(l, -1, (*k).call.number);
+    }
+}
+
+/// Calls the function of a watch with the text of a property.
+unsafe extern "C-unwind" fn tell_text_op(l: *mut lua_State) -> c_int {
+    // SAFETY: called by Lua under `enter`; the text is lent for the call.
+    unsafe {
+        let k = current();
+        push_function(l, k);
+        super::kernel::push_str(l, &*(*k).call.text);
+        ffi::lua_callk(l, 1, 0, 0, None);
+        0
+    }
+}
+
+/// Calls the function of a watch with the value of variable `call.slot`, before any wrapper.
+unsafe extern "C-unwind" fn tell_value_op(l: *mut lua_State) -> c_int {
+    // SAFETY: called by Lua under `enter`.
+    unsafe {
+        let k = current();
+        let slot = (*k).call.slot;
+        push_function(l, k);
+        let cell = (*k).cell_mut(slot);
+        if cell.wrapped.is_some() && cell.source != Source::Nothing {
+            push_aux(l, k, raw_key(slot));
+        } else {
+            push_ref(l, (*k).tables.values);
+            ffi::lua_rawgeti(l, -1, value_key(slot));
+            ffi::lua_copy(l, -1, -2);
+            ffi::lua_settop(l, -2);
+        }
+        ffi::lua_callk(l, 1, 0, 0, None);
+        0
+    }
+}
+
+/// Lets go of the function of a watch.
+unsafe extern "C-unwind" fn forget_op(l: *mut lua_State) -> c_int {
+    // SAFETY: called by Lua under `enter`.
+    unsafe {
+        api::forget_function(l, (*current()).call.number);
+        0
+    }
+}
+
+/// Names the API's functions, so that what Lua sees of them is the same in every process.
+pub(super) fn name_functions() {
+    for (i, function) in api::functions().enumerate() {
+        super::determinism::name_function(&format!("session.{i}"), function);
+    }
+    for (i, function) in ui::functions().enumerate() {
+        super::determinism::name_function(&format!("ui.{i}"), function);
+    }
+    for (i, function) in handle::functions().enumerate() {
+        super::determinism::name_function(&format!("variable.{i}"), function);
+    }
+    for (i, function) in prototype::functions().into_iter().enumerate() {
+        super::determinism::name_function(&format!("prototype.{i}"), function);
+    }
+    let others = [modules::require, api::print, api::index, ui::index];
+    for (i, function) in others.into_iter().enumerate() {
+        super::determinism::name_function(&format!("runtime.{i}"), function);
+    }
+}

@@ -1,0 +1,249 @@
+//! `ui`: logging, JSON, and types by name.
+
+use std::ffi::c_int;
+
+use mlua::ffi::{self, lua_CFunction, lua_State};
+
+use super::encode::is_array;
+use super::kernel::{Kernel, bytes_at, current, push_ref, push_str};
+use super::{api, write};
+use crate::core::json;
+
+/// JSON of Lua tables goes this deep; a cycle ends here too.
+const MAX_DEPTH: u32 = 100;
+
+const METHODS: &[(&str, lua_CFunction)] = &[
+    ("json_decode", json_decode),
+    ("json_encode", json_encode),
+    ("log", log),
+    ("registerPresenter", register),
+    ("registerWrapper", register),
+];
+
+/// See [`api::functions`].
+pub(super) fn functions() -> impl Iterator<Item = lua_CFunction> {
+    METHODS.iter().map(|&(_, function)| function)
+}
+
+/// `ui.NAME`.
+pub(super) unsafe extern "C-unwind" fn index(l: *mut lua_State) -> c_int {
+    // SAFETY: called by Lua with the table and the key.
+    unsafe {
+        let key = bytes_at(l, 2).unwrap_or_default();
+        match METHODS.iter().find(|(name, _)| name.as_bytes() == key) {
+            Some(&(_, function)) => ffi::lua_pushcfunction(l, function),
+            None => ffi::lua_pushnil(l),
+        }
+        1
+    }
+}
+
+/// `ui.log([level,] message)`.
+unsafe extern "C-unwind" fn log(l: *mut lua_State) -> c_int {
+    // SAFETY: called by Lua.
+    unsafe { api::log_from(l, 1) }
+}
+
+/// `ui.registerPresenter(name, type)`.
+unsafe extern "C-unwind" fn register(l: *mut lua_State) -> c_int {
+    // SAFETY: called by Lua.
+    unsafe {
+        ffi::luaL_checklstring(l, 1, std::ptr::null_mut());
+        ffi::luaL_checktype(l, 2, ffi::LUA_TTABLE);
+        push_ref(l, (*current()).tables.registered);
+        ffi::lua_pushvalue(l, 1);
+        ffi::lua_pushvalue(l, 2);
+        ffi::lua_rawset(l, -3);
+        0
+    }
+}
+
+/// `ui.json_encode(value)`: text, or nil and why not.
+unsafe extern "C-unwind" fn json_encode(l: *mut lua_State) -> c_int {
+    // SAFETY: called by Lua; the text is built in the kernel, which outlives a jump.
+    unsafe {
+        ffi::luaL_checkany(l, 1);
+        let k = current();
+        (*k).scratch.clear();
+        if let Err(reason) = push_json(l, k, 1, 0) {
+            ffi::lua_pushnil(l);
+            push_str(l, reason);
+            return 2;
+        }
+        let text: *const Vec<u8> = &raw const (*k).scratch;
+        ffi::lua_pushlstring(l, (*text).as_ptr().cast(), (*text).len());
+        1
+    }
+}
+
+unsafe fn push_json(
+    l: *mut lua_State,
+    k: *mut Kernel,
+    index: c_int,
+    depth: u32,
+) -> Result<(), &'static str> {
+    // SAFETY: as for `json_encode`.
+    unsafe {
+        if depth > MAX_DEPTH {
+            return Err("nested too deep, or a table that contains itself");
+        }
+        ffi::luaL_checkstack(l, 8, std::ptr::null());
+        let out = &mut (*k).scratch;
+        match ffi::lua_type(l, index) {
+            ffi::LUA_TBOOLEAN => out.extend_from_slice(match ffi::lua_toboolean(l, index) {
+                0 => b"false",
+                _ => b"true",
+            }),
+            ffi::LUA_TNUMBER if ffi::lua_isinteger(l, index) != 0 => {
+                json::push_int(out, ffi::lua_tointeger(l, index));
+            }
+            ffi::LUA_TNUMBER => {
+                if !json::push_float(out, ffi::lua_tonumber(l, index)) {
+                    return Err("JSON has neither NaN nor infinity");
+                }
+            }
+            ffi::LUA_TSTRING => {
+                if !json::push_str(out, bytes_at(l, index).unwrap_or_default()) {
+                    return Err("a text is not valid UTF-8");
+                }
+            }
+            ffi::LUA_TTABLE => {
+                let index = ffi::lua_absindex(l, index);
+                if is_array(l, index) {
+                    return push_array(l, k, index, depth);
+                }
+                return push_object(l, k, index, depth);
+            }
+            _ => out.extend_from_slice(b"null"),
+        }
+        Ok(())
+    }
+}
+
+unsafe fn push_array(
+    l: *mut lua_State,
+    k: *mut Kernel,
+    index: c_int,
+    depth: u32,
+) -> Result<(), &'static str> {
+    // SAFETY: as for `json_encode`.
+    unsafe {
+        (*k).scratch.push(b'[');
+        for i in 1..=ffi::lua_rawlen(l, index) {
+            if i > 1 {
+                (*k).scratch.push(b',');
+            }
+            ffi::lua_rawgeti(l, index, i as i64);
+            push_json(l, k, -1, depth + 1)?;
+            ffi::lua_settop(l, -2);
+        }
+        (*k).scratch.push(b']');
+        Ok(())
+    }
+}
+
+/// Fields in order of their names, so that equal tables give equal texts.
+unsafe fn push_object(
+    l: *mut lua_State,
+    k: *mut Kernel,
+    index: c_int,
+    depth: u32,
+) -> Result<(), &'static str> {
+    // SAFETY: as for `json_encode`. The names are sorted in a Lua table: a jump leaks nothing.
+    unsafe {
+        push_names(l, index);
+        let names = ffi::lua_gettop(l);
+        (*k).scratch.push(b'{');
+        for i in 1..=ffi::lua_rawlen(l, names) {
+            if i > 1 {
+                (*k).scratch.push(b',');
+            }
+            ffi::lua_rawgeti(l, names, i as i64);
+            ffi::lua_pushvalue(l, -1);
+            json::push_str(&mut (*k).scratch, bytes_at(l, -1).unwrap_or_default());
+            (*k).scratch.push(b':');
+            ffi::lua_settop(l, -2);
+            ffi::lua_rawget(l, index);
+            push_json(l, k, -1, depth + 1)?;
+            ffi::lua_settop(l, names);
+        }
+        (*k).scratch.push(b'}');
+        ffi::lua_settop(l, names - 1);
+        Ok(())
+    }
+}
+
+/// Pushes an array of the text keys of a table that do not start with `_`, sorted.
+///
+/// # Safety
+/// Inside a protected call of the running kernel.
+pub(super) unsafe fn push_names(l: *mut lua_State, index: c_int) {
+    // SAFETY: as promised by the caller.
+    unsafe {
+        ffi::luaL_checkstack(l, 8, std::ptr::null());
+        ffi::lua_createtable(l, 0, 0);
+        let names = ffi::lua_gettop(l);
+        let mut count = 0i64;
+        ffi::lua_pushnil(l);
+        while ffi::lua_next(l, index) != 0 {
+            ffi::lua_settop(l, -2);
+            if ffi::lua_type(l, -1) == ffi::LUA_TSTRING
+                && bytes_at(l, -1).is_some_and(|name| name.first() != Some(&b'_'))
+            {
+                count += 1;
+                insert_sorted(l, names, count);
+            }
+        }
+    }
+}
+
+/// Puts the name on top into its place among the `count - 1` names before it, by binary search.
+unsafe fn insert_sorted(l: *mut lua_State, names: c_int, count: i64) {
+    // SAFETY: as for `push_names`.
+    unsafe {
+        let (mut low, mut high) = (1, count);
+        while low < high {
+            let middle = (low + high) / 2;
+            ffi::lua_rawgeti(l, names, middle);
+            let before = bytes_at(l, -1) < bytes_at(l, -2);
+            ffi::lua_settop(l, -2);
+            if before {
+                low = middle + 1;
+            } else {
+                high = middle;
+            }
+        }
+        for i in (low..count).rev() {
+            ffi::lua_rawgeti(l, names, i);
+            ffi::lua_rawseti(l, names, i + 1);
+        }
+        ffi::lua_pushvalue(l, -1);
+        ffi::lua_rawseti(l, names, low);
+    }
+}
+
+/// `ui.json_decode(text)`: the value, or nil and why not.
+unsafe extern "C-unwind" fn json_decode(l: *mut lua_State) -> c_int {
+    // SAFETY: called by Lua; the parsed value is kept in the kernel, which outlives a jump.
+    unsafe {
+        ffi::luaL_checklstring(l, 1, std::ptr::null_mut());
+        let k = current();
+        let problem = match serde_json::from_slice(bytes_at(l, 1).unwrap_or_default()) {
+            Ok(value) => {
+                (*k).decoded = Some(value);
+                None
+            }
+            Err(error) => Some(error.to_string()),
+        };
+        if let Some(problem) = problem {
+            ffi::lua_pushnil(l);
+            push_str(l, &problem);
+            return 2;
+        }
+        if let Some(value) = &(*k).decoded {
+            write::push_value(l, k, &raw const *value, false);
+        }
+        (*k).decoded = None;
+        1
+    }
+}

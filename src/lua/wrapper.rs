@@ -1,0 +1,186 @@
+//! Wrappers: presenters that stand between a value and what is shown of it.
+
+use std::ffi::{CStr, c_int};
+
+use mlua::ffi::{self, lua_State};
+
+use super::encode::is_array;
+use super::kernel::{KEYS, Kernel, Seen, VALUES, current, push_ref, push_str, raise};
+use super::objects::Held;
+use super::read::{NEW, notice, push_aux, raw_key, remember, set_aux, type_of, value_key};
+use super::{handle, modules};
+use crate::core::script::ErrorCode;
+use crate::core::variable::Slot;
+
+/// With the value read at `NEW`: makes or syncs the wrapper if the value differs, and reports what
+/// is presented.
+///
+/// # Safety
+/// Inside a detection pass of this kernel; `slot` has a cell with a wrapper.
+pub(super) unsafe fn present(l: *mut lua_State, k: *mut Kernel, slot: Slot) {
+    // SAFETY: see `read::detect_op`. The cell's wrapper name is copied before Lua runs.
+    unsafe {
+        if !raw_differs(l, k, slot) && (&(*k).cells)[slot as usize].failed.is_none() {
+            return;
+        }
+        ffi::lua_settop(l, NEW);
+        ffi::lua_pushvalue(l, NEW);
+        set_aux(l, k, raw_key(slot));
+        (*(*k).call.changes).again = true;
+        ffi::lua_rawgeti(l, VALUES, value_key(slot));
+        if ffi::lua_type(l, NEW) == ffi::LUA_TNIL {
+            call_if_there(l, c"destroy");
+        } else if ffi::lua_type(l, -1) == ffi::LUA_TNIL {
+            make(l, k, slot);
+        } else {
+            ffi::lua_pushvalue(l, NEW);
+            ffi::lua_setfield(l, -2, c"value".as_ptr());
+            if call_if_there(l, c"sync") {
+                ffi::lua_copy(l, -1, NEW);
+            } else {
+                make(l, k, slot);
+            }
+        }
+        ffi::lua_settop(l, NEW);
+        ffi::lua_rawgeti(l, VALUES, value_key(slot));
+        notice(l, k, slot);
+    }
+}
+
+/// Whether the wrapped value at `NEW` differs from last time.
+unsafe fn raw_differs(l: *mut lua_State, k: *mut Kernel, slot: Slot) -> bool {
+    // SAFETY: see `present`.
+    unsafe {
+        push_aux(l, k, raw_key(slot));
+        let same = ffi::lua_rawequal(l, NEW, -1) != 0;
+        let table = ffi::lua_type(l, NEW) == ffi::LUA_TTABLE;
+        let seen: *const Seen = match &(&(*k).cells)[slot as usize].wrapped {
+            Some(wrapped) => &raw const wrapped.raw,
+            None => return false,
+        };
+        let type_name = match table {
+            true => type_of(l, k, NEW, (*seen).type_name),
+            false => None,
+        };
+        let array = table && type_name.is_none() && is_array(l, NEW);
+        match &(*seen).held {
+            Held::Array(shown) if array && same && shown.has_same_objects(l, NEW) => return false,
+            // An array that lost its last element is an ordinary table from now on.
+            Held::Array(_) => {}
+            _ if same && !array => return false,
+            _ => {}
+        }
+        let differs = remember(l, k, NEW, array, type_name, |k| {
+            let cell = &raw mut (&mut (*k).cells)[slot as usize];
+            match &mut (*cell).wrapped {
+                Some(wrapped) => &raw mut wrapped.raw,
+                // Wrappers are never taken off a cell that lives.
+                None => &raw mut (*cell).seen,
+            }
+        });
+        differs.value || (!same && !array)
+    }
+}
+
+/// Calls `T:new(variable)` and puts what it returns at `NEW`.
+unsafe fn make(l: *mut lua_State, k: *mut Kernel, slot: Slot) {
+    // SAFETY: see `present`.
+    unsafe {
+        let Some(wrapped) = &(&(*k).cells)[slot as usize].wrapped else {
+            return;
+        };
+        let name: *const str = &raw const *wrapped.type_name;
+        push_type(l, k, &*name);
+        if ffi::lua_getfield(l, -1, c"new".as_ptr()) != ffi::LUA_TFUNCTION {
+            let message = format!("wrapper {} has no function new(self, variable)", &*name);
+            raise(l, ErrorCode::LuaError, message);
+        }
+        ffi::lua_rotate(l, -2, 1);
+        handle::push(l, k, slot);
+        ffi::lua_callk(l, 2, 1, 0, None);
+        if ffi::lua_type(l, -1) == ffi::LUA_TNIL {
+            let message = format!("wrapper {0}: {0}:new(variable) returned nil", &*name);
+            raise(l, ErrorCode::LuaError, message);
+        }
+        ffi::lua_copy(l, -1, NEW);
+    }
+}
+
+/// Calls a method of the object on top if it is there. Leaves the object on top.
+unsafe fn call_if_there(l: *mut lua_State, name: &CStr) -> bool {
+    // SAFETY: see `present`.
+    unsafe {
+        if ffi::lua_type(l, -1) != ffi::LUA_TTABLE
+            || ffi::lua_getfield(l, -1, name.as_ptr()) == ffi::LUA_TNIL
+        {
+            return false;
+        }
+        ffi::lua_pushvalue(l, -2);
+        ffi::lua_callk(l, 1, 0, 0, None);
+        true
+    }
+}
+
+/// Pushes the type with this name: registered or a prototype, built in, or a global.
+///
+/// # Safety
+/// Inside a protected call of this kernel; library code may run.
+pub(super) unsafe fn push_type(l: *mut lua_State, k: *mut Kernel, name: &str) {
+    // SAFETY: as promised by the caller.
+    unsafe {
+        push_ref(l, (*k).tables.registered);
+        push_str(l, name);
+        ffi::lua_rawget(l, -2);
+        if ffi::lua_type(l, -1) == ffi::LUA_TNIL && name.starts_with("lua.ViewList") {
+            ffi::lua_settop(l, -3);
+            modules::load_library(l, k, "viewlist");
+            push_ref(l, (*k).tables.registered);
+            push_str(l, name);
+            ffi::lua_rawget(l, -2);
+        }
+        if ffi::lua_type(l, -1) == ffi::LUA_TNIL {
+            ffi::lua_settop(l, -2);
+            ffi::lua_rawgeti(l, ffi::LUA_REGISTRYINDEX, ffi::LUA_RIDX_GLOBALS);
+            for part in name.split('.') {
+                push_str(l, part);
+                ffi::lua_rawget(l, -2);
+                ffi::lua_rotate(l, -2, -1);
+                ffi::lua_settop(l, -2);
+                if ffi::lua_type(l, -1) != ffi::LUA_TTABLE {
+                    break;
+                }
+            }
+        }
+        ffi::lua_rotate(l, -2, -1);
+        ffi::lua_settop(l, -2);
+        if ffi::lua_type(l, -1) != ffi::LUA_TTABLE {
+            let message = format!(
+                "there is no type {name}: register it with ui.registerWrapper or \
+                 ui.registerPresenter, make a prototype of that name, or set a global"
+            );
+            raise(l, ErrorCode::PathFailure, message);
+        }
+    }
+}
+
+/// Makes what `create=T` asks for, `T:new()`, and keeps it as what the variable holds.
+///
+/// # Safety
+/// Called by Lua under [`Kernel::enter`] with the slot in `call.slot` and the name in `call.text`.
+pub(super) unsafe extern "C-unwind" fn create_op(l: *mut lua_State) -> c_int {
+    // SAFETY: see `read::detect_op`; the text is lent for the call.
+    unsafe {
+        let k = current();
+        (*k).push_tables(l);
+        let name: &str = &*(*k).call.text;
+        push_type(l, k, name);
+        if ffi::lua_getfield(l, -1, c"new".as_ptr()) != ffi::LUA_TFUNCTION {
+            let message = format!("create={name}: the type has no function new(self)");
+            raise(l, ErrorCode::LuaError, message);
+        }
+        ffi::lua_rotate(l, KEYS + 1, 1);
+        ffi::lua_callk(l, 1, 1, 0, None);
+        set_aux(l, k, super::read::held_key((*k).call.slot));
+        0
+    }
+}

@@ -1,0 +1,286 @@
+//! Writing through paths, calling actions, and values that come in.
+
+use std::ffi::c_int;
+
+use mlua::ffi::{self, lua_State};
+use serde_json::Value;
+
+use super::encode::is_array;
+use super::kernel::{KEYS, Kernel, Step, VALUES, bytes_at, current, push_str, raise};
+use super::read::{
+    cell_of, follow, push_method, push_parent, raw_key, remember, set_aux, type_of, value_key,
+};
+use crate::core::script::ErrorCode;
+use crate::core::variable::Slot;
+
+/// Stack index of the value to write.
+const VALUE: c_int = 3;
+
+/// Writes `call.incoming` through the path of `call.slot`, or calls it if it is an action.
+///
+/// # Safety
+/// Called by Lua under [`Kernel::enter`].
+pub(super) unsafe extern "C-unwind" fn write_op(l: *mut lua_State) -> c_int {
+    // SAFETY: see `read::detect_op`.
+    unsafe {
+        let k = current();
+        (*k).push_tables(l);
+        push_incoming(l, k);
+        write_value(l, k, (*k).call.slot, true);
+        0
+    }
+}
+
+/// Writes the value at stack index 3. With `told`, the writer knows the value and is not told it
+/// again.
+///
+/// # Safety
+/// Inside a protected call of this kernel, with the kernel's tables at their places.
+pub(super) unsafe fn write_value(l: *mut lua_State, k: *mut Kernel, slot: Slot, told: bool) {
+    // SAFETY: see `read::detect_op`.
+    unsafe {
+        let Some(cell) = cell_of(k, slot) else {
+            return;
+        };
+        let Some(last) = (*cell).last else {
+            ffi::lua_pushvalue(l, VALUE);
+            set_aux(l, k, super::read::held_key(slot));
+            if told {
+                keep_written(l, k, slot);
+            }
+            return;
+        };
+        push_parent(l, (*cell).parent);
+        if let Some(prefix) = &(*cell).prefix {
+            let prefix: *const [Step] = &raw const **prefix;
+            for i in 0..prefix.len() {
+                refuse_nil(l, k, slot);
+                follow(l, k, (&(*prefix))[i]);
+            }
+        }
+        refuse_nil(l, k, slot);
+        let action = cell_of(k, slot).is_some_and(|cell| (*cell).action);
+        match last {
+            Step::Field(key) => {
+                ffi::lua_rawgeti(l, KEYS, key.into());
+                ffi::lua_pushvalue(l, VALUE);
+                ffi::lua_settable(l, -3);
+            }
+            Step::Index(index) => {
+                ffi::lua_pushvalue(l, VALUE);
+                ffi::lua_seti(l, -2, i64::from(index) + 1);
+            }
+            Step::Call(key) => call_method(l, k, key, !action),
+            Step::Setter(key) => call_method(l, k, key, true),
+        }
+        if told && !action && !matches!(last, Step::Setter(_)) {
+            keep_written(l, k, slot);
+        }
+    }
+}
+
+/// A nil on the way of a write is an error.
+unsafe fn refuse_nil(l: *mut lua_State, k: *mut Kernel, slot: Slot) {
+    // SAFETY: see `read::detect_op`.
+    unsafe {
+        if ffi::lua_type(l, -1) != ffi::LUA_TNIL {
+            return;
+        }
+        let variable = (*(*k).host).vars.get(slot);
+        let path = variable
+            .and_then(|v| v.properties.get("path"))
+            .unwrap_or("");
+        let message = format!("path \"{path}\" leads through nil: there is nothing to write to");
+        raise(l, ErrorCode::PathFailure, message);
+    }
+}
+
+/// Calls a method of the object on top. `nil, "text"` refuses what was given.
+unsafe fn call_method(l: *mut lua_State, k: *mut Kernel, key: u32, with_value: bool) {
+    // SAFETY: see `read::detect_op`.
+    unsafe {
+        push_method(l, k, key);
+        ffi::lua_rotate(l, -2, 1);
+        if with_value {
+            ffi::lua_pushvalue(l, VALUE);
+        }
+        ffi::lua_callk(l, 1 + c_int::from(with_value), 2, 0, None);
+        let refused =
+            ffi::lua_type(l, -2) == ffi::LUA_TNIL && ffi::lua_type(l, -1) == ffi::LUA_TSTRING;
+        if refused && let Some(text) = bytes_at(l, -1) {
+            let message = String::from_utf8_lossy(text).into_owned();
+            raise(l, ErrorCode::Invalid, message);
+        }
+    }
+}
+
+/// What a client wrote counts as told, so that it is not echoed unless reading gives something else.
+unsafe fn keep_written(l: *mut lua_State, k: *mut Kernel, slot: Slot) {
+    // SAFETY: see `read::detect_op`.
+    unsafe {
+        let table = ffi::lua_type(l, VALUE) == ffi::LUA_TTABLE;
+        let type_name = if table {
+            type_of(l, k, VALUE, None)
+        } else {
+            None
+        };
+        let array = table && type_name.is_none() && is_array(l, VALUE);
+        let wrapped = cell_of(k, slot).is_some_and(|cell| (*cell).wrapped.is_some());
+        if wrapped {
+            return;
+        }
+        ffi::lua_pushvalue(l, VALUE);
+        ffi::lua_rawseti(l, VALUES, value_key(slot));
+        if let Some(cell) = cell_of(k, slot) {
+            let known = (*cell).seen.type_name;
+            (*cell).failed = None;
+            // The type is left as it was told: detection reports it if it differs.
+            let _ = remember(l, k, VALUE, array, known, |k| {
+                &raw mut (&mut (*k).cells)[slot as usize].seen
+            });
+        }
+    }
+}
+
+/// Holds `call.incoming` as the value of an unbound variable.
+///
+/// # Safety
+/// Called by Lua under [`Kernel::enter`].
+pub(super) unsafe extern "C-unwind" fn hold_op(l: *mut lua_State) -> c_int {
+    // SAFETY: see `read::detect_op`.
+    unsafe {
+        let k = current();
+        (*k).push_tables(l);
+        push_incoming(l, k);
+        set_aux(l, k, super::read::held_key((*k).call.slot));
+        0
+    }
+}
+
+unsafe fn push_incoming(l: *mut lua_State, k: *mut Kernel) {
+    // SAFETY: the value stays in the kernel, which drops it after the call however that ends.
+    unsafe {
+        match &(*k).call.incoming {
+            Some(value) => push_value(l, k, &raw const *value, true),
+            None => ffi::lua_pushnil(l),
+        }
+    }
+}
+
+/// Pushes a JSON value. With `references`, `{"obj":N}` is the object with that number; other objects
+/// and arrays become fresh tables.
+///
+/// # Safety
+/// Inside a protected call of this kernel; the value is not on the Rust stack.
+pub(super) unsafe fn push_value(
+    l: *mut lua_State,
+    k: *mut Kernel,
+    value: *const Value,
+    references: bool,
+) {
+    // SAFETY: as promised by the caller. serde_json bounds the depth to 128.
+    unsafe {
+        ffi::luaL_checkstack(l, 6, std::ptr::null());
+        match &*value {
+            Value::Null => ffi::lua_pushnil(l),
+            Value::Bool(flag) => ffi::lua_pushboolean(l, c_int::from(*flag)),
+            Value::Number(number) => match number.as_i64() {
+                Some(integer) => ffi::lua_pushinteger(l, integer),
+                None => ffi::lua_pushnumber(l, number.as_f64().unwrap_or(f64::NAN)),
+            },
+            Value::String(text) => push_str(l, text),
+            Value::Array(items) => {
+                ffi::lua_createtable(l, items.len() as c_int, 0);
+                for (i, item) in items.iter().enumerate() {
+                    push_value(l, k, item, references);
+                    ffi::lua_rawseti(l, -2, i as i64 + 1);
+                }
+            }
+            Value::Object(fields) => {
+                if references
+                    && fields.len() == 1
+                    && let Some(number) = fields.get("obj").and_then(Value::as_u64)
+                {
+                    (*k).objects.push(l, number);
+                    if ffi::lua_type(l, -1) == ffi::LUA_TNIL {
+                        let message = format!("object {number} not found: no variable shows it");
+                        raise(l, ErrorCode::NotFound, message);
+                    }
+                    return;
+                }
+                ffi::lua_createtable(l, 0, fields.len() as c_int);
+                for (name, field) in fields {
+                    push_str(l, name);
+                    push_value(l, k, field, references);
+                    ffi::lua_rawset(l, -3);
+                }
+            }
+        }
+    }
+}
+
+/// Forgets everything about `call.slot`, which no variable uses any more.
+///
+/// # Safety
+/// Called by Lua under [`Kernel::enter`].
+pub(super) unsafe extern "C-unwind" fn unbind_op(l: *mut lua_State) -> c_int {
+    // SAFETY: see `read::detect_op`. The wrapper's destroy() comes last: it may raise.
+    unsafe {
+        let k = current();
+        (*k).push_tables(l);
+        let slot = (*k).call.slot;
+        let Some(cell) = cell_of(k, slot) else {
+            return 0;
+        };
+        (*k).objects
+            .exchange(l, &mut (*cell).seen.held, Default::default());
+        let mut wrapped = false;
+        if let Some(state) = &mut (*cell).wrapped {
+            wrapped = true;
+            (*k).objects
+                .exchange(l, &mut state.raw.held, Default::default());
+        }
+        let held = (*cell).source == super::kernel::Source::Held;
+        ffi::lua_rawgeti(l, VALUES, value_key(slot));
+        ffi::lua_pushnil(l);
+        ffi::lua_rawseti(l, VALUES, value_key(slot));
+        if held || wrapped {
+            for key in [super::read::held_key(slot), raw_key(slot)] {
+                ffi::lua_pushnil(l);
+                set_aux(l, k, key);
+            }
+        }
+        ffi::lua_pushnil(l);
+        set_aux(l, k, super::handle::handle_key(slot));
+        if wrapped
+            && ffi::lua_type(l, VALUE) == ffi::LUA_TTABLE
+            && ffi::lua_getfield(l, VALUE, c"destroy".as_ptr()) == ffi::LUA_TFUNCTION
+        {
+            ffi::lua_pushvalue(l, VALUE);
+            ffi::lua_callk(l, 1, 0, 0, None);
+        }
+        0
+    }
+}
+
+/// Forgets the value of `call.slot`, whose read failed.
+///
+/// # Safety
+/// Called by Lua under [`Kernel::enter`].
+pub(super) unsafe extern "C-unwind" fn clear_op(l: *mut lua_State) -> c_int {
+    // SAFETY: see `read::detect_op`. Writing nil needs no memory.
+    unsafe {
+        let k = current();
+        (*k).push_tables(l);
+        let slot = (*k).call.slot;
+        let Some(cell) = cell_of(k, slot) else {
+            return 0;
+        };
+        (*cell).seen.type_name = None;
+        (*k).objects
+            .exchange(l, &mut (*cell).seen.held, Default::default());
+        ffi::lua_pushnil(l);
+        ffi::lua_rawseti(l, VALUES, value_key(slot));
+        0
+    }
+}

@@ -1,0 +1,139 @@
+// `ui-action` and `ui-event-*`: what the user does becomes a call or a write.
+//
+// Their variables are created when first used, in the same frame as the call.
+
+import { readField } from './fields.js';
+import { isCall, takesValue } from './paths.js';
+import { matchesKey, parseKey } from './keys.js';
+
+/**
+ * @typedef {import('./store.js').Variable} Variable
+ * @typedef {import('./paths.js').Binding} Binding
+ * @typedef {import('./client.js').App} App
+ * @typedef {import('./views.js').View} View
+ */
+
+/** A call that takes longer than this shows as busy. */
+const BUSY_AFTER_MS = 150;
+/** Without any answer (nothing changed, so none was sent) busy ends by itself. */
+const BUSY_MS_MAX = 2000;
+
+/** What both have: an element, a variable made when first used, errors. */
+class CallBinding {
+  /** @param {App} app @param {View} view @param {Binding} binding */
+  constructor(app, view, binding) {
+    this.app = app;
+    this.view = view;
+    this.binding = binding;
+    this.element = /** @type {any} */ (null);
+    /** @type {Variable|null} */
+    this.variable = null;
+    this.listener = (event) => this.heard(event);
+  }
+
+  attach(element) {
+    if (this.element === element) return;
+    this.element = element;
+    this.listen(element);
+  }
+
+  /** @param {any} _element */
+  listen(_element) {}
+
+  /** @param {any} _event */
+  heard(_event) {}
+
+  /** @param {any} argument */
+  call(argument) {
+    const { app, view, binding } = this;
+    if (view.variable.gone) return;
+    if (!this.variable || this.variable.gone) {
+      const { path, options } = binding;
+      const access = isCall(path) ? 'action' : 'w';
+      this.variable = app.store.create(view.variable, { path, access, ...options }, `${path} ${access} ${callNumber++}`);
+      view.made.push(this.variable);
+      this.variable.watch(this);
+    }
+    app.fields.commit(document.activeElement);
+    this.variable.trigger(argument);
+    app.fields.committed();
+  }
+
+  changed() {}
+
+  /** @param {Variable} v */
+  failed(v) {
+    this.app.errors.onCall(this.element, v);
+  }
+}
+
+/** Two buttons for one method are two variables, each with its own error. */
+let callNumber = 0;
+
+export class ActionBinding extends CallBinding {
+  listen(element) {
+    element.addEventListener('click', this.listener);
+  }
+
+  heard(event) {
+    const link = event.target.closest && event.target.closest('a[href]');
+    // A modified click on a real link is the browser's ("open in a new tab").
+    if (link && (event.ctrlKey || event.metaKey || event.shiftKey)) return;
+    event.preventDefault();
+    if (this.element.disabled || this.element.getAttribute('aria-disabled') === 'true') return;
+    this.call(takesValue(this.binding.path) ? valueOf(this.element) : null);
+    this.app.busy(this.element, BUSY_AFTER_MS, BUSY_MS_MAX);
+  }
+}
+
+export class EventBinding extends CallBinding {
+  /** @param {App} app @param {View} view @param {string} name @param {Binding} binding */
+  constructor(app, view, name, binding) {
+    super(app, view, binding);
+    const key = /^keypress-(.+)$/.exec(name);
+    this.key = key ? parseKey(key[1]) : null;
+    this.event = key ? 'keydown' : name;
+  }
+
+  listen(element) {
+    element.addEventListener(this.event, this.listener);
+  }
+
+  heard(event) {
+    if (this.key && (event.isComposing || !matchesKey(this.key, event))) return;
+    const { options, path } = this.binding;
+    if (options.prevent) event.preventDefault();
+    if (options.stop) event.stopPropagation();
+    this.app.fields.commit(this.element);
+    if (takesValue(path)) this.call(summary(event, this.element));
+    else this.call(isCall(path) ? null : valueOf(this.element));
+  }
+}
+
+/** What an element stands for when it is an argument. */
+function valueOf(element) {
+  if (element.localName === 'button' || element.localName === 'li') return element.value || element.textContent.trim();
+  const value = readField(element);
+  return value === undefined ? null : value;
+}
+
+/** An event as plain data. */
+function summary(event, element) {
+  /** @type {Object<string, any>} */
+  const out = { type: event.type };
+  for (const name of ['key', 'code', 'button', 'clientX', 'clientY', 'offsetX', 'offsetY', 'deltaX', 'deltaY']) {
+    if (event[name] !== undefined) out[name] = event[name];
+  }
+  for (const name of ['ctrlKey', 'shiftKey', 'altKey', 'metaKey', 'repeat']) if (event[name]) out[name] = true;
+  if (isPlain(event.detail)) out.detail = event.detail;
+  const value = 'value' in element || 'checked' in element ? readField(element) : undefined;
+  if (value !== undefined) out.value = value;
+  return out;
+}
+
+function isPlain(detail) {
+  if (detail == null || detail === 0) return false;
+  if (typeof detail !== 'object') return typeof detail !== 'function';
+  const proto = Object.getPrototypeOf(detail);
+  return proto === Object.prototype || proto === Array.prototype;
+}

@@ -1,0 +1,104 @@
+// What the client itself has to tell: the link is down, the session is over,
+// a call failed. Small, out of the way, and never in place of the page.
+
+/** A break shorter than this goes unmentioned. */
+const STRIP_AFTER_MS = 1000;
+const TOAST_MS = 6000;
+const TOASTS_MAX = 4;
+
+export class Notices {
+  constructor() {
+    this.stripTimer = 0;
+    /** @type {HTMLElement|null} */
+    this.strip = null;
+    /** @type {HTMLElement|null} */
+    this.toasts = null;
+    this.final = false;
+  }
+
+  /** The link is down; the strip comes if it stays down. */
+  offline() {
+    if (this.stripTimer || this.strip || this.final) return;
+    this.stripTimer = setTimeout(() => {
+      this.stripTimer = 0;
+      this.strip = element('div', 'ui-reconnecting', 'Connection lost. Reconnecting…');
+      this.strip.setAttribute('role', 'status');
+      document.body.append(this.strip);
+    }, STRIP_AFTER_MS);
+  }
+
+  online() {
+    clearTimeout(this.stripTimer);
+    this.stripTimer = 0;
+    if (this.strip) this.strip.remove();
+    this.strip = null;
+  }
+
+  /** @param {string} text @param {string} [kind]  info, success, error */
+  toast(text, kind = 'info') {
+    if (!this.toasts) {
+      this.toasts = element('div', 'ui-toasts');
+      this.toasts.setAttribute('role', 'status');
+      this.toasts.setAttribute('aria-live', 'polite');
+      document.body.append(this.toasts);
+    }
+    const same = [...this.toasts.children].find((toast) => toast.firstChild && toast.firstChild.textContent === text);
+    if (same) same.remove();
+    const toast = element('div', `ui-toast ui-toast-${kind}`);
+    const close = element('button', 'ui-toast-close', '×');
+    close.setAttribute('type', 'button');
+    close.setAttribute('aria-label', 'Dismiss');
+    close.addEventListener('click', () => toast.remove());
+    toast.append(element('span', '', text), close);
+    this.toasts.append(toast);
+    while (this.toasts.children.length > TOASTS_MAX) this.toasts.children[0].remove();
+    setTimeout(() => toast.remove(), TOAST_MS);
+  }
+
+  /** The server does not know this session any more. @param {string} home */
+  gone(home) {
+    this.#last('This session has ended', 'What was on this page is no longer on the server. Text you typed stays here until you leave.', [
+      ['Start a new session', () => location.assign(home)],
+    ]);
+  }
+
+  /** The login ran out. */
+  login() {
+    this.#last('Please sign in again', 'Your login has expired. Text you typed stays here until you leave.', [
+      ['Sign in', () => location.reload()],
+    ]);
+  }
+
+  /** @param {string} title @param {string} detail */
+  fatal(title, detail) {
+    this.#last(title, detail, [['Try again', () => location.reload()]]);
+  }
+
+  /** @param {[string, () => void][]} ways */
+  #last(title, detail, ways) {
+    this.online();
+    if (this.final) return;
+    this.final = true;
+    const box = element('div', 'ui-notice');
+    box.setAttribute('role', 'alertdialog');
+    box.setAttribute('aria-labelledby', 'ui-notice-title');
+    const heading = element('strong', '', title);
+    heading.id = 'ui-notice-title';
+    const buttons = ways.map(([label, act]) => {
+      const button = element('button', '', label);
+      button.setAttribute('type', 'button');
+      button.addEventListener('click', act);
+      return button;
+    });
+    box.append(heading, element('p', '', detail), ...buttons);
+    document.body.append(box);
+  }
+}
+
+/** @param {string} tag @param {string} className @param {string} [text] */
+function element(tag, className, text) {
+  const made = document.createElement(tag);
+  if (className) made.className = className;
+  if (text) made.textContent = text;
+  return made;
+}

@@ -1,0 +1,363 @@
+// The client's mirror of the server's variables.
+//
+// A Variable object is what the page is bound to; its `id` is only its present
+// address on the server. Keeping the two apart is what makes two things cheap:
+// a list row keeps its bindings while its index changes (`swap`), and after a
+// lost connection the whole tree is created anew under fresh ids while the page
+// stays as it is (`resync`).
+
+import { Outbox } from './outbox.js';
+
+/**
+ * @typedef {Object} Watcher             what a variable tells about its changes
+ * @property {(v: Variable) => void} changed   its value or type is new
+ * @property {(v: Variable) => void} [failed]  its error was set or cleared
+ * @property {boolean} [structural]      told before all others of the same frame
+ *
+ * @typedef {Object} ServerError
+ * @property {string} code
+ * @property {string} description
+ *
+ * @typedef {Object} Message             one protocol message, either direction
+ * @property {string} type
+ * @property {Object} data
+ *
+ * @typedef {Object} Hooks               what the store asks of the page
+ * @property {(defs: Object<string,string>) => void} viewdefs  new templates came
+ * @property {() => void} structure      lists re-arrange themselves
+ * @property {() => void} settled        a frame is applied and its answer is sent
+ */
+
+/** One variable. `props` are the properties it is created with. */
+export class Variable {
+  /**
+   * @param {Store} store
+   * @param {Variable|null} parent
+   * @param {Object<string,string>} props
+   * @param {string} sig  names the variable among its siblings
+   */
+  constructor(store, parent, props, sig) {
+    this.store = store;
+    this.parent = parent;
+    this.props = props;
+    this.sig = sig;
+    this.id = 0;
+    /** @type {any} undefined until the server answered */
+    this.value = undefined;
+    /** @type {string|undefined} */
+    this.type = undefined;
+    /** @type {Object<string,string>|null} properties the server set */
+    this.told = null;
+    /** @type {ServerError|null} */
+    this.error = null;
+    /** @type {Set<Variable>|null} */
+    this.children = null;
+    /** @type {Watcher[]} */
+    this.watchers = [];
+    /** The outgoing batch that carried its creation; 0: not sent yet. */
+    this.batch = 0;
+    /** Whether the server's answer to the creation is known. */
+    this.answered = false;
+    this.gone = false;
+    /** Writes that wait in the outbox: the server's values are older than they. */
+    this.unsent = 0;
+  }
+
+  /** @param {Watcher} w */
+  watch(w) {
+    this.watchers.push(w);
+    if (this.value !== undefined && !w.structural) w.changed(this);
+    if (this.error && w.failed) w.failed(this);
+  }
+
+  /** @param {Watcher} w */
+  unwatch(w) {
+    const at = this.watchers.indexOf(w);
+    if (at >= 0) this.watchers.splice(at, 1);
+  }
+
+  /** A property that children inherit. @param {string} name */
+  inherited(name) {
+    for (let v = /** @type {Variable|null} */ (this); v; v = v.parent) {
+      const value = (v.told && v.told[name]) || v.props[name];
+      if (value) return value;
+    }
+    return undefined;
+  }
+
+  /** Writes a value as a user's edit; an unchanged one is not sent. @param {any} value */
+  write(value) {
+    if (sameValue(value, this.value)) return false;
+    this.value = value;
+    this.store.outbox.update(this, value);
+    this.store.clearError(this);
+    for (const w of this.watchers) w.changed(this);
+    return true;
+  }
+
+  /** Runs an action (or writes) at once, with everything pending. @param {any} arg */
+  trigger(arg) {
+    this.store.outbox.update(this, arg === undefined ? null : arg);
+    this.store.clearError(this);
+    this.store.outbox.flush(true);
+  }
+
+  destroy() {
+    this.store.destroy(this);
+  }
+}
+
+/** Equal as far as a page can tell: primitives, or the same object or array. */
+export function sameValue(a, b) {
+  if (a === b) return true;
+  if (a == null || b == null) return a == b;
+  if (typeof a !== 'object' || typeof b !== 'object') return false;
+  if (a.obj !== undefined || b.obj !== undefined) return a.obj === b.obj;
+  return JSON.stringify(a) === JSON.stringify(b);
+}
+
+export class Store {
+  /**
+   * @param {(text: string) => boolean} transmit  false while there is no connection
+   * @param {Hooks} hooks
+   */
+  constructor(transmit, hooks) {
+    this.hooks = hooks;
+    this.outbox = new Outbox(transmit, (v) => this.#sent(v));
+    /** @type {Map<number, Variable>} */
+    this.byId = new Map();
+    this.nextId = 2;
+    this.root = new Variable(this, null, {}, '');
+    this.root.id = 1;
+    this.root.batch = 1;
+    this.byId.set(1, this.root);
+    /** @type {Set<Variable>} */
+    this.dirty = new Set();
+    /** @type {Set<Variable>} */
+    this.dirtyErrors = new Set();
+    /** @type {Variable[]} created, in order of sending, answer not yet seen */
+    this.awaiting = [];
+    /** The last batch of which an answer was seen. */
+    this.answeredBatch = 0;
+  }
+
+  /**
+   * @param {Variable} parent
+   * @param {Object<string,string>} props
+   * @param {string} [sig]
+   */
+  create(parent, props, sig) {
+    const v = new Variable(this, parent, props, sig || props.path);
+    v.id = this.nextId++;
+    this.byId.set(v.id, v);
+    (parent.children || (parent.children = new Set())).add(v);
+    this.outbox.create(v);
+    return v;
+  }
+
+  /** @param {Variable} v */
+  destroy(v) {
+    if (v.gone) return;
+    if (v.parent && v.parent.children) v.parent.children.delete(v);
+    if (v.batch) this.outbox.destroy(v.id);
+    this.#forget(v);
+  }
+
+  /** @param {Variable} v */
+  #forget(v) {
+    v.gone = true;
+    v.watchers = [];
+    if (this.byId.get(v.id) === v) this.byId.delete(v.id);
+    this.dirty.delete(v);
+    this.dirtyErrors.delete(v);
+    if (v.children) for (const child of v.children) this.#forget(child);
+    v.children = null;
+  }
+
+  /** @param {Variable} v  its creation is on the way */
+  #sent(v) {
+    v.batch = this.outbox.batch;
+    this.awaiting.push(v);
+  }
+
+  /** @param {Variable} v */
+  clearError(v) {
+    if (!v.error) return;
+    v.error = null;
+    for (const w of v.watchers) if (w.failed) w.failed(v);
+  }
+
+  // ---- incoming ------------------------------------------------------------
+
+  /** Applies one frame: first all its values, then tells the page. @param {any} frame */
+  receive(frame) {
+    for (const message of Array.isArray(frame) ? frame : [frame]) {
+      const data = message && message.data;
+      if (!data) continue;
+      if (message.type === 'update') this.#update(data);
+      else if (message.type === 'error') this.#error(data);
+      else if (message.type === 'destroy') this.#destroyed(data);
+    }
+    this.#settleAnswers();
+    this.settle();
+  }
+
+  #update(data) {
+    const v = this.byId.get(data.varId);
+    if (!v) return;
+    if (v.batch > this.answeredBatch) this.answeredBatch = v.batch;
+    if (data.properties) this.#properties(v, data.properties);
+    if (!('value' in data)) return;
+    v.answered = true;
+    if (v.error) {
+      v.error = null;
+      this.dirtyErrors.add(v);
+    }
+    // A write that still waits here is newer than what the server had.
+    if (v.unsent) return;
+    v.value = data.value;
+    if (data.value === null) v.type = '';
+    this.dirty.add(v);
+  }
+
+  #properties(v, props) {
+    if (v === this.root && props.viewdefs) {
+      this.hooks.viewdefs(JSON.parse(props.viewdefs));
+      props = { ...props, viewdefs: '' };
+    }
+    for (const name in props) {
+      if (name === 'type') v.type = props.type;
+      else if (props[name] === v.props[name]) continue;
+      else (v.told || (v.told = {}))[name] = props[name];
+      if (name === 'namespace' || name === 'fallbackNamespace') this.#touch(v);
+    }
+    if ('type' in props) this.dirty.add(v);
+  }
+
+  /** Namespaces are inherited, so everything below looks at its viewdef again. */
+  #touch(v) {
+    this.dirty.add(v);
+    if (v.children) for (const child of v.children) this.#touch(child);
+  }
+
+  #error(data) {
+    const v = this.byId.get(data.varId);
+    const error = { code: String(data.code || ''), description: String(data.description || data.code || 'error') };
+    if (!v) {
+      console.warn('lunette:', error.code, error.description);
+      return;
+    }
+    v.error = error;
+    this.dirtyErrors.add(v);
+  }
+
+  #destroyed(data) {
+    const v = this.byId.get(data.varId);
+    if (!v || v === this.root) return;
+    // Not of our asking (ours are forgotten before they are sent): show nothing.
+    this.byId.delete(v.id);
+    v.batch = 0;
+    v.value = null;
+    v.type = '';
+    this.dirty.add(v);
+  }
+
+  /** Nil is never sent: what an answered batch did not mention is nil. */
+  #settleAnswers() {
+    let done = 0;
+    while (done < this.awaiting.length && this.awaiting[done].batch <= this.answeredBatch) {
+      const v = this.awaiting[done++];
+      if (v.answered || v.gone || v.unsent || v.props.access === 'action') continue;
+      v.answered = true;
+      if (v.value === null) continue;
+      v.value = null;
+      v.type = '';
+      this.dirty.add(v);
+    }
+    if (done) this.awaiting.splice(0, done);
+  }
+
+  /** Tells the page what changed, lists first: they decide what rows stay. */
+  settle() {
+    let rounds = 0;
+    while (this.dirty.size || this.dirtyErrors.size) {
+      if (++rounds > 100) break;
+      for (const v of this.dirty) for (const w of v.watchers) if (w.structural) w.changed(v);
+      this.hooks.structure();
+      const changed = this.dirty;
+      this.dirty = new Set();
+      for (const v of changed) {
+        for (const w of v.watchers.slice()) if (!w.structural && !v.gone) w.changed(v);
+      }
+      const failed = this.dirtyErrors;
+      this.dirtyErrors = new Set();
+      for (const v of failed) for (const w of v.watchers) if (w.failed) w.failed(v);
+    }
+    this.hooks.structure();
+    this.outbox.flush(false);
+    this.hooks.settled();
+  }
+
+  // ---- addresses -----------------------------------------------------------
+
+  /**
+   * Exchanges the server addresses of two like-shaped subtrees, with what the
+   * server last said there. Nothing is sent for what both have.
+   * @param {Variable} a
+   * @param {Variable} b
+   */
+  swap(a, b) {
+    const keep = { id: a.id, value: a.value, type: a.type, told: a.told, error: a.error, batch: a.batch, answered: a.answered };
+    for (const name in keep) a[name] = b[name];
+    Object.assign(b, keep);
+    this.byId.set(a.id, a);
+    this.byId.set(b.id, b);
+    for (const v of [a, b]) {
+      this.dirty.add(v);
+      this.dirtyErrors.add(v);
+      for (const w of v.watchers) if (w.structural) w.changed(v);
+    }
+    const others = new Map();
+    if (b.children) for (const child of b.children) others.set(child.sig, child);
+    for (const child of a.children ? [...a.children] : []) {
+      const other = others.get(child.sig);
+      others.delete(child.sig);
+      if (other && child.batch && other.batch) this.swap(child, other);
+      else {
+        this.recreate(child);
+        if (other) this.recreate(other);
+      }
+    }
+    for (const child of others.values()) this.recreate(child);
+  }
+
+  /** Gives a subtree new addresses under its parent. @param {Variable} v */
+  recreate(v) {
+    if (v.batch) this.outbox.destroy(v.id);
+    this.#renew(v);
+  }
+
+  /** @param {Variable} v */
+  #renew(v) {
+    if (this.byId.get(v.id) === v) this.byId.delete(v.id);
+    v.id = this.nextId++;
+    v.batch = 0;
+    v.answered = false;
+    this.byId.set(v.id, v);
+    this.outbox.create(v);
+    if (v.children) for (const child of v.children) this.#renew(child);
+  }
+
+  /** A new connection knows nothing: watch 1 and create the whole tree again. */
+  resync() {
+    const waiting = this.outbox.restart();
+    this.byId = new Map([[1, this.root]]);
+    this.nextId = 2;
+    this.awaiting = [];
+    this.root.answered = false;
+    this.outbox.raw({ type: 'watch', data: { varId: 1 } });
+    if (this.root.children) for (const child of this.root.children) this.#renew(child);
+    this.outbox.resume(waiting);
+    this.outbox.flush(false);
+  }
+}

@@ -1,0 +1,76 @@
+// No flash: new content is built aside and takes its place when its variables
+// have answered, or after a moment if they do not.
+
+/** @typedef {import('./views.js').View} View */
+
+/** The longest that finished-looking old content may stay in place of the new. */
+const HOLD_MS = 100;
+
+/** All views that one frame made to show something new. */
+class Transition {
+  constructor() {
+    /** @type {{view: View, kept: any}[]} */
+    this.members = [];
+    /** The last batch of creations it waits for. */
+    this.batch = 0;
+    this.grown = true;
+    this.timer = 0;
+  }
+}
+
+export class Transitions {
+  /** @param {import('./store.js').Store} store @param {(view: View, kept: any) => void} restore */
+  constructor(store, restore) {
+    this.store = store;
+    this.restore = restore;
+    /** @type {Transition|null} */
+    this.current = null;
+    /** @type {Set<Transition>} */
+    this.open = new Set();
+    /** @type {WeakMap<View, Transition>} */
+    this.byView = new WeakMap();
+    /** @type {(() => void)[]} */
+    this.afterwards = [];
+  }
+
+  /** @param {View} view @param {any} kept  what the user had there */
+  add(view, kept) {
+    if (!this.current) {
+      const made = (this.current = new Transition());
+      made.timer = setTimeout(() => this.#finish(made), HOLD_MS);
+      this.open.add(made);
+    }
+    this.current.members.push({ view, kept });
+    this.byView.set(view, this.current);
+  }
+
+  /** Something inside a waiting view asks for more. @param {View} view */
+  grown(view) {
+    const transition = this.byView.get(view);
+    if (transition) transition.grown = true;
+  }
+
+  /** A frame is applied and what it led to is sent. */
+  settle() {
+    this.current = null;
+    for (const transition of [...this.open]) {
+      if (transition.grown) {
+        transition.batch = this.store.outbox.batch;
+        transition.grown = false;
+      }
+      if (this.store.answeredBatch >= transition.batch) this.#finish(transition);
+    }
+    for (const done of this.afterwards.splice(0)) done();
+  }
+
+  /** @param {Transition} transition */
+  #finish(transition) {
+    if (!this.open.delete(transition)) return;
+    clearTimeout(transition.timer);
+    if (this.current === transition) this.current = null;
+    for (const { view, kept } of transition.members) {
+      view.show();
+      this.restore(view, kept);
+    }
+  }
+}

@@ -1,0 +1,563 @@
+//! Chromium, driven through its DevTools protocol: JSON over a WebSocket, one per tab.
+//!
+//! [`Browser`] is the process, [`Page`] a tab. One Chromium runs at a time, however many test threads there are:
+//! the machine that tests has two cores, and a browser wants both.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread::sleep;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tungstenite::{Message, WebSocket};
+
+/// How often a condition is asked before the test gives up, and the pause between. Generous: it bounds a failure, it
+/// measures nothing.
+const POLLS_MAX: u32 = 600;
+const POLL_PAUSE: Duration = Duration::from_millis(50);
+/// A browser that does not answer a command for this long has hung.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
+
+static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+static NEXT_PROFILE: AtomicU32 = AtomicU32::new(1);
+
+pub struct Browser {
+    child: Child,
+    port: u16,
+    profile: PathBuf,
+    control: std::cell::RefCell<Connection>,
+    _turn: MutexGuard<'static, ()>,
+}
+
+impl Browser {
+    /// Starts a headless Chromium with an empty profile: the one in `CHROMIUM`, else the one that Debian installs.
+    pub fn start() -> Browser {
+        let turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+        let program = std::env::var("CHROMIUM").unwrap_or_else(|_| "/usr/bin/chromium".into());
+        let number = NEXT_PROFILE.fetch_add(1, Ordering::Relaxed);
+        let profile =
+            std::env::temp_dir().join(format!("lunette-chromium-{}-{number}", std::process::id()));
+        let _ = fs::remove_dir_all(&profile);
+        let mut child = Command::new(&program)
+            .args([
+                "--headless=new",
+                "--no-sandbox",
+                "--disable-gpu",
+                "--disable-quic",
+                "--disable-dev-shm-usage",
+                "--no-first-run",
+                "--disable-background-networking",
+                "--disable-component-update",
+                "--disable-sync",
+                "--disable-breakpad",
+                "--hide-scrollbars",
+                "--remote-debugging-port=0",
+            ])
+            .arg(format!("--user-data-dir={}", profile.display()))
+            .arg("about:blank")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap_or_else(|error| {
+                panic!(
+                    "cannot start {program} ({error}). These tests need Chromium; install it with\n    \
+                     apt-get install -y chromium fonts-dejavu\nor set CHROMIUM to the path of one"
+                )
+            });
+        let (port, path) = devtools_address(&profile, &mut child);
+        let control = std::cell::RefCell::new(Connection::open(port, &path));
+        Browser {
+            child,
+            port,
+            profile,
+            control,
+            _turn: turn,
+        }
+    }
+
+    /// A new tab that shows `url`.
+    pub fn open(&self, url: &str) -> Page {
+        let mut page = self.blank();
+        page.goto(url);
+        page
+    }
+
+    /// A new empty tab, to be prepared before it goes anywhere.
+    pub fn blank(&self) -> Page {
+        let made = self
+            .control
+            .borrow_mut()
+            .command("Target.createTarget", json!({ "url": "about:blank" }));
+        let target = made["targetId"].as_str().expect("a target id");
+        let mut page = Page {
+            connection: Connection::open(self.port, &format!("/devtools/page/{target}")),
+        };
+        for domain in ["Page", "Runtime", "Log", "Network", "Accessibility"] {
+            page.connection
+                .command(&format!("{domain}.enable"), json!({}));
+        }
+        page.size(1280, 900);
+        page
+    }
+}
+
+impl Drop for Browser {
+    fn drop(&mut self) {
+        // A browser that is asked to close takes its helper processes along.
+        self.control.borrow_mut().post("Browser.close", json!({}));
+        for _ in 0..100 {
+            if matches!(self.child.try_wait(), Ok(Some(_))) {
+                break;
+            }
+            sleep(POLL_PAUSE);
+        }
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        let _ = fs::remove_dir_all(&self.profile);
+    }
+}
+
+/// Where the started browser listens: it writes the port and the path of its control socket into its profile.
+fn devtools_address(profile: &Path, child: &mut Child) -> (u16, String) {
+    for _ in 0..POLLS_MAX {
+        let text = fs::read_to_string(profile.join("DevToolsActivePort")).unwrap_or_default();
+        if let Some((port, path)) = text.split_once('\n')
+            && let Ok(port) = port.parse()
+        {
+            return (port, path.trim().to_owned());
+        }
+        if let Ok(Some(status)) = child.try_wait() {
+            panic!("Chromium ended at once ({status})");
+        }
+        sleep(POLL_PAUSE);
+    }
+    panic!("Chromium never said where it listens");
+}
+
+/// One finished HTTP request of a page.
+#[derive(Debug, Clone)]
+pub struct Request {
+    pub url: String,
+    pub status: u64,
+    /// Head and body as they came over the wire.
+    pub bytes: u64,
+    pub redirect: bool,
+}
+
+/// What a page has reported so far.
+#[derive(Default)]
+struct Reports {
+    errors: Vec<String>,
+    /// While set, failed connections are part of the test and no errors.
+    server_may_be_away: bool,
+    /// By request id: the protocol tells of a request in several events.
+    open: BTreeMap<String, Request>,
+    finished: Vec<Request>,
+    socket_bytes: u64,
+    socket_frames: u64,
+    loads: u32,
+}
+
+/// A DevTools WebSocket: commands out, answers and events in.
+struct Connection {
+    socket: WebSocket<TcpStream>,
+    last_id: u64,
+    reports: Reports,
+}
+
+impl Connection {
+    fn open(port: u16, path: &str) -> Connection {
+        let stream =
+            TcpStream::connect(("127.0.0.1", port)).expect("Chromium's DevTools port answers");
+        stream
+            .set_read_timeout(Some(ANSWER_TIMEOUT))
+            .expect("a timeout can be set");
+        stream.set_nodelay(true).expect("delays can be turned off");
+        let url = format!("ws://127.0.0.1:{port}{path}");
+        let (socket, _) = tungstenite::client(url, stream).expect("Chromium speaks WebSocket");
+        Connection {
+            socket,
+            last_id: 0,
+            reports: Reports::default(),
+        }
+    }
+
+    /// Sends a command without waiting for its answer.
+    fn post(&mut self, method: &str, params: Value) -> u64 {
+        self.last_id += 1;
+        let text = json!({ "id": self.last_id, "method": method, "params": params }).to_string();
+        let _ = self.socket.send(Message::text(text)); // a lost browser shows at the next read
+        self.last_id
+    }
+
+    /// Sends a command and returns its result; what the page reports meanwhile is kept.
+    fn command(&mut self, method: &str, params: Value) -> Value {
+        let id = self.post(method, params);
+        loop {
+            let message = self
+                .socket
+                .read()
+                .unwrap_or_else(|error| panic!("{method}: Chromium is gone: {error}"));
+            let Message::Text(text) = message else {
+                continue;
+            };
+            let mut value: Value =
+                serde_json::from_str(text.as_str()).expect("DevTools sends JSON");
+            if value["id"] == id {
+                assert!(value.get("error").is_none(), "{method}: {}", value["error"]);
+                return value["result"].take();
+            }
+            if let Some(event) = value["method"].as_str() {
+                self.reports.take(event, &value["params"]);
+            }
+        }
+    }
+}
+
+impl Reports {
+    fn take(&mut self, event: &str, params: &Value) {
+        match event {
+            "Runtime.exceptionThrown" => {
+                let details = &params["exceptionDetails"];
+                self.errors.push(format!(
+                    "exception: {} {}",
+                    details["text"], details["exception"]["description"]
+                ));
+            }
+            "Runtime.consoleAPICalled" if params["type"] == "error" => {
+                self.errors
+                    .push(format!("console.error: {}", params["args"]));
+            }
+            "Log.entryAdded" if params["entry"]["level"] == "error" => {
+                let entry = &params["entry"];
+                if !(self.server_may_be_away && entry["source"] == "network") {
+                    self.errors.push(format!(
+                        "{}: {} {}",
+                        entry["source"], entry["text"], entry["url"]
+                    ));
+                }
+            }
+            "Page.loadEventFired" => self.loads += 1,
+            "Network.webSocketFrameReceived" => {
+                self.socket_frames += 1;
+                self.socket_bytes += text(&params["response"]["payloadData"]).len() as u64;
+            }
+            _ => self.take_request(event, params),
+        }
+    }
+
+    fn take_request(&mut self, event: &str, params: &Value) {
+        let id = text(&params["requestId"]).to_owned();
+        match event {
+            "Network.requestWillBeSent" => {
+                let redirect = &params["redirectResponse"];
+                if redirect.is_object() {
+                    self.finished.push(request(redirect, true));
+                }
+            }
+            "Network.responseReceived" => {
+                self.open.insert(id, request(&params["response"], false));
+            }
+            "Network.loadingFinished" => {
+                if let Some(mut request) = self.open.remove(&id) {
+                    request.bytes = params["encodedDataLength"].as_f64().unwrap_or(0.0) as u64;
+                    self.finished.push(request);
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+fn request(response: &Value, redirect: bool) -> Request {
+    Request {
+        url: text(&response["url"]).to_owned(),
+        status: response["status"].as_u64().unwrap_or(0),
+        bytes: response["encodedDataLength"].as_f64().unwrap_or(0.0) as u64,
+        redirect,
+    }
+}
+
+fn text(value: &Value) -> &str {
+    value.as_str().unwrap_or("")
+}
+
+/// A tab.
+pub struct Page {
+    connection: Connection,
+}
+
+impl Page {
+    /// Goes to `url` and waits until it has loaded.
+    pub fn goto(&mut self, url: &str) {
+        let loads = self.connection.reports.loads;
+        let answer = self
+            .connection
+            .command("Page.navigate", json!({ "url": url }));
+        assert!(
+            answer.get("errorText").is_none(),
+            "{url}: {}",
+            answer["errorText"]
+        );
+        self.wait_for_load(loads);
+    }
+
+    pub fn reload(&mut self) {
+        let loads = self.connection.reports.loads;
+        self.connection.command("Page.reload", json!({}));
+        self.wait_for_load(loads);
+    }
+
+    fn wait_for_load(&mut self, loads_before: u32) {
+        for _ in 0..POLLS_MAX {
+            self.connection.command("Page.getFrameTree", json!({})); // takes in the events that have come
+            if self.connection.reports.loads > loads_before {
+                return;
+            }
+            sleep(POLL_PAUSE);
+        }
+        panic!("the page never finished loading");
+    }
+
+    /// The value of a JavaScript expression.
+    pub fn eval(&mut self, expression: &str) -> Value {
+        let mut answer = self.connection.command(
+            "Runtime.evaluate",
+            json!({ "expression": expression, "returnByValue": true, "awaitPromise": true }),
+        );
+        assert!(
+            answer.get("exceptionDetails").is_none(),
+            "{expression}: {}",
+            answer["exceptionDetails"]
+        );
+        answer["result"]["value"].take()
+    }
+
+    /// Asks until `condition` is true.
+    pub fn wait_for(&mut self, condition: &str) {
+        for _ in 0..POLLS_MAX {
+            if self.eval(&format!("Boolean({condition})")) == true {
+                return;
+            }
+            sleep(POLL_PAUSE);
+        }
+        let shown = self.eval("document.body?.innerText.slice(0, 1500)");
+        panic!(
+            "never came true: {condition}\nthe page shows:\n{}\nerrors: {:?}",
+            text(&shown),
+            self.errors()
+        );
+    }
+
+    /// The text of the first element that matches.
+    pub fn text(&mut self, selector: &str) -> String {
+        let found = self.eval(&format!(
+            "document.querySelector({})?.textContent ?? null",
+            json!(selector)
+        ));
+        text_or_panic(found, selector)
+    }
+
+    /// The `value` of the first element that matches.
+    pub fn value(&mut self, selector: &str) -> String {
+        let found = self.eval(&format!(
+            "String(document.querySelector({}).value)",
+            json!(selector)
+        ));
+        text_or_panic(found, selector)
+    }
+
+    /// Waits until the text of `selector` is `expected`.
+    pub fn wait_for_text(&mut self, selector: &str, expected: &str) {
+        self.wait_for(&format!(
+            "document.querySelector({})?.textContent.trim() === {}",
+            json!(selector),
+            json!(expected)
+        ));
+    }
+
+    /// Clicks the middle of the first element that matches, once it is there and nothing covers it.
+    pub fn click(&mut self, selector: &str) {
+        let locate = format!(
+            "(() => {{
+                const e = document.querySelector({});
+                if (!e) return null;
+                e.scrollIntoView({{ block: 'center', behavior: 'instant' }});
+                const r = e.getBoundingClientRect();
+                const x = r.left + r.width / 2, y = r.top + r.height / 2;
+                const hit = document.elementFromPoint(x, y);
+                return r.width && hit && (e.contains(hit) || hit.contains(e)) ? [x, y] : null;
+            }})()",
+            json!(selector)
+        );
+        self.wait_for(&format!("{locate} !== null"));
+        let at = self.eval(&locate);
+        for (kind, buttons) in [("mouseMoved", 0), ("mousePressed", 1), ("mouseReleased", 0)] {
+            self.connection.command(
+                "Input.dispatchMouseEvent",
+                json!({ "type": kind, "x": at[0], "y": at[1], "button": "left", "buttons": buttons, "clickCount": 1 }),
+            );
+        }
+    }
+
+    /// Types into whatever has the focus, a key event for each letter.
+    pub fn type_text(&mut self, letters: &str) {
+        for letter in letters.chars() {
+            let key = letter.to_string();
+            for event in [
+                json!({ "type": "keyDown", "key": key, "text": key, "unmodifiedText": key }),
+                json!({ "type": "keyUp", "key": key }),
+            ] {
+                self.connection.command("Input.dispatchKeyEvent", event);
+            }
+        }
+    }
+
+    /// Presses a key that has a name: `Enter`, `Escape`, `Tab`, `Backspace`, `ArrowDown`, `ArrowUp`.
+    pub fn press(&mut self, key: &str) {
+        let code = match key {
+            "Backspace" => 8,
+            "Tab" => 9,
+            "Enter" => 13,
+            "Escape" => 27,
+            "ArrowUp" => 38,
+            "ArrowDown" => 40,
+            other => panic!("the key {other} has no code here yet"),
+        };
+        let mut down =
+            json!({ "type": "rawKeyDown", "key": key, "code": key, "windowsVirtualKeyCode": code });
+        if key == "Enter" {
+            down["type"] = json!("keyDown");
+            down["text"] = json!("\r");
+        }
+        let up = json!({ "type": "keyUp", "key": key, "code": key, "windowsVirtualKeyCode": code });
+        self.connection.command("Input.dispatchKeyEvent", down);
+        self.connection.command("Input.dispatchKeyEvent", up);
+    }
+
+    /// Clicks a field, takes out what is in it, and types `letters`.
+    pub fn fill(&mut self, selector: &str, letters: &str) {
+        self.click(selector);
+        self.eval(&format!(
+            "document.querySelector({}).select()",
+            json!(selector)
+        ));
+        self.press("Backspace");
+        self.type_text(letters);
+    }
+
+    /// The size of the window, in CSS pixels.
+    pub fn size(&mut self, width: u32, height: u32) {
+        self.connection.command(
+            "Emulation.setDeviceMetricsOverride",
+            json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": false }),
+        );
+    }
+
+    /// Whether the visitor prefers dark pages.
+    pub fn dark(&mut self, dark: bool) {
+        let scheme = if dark { "dark" } else { "light" };
+        self.connection.command(
+            "Emulation.setEmulatedMedia",
+            json!({ "features": [{ "name": "prefers-color-scheme", "value": scheme }] }),
+        );
+    }
+
+    /// Writes a PNG of the window.
+    pub fn screenshot(&mut self, path: &Path) {
+        let shot = self
+            .connection
+            .command("Page.captureScreenshot", json!({ "format": "png" }));
+        if let Some(parent) = path.parent() {
+            fs::create_dir_all(parent).expect("the screenshot directory can be made");
+        }
+        fs::write(path, base64(text(&shot["data"]))).expect("the screenshot can be written");
+    }
+
+    /// The nodes of the accessibility tree, as assistive programs see the page.
+    pub fn accessibility(&mut self) -> Vec<Value> {
+        let mut tree = self
+            .connection
+            .command("Accessibility.getFullAXTree", json!({}));
+        match tree["nodes"].take() {
+            Value::Array(nodes) => nodes,
+            other => panic!("no accessibility tree: {other}"),
+        }
+    }
+
+    /// The finished HTTP requests since the tab was opened.
+    pub fn requests(&mut self) -> Vec<Request> {
+        self.eval("0");
+        self.connection.reports.finished.clone()
+    }
+
+    /// How many WebSocket frames have come, and the length of their text.
+    pub fn socket_traffic(&mut self) -> (u64, u64) {
+        self.eval("0");
+        (
+            self.connection.reports.socket_frames,
+            self.connection.reports.socket_bytes,
+        )
+    }
+
+    /// From here on failed connections are expected, not errors.
+    pub fn server_may_be_away(&mut self) {
+        self.connection.reports.server_may_be_away = true;
+    }
+
+    /// What went wrong in the page so far: exceptions, errors on the console, failed requests.
+    pub fn errors(&mut self) -> Vec<String> {
+        self.eval("0");
+        self.connection.reports.errors.clone()
+    }
+}
+
+impl Drop for Page {
+    /// A page must have been quiet.
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            let errors = self.errors();
+            assert!(
+                errors.is_empty(),
+                "the page reported errors:\n{}",
+                errors.join("\n")
+            );
+        }
+    }
+}
+
+fn text_or_panic(value: Value, selector: &str) -> String {
+    match value {
+        Value::String(text) => text.trim().to_owned(),
+        _ => panic!("there is no {selector} on the page"),
+    }
+}
+
+fn base64(encoded: &str) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(encoded.len() / 4 * 3);
+    let (mut bits, mut count) = (0u32, 0);
+    for letter in encoded.bytes() {
+        let six = match letter {
+            b'A'..=b'Z' => letter - b'A',
+            b'a'..=b'z' => letter - b'a' + 26,
+            b'0'..=b'9' => letter - b'0' + 52,
+            b'+' => 62,
+            b'/' => 63,
+            _ => continue, // padding
+        };
+        bits = bits << 6 | u32::from(six);
+        count += 6;
+        if count >= 8 {
+            count -= 8;
+            bytes.push((bits >> count) as u8);
+            bits &= (1 << count) - 1;
+        }
+    }
+    bytes
+}

@@ -1,0 +1,26 @@
+//! A real Chromium against the real binary.
+//!
+//! - [`cdp`]: starts Chromium and drives it through its DevTools protocol: no Node, no driver program.
+//! - [`server`]: the built `lunette` as a child process.
+//! - [`demo`]: what a visitor does with the built-in demo site.
+//! - [`upkeep`]: the demo's looks and accessibility, its weight, and what happens when the server goes away.
+//! - [`sites`]: the small sites of `tests/sites`, the hostile ones among them.
+//!
+//! Waiting is always for a condition, asked again a bounded number of times; nothing here asserts how long
+//! something took. A page that logs an error or throws fails its test.
+
+mod cdp;
+mod demo;
+pub mod server;
+mod sites;
+mod upkeep;
+
+use cdp::{Browser, Page};
+use server::Server;
+
+/// The demo site in a fresh session, with its first rows on screen.
+fn open_demo(server: &Server, browser: &Browser) -> Page {
+    let mut page = browser.open(&server.url("/"));
+    page.wait_for("document.querySelectorAll('.contact-row').length === 25");
+    page
+}

@@ -1,0 +1,116 @@
+//! The built `lunette` as a child process: started on a free port, killed when dropped.
+
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+static NEXT: AtomicU32 = AtomicU32::new(1);
+
+pub struct Server {
+    child: Child,
+    port: u16,
+    dir: Option<PathBuf>,
+    log: PathBuf,
+}
+
+impl Server {
+    /// Serves the built-in demo site.
+    pub fn demo() -> Server {
+        Server::start(None)
+    }
+
+    /// Serves `tests/sites/NAME`.
+    pub fn site(name: &str) -> Server {
+        let dir = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+            .join("tests/sites")
+            .join(name);
+        assert!(dir.is_dir(), "there is no site {}", dir.display());
+        Server::start(Some(dir))
+    }
+
+    fn start(dir: Option<PathBuf>) -> Server {
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let log = PathBuf::from(env!("CARGO_TARGET_TMPDIR"))
+            .join(format!("server-{}-{number}.log", std::process::id()));
+        let (child, port) = launch(dir.as_ref(), 0, &log);
+        Server {
+            child,
+            port,
+            dir,
+            log,
+        }
+    }
+
+    /// The address of `path` on this server.
+    pub fn url(&self, path: &str) -> String {
+        format!("http://127.0.0.1:{}{path}", self.port)
+    }
+
+    /// What the server has logged so far.
+    pub fn log(&self) -> String {
+        fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
+    /// Kills the process, as a crash would. The port stays reserved for [`Server::restart`] only by luck, which has
+    /// always sufficed on loopback.
+    pub fn kill(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
+    /// Starts a new process on the same port.
+    pub fn restart(&mut self) {
+        self.kill();
+        (self.child, self.port) = launch(self.dir.as_ref(), self.port, &self.log);
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.kill();
+        if std::thread::panicking() {
+            eprintln!("--- the server's log ---\n{}--- end of log ---", self.log());
+        }
+        let _ = fs::remove_file(&self.log);
+    }
+}
+
+/// Starts the binary and waits for the line that names its address.
+fn launch(dir: Option<&PathBuf>, port: u16, log: &PathBuf) -> (Child, u16) {
+    let log_file = File::options()
+        .create(true)
+        .append(true)
+        .open(log)
+        .expect("a log file can be written");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_lunette"));
+    command.args(["serve", "--state", "none", "--port", &port.to_string()]);
+    if let Some(dir) = dir {
+        command.arg("--dir").arg(dir);
+    }
+    let mut child = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(log_file)
+        .spawn()
+        .expect("the built lunette starts");
+    let mut line = String::new();
+    let stdout = child.stdout.take().expect("stdout is piped");
+    BufReader::new(stdout)
+        .read_line(&mut line)
+        .expect("lunette says where it listens");
+    let port = line
+        .trim()
+        .strip_prefix("listening on http://")
+        .and_then(|address| address.rsplit_once(':'))
+        .and_then(|(_, port)| port.parse().ok());
+    match port {
+        Some(port) => (child, port),
+        None => {
+            let _ = child.kill();
+            let log = fs::read_to_string(log).unwrap_or_default();
+            panic!("expected `listening on http://HOST:PORT`, got {line:?}; the log says:\n{log}");
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! The small sites of `tests/sites` in the browser: the plain ones, the broken one, and the hostile ones.
+
+use super::cdp::Browser;
+use super::server::Server;
+
+#[test]
+fn the_counter_counts_and_keeps_its_text() {
+    let (server, browser) = (Server::site("counter"), Browser::start());
+    let mut page = browser.open(&server.url("/"));
+    page.wait_for_text("span", "0");
+    page.click("button");
+    page.click("button");
+    page.wait_for_text("span", "2");
+    page.fill("input", "typed");
+    page.press("Tab");
+    page.reload();
+    page.wait_for_text("span", "2");
+    page.wait_for("document.querySelector('input').value === 'typed'");
+}
+
+#[test]
+fn a_list_grows_at_its_end_and_changes_in_its_middle() {
+    let (server, browser) = (Server::site("list"), Browser::start());
+    let mut page = browser.open(&server.url("/"));
+    page.wait_for("document.querySelectorAll('button').length === 3");
+    page.fill("input", "5");
+    page.click("button:nth-of-type(1)");
+    let rows = "[...document.querySelectorAll('div:has(> span + span)')].map(row => row.textContent).join()";
+    page.wait_for(&format!(
+        "{rows} === 'row 1 0,row 2 0,row 3 0,row 4 0,row 5 0'"
+    ));
+    page.eval("document.querySelectorAll('div:has(> span + span)').forEach((row, i) => { row.seenBefore = i })");
+    page.click("button:nth-of-type(2)");
+    page.wait_for(&format!(
+        "{rows} === 'row 1 0,row 2 0,row 3 1,row 4 0,row 5 0'"
+    ));
+    page.click("button:nth-of-type(3)");
+    page.wait_for(&format!(
+        "{rows} === 'row 1 0,row 2 0,row 3 1,row 4 0,row 5 0,row 6 0'"
+    ));
+    let kept = "[...document.querySelectorAll('div:has(> span + span)')].map(row => row.seenBefore ?? '-').join()";
+    assert_eq!(page.eval(kept), "0,1,2,3,4,-");
+}
+
+#[test]
+fn ticks_arrive_without_being_asked_for() {
+    let (server, browser) = (Server::site("ticks"), Browser::start());
+    let mut page = browser.open(&server.url("/"));
+    page.wait_for("Number(document.querySelector('span')?.textContent) >= 3");
+}
+
+#[test]
+fn a_site_that_fails_at_start_says_so() {
+    for name in ["broken", "hostile_startup"] {
+        let (server, browser) = (Server::site(name), Browser::start());
+        let mut page = browser.blank();
+        page.server_may_be_away(); // the socket is closed and the page answered with an error
+        page.goto(&server.url("/"));
+        page.wait_for("/main\\.lua|could not start|failed|error/i.test(document.body.innerText)");
+        assert!(
+            server.log().contains("main.lua"),
+            "the log names the file:\n{}",
+            server.log()
+        );
+    }
+}
+
+#[test]
+fn a_hostile_action_ends_alone() {
+    for name in [
+        "hostile_loop",
+        "hostile_memory",
+        "hostile_pcall",
+        "hostile_error",
+    ] {
+        let (server, browser) = (Server::site(name), Browser::start());
+        let mut attacker = browser.open(&server.url("/"));
+        let mut neighbour = browser.open(&server.url("/"));
+        attacker.wait_for_text("#count", "0");
+        neighbour.wait_for_text("#count", "0");
+
+        attacker.click("#attack");
+        attacker.wait_for("document.querySelector('#attack.ui-error, .ui-error #attack')");
+        neighbour.click("#increment");
+        neighbour.wait_for_text("#count", "1");
+
+        // The attacker's own session goes on as well, with what the action had done before it ended.
+        let expected = if name == "hostile_error" { "101" } else { "1" };
+        attacker.click("#increment");
+        attacker.wait_for_text("#count", expected);
+    }
+}
