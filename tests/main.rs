@@ -4,5 +4,4 @@ mod base_client;
 mod browser;
 mod determinism;
 mod golden;
-mod smoke;
 mod tidy;

@@ -13,7 +13,7 @@ export function publish(app) {
     get: (id) => store.byId.get(id),
     watch: (id, callback) => watch(store.byId.get(id), { changed: (v) => callback(v.value, v) }),
     watchErrors: (id, callback) => watch(store.byId.get(id), { changed() {}, failed: (v) => callback(v.error, v) }),
-    create({ parentId = 1, properties = {} }) {
+    create({ parentId = 1, properties }) {
       const parent = store.byId.get(parentId);
       return parent ? store.create(parent, properties, `${properties.path} outside`).id : 0;
     },
@@ -34,8 +34,7 @@ export function publish(app) {
     updateValue(ref, value) {
       const binding = fields.byElement.get(find(ref));
       if (!binding) return;
-      if (value === undefined) binding.commit();
-      else binding.variable.write(value);
+      binding.take(value);
       store.outbox.flush(true);
     },
   };

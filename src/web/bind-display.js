@@ -41,14 +41,19 @@ class DisplayBinding {
   }
 }
 
+const LIMITS = new Set(['min', 'max', 'step', 'type', 'multiple', 'maxlength']);
+
 export class AttrBinding extends DisplayBinding {
   show(value) {
     // ui-attr-onclick would be code, and javascript: links are code too.
     if (this.name.startsWith('on')) return;
     if (value == null || value === false) return this.element.removeAttribute(this.name);
-    const text = value === true ? '' : toText(value);
+    // An empty ARIA attribute would say no.
+    const text = value === true ? (this.name.startsWith('aria-') ? 'true' : '') : toText(value);
     if (/^(href|src|action|formaction|xlink:href)$/.test(this.name) && /^[\s\0-\x1f]*javascript:/i.test(text)) return;
     this.element.setAttribute(this.name, text);
+    // A value beyond the old limits was cut.
+    if (LIMITS.has(this.name)) this.app.fields.reapply(this.element);
   }
 }
 

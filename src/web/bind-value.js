@@ -48,10 +48,13 @@ export class TextBinding {
 }
 
 /**
- * A form control. The rule that nothing typed is ever lost: while the user is
- * at it, what the server says waits. A value that came in the meantime may
- * answer an older edit than the one on screen, so after a pause the server is
- * asked for its present one, and only that is shown.
+ * A form control. The rule: nothing typed is ever lost.
+ *
+ * The protocol does not say which write a value answers, so one that comes after
+ * several writes may be older than what is on screen. It is held, and when the
+ * user pauses the server is asked (`get`) for its present value: answers come in
+ * order, so that one is newer than every write, and it is shown if nothing was
+ * typed meanwhile.
  */
 export class ValueBinding {
   /** @param {App} app @param {Variable} variable @param {Binding} binding */
@@ -62,8 +65,13 @@ export class ValueBinding {
     this.element = /** @type {any} */ (null);
     /** Typed, but not handed over yet. */
     this.edited = false;
+    this.edits = 0;
     this.typedAt = 0;
-    /** The server said something that could not be shown yet. */
+    /** Writes since the server's value was last known for certain. */
+    this.writes = 0;
+    /** `edits` when the server was last asked; -1: it was not. */
+    this.askedAt = -1;
+    /** The server said something that is not shown yet. */
     this.held = false;
     this.heldTimer = 0;
     this.delay = 0;
@@ -79,7 +87,8 @@ export class ValueBinding {
     const input = () => this.#typed();
     const change = () => this.#chosen();
     for (const name of ['input', 'sl-input', 'wa-input']) element.addEventListener(name, input);
-    for (const name of ['change', 'sl-change', 'wa-change', 'blur']) element.addEventListener(name, change);
+    for (const name of ['change', 'sl-change', 'wa-change']) element.addEventListener(name, change);
+    element.addEventListener('blur', () => this.#left());
     element.addEventListener('ui-value-change', (event) => this.#send(event.detail && event.detail.value));
   }
 
@@ -87,13 +96,43 @@ export class ValueBinding {
 
   /** @param {Variable} v */
   changed(v) {
-    if (this.#busy()) {
-      this.held = !sameValue(readField(this.element), v.value);
-      if (this.held) this.#waitForPause();
+    const typing = document.activeElement === this.element && Date.now() - this.typedAt < TYPING_MS;
+    const certain = v.certain === 'asked' ? this.askedAt === this.edits : v.certain === 'first' && !typing;
+    if (certain && !this.edited) {
+      this.writes = 0;
+      this.askedAt = -1;
+      return this.#show(v.value);
+    }
+    const doubtful = this.edited || typing || this.writes > 1;
+    if (!doubtful) {
+      this.#show(v.value);
+      // Right unless it crossed our one write on the way.
+      if (this.writes && !v.unsent) this.#ask();
       return;
     }
+    this.held = !sameValue(readField(this.element), v.value);
+    if (this.held) this.#waitForPause();
+  }
+
+  #show(value) {
     this.held = false;
-    writeField(this.element, v.value);
+    clearTimeout(this.heldTimer);
+    writeField(this.element, value);
+  }
+
+  #ask() {
+    this.askedAt = this.edits;
+    this.app.store.outbox.get(this.variable);
+  }
+
+  #waitForPause() {
+    clearTimeout(this.heldTimer);
+    const wait = Math.max(0, this.typedAt + TYPING_MS - Date.now());
+    this.heldTimer = setTimeout(() => {
+      if (!this.held || this.edited || this.variable.gone) return;
+      if (Date.now() - this.typedAt < TYPING_MS) this.#waitForPause();
+      else this.#ask();
+    }, wait);
   }
 
   /** @param {Variable} v */
@@ -101,31 +140,16 @@ export class ValueBinding {
     this.app.errors.mark(this.element, v, this.binding.path);
   }
 
-  /** Whether the text on screen may be newer than what the server knows. */
-  #busy() {
-    if (document.activeElement !== this.element) return this.edited;
-    return this.edited || Date.now() - this.typedAt < TYPING_MS;
-  }
-
-  #waitForPause() {
-    clearTimeout(this.heldTimer);
-    this.heldTimer = setTimeout(() => {
-      if (!this.held || this.variable.gone) return;
-      if (this.#busy()) return this.edited ? undefined : this.#waitForPause();
-      this.held = false;
-      this.app.store.outbox.get(this.variable);
-    }, TYPING_MS);
-  }
-
   /** The options it chooses from are new. */
   reapply() {
-    if (!this.#busy() && this.variable.value !== undefined) writeField(this.element, this.variable.value);
+    if (!this.edited && !this.held && this.variable.value !== undefined) writeField(this.element, this.variable.value);
   }
 
   // ---- from the user -------------------------------------------------------
 
   #typed() {
     this.edited = true;
+    this.edits++;
     this.typedAt = Date.now();
     const { keypress, debounce, throttle } = this.binding.options;
     if (debounce) return this.#later(Number(debounce) || 0, true);
@@ -143,19 +167,22 @@ export class ValueBinding {
     }, ms);
   }
 
-  /** `change` or `blur`: the user is done here. */
+  /** `change`: set by the user, or by a script that tells of it. */
   #chosen() {
-    const held = this.held;
-    this.commit();
-    if (!held || this.variable.unsent) return;
-    this.held = false;
-    this.app.store.outbox.get(this.variable);
+    if (!this.held) this.edited = true;
+    this.#left();
   }
 
-  /** Hands over what is on screen. */
+  #left() {
+    this.commit();
+    if (this.held && !this.edited) this.#ask();
+  }
+
+  /** Hands over what was edited; a field that was only visited says nothing. */
   commit() {
     clearTimeout(this.delay);
     this.delay = 0;
+    if (!this.edited) return;
     const value = readField(this.element);
     if (value === undefined) return;
     this.edited = false;
@@ -163,23 +190,44 @@ export class ValueBinding {
     this.#send(value);
   }
 
-  #send(value) {
-    const { variable } = this;
-    if (variable.gone || variable.value === undefined && (value === '' || value === false)) return;
-    // An empty control shows nil; leaving it alone must not turn nil into "".
-    if (variable.value === null && value === '') return;
-    variable.write(value);
+  /** For scripts: this value, or what is on screen. @param {any} [value] */
+  take(value) {
+    if (value !== undefined) return this.#send(value);
+    this.edited = true;
+    this.commit();
   }
 
-  /** An action left after everything typed so far: its answer may be shown. */
+  #send(value) {
+    const { variable } = this;
+    const known = variable.value;
+    // An empty control shows nil; leaving it alone must not turn nil into "".
+    if (variable.gone || (known == null && (value === '' || (known === undefined && value === false)))) return;
+    // A number shown in a text field is not turned into text by passing through.
+    if (typeof known === 'number' && value === String(known)) return;
+    if (variable.write(value)) this.writes++;
+  }
+
+  /** An action left after everything typed so far: what comes now may be shown. */
   settled() {
-    if (!this.edited) this.typedAt = 0;
+    if (this.edited) return;
+    this.typedAt = 0;
+    this.writes = Math.min(this.writes, 1);
+  }
+
+  /** What is on screen is of no use any more. */
+  forget() {
+    if (!this.edited && !this.held && !this.typedAt) return;
+    clearTimeout(this.delay);
+    this.edited = this.held = false;
+    this.typedAt = this.delay = this.writes = 0;
+    if (this.variable.value !== undefined) writeField(this.element, this.variable.value);
   }
 
   /** Puts text back that was not sent when the page was built anew. */
   retype(text) {
     writeField(this.element, text);
     this.edited = true;
+    this.edits++;
     this.typedAt = Date.now();
   }
 }

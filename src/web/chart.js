@@ -7,9 +7,9 @@
 // or bar. `min`, `max` fix the scale, `unit` follows each number.
 
 const SVG = 'http://www.w3.org/2000/svg';
-const CSS_TEXT = `
-:where(ui-chart) { display: block; position: relative; height: 11rem; color: inherit; contain: layout; }
-:where(ui-chart[type=sparkline]) { display: inline-block; width: 7rem; height: 1.75rem; vertical-align: middle; }
+const CSS_TEXT = `@layer lunette {
+:where(ui-chart) { display: block; position: relative; height: 11rem; margin-block: .75rem; color: inherit; contain: layout; }
+:where(ui-chart[type=sparkline]) { display: inline-block; width: 7rem; height: 1.75rem; margin-block: 0; vertical-align: middle; }
 ui-chart[hidden] { display: none; }
 ui-chart svg { display: block; position: absolute; inset: 0; width: 100%; height: 100%; overflow: visible; }
 ui-chart .ui-grid { stroke: currentColor; stroke-opacity: .12; shape-rendering: crispEdges; }
@@ -24,7 +24,7 @@ ui-chart .ui-series-1 { color: var(--chart-2, #0f9d8a); }
 ui-chart .ui-series-2 { color: var(--chart-3, #d9822b); }
 ui-chart .ui-series-3 { color: var(--chart-4, #b0479b); }
 ui-chart .ui-tip { fill: currentColor; font-size: .75rem; font-weight: 600; font-variant-numeric: tabular-nums; }
-`;
+}`;
 
 /** Room for the numbers of the scale, px. */
 const LEFT = 40;
@@ -96,6 +96,7 @@ class Chart extends HTMLElement {
     this.names = [];
     this.due = 0;
     this.near = -1;
+    this.named = false;
     this.resized = new ResizeObserver(() => this.later());
     // Set before this class was loaded, they hide its own.
     for (const name of ['data', 'labels']) {
@@ -125,7 +126,9 @@ class Chart extends HTMLElement {
   }
 
   connectedCallback() {
-    this.setAttribute('role', 'img');
+    // What the author says of it stands.
+    this.named = this.hasAttribute('aria-label') || this.hasAttribute('aria-labelledby');
+    if (!this.hasAttribute('role')) this.setAttribute('role', 'img');
     this.resized.observe(this);
     this.addEventListener('pointermove', (event) => this.#point(event));
     this.addEventListener('pointerleave', () => this.#point(null));
@@ -155,7 +158,7 @@ class Chart extends HTMLElement {
     const kind = this.getAttribute('type') || 'line';
     const svg = document.createElementNS(SVG, 'svg');
     svg.setAttribute('aria-hidden', 'true');
-    this.setAttribute('aria-label', this.#summary(series));
+    if (!this.named) this.setAttribute('aria-label', this.#summary(series));
     const numbers = series.flat().filter((n) => n !== null);
     if (numbers.length && this.clientWidth) {
       const frame = this.#frame(series, numbers, kind);
@@ -164,7 +167,7 @@ class Chart extends HTMLElement {
       series.forEach((row, s) => {
         const group = draw(svg, 'g', { class: `ui-series-${s % 4}` });
         if (kind === 'bar') this.#bars(group, frame, row, s, series.length);
-        else this.#line(group, frame, row, kind);
+        else this.#line(group, frame, row, kind, series.length === 1);
       });
       if (this.near >= 0) this.#tip(svg, frame, series);
     }
@@ -209,7 +212,7 @@ class Chart extends HTMLElement {
   }
 
   /** @param {Element} group @param {Frame} frame @param {(number|null)[]} row */
-  #line(group, frame, row, kind) {
+  #line(group, frame, row, kind, filled) {
     /** @type {string[]} a gap in the data is a gap in the line */
     const runs = [];
     let run = '';
@@ -222,7 +225,8 @@ class Chart extends HTMLElement {
     });
     for (const path of runs) {
       const points = path.slice(1).split('L').map((p) => p.split(' ')[0]);
-      draw(group, 'path', { class: 'ui-area', d: `${path}L${points[points.length - 1]} ${frame.y1}L${points[0]} ${frame.y1}Z` });
+      const area = `${path}L${points[points.length - 1]} ${frame.y1}L${points[0]} ${frame.y1}Z`;
+      if (filled) draw(group, 'path', { class: 'ui-area', d: area });
       draw(group, 'path', { class: 'ui-line', d: path });
     }
     const last = row.length - 1;

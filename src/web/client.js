@@ -29,8 +29,6 @@ export class App {
     this.views = new Set();
     /** @type {Set<List>} lists whose array or items changed */
     this.toArrange = new Set();
-    /** Counts connections: object numbers do not outlive one. */
-    this.epoch = 0;
     /** @type {Set<string>} types already warned about */
     this.warned = new Set();
     /** @type {{element: Element, timer: number}[]} */
@@ -41,7 +39,7 @@ export class App {
       lost: () => this.#lost(),
       refused: (kind) => (kind === 'gone' ? this.notices.gone(this.address.base) : this.notices.login()),
     });
-    this.store = new Store((text) => this.connection.send(text), {
+    this.store = new Store(this.connection, {
       viewdefs: (defs) => this.#newViewdefs(defs),
       structure: () => this.#arrange(),
       settled: () => this.transitions.settle(),
@@ -64,7 +62,6 @@ export class App {
   }
 
   #opened() {
-    this.epoch++;
     this.store.resync();
     this.notices.online();
   }

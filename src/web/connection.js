@@ -61,11 +61,14 @@ export class Connection {
     socket.onclose = () => this.#closed();
   }
 
-  /** @param {string} text @returns {boolean} */
+  /** A socket that is closing takes text, and drops it. */
+  get ready() {
+    return this.socket !== null && this.socket.readyState === WebSocket.OPEN;
+  }
+
+  /** @param {string} text */
   send(text) {
-    if (!this.connected || !this.socket) return false;
-    this.socket.send(text);
-    return true;
+    if (this.socket) this.socket.send(text);
   }
 
   /** No more tries. */

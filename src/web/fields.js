@@ -51,6 +51,7 @@ export function writeField(element, value) {
   else if (element.localName === 'select') writeSelect(element, value);
   else if (element.localName === 'input' && element.type === 'file') return;
   else if (element.localName === 'progress' && value == null) element.removeAttribute('value');
+  else if (/^(progress|meter)$/.test(element.localName)) element.value = Number(value) || 0;
   else if (element.localName.includes('-') && 'value' in element) element.value = value ?? '';
   else if ('value' in element) writeText(element, value);
   else if ('checked' in element) element.checked = !!value;
@@ -126,6 +127,18 @@ export class Fields {
   committed() {
     const binding = document.activeElement && this.byElement.get(document.activeElement);
     if (binding) binding.settled();
+  }
+
+  /** The view shows another object now: what was typed was not meant for it. @param {View} view */
+  forget(view) {
+    for (const root of view.nodes()) {
+      if (!(root instanceof HTMLElement)) continue;
+      if (root.contains(document.activeElement)) /** @type {HTMLElement} */ (document.activeElement).blur();
+      for (const element of [root, ...root.querySelectorAll('*')]) {
+        const binding = this.byElement.get(element);
+        if (binding) binding.forget();
+      }
+    }
   }
 
   /** What the user had in a view's fields. @param {View} view */

@@ -6,6 +6,10 @@
 /**
  * @typedef {import('./store.js').Variable} Variable
  *
+ * @typedef {Object} Wire
+ * @property {boolean} ready
+ * @property {(text: string) => void} send
+ *
  * @typedef {Object} Entry
  * @property {'create'|'update'|'destroy'|'get'|'raw'} kind
  * @property {Variable} [v]
@@ -25,11 +29,11 @@ const DOUBT_MS = 5000;
 
 export class Outbox {
   /**
-   * @param {(text: string) => boolean} transmit
+   * @param {Wire} wire
    * @param {(v: Variable) => void} sent  a creation has left
    */
-  constructor(transmit, sent) {
-    this.transmit = transmit;
+  constructor(wire, sent) {
+    this.wire = wire;
     this.sent = sent;
     /** @type {Entry[]} */
     this.entries = [];
@@ -81,7 +85,7 @@ export class Outbox {
   flush(userEvent) {
     clearTimeout(this.timer);
     this.timer = 0;
-    if (!this.open) return;
+    if (!this.open || !this.wire.ready) return;
     const entries = this.entries;
     this.entries = [];
     for (let from = 0; from < entries.length; ) from = this.#frame(entries, from, userEvent);
@@ -110,7 +114,7 @@ export class Outbox {
       chars += text.length;
       parts.push(text);
     }
-    if (parts.length) this.transmit(`{"userEvent":${userEvent},"messages":[${parts.join(',')}]}`);
+    if (parts.length) this.wire.send(`{"userEvent":${userEvent},"messages":[${parts.join(',')}]}`);
     return at;
   }
 

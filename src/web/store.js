@@ -61,6 +61,9 @@ export class Variable {
     this.gone = false;
     /** Writes that wait in the outbox: the server's values are older than they. */
     this.unsent = 0;
+    /** The value just told is newer than every write: why.
+     * @type {''|'first'|'asked'} */
+    this.certain = '';
   }
 
   /** @param {Watcher} w */
@@ -118,12 +121,12 @@ export function sameValue(a, b) {
 
 export class Store {
   /**
-   * @param {(text: string) => boolean} transmit  false while there is no connection
+   * @param {import('./outbox.js').Wire} wire
    * @param {Hooks} hooks
    */
-  constructor(transmit, hooks) {
+  constructor(wire, hooks) {
     this.hooks = hooks;
-    this.outbox = new Outbox(transmit, (v) => this.#sent(v));
+    this.outbox = new Outbox(wire, (v) => this.#sent(v));
     /** @type {Map<number, Variable>} */
     this.byId = new Map();
     this.nextId = 2;
@@ -208,6 +211,7 @@ export class Store {
     if (v.batch > this.answeredBatch) this.answeredBatch = v.batch;
     if (data.properties) this.#properties(v, data.properties);
     if (!('value' in data)) return;
+    const first = !v.answered;
     v.answered = true;
     if (v.error) {
       v.error = null;
@@ -216,6 +220,9 @@ export class Store {
     // A write that still waits here is newer than what the server had.
     if (v.unsent) return;
     v.value = data.value;
+    // Only answers to `get` and `watch` carry the path; the first value of all
+    // cannot be older than any write.
+    v.certain = first ? 'first' : data.properties && data.properties.path ? 'asked' : '';
     if (data.value === null) v.type = '';
     this.dirty.add(v);
   }
@@ -288,6 +295,7 @@ export class Store {
       this.dirty = new Set();
       for (const v of changed) {
         for (const w of v.watchers.slice()) if (!w.structural && !v.gone) w.changed(v);
+        v.certain = '';
       }
       const failed = this.dirtyErrors;
       this.dirtyErrors = new Set();
@@ -343,6 +351,8 @@ export class Store {
     v.id = this.nextId++;
     v.batch = 0;
     v.answered = false;
+    // What is on screen stays; which object it is, the answer tells.
+    if (v.value !== null && typeof v.value === 'object') v.value = undefined;
     this.byId.set(v.id, v);
     this.outbox.create(v);
     if (v.children) for (const child of v.children) this.#renew(child);

@@ -4,11 +4,13 @@
 // each row looks for the variable that now shows its object and takes over that
 // variable's address together with everything below it (`Store.swap`). So a
 // move sends nothing at all, a removal one `destroy`, an insertion the new row
-// only, and focus, caret, scroll and half-typed text go with their object. A
-// server that keeps an item's variable with its item is fine too: then each
-// row's variable already shows the right object and nothing is exchanged.
+// (and, if it is not at the end, one more: the last index is new to the row that
+// moves there), and focus, caret, scroll and half-typed text go with their
+// object. A server that keeps an item's variable with its item is fine too: then
+// each row's variable already shows the right object and nothing is exchanged.
 
 import { View, vendId } from './views.js';
+import { STYLE } from './templates.js';
 
 /**
  * @typedef {import('./store.js').Variable} Variable
@@ -32,11 +34,12 @@ class Row {
   /** The variable shows the row's object, or has not answered yet. */
   fits() {
     const { value } = this.slot;
-    return this.obj === undefined || value == null || value.obj === this.obj;
+    return this.obj === undefined || value === undefined || (value !== null && value.obj === this.obj);
   }
 
   changed() {
-    if (!this.fits()) this.list.app.toArrange.add(this.list);
+    // An index that is empty now: the array that says so comes along.
+    if (this.slot.value !== null && !this.fits()) this.list.app.toArrange.add(this.list);
   }
 }
 
@@ -60,8 +63,6 @@ export class List {
     /** @type {Row[]} */
     this.rows = [];
     this.select = container.closest('select, sl-select, wa-select');
-    /** Object numbers of a former connection say nothing about the present one's. */
-    this.epoch = app.epoch;
     variable.watch(this);
     if (variable.value !== undefined) app.toArrange.add(this);
   }
@@ -86,7 +87,7 @@ export class List {
     if (this.variable.gone) return;
     const array = Array.isArray(this.variable.value) ? this.variable.value : [];
     const wanted = keysOf(array);
-    if (this.epoch !== this.app.epoch) this.#adoptNumbers(wanted, array);
+    this.#adopt(wanted, array);
     /** @type {Map<string|number, Row>} */
     const old = new Map();
     for (const row of this.rows) old.set(row.key, row);
@@ -96,20 +97,44 @@ export class List {
     const staying = new Set(rows);
     for (const row of this.rows) if (!staying.has(row)) this.#drop(row);
     this.rows = rows;
+    // Where to ask for it when all is created anew after a reconnect.
+    rows.forEach(({ slot }, i) => {
+      if (slot.props.path !== String(i)) slot.props = { ...slot.props, path: String(i) };
+    });
     this.#place(before);
     this.rowChanged();
   }
 
-  /** After a reconnect unknown numbers at the same index are the same objects. */
-  #adoptNumbers(wanted, array) {
-    this.epoch = this.app.epoch;
+  /**
+   * Rows whose object is gone are given to objects that are new: the server has
+   * told their values already, so nothing needs to be sent. Besides being cheap
+   * this keeps a list made of fresh tables at each look (or of fresh numbers,
+   * after a reconnect) from being built anew each time.
+   */
+  #adopt(wanted, array) {
     const present = new Set(wanted);
     const known = new Set(this.rows.map((row) => row.key));
-    this.rows.forEach((row, i) => {
-      if (i >= wanted.length || present.has(row.key) || known.has(wanted[i])) return;
+    const free = new Map();
+    this.rows.forEach((row, i) => present.has(row.key) || free.set(i, row));
+    if (!free.size) return;
+    const wholesale = free.size === this.rows.length;
+    const give = (row, i, same) => {
       row.key = wanted[i];
       row.obj = array[i] && array[i].obj;
+      // What is half typed belongs to the object that is gone, unless all are:
+      // then it is the same list again, and the same place the same thing.
+      if (!same || !wholesale) this.app.fields.forget(row.view);
+    };
+    const strangers = wanted.map((key, i) => (known.has(key) ? -1 : i)).filter((i) => i >= 0);
+    const rest = strangers.filter((i) => {
+      const row = free.get(i);
+      if (!row) return true;
+      free.delete(i);
+      give(row, i, true);
+      return false;
     });
+    const left = [...free.values()];
+    for (const i of rest.slice(0, left.length)) give(left.shift(), i, false);
   }
 
   /** Gives each staying row the address at which the server shows its object. */
@@ -118,7 +143,7 @@ export class List {
     if (!misfits.length) return;
     /** @type {Map<number, Row>} who holds the address that shows this object */
     const holders = new Map();
-    for (const row of misfits) holders.set(row.slot.value.obj, row);
+    for (const row of misfits) if (row.slot.value) holders.set(row.slot.value.obj, row);
     wanted.forEach((key, i) => {
       const row = old.get(key);
       if (!row || row.fits()) return;
@@ -130,7 +155,6 @@ export class List {
         // Nobody has it: its index is new to us.
         row.slot.props = { ...row.slot.props, path: String(i) };
         this.app.store.recreate(row.slot);
-        row.slot.value = undefined;
       }
     });
   }
@@ -151,7 +175,7 @@ export class List {
     const dress = {
       id,
       className: pattern ? pattern.className : '',
-      css: (pattern && pattern.getAttribute('style')) || '',
+      css: (pattern && pattern.getAttribute(STYLE)) || '',
       pattern,
     };
     row.view = new View(app, this, shown, document.createComment(''), dress);

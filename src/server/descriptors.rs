@@ -1,0 +1,23 @@
+//! The limit of open descriptors. `unsafe` because the C library is asked: there is no other way.
+
+/// Raises the soft limit as far as `wanted` and the hard limit allow. Returns the limit in force.
+pub fn raise_limit(wanted: u64) -> u64 {
+    let mut limit = libc::rlimit {
+        rlim_cur: 0,
+        rlim_max: 0,
+    };
+    // SAFETY: `limit` is a valid structure for the call to fill.
+    if unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) } != 0 {
+        return 0;
+    }
+    let before = limit.rlim_cur;
+    if before >= wanted {
+        return before;
+    }
+    limit.rlim_cur = wanted.min(limit.rlim_max);
+    // SAFETY: `limit` is a valid structure that the call only reads.
+    match unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit) } {
+        0 => limit.rlim_cur,
+        _ => before,
+    }
+}
