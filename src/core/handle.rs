@@ -177,6 +177,10 @@ impl<S: Script> Session<S> {
             self.set_property(view, slot, &name, &value);
         }
         if let Some(value) = value {
+            if self.host.vars.get(slot).is_some_and(|v| v.view.is_none()) {
+                let own = &mut self.outbox.views[view].own_writes;
+                own.push((slot, value.0.clone()));
+            }
             self.write(slot, &value);
         }
     }

@@ -108,6 +108,7 @@ impl View {
             batch.push_error(var, code, &text);
         }
         let items = self.items(host, dirty);
+        self.own_writes.clear();
         self.push_viewdefs(host, viewdefs, &items, &mut batch);
         for item in &items {
             self.push_update(script, host, item, &mut batch);
@@ -131,6 +132,7 @@ impl View {
         }
         for &slot in dirty {
             if self.watches(slot, &host.vars)
+                && !self.wrote(host, slot)
                 && resend.binary_search(&slot).is_err()
                 && let Some(variable) = host.vars.get(slot)
             {
@@ -139,6 +141,19 @@ impl View {
         }
         items.sort_by_key(|item| (item.class, item.wire));
         items
+    }
+
+    /// Whether all there is to tell of a shared variable is what this view itself wrote.
+    fn wrote(&self, host: &Host, slot: Slot) -> bool {
+        let Some(variable) = host.vars.get(slot) else {
+            return false;
+        };
+        let mut own = self.own_writes.iter().rev();
+        let written = own
+            .find(|(at, _)| *at == slot)
+            .map(|(_, json)| json.as_bytes());
+        let told = variable.pending.map(|span| host.vars.pending_json(span));
+        written.is_some() && written == told && variable.properties.iter().all(|p| !p.dirty)
     }
 
     fn push_viewdefs(

@@ -138,8 +138,8 @@ impl<S: Script> Session<S> {
     }
 
     fn fire(&mut self, id: TimerId, keep: bool, started_by: Option<super::id::VarId>) {
-        if let Err(error) = self.script.fire(&mut self.host, id, keep) {
-            let text = error.traceback.clone();
+        if let Err(mut error) = self.script.fire(&mut self.host, id, keep) {
+            let text = error.traceback.take();
             let text = text.as_deref().unwrap_or(&error.message);
             self.host
                 .log(0, format_args!("error in timer {id}: {text}"));

@@ -30,6 +30,9 @@ pub(super) const KEYS: c_int = 2;
 /// `KEYS[1]` is always "type".
 pub(super) const KEY_TYPE: u32 = 1;
 
+/// What the C side says when memory runs out (`MEMERRMSG` in c/lunette_lua.h).
+const OUT_OF_MEMORY: &str = "not enough memory: this session used up its Lua memory";
+
 /// One step of a path, its name replaced by its place in `KEYS`.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Step {
@@ -238,12 +241,12 @@ impl Kernel {
         let exhausted = unsafe { (*self.state).budget().exhausted() };
         let (message, traceback) = self.error.take().unwrap_or_else(|| {
             let text = match status {
-                ffi::LUA_ERRMEM => "not enough memory: this session used up its Lua memory",
+                ffi::LUA_ERRMEM => OUT_OF_MEMORY,
                 _ => "an error in the handling of an error",
             };
             (text.to_owned(), text.to_owned())
         });
-        let memory = status == ffi::LUA_ERRMEM || message.contains("memory limit: ");
+        let memory = status == ffi::LUA_ERRMEM || message.contains(OUT_OF_MEMORY);
         let code = match self.code.take() {
             Some(code) => code,
             None if exhausted || memory => ErrorCode::Limit,
@@ -357,7 +360,8 @@ pub(super) unsafe extern "C-unwind" fn handle_message(l: *mut lua_State) -> c_in
     unsafe {
         let kernel = current();
         let mut len = 0usize;
-        if ffi::lua_isstring(l, 1) == 0
+        // The address of an object tells nobody anything.
+        if ffi::lua_type(l, 1) >= ffi::LUA_TTABLE
             && ffi::luaL_getmetafield(l, 1, c"__tostring".as_ptr()) == ffi::LUA_TNIL
         {
             let kind = ffi::lua_typename(l, ffi::lua_type(l, 1));

@@ -26,7 +26,13 @@ pub(super) unsafe extern "C-unwind" fn write_op(l: *mut lua_State) -> c_int {
         let k = current();
         (*k).push_tables(l);
         push_incoming(l, k);
-        write_value(l, k, (*k).call.slot, true);
+        let slot = (*k).call.slot;
+        // Others see a shared variable, too: core tells those who did not write it.
+        let own = (*(*k).host)
+            .vars
+            .get(slot)
+            .is_some_and(|v| v.view.is_some());
+        write_value(l, k, slot, own);
         0
     }
 }
@@ -169,7 +175,10 @@ unsafe fn keep_written(l: *mut lua_State, k: *mut Kernel, slot: Slot) {
         ffi::lua_pushvalue(l, VALUE);
         ffi::lua_rawseti(l, VALUES, value_key(slot));
         if let Some(cell) = cell_of(k, slot) {
-            let known = (*cell).seen.type_name;
+            let mut known = (*cell).seen.type_name;
+            if !table && known.take().is_some() {
+                (*(*k).host).set_property(slot, "type", "");
+            }
             (*cell).failed = None;
             // The type is left as it was told: detection reports it if it differs.
             let _ = remember(l, k, VALUE, array, known, |k| {
@@ -189,7 +198,12 @@ pub(super) unsafe extern "C-unwind" fn hold_op(l: *mut lua_State) -> c_int {
         let k = current();
         (*k).push_tables(l);
         push_incoming(l, k);
-        set_aux(l, k, super::read::held_key((*k).call.slot));
+        let slot = (*k).call.slot;
+        ffi::lua_pushvalue(l, VALUE);
+        set_aux(l, k, super::read::held_key(slot));
+        if (*k).call.incoming.as_ref().is_some_and(reads_back_the_same) {
+            keep_written(l, k, slot);
+        }
         0
     }
 }
