@@ -24,7 +24,11 @@ fn main() {
     for watched in ["build.rs", "src/web", "lua"] {
         println!("cargo:rerun-if-changed={watched}");
     }
-    let mut generated = Generated { out: out.clone(), text: String::new(), count: 0 };
+    let mut generated = Generated {
+        out: out.clone(),
+        text: String::new(),
+        count: 0,
+    };
     client(&root.join("src/web"), &mut generated);
     embedded(&root.join("lua"), &mut generated.text);
     fs::write(out.join("web.rs"), generated.text).expect("OUT_DIR is writable");
@@ -56,26 +60,39 @@ impl Generated {
 }
 
 fn client(folder: &Path, generated: &mut Generated) {
-    let read = |name: &str| fs::read_to_string(folder.join(name)).unwrap_or_else(|e| panic!("src/web/{name}: {e}"));
+    let read = |name: &str| {
+        fs::read_to_string(folder.join(name)).unwrap_or_else(|e| panic!("src/web/{name}: {e}"))
+    };
     let modules: Vec<Module> = files(folder)
         .into_iter()
         .filter(|path| path.ends_with(".js"))
-        .map(|name| Module { text: read(&name), name })
+        .map(|name| Module {
+            text: read(&name),
+            name,
+        })
         .collect();
     let mut script = pack::join(&modules, "client.js").unwrap_or_else(|e| panic!("src/web: {e}"));
     let mut assets = Vec::new();
     for module in pack::lazy(&modules).unwrap_or_else(|e| panic!("src/web: {e}")) {
         let text = pack::minify_js(&module.text);
         let name = module.name.replace(".js", &format!(".{}.js", hash(&text)));
-        script = script.replace(&format!("import('./{}')", module.name), &format!("import('./{name}')"));
+        script = script.replace(
+            &format!("import('./{}')", module.name),
+            &format!("import('./{name}')"),
+        );
         assets.push(generated.asset(&format!("/_lunette/{name}"), JS, &text, true));
     }
     let style = pack::minify_css(&read("theme.css"));
     let script_path = format!("/_lunette/client.{}.js", hash(&script));
     let style_path = format!("/_lunette/theme.{}.css", hash(&style));
     let page = read("index.html");
-    let index = page.replace("/_lunette/client.js", &script_path).replace("/_lunette/theme.css", &style_path);
-    let dev = page.replace("src=\"/_lunette/client.js\" defer", "src=\"/_lunette/src/client.js\" type=\"module\"");
+    let index = page
+        .replace("/_lunette/client.js", &script_path)
+        .replace("/_lunette/theme.css", &style_path);
+    let dev = page.replace(
+        "src=\"/_lunette/client.js\" defer",
+        "src=\"/_lunette/src/client.js\" type=\"module\"",
+    );
 
     assets.extend([
         generated.asset(&script_path, JS, &script, true),
@@ -85,13 +102,23 @@ fn client(folder: &Path, generated: &mut Generated) {
     ]);
     let index = generated.asset("/index.html", HTML, &index, false);
     let dev = generated.asset("/index.html", HTML, &dev, false);
-    let modules: Vec<String> =
-        modules.iter().map(|m| generated.asset(&format!("/_lunette/src/{}", m.name), JS, &m.text, false)).collect();
+    let modules: Vec<String> = modules
+        .iter()
+        .map(|m| generated.asset(&format!("/_lunette/src/{}", m.name), JS, &m.text, false))
+        .collect();
     let text = &mut generated.text;
-    let _ = writeln!(text, "static ASSETS: &[Asset] = &[\n{}\n];", assets.join(",\n"));
+    let _ = writeln!(
+        text,
+        "static ASSETS: &[Asset] = &[\n{}\n];",
+        assets.join(",\n")
+    );
     let _ = writeln!(text, "static INDEX: Asset = {index};");
     let _ = writeln!(text, "static DEV_INDEX: Asset = {dev};");
-    let _ = writeln!(text, "static MODULES: &[Asset] = &[\n{}\n];", modules.join(",\n"));
+    let _ = writeln!(
+        text,
+        "static MODULES: &[Asset] = &[\n{}\n];",
+        modules.join(",\n")
+    );
 }
 
 /// The demo site and the library, as they are.
@@ -99,18 +126,44 @@ fn embedded(lua: &Path, text: &mut String) {
     let demo = lua.join("demo");
     let site: Vec<String> = ["html", "lua", "viewdefs"]
         .iter()
-        .flat_map(|part| files(&demo.join(part)).into_iter().map(move |name| format!("{part}/{name}")))
+        .flat_map(|part| {
+            files(&demo.join(part))
+                .into_iter()
+                .map(move |name| format!("{part}/{name}"))
+        })
         .collect();
-    list(text, "DEMO_SITE", "The built-in demo site: path inside the site, content.", &demo, site);
-    let library = files(lua).into_iter().filter(|name| !name.contains('/') && name.ends_with(".lua")).collect();
-    list(text, "LUA_LIBRARY", "The Lua side of the library: file name, content.", lua, library);
+    list(
+        text,
+        "DEMO_SITE",
+        "The built-in demo site: path inside the site, content.",
+        &demo,
+        site,
+    );
+    let library = files(lua)
+        .into_iter()
+        .filter(|name| !name.contains('/') && name.ends_with(".lua"))
+        .collect();
+    list(
+        text,
+        "LUA_LIBRARY",
+        "The Lua side of the library: file name, content.",
+        lua,
+        library,
+    );
 }
 
 fn list(text: &mut String, name: &str, about: &str, folder: &Path, mut paths: Vec<String>) {
     paths.sort();
-    let _ = writeln!(text, "/// {about}\npub static {name}: &[(&str, &[u8])] = &[");
+    let _ = writeln!(
+        text,
+        "/// {about}\npub static {name}: &[(&str, &[u8])] = &["
+    );
     for path in paths {
-        let _ = writeln!(text, "({path:?}, include_bytes!({:?})),", folder.join(&path));
+        let _ = writeln!(
+            text,
+            "({path:?}, include_bytes!({:?})),",
+            folder.join(&path)
+        );
     }
     text.push_str("];\n");
 }
@@ -120,12 +173,19 @@ fn list(text: &mut String, name: &str, about: &str, folder: &Path, mut paths: Ve
 fn files(folder: &Path) -> Vec<String> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-        let name = entry.file_name().into_string().expect("file names are UTF-8");
+        let name = entry
+            .file_name()
+            .into_string()
+            .expect("file names are UTF-8");
         if name.starts_with('.') || name.ends_with('~') {
             continue;
         }
         if entry.path().is_dir() {
-            found.extend(files(&entry.path()).into_iter().map(|inner| format!("{name}/{inner}")));
+            found.extend(
+                files(&entry.path())
+                    .into_iter()
+                    .map(|inner| format!("{name}/{inner}")),
+            );
         } else {
             found.push(name);
         }
@@ -136,6 +196,8 @@ fn files(folder: &Path) -> Vec<String> {
 
 /// FNV-1a, 64 bits: tells versions apart, guards nothing.
 fn hash(text: &str) -> String {
-    let hash = text.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |h, b| (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3));
+    let hash = text.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |h, b| {
+        (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3)
+    });
     format!("{hash:016x}")
 }

@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token};
 use mlua::{Function, Lua, LuaOptions, StdLib};
+// The C code of Lua is built with hooks that live in the crate.
+use lunette as _;
 use slab::Slab;
 use tungstenite::handshake::derive_accept_key;
 use tungstenite::protocol::{Role, WebSocketConfig};

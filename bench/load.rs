@@ -12,6 +12,7 @@ mod process;
 mod report;
 mod scenarios;
 mod subject;
+mod system;
 
 use std::io;
 use std::process::ExitCode;
@@ -99,7 +100,7 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    raise_descriptor_limit();
+    system::raise_descriptor_limit();
     let scale = if options.smoke { SMOKE } else { FULL };
     let subject = Subject::new(options.server);
     let mut report = Report::default();
@@ -109,14 +110,14 @@ fn main() -> ExitCode {
             continue;
         }
         let started = Instant::now();
-        let own_before = own_cpu_seconds();
+        let own_before = system::own_cpu_seconds();
         report.begin(name);
         if let Err(error) = run(&subject, &scale, &mut report) {
             eprintln!("{name}: failed: {error}");
             failed = true;
         }
         report.end(
-            own_cpu_seconds() - own_before,
+            system::own_cpu_seconds() - own_before,
             started.elapsed().as_secs_f64(),
         );
     }
@@ -168,31 +169,4 @@ fn parse(arguments: impl Iterator<Item = String>) -> Result<Options, String> {
         }
     }
     Ok(options)
-}
-
-/// A thousand sockets pass the soft limit of most systems.
-fn raise_descriptor_limit() {
-    let mut limit = libc::rlimit {
-        rlim_cur: 0,
-        rlim_max: 0,
-    };
-    // SAFETY: both calls only read or write the struct they are given.
-    unsafe {
-        if libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit) == 0 {
-            limit.rlim_cur = limit.rlim_max;
-            libc::setrlimit(libc::RLIMIT_NOFILE, &limit);
-        }
-    }
-}
-
-/// What this process has used so far, to show that it is not the client that is measured.
-fn own_cpu_seconds() -> f64 {
-    // SAFETY: rusage is plain data, for which all zeroes is a value; the call only fills it.
-    let usage = unsafe {
-        let mut usage: libc::rusage = std::mem::zeroed();
-        libc::getrusage(libc::RUSAGE_SELF, &mut usage);
-        usage
-    };
-    let seconds = |time: libc::timeval| time.tv_sec as f64 + time.tv_usec as f64 / 1e6;
-    seconds(usage.ru_utime) + seconds(usage.ru_stime)
 }

@@ -4,6 +4,8 @@
 //! Each is run in rounds long enough for the clock; the fastest round and the middle one are printed. The fastest is
 //! the figure to compare: noise only ever adds.
 
+mod turns;
+
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
@@ -85,6 +87,8 @@ fn main() {
     println!("{:<52} {:>10} {:>10}", "", "fastest", "middle");
     wire(&harness);
     encode(&harness);
+    crossing(&harness);
+    turns::run(&harness);
 }
 
 fn wire(harness: &Harness) {
@@ -145,4 +149,23 @@ fn encode(harness: &Harness) {
         out.clear();
         json::push_float(&mut out, black_box(1234.567));
     });
+}
+
+/// What mlua takes for the same as a bench of whole turns does: for comparison.
+fn crossing(harness: &Harness) {
+    let lua = mlua::Lua::new();
+    let increment: mlua::Function = lua
+        .load("local count = 0 return function() count = count + 1 return count end")
+        .eval()
+        .expect("the chunk is good");
+    harness.bench("lua: one protected call through mlua", 1, || {
+        black_box(increment.call::<i64>(()).expect("the function is good"));
+    });
+    harness.bench(
+        "lua: a fresh mlua state with all libraries, closed",
+        1,
+        || {
+            black_box(mlua::Lua::new());
+        },
+    );
 }

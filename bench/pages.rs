@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::io::{self, Error};
-use std::os::fd::AsRawFd;
 use std::time::{Duration, Instant};
 
 use crate::Scale;
@@ -13,6 +12,7 @@ use crate::report::Better::Less;
 use crate::report::{Figure, Report, median};
 use crate::scenarios::{acting, action, millis, receive_until};
 use crate::subject::Subject;
+use crate::system::Waiting;
 
 const OPEN_LIST: &str = concat!(
     r#"{"userEvent":false,"messages":[{"type":"watch","data":{"varId":1}},"#,
@@ -188,20 +188,13 @@ fn tick(server: &Server, scale: &Scale) -> io::Result<(f64, f64)> {
         receive_until(&mut socket, r#""varId":2,"#)?;
         sockets.push(socket);
     }
-    let mut polled: Vec<_> = sockets
-        .iter()
-        .map(|socket| libc::pollfd {
-            fd: socket.as_raw_fd(),
-            events: libc::POLLIN,
-            revents: 0,
-        })
-        .collect();
+    let mut waiting = Waiting::new(&sockets);
     // Whatever gathered while the last sessions were opened.
-    drain_ready(&mut sockets, &mut polled)?;
+    drain_ready(&mut sockets, &mut waiting)?;
     let (cpu, started) = (server.cpu()?, Instant::now());
     let mut updates = 0;
     while started.elapsed() < Duration::from_secs(scale.tick_seconds) {
-        updates += drain_ready(&mut sockets, &mut polled)?;
+        updates += drain_ready(&mut sockets, &mut waiting)?;
     }
     let used = (server.cpu()? - cpu).as_secs_f64();
     Ok((
@@ -211,15 +204,10 @@ fn tick(server: &Server, scale: &Scale) -> io::Result<(f64, f64)> {
 }
 
 /// Waits up to 50 ms for any socket, then takes what is there; how many updates that was.
-fn drain_ready(sockets: &mut [Socket], polled: &mut [libc::pollfd]) -> io::Result<usize> {
-    // SAFETY: the pointer and the length are those of one live slice.
-    let ready = unsafe { libc::poll(polled.as_mut_ptr(), polled.len() as libc::nfds_t, 50) };
-    if ready < 0 {
-        return Err(Error::last_os_error());
-    }
+fn drain_ready(sockets: &mut [Socket], waiting: &mut Waiting) -> io::Result<usize> {
     let mut updates = 0;
-    for (socket, polled) in sockets.iter_mut().zip(polled) {
-        if polled.revents != 0 {
+    for (socket, ready) in sockets.iter_mut().zip(waiting.ready(50)?) {
+        if ready {
             updates += socket.drain()?;
         }
     }

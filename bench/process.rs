@@ -77,27 +77,6 @@ impl Server {
         Ok(Duration::from_millis(ticks * 10))
     }
 
-    /// Keeps this thread and the server's first on one processor, or lets both go again.
-    pub fn share_one_cpu(&self, shared: bool) -> io::Result<()> {
-        for task in [self.id() as libc::pid_t, 0] {
-            // SAFETY: the set is plain data, made and read within its own size.
-            let answer = unsafe {
-                let mut set: libc::cpu_set_t = std::mem::zeroed();
-                let count = if shared {
-                    1
-                } else {
-                    libc::CPU_SETSIZE as usize
-                };
-                (0..count).for_each(|cpu| libc::CPU_SET(cpu, &mut set));
-                libc::sched_setaffinity(task, size_of::<libc::cpu_set_t>(), &set)
-            };
-            if answer != 0 {
-                return Err(Error::last_os_error());
-            }
-        }
-        Ok(())
-    }
-
     /// Proportional set size: resident memory with shared pages counted in part.
     pub fn pss_kib(&self) -> io::Result<u64> {
         field_kib(

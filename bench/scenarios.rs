@@ -13,6 +13,7 @@ use crate::process::Server;
 use crate::report::Better::{Less, More};
 use crate::report::{Figure, Report, median, quantile};
 use crate::subject::Subject;
+use crate::system::share_one_cpu;
 
 /// What a page of the counter site asks for when it opens: the first frames of recorded-frames.txt in one batch.
 const OPEN_COUNTER: &str = concat!(
@@ -68,9 +69,6 @@ pub fn idle(subject: &Subject, scale: &Scale, report: &mut Report) -> io::Result
         Figure::new("first byte after start", "ms", Less, ours)
             .floor(floor)
             .target(5.0),
-    );
-    report.add(
-        Figure::new("first byte, less the spawn", "ms", Less, ours - spawn).floor(floor - spawn),
     );
     report.note(format!(
         "spawning a process that does nothing takes {spawn:.2} ms"
@@ -293,9 +291,9 @@ fn act(server: &Server, scale: &Scale) -> io::Result<Acted> {
         rates.push((laps * ACTING_SESSIONS) as f64 / used);
     }
     let apart = closed_loop(server, &mut sockets[0], scale)?;
-    server.share_one_cpu(true)?;
+    share_one_cpu(server.id(), true)?;
     let together = closed_loop(server, &mut sockets[0], scale);
-    server.share_one_cpu(false)?;
+    share_one_cpu(server.id(), false)?;
     Ok(Acted {
         per_cpu_second: median(&mut rates),
         apart,

@@ -1,12 +1,10 @@
--- Prototypes: session:prototype, session:create, session:removePrototype.
--- Loaded on first use with the session table and the table of types by name.
+-- What happens to prototypes after they were made: changing them when their code is loaded again,
+-- and removing them. Loaded on first use with the session table, the table of types by name, and the
+-- defaults each prototype was made with.
 
-local session, types = ...
-local rawget, rawset, type, pairs = rawget, rawset, type, pairs
-local setmetatable, getmetatable = setmetatable, getmetatable
+local session, types, stored = ...
+local rawset, type, pairs = rawset, type, pairs
 
-local stored = {} -- name -> copy of the init it was made or changed with
-local instances = setmetatable({}, { __mode = "k" }) -- prototype -> its live instances, weakly
 local ignored = { type = true, __index = true, new = true }
 
 -- Whether two values are the same content. Functions are never compared.
@@ -27,50 +25,28 @@ local function equal(a, b, seen)
   return true
 end
 
-local function snapshot(value, seen)
+local function copy(value, seen)
   if type(value) ~= "table" or value == EMPTY then return value end
   seen = seen or {}
   if seen[value] then return seen[value] end
-  local copy = {}
-  seen[value] = copy
-  for k, v in pairs(value) do copy[k] = snapshot(v, seen) end
-  return copy
+  local new = {}
+  seen[value] = new
+  for k, v in pairs(value) do new[k] = copy(v, seen) end
+  return new
 end
 
--- The fields of an init as they are remembered: without what the runtime itself puts there.
-local function fields_of(init)
-  local fields = {}
+local function defaults_of(init)
+  local defaults = {}
   for k, v in pairs(init) do
-    if not ignored[k] and type(v) ~= "function" then fields[k] = snapshot(v) end
+    if not ignored[k] and type(v) ~= "function" then defaults[k] = copy(v) end
   end
-  return fields
-end
-
-local function new_instance(prototype, instance)
-  return session:create(prototype, instance)
-end
-
-local function make(name, init, base)
-  stored[name] = fields_of(init)
-  rawset(init, "type", name)
-  rawset(init, "__index", init)
-  if base == nil and name ~= "Object" then base = types.Object end
-  if base then
-    setmetatable(init, base)
-  elseif rawget(init, "new") == nil then
-    init.new = new_instance
-  end
-  for k, v in pairs(init) do
-    if v == EMPTY then init[k] = nil end
-  end
-  types[name] = init
-  return init
+  return defaults
 end
 
 -- An existing prototype keeps its identity: defaults that differ are copied in, fields that are gone
 -- are taken out.
-local function change(name, prototype, init)
-  local was, now = stored[name] or {}, fields_of(init)
+rawset(session, "_changePrototype", function(name, prototype, init)
+  local was, now = stored[name], defaults_of(init)
   for k, v in pairs(init) do
     if type(v) == "function" and not ignored[k] then prototype[k] = v end
   end
@@ -85,44 +61,13 @@ local function change(name, prototype, init)
   end
   stored[name] = now
   return prototype
-end
+end)
 
-function session:prototype(name, init, base)
-  if type(name) ~= "string" or name == "" then
-    error("session:prototype: the first argument is the type's name", 2)
-  end
-  if init ~= nil and type(init) ~= "table" then
-    error("session:prototype: the second argument is a table of fields and defaults", 2)
-  end
-  if type(base) == "string" then
-    base = types[base] or error("session:prototype: there is no base type " .. base, 2)
-  end
-  local known = types[name]
-  if known and stored[name] then
-    return init and change(name, known, init) or known
-  end
-  return make(name, init or {}, base)
-end
-
-function session:create(prototype, instance)
-  if type(prototype) ~= "table" then
-    error("session:create: the first argument is a prototype", 2)
-  end
-  instance = setmetatable(instance or {}, prototype)
-  local live = instances[prototype]
-  if not live then
-    live = setmetatable({}, { __mode = "k" })
-    instances[prototype] = live
-  end
-  live[instance] = true
-  return instance
-end
-
-function session:removePrototype(name, children)
+rawset(session, "removePrototype", function(_, name, children)
   types[name], stored[name] = nil, nil
   if not children then return end
   local prefix = name .. "."
   for other in pairs(stored) do
     if other:sub(1, #prefix) == prefix then types[other], stored[other] = nil, nil end
   end
-end
+end)

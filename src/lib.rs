@@ -31,9 +31,13 @@
 //! `server::Server` serves a site; `core::manager::SessionManager` with `lua::LuaRuntime` runs
 //! sessions without any server, which is what the tests and benches do.
 
+pub mod cli;
+pub mod config;
 pub mod core;
 pub mod journal;
 pub mod lua;
+pub mod net;
 pub mod replay;
+pub mod server;
 pub mod web;
 pub mod wire;

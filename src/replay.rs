@@ -8,6 +8,7 @@ use std::fmt;
 use std::path::Path;
 
 use serde_json::Value;
+use thiserror::Error;
 
 use crate::core::effect::Effect;
 use crate::core::event::Event;
@@ -16,7 +17,14 @@ use crate::core::manager::{ManagerConfig, SessionManager};
 use crate::core::message::Message;
 use crate::core::script::Runtime;
 use crate::journal::{Header, JournalError, Output, RawEvent, Reader, Record};
+use crate::lua::LuaRuntime;
+use crate::lua::state::{StateError, StateLimits};
 use crate::wire;
+
+pub use crate::journal::FORMAT_VERSION;
+
+/// The language that recordings of this engine are in.
+pub const DIALECT: &str = "Lua 5.4";
 
 /// What a replay found.
 #[derive(Clone, Debug, Default)]
@@ -379,6 +387,48 @@ impl fmt::Display for Divergence {
             difference.var, difference.part, difference.recorded, difference.replayed
         )
     }
+}
+
+/// Why a recording was not replayed at all.
+#[derive(Debug, Error)]
+pub enum ReplayError {
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// Another language would do something else from the first line on.
+    #[error(
+        "the recording is of {found}, this engine runs {DIALECT}: replay it with the engine that made it"
+    )]
+    Dialect { found: String },
+    #[error(transparent)]
+    Runtime(#[from] StateError),
+}
+
+/// What `lunette replay FILE` does: needs nothing but the file. The report can be printed and has
+/// the exit code.
+///
+/// # Errors
+/// When the file cannot be read, is damaged, or was made by an engine too different from this one.
+pub fn replay_file(path: &Path) -> Result<Report, ReplayError> {
+    let reader = Reader::open(path)?;
+    let header = reader.header();
+    if header.dialect != DIALECT {
+        let found = header.dialect.clone();
+        return Err(ReplayError::Dialect { found });
+    }
+    let runtime = LuaRuntime::new()?;
+    let mut report = replay(&reader, |_| runtime);
+    let limits = StateLimits {
+        memory: header.limits.lua_memory,
+        gas: header.limits.gas,
+    };
+    let (recorded, here) = (header.arena_class, limits.class() as u64);
+    if recorded != here {
+        report.notes.push(format!(
+            "recorded with {recorded} bytes of address space for a session, this engine gives it {here}: \
+             the order of tables keyed by tables may differ; only frames are compared"
+        ));
+    }
+    Ok(report)
 }
 
 /// What `lunette transcript FILE` prints.

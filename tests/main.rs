@@ -2,5 +2,7 @@
 
 mod base_client;
 mod browser;
-mod smoke;
+mod determinism;
+mod golden;
+mod replay;
 mod tidy;

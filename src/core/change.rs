@@ -65,6 +65,18 @@ pub(super) fn detect<S: Script>(script: &mut S, host: &mut Host, outbox: &mut Ou
     }
 }
 
+/// Reads just these variables, parents before children.
+pub(super) fn look_at<S: Script>(
+    script: &mut S,
+    host: &mut Host,
+    outbox: &mut Outbox,
+    order: &[Slot],
+) {
+    let mut changes = Changes::default();
+    script.detect(host, order, &mut changes);
+    apply(script, host, outbox, &mut changes);
+}
+
 fn apply<S: Script>(script: &mut S, host: &mut Host, outbox: &mut Outbox, changes: &mut Changes) {
     changes.again = false;
     let list = std::mem::take(&mut changes.list);
@@ -103,6 +115,7 @@ pub(super) fn failed(host: &mut Host, outbox: &mut Outbox, slot: Slot, error: Sc
     let fault = Fault {
         code: error.code,
         message: error.message,
+        by: None,
     };
     if error.code != ErrorCode::BadValue {
         let shown = std::mem::take(&mut variable.shown);

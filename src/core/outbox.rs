@@ -10,7 +10,7 @@ use super::id::{APP, ConnectionId, WireId};
 use super::property::{Priority, Property};
 use super::script::Script;
 use super::variable::{Fault, Slot, Span, Variable, push_properties};
-use super::view::{View, ViewId};
+use super::view::{PER_VIEW, View, ViewId};
 use super::viewdef::Viewdefs;
 
 /// The views of one session, in order of arrival.
@@ -211,12 +211,9 @@ impl View {
             .properties
             .iter()
             .filter(|p| p.priority.unwrap_or(variable.priority) == item.class)
-            .filter(|p| {
-                if item.full {
-                    !p.value.is_empty()
-                } else {
-                    p.dirty
-                }
+            .filter(|p| match item.full {
+                true => !p.value.is_empty() && !is_per_view(variable, p),
+                false => p.dirty,
             })
             .collect();
         if item.full && variable.id == APP && item.class == variable.priority {
@@ -225,6 +222,11 @@ impl View {
         }
         (!wanted.is_empty()).then(|| batch.put(|out| push_properties(out, wanted.into_iter())))
     }
+}
+
+/// Whether each view has this property of the app variable for itself.
+fn is_per_view(variable: &Variable, property: &Property) -> bool {
+    variable.id == APP && PER_VIEW.contains(&&*property.name)
 }
 
 /// One item for each class in which the variable has something to tell.

@@ -38,10 +38,15 @@ const SLACK: usize = 64 << 10;
 /// Bytes allocated per unit of gas: a plain instruction costs about 5 ns, and allocating, filling and
 /// collecting 16 bytes about as much.
 pub const BYTES_PER_GAS: usize = 16;
+/// What a block costs whatever its size: making it, marking it and taking it back.
+const GAS_PER_BLOCK: i64 = 6;
 /// An allocation that fails makes Lua collect everything: it is charged the heap's bytes over this.
 const BYTES_PER_GAS_COLLECTING: usize = 8;
 /// How far below zero the gas may fall before allocations fail: the last stop for C loops.
 const OVERDRAFT: i64 = 2_000_000;
+
+/// What may be allocated beyond the limit once the gas is spent.
+const RESERVE: usize = 4096;
 
 /// The part that the C side knows too (`struct lunette_meter`): what is left of the budget.
 #[repr(C)]
@@ -194,9 +199,10 @@ impl Heap {
         self.limit = bytes.min(self.class());
     }
 
-    /// The `n`-th allocation from now fails, once; 0: none does.
+    /// The `n`-th allocation from now fails, and so does the next one, which is Lua trying again after
+    /// a collection; 0: none does.
     pub fn fail_at(&mut self, n: u64) {
-        self.fail_at = n;
+        self.fail_at = if n == 0 { 0 } else { n + 1 };
     }
 
     /// From now on frees do nothing: the window is about to go as a whole.
@@ -242,17 +248,16 @@ impl Heap {
     fn allowed(&mut self, more: usize) -> bool {
         if self.fail_at > 0 {
             self.fail_at -= 1;
-            if self.fail_at == 0 {
+            if self.fail_at <= 1 {
                 self.failures += 1;
                 return false;
             }
         }
-        self.meter.left -= (more / BYTES_PER_GAS) as i64;
-        let fits = self
-            .used
-            .checked_add(more)
-            .is_some_and(|used| used <= self.limit);
+        // The error that says the gas is spent must be possible in a full heap.
+        let reserve = if self.local.tripped { RESERVE } else { 0 };
+        let fits = more <= (self.limit + reserve).saturating_sub(self.used);
         if fits && self.meter.left >= -OVERDRAFT {
+            self.meter.left -= (more / BYTES_PER_GAS) as i64;
             return true;
         }
         self.refuse();
@@ -279,6 +284,7 @@ impl Heap {
             self.refuse();
             return ptr::null_mut();
         }
+        self.meter.left -= GAS_PER_BLOCK;
         self.count(bytes);
         self.address(block)
     }

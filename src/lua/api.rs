@@ -9,7 +9,7 @@ use mlua::ffi::{self, lua_CFunction, lua_State};
 
 use super::kernel::{Source, bytes_at, current, host, push_ref, push_str, raise, raise_here};
 use super::read::{held_key, set_aux};
-use super::{bind, handle, modules};
+use super::{bind, handle, modules, prototype};
 use crate::core::handle::check_server_path;
 use crate::core::id::{APP, VarId};
 use crate::core::property::Properties;
@@ -24,6 +24,7 @@ const METHODS: &[(&str, lua_CFunction)] = &[
     ("clearImmediate", clear_timer),
     ("clearInterval", clear_timer),
     ("clearTimeout", clear_timer),
+    ("create", prototype::create),
     ("createAppVariable", create_app_variable),
     ("createVariable", create_variable),
     ("destroyVariable", destroy_variable),
@@ -31,6 +32,7 @@ const METHODS: &[(&str, lua_CFunction)] = &[
     ("getAppVariable", get_app_variable),
     ("getVariable", get_variable),
     ("log", log),
+    ("prototype", prototype::prototype),
     ("setImmediate", set_immediate),
     ("setInterval", set_interval),
     ("setTimeout", set_timeout),
@@ -40,7 +42,7 @@ const METHODS: &[(&str, lua_CFunction)] = &[
 ];
 
 /// Methods written in Lua: they come with the library file `prototype`.
-const LIBRARY_METHODS: [&str; 3] = ["create", "prototype", "removePrototype"];
+const LIBRARY_METHODS: [&str; 1] = ["removePrototype"];
 
 /// Every C function an app can get hold of, in a fixed order: their places give them names that are
 /// the same in every process.
@@ -154,6 +156,7 @@ unsafe fn insert(id: VarId, parent: Option<Slot>, access: Access, properties: Pr
         parent,
         access,
         watched: false,
+        has_path: properties.get("path").is_some(),
         properties,
     })
 }

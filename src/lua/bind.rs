@@ -5,7 +5,7 @@ use std::ffi::c_int;
 use mlua::ffi::{self, lua_State};
 
 use super::kernel::{
-    Cell, Kernel, Source, Step, Wrapped, current, host, push_ref, push_str, raise,
+    Cell, Kernel, Quick, Source, Step, Wrapped, current, host, push_ref, push_str, raise,
 };
 use super::wrapper;
 use crate::core::path::{Path, Segment};
@@ -57,10 +57,7 @@ pub(super) unsafe fn finish(l: *mut lua_State, k: *mut Kernel, slot: Slot, sourc
             Some(Ok(path)) => intern(l, k, &path),
             Some(Err(error)) => raise(l, ErrorCode::PathFailure, error.to_string()),
         };
-        let has_path = host()
-            .vars
-            .get(slot)
-            .is_some_and(|v| v.properties.get("path").is_some());
+        let has_path = host().vars.get(slot).is_some_and(|v| v.has_path);
         let found = match has_path && create.is_none() {
             true => Source::Path,
             false => Source::Held,
@@ -72,12 +69,26 @@ pub(super) unsafe fn finish(l: *mut lua_State, k: *mut Kernel, slot: Slot, sourc
         if cell.wrapped.is_none() {
             cell.wrapped = wrapped.map(Box::new);
         }
+        let quick = quick_of(cell);
+        (&mut (*k).quick)[slot as usize] = quick;
         if let Some(name) = create {
             (*k).call.text = &raw const *name;
             (*k).call.slot = slot;
             // Leaked if it raises, which a failing constructor may.
             wrapper::create_op(l);
         }
+    }
+}
+
+/// The short form of a cell, if it has one.
+fn quick_of(cell: &Cell) -> Quick {
+    match (cell.source, cell.parent, cell.last) {
+        (Source::Path, Some(parent), Some(Step::Field(key)))
+            if cell.prefix.is_none() && cell.wrapped.is_none() && !cell.action =>
+        {
+            Quick { parent, key }
+        }
+        _ => Quick::default(),
     }
 }
 

@@ -1,9 +1,9 @@
 //! Gas: what one event may use, counted and never timed, so that a cut replays at the same point.
 //!
-//! Gas is instructions (counted by a raw count hook, in steps of `HOOK_EVERY`), bytes allocated over
-//! `alloc::BYTES_PER_GAS`, and the steps of C loops that instructions do not see: the pattern matcher,
+//! Gas is instructions (counted by a raw count hook, in steps of `HOOK_EVERY`), blocks allocated and
+//! their bytes over `alloc::BYTES_PER_GAS`, and the steps of C loops that instructions do not see: the pattern matcher,
 //! long string comparisons, `next` over empty slots, varargs (charged by `c/lunette_lua.h`), and what
-//! the wrappers in `sandbox` charge by length. A unit is about 5 ns on a present machine.
+//! the wrappers in `sandbox` charge by length. A unit is 2 to 6 ns on a present machine.
 //!
 //! When the budget is spent an error is raised, and nothing may swallow it: from then on every
 //! instruction raises again until the next `refill`, and `pcall`, `xpcall` and coroutines pass it on.
@@ -17,8 +17,12 @@ use std::ptr::NonNull;
 
 /// Instructions between two looks at the budget.
 pub const HOOK_EVERY: c_int = 1000;
+/// What a step of the pattern matcher costs at least.
+pub const STEP_GAS: i64 = 2;
+/// What a protected call costs beside its instruction.
+const PROTECTED_GAS: u64 = 8;
 /// What a new coroutine costs beside its memory: it may run that long before the hook sees it.
-const COROUTINE_GAS: i64 = 250;
+const COROUTINE_GAS: u64 = 250;
 
 /// The budget of one state.
 pub struct Budget<'s> {
@@ -36,7 +40,7 @@ impl<'s> Budget<'s> {
         let gas = i64::try_from(gas).unwrap_or(i64::MAX);
         self.state.with_heap(|heap| {
             heap.meter.left = gas;
-            heap.meter.step_cost = 1;
+            heap.meter.step_cost = STEP_GAS;
             heap.local.gas = gas;
             heap.local.tripped = false;
             select(heap);
@@ -132,11 +136,13 @@ unsafe fn trip(state: *mut lua_State, heap: &mut Heap) {
     }
     // Enough to make the message: the allocator refuses when far below zero.
     heap.meter.left = -1;
-    if let Some(build) = heap.local.build {
-        build.allow_hooks(state);
+    // SAFETY: the state is live; setting a hook allocates nothing.
+    unsafe {
+        if let Some(build) = heap.local.build {
+            build.allow_hooks(state);
+        }
+        ffi::lua_sethook(state, Some(hook), ffi::LUA_MASKCOUNT, 1);
     }
-    // SAFETY: setting a hook allocates nothing.
-    unsafe { ffi::lua_sethook(state, Some(hook), ffi::LUA_MASKCOUNT, 1) };
 }
 
 /// # Safety
@@ -213,9 +219,10 @@ unsafe extern "C-unwind" fn finish_pcall(
     }
 }
 
-pub unsafe extern "C-unwind" fn pcall(state: *mut lua_State) -> c_int {
+pub(crate) unsafe extern "C-unwind" fn pcall(state: *mut lua_State) -> c_int {
     // SAFETY: a C function of Lua; as luaB_pcall.
     unsafe {
+        charge(state, PROTECTED_GAS);
         ffi::luaL_checkany(state, 1);
         ffi::lua_pushboolean(state, 1);
         ffi::lua_insert(state, 1);
@@ -239,9 +246,10 @@ unsafe extern "C-unwind" fn guard_handler(state: *mut lua_State) -> c_int {
     }
 }
 
-pub unsafe extern "C-unwind" fn xpcall(state: *mut lua_State) -> c_int {
+pub(crate) unsafe extern "C-unwind" fn xpcall(state: *mut lua_State) -> c_int {
     // SAFETY: a C function of Lua; as luaB_xpcall.
     unsafe {
+        charge(state, PROTECTED_GAS);
         let count = ffi::lua_gettop(state);
         ffi::luaL_checktype(state, 2, ffi::LUA_TFUNCTION);
         ffi::lua_pushvalue(state, 2);
@@ -255,11 +263,11 @@ pub unsafe extern "C-unwind" fn xpcall(state: *mut lua_State) -> c_int {
     }
 }
 
-pub unsafe extern "C-unwind" fn coroutine_create(state: *mut lua_State) -> c_int {
+pub(crate) unsafe extern "C-unwind" fn coroutine_create(state: *mut lua_State) -> c_int {
     // SAFETY: a C function of Lua; as luaB_cocreate.
     unsafe {
         ffi::luaL_checktype(state, 1, ffi::LUA_TFUNCTION);
-        charge(state, COROUTINE_GAS as u64);
+        charge(state, COROUTINE_GAS);
         let thread = ffi::lua_newthread(state);
         ffi::lua_pushvalue(state, 1);
         ffi::lua_xmove(state, thread, 1);
@@ -304,7 +312,7 @@ unsafe fn check_thread(state: *mut lua_State) -> *mut lua_State {
     }
 }
 
-pub unsafe extern "C-unwind" fn coroutine_resume(state: *mut lua_State) -> c_int {
+pub(crate) unsafe extern "C-unwind" fn coroutine_resume(state: *mut lua_State) -> c_int {
     // SAFETY: a C function of Lua; as luaB_coresume.
     unsafe {
         let thread = check_thread(state);
@@ -347,7 +355,7 @@ unsafe extern "C-unwind" fn wrapped(state: *mut lua_State) -> c_int {
     }
 }
 
-pub unsafe extern "C-unwind" fn coroutine_wrap(state: *mut lua_State) -> c_int {
+pub(crate) unsafe extern "C-unwind" fn coroutine_wrap(state: *mut lua_State) -> c_int {
     // SAFETY: a C function of Lua; as luaB_cowrap.
     unsafe {
         coroutine_create(state);
@@ -357,7 +365,7 @@ pub unsafe extern "C-unwind" fn coroutine_wrap(state: *mut lua_State) -> c_int {
 }
 
 /// Stands before Lua's own `coroutine.close`, whose `__close` calls may spend the budget.
-pub unsafe extern "C-unwind" fn coroutine_close(state: *mut lua_State) -> c_int {
+pub(crate) unsafe extern "C-unwind" fn coroutine_close(state: *mut lua_State) -> c_int {
     // SAFETY: a C function of Lua, and the original is one.
     unsafe {
         let count = (crate::lua::sandbox::originals().coroutine_close)(state);
@@ -365,3 +373,6 @@ pub unsafe extern "C-unwind" fn coroutine_close(state: *mut lua_State) -> c_int 
         count
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -20,7 +20,7 @@ pub(super) fn encode_now(k: &mut Kernel, slot: Slot, out: &mut Vec<u8>) {
         return;
     };
     match &cell.seen.held {
-        super::objects::Held::Array(array) => out.extend_from_slice(&array.0),
+        super::objects::Held::Array(array) => out.extend_from_slice(&array.json),
         super::objects::Held::One(number) => json::push_object(out, *number),
         super::objects::Held::Nothing => {
             let l = k.raw;

@@ -15,7 +15,7 @@ use std::ptr::NonNull;
 use std::sync::{PoisonError, RwLock};
 
 /// The header's revision that this code goes with. `.cargo/config.toml` names it too.
-pub const REVISION: u32 = 1;
+pub const REVISION: u32 = 4;
 
 /// Why this build may not record, replay or serve.
 #[derive(Debug, thiserror::Error)]
@@ -67,8 +67,11 @@ impl Build {
     }
 
     /// Lets hooks run although one is running now.
-    pub(crate) fn allow_hooks(&self, state: *mut lua_State) {
-        // SAFETY: sets a byte of a live state.
+    ///
+    /// # Safety
+    /// `state` is a live Lua state.
+    pub unsafe fn allow_hooks(&self, state: *mut lua_State) {
+        // SAFETY: sets a byte of the state.
         unsafe { (self.allow_hooks)(state) };
     }
 }

@@ -24,6 +24,7 @@ mod kernel;
 mod keys;
 mod modules;
 mod objects;
+mod prototype;
 mod read;
 mod session;
 mod ui;

@@ -208,7 +208,8 @@ pub(super) unsafe fn load_library(l: *mut lua_State, k: *mut Kernel, name: &str)
         push_chunk(l, k, name, text.as_bytes(), true);
         push_ref(l, (*k).tables.session);
         push_ref(l, (*k).tables.registered);
-        ffi::lua_callk(l, 2, 0, 0, None);
+        push_ref(l, (*k).tables.stored);
+        ffi::lua_callk(l, 3, 0, 0, None);
         mark_loaded(l, k, name, true);
     }
 }

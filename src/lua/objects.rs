@@ -21,8 +21,39 @@ pub(super) enum Held {
     Nothing,
     /// One object.
     One(u64),
-    /// An array: its JSON and the objects in it.
-    Array(Box<(Vec<u8>, Vec<u64>)>),
+    /// An array.
+    Array(Box<ShownArray>),
+}
+
+/// An array as it was last told.
+#[derive(Debug)]
+pub(super) struct ShownArray {
+    pub json: Vec<u8>,
+    pub objects: Vec<u64>,
+    /// Addresses of the elements if each of them is an object; their numbers keep them alive.
+    pub addresses: Vec<usize>,
+}
+
+impl ShownArray {
+    /// Whether the array at `index` has the same objects at the same places. `false` only means
+    /// that a closer look is needed.
+    ///
+    /// # Safety
+    /// The value at `index` is a table and a stack slot is free.
+    pub unsafe fn has_same_objects(&self, l: *mut lua_State, index: c_int) -> bool {
+        // SAFETY: reading by index neither raises nor needs memory.
+        unsafe {
+            let length = self.addresses.len();
+            length > 0
+                && ffi::lua_rawlen(l, index) == length
+                && self.addresses.iter().enumerate().all(|(i, &address)| {
+                    ffi::lua_rawgeti(l, index, i as i64 + 1);
+                    let same = ffi::lua_topointer(l, -1) as usize == address;
+                    ffi::lua_settop(l, -2);
+                    same
+                })
+        }
+    }
 }
 
 /// All numbered objects of a session.
@@ -73,6 +104,11 @@ impl Objects {
             self.by_number.insert(number, (address, 0));
             number
         }
+    }
+
+    /// Whether the object at this address has a number.
+    pub fn has_address(&self, address: usize) -> bool {
+        self.by_address.contains_key(&address)
     }
 
     /// Pushes the object with this number, or nil.
@@ -152,7 +188,7 @@ impl Objects {
         match &new {
             Held::Nothing => {}
             Held::One(number) => self.keep(*number),
-            Held::Array(array) => array.1.iter().for_each(|&n| self.keep(n)),
+            Held::Array(array) => array.objects.iter().for_each(|&n| self.keep(n)),
         }
         // SAFETY: as promised by the caller.
         unsafe {
@@ -160,7 +196,7 @@ impl Objects {
                 Held::Nothing => {}
                 Held::One(number) => self.release(l, number),
                 Held::Array(array) => {
-                    for &number in &array.1 {
+                    for &number in &array.objects {
                         self.release(l, number);
                     }
                 }

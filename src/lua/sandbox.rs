@@ -190,6 +190,7 @@ fn os_list() -> Vec<Entry> {
         Own("clock", clock::os_clock),
         Own("date", clock::os_date),
         Own("difftime", clock::os_difftime),
+        Own("execute", base::os_execute),
         Own("time", clock::os_time),
     ]
 }
@@ -413,7 +414,7 @@ fn library(scratch: &Scratch, name: &'static CStr, list: Vec<Entry>) -> Library 
 }
 
 /// Puts the libraries into a new state.
-pub fn install(state: *mut lua_State) -> Result<(), StateError> {
+pub(crate) fn install(state: *mut lua_State) -> Result<(), StateError> {
     // SAFETY: a protected call on a live state; its error message is taken off the stack.
     unsafe {
         ffi::lua_pushcfunction(state, install_protected);
@@ -554,3 +555,6 @@ unsafe extern "C-unwind" fn lazy_pairs(state: *mut lua_State) -> c_int {
         2
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,12 +6,12 @@ use std::rc::Rc;
 
 use mlua::ffi::{self, lua_State};
 
-use super::kernel::{Call, Kernel, Source, Tables, current, push_ref};
+use super::kernel::{Call, Kernel, Quick, Source, Tables, current, push_ref};
 use super::modules::ChunkCache;
 use super::objects::Objects;
 use super::read::{detect_op, push_aux, raw_key, value_key};
 use super::state::{State, StateLimits};
-use super::{api, bind, describe, handle, modules, ui, write};
+use super::{api, bind, describe, handle, modules, prototype, ui, write};
 use crate::core::change::{Change, Changes};
 use crate::core::host::Host;
 use crate::core::id::TimerId;
@@ -46,6 +46,7 @@ impl LuaSession {
             state: &raw const *state,
             host: ptr::null_mut(),
             cells: Vec::new(),
+            quick: Vec::new(),
             objects: Objects::new(0),
             keys: Default::default(),
             tables: Tables::default(),
@@ -63,7 +64,7 @@ impl LuaSession {
             scratch_objects: Vec::new(),
             code: None,
             error: None,
-            last_type: None,
+            fields: Vec::new(),
             type_text: String::new(),
             decoded: None,
             gas_left: host.limits.gas,
@@ -92,6 +93,8 @@ impl LuaSession {
             return;
         }
         *known = Some(error.message.as_str().into());
+        // Only the cell knows that its next value is news whatever it is.
+        self.kernel.quick[slot as usize] = Quick::default();
         // SAFETY: `changes` is lent for the whole of `detect`.
         let changes = unsafe { &mut *self.kernel.call.changes };
         changes.list.push((slot, Change::Failed(error)));
@@ -147,6 +150,7 @@ impl Script for LuaSession {
                 format_args!("error in a wrapper's destroy(): {}", error.message),
             );
         }
+        self.kernel.quick[slot as usize] = Quick::default();
         let cell = std::mem::replace(self.kernel.cell_mut(slot), super::kernel::Cell::EMPTY);
         bind::release_names(&mut self.kernel, &cell);
     }
@@ -255,6 +259,8 @@ unsafe extern "C-unwind" fn set_up(l: *mut lua_State) -> c_int {
             types: table(0),
             loaded: table(0),
             registered: table(0),
+            stored: table(0),
+            empty: table(0),
             ..Tables::default()
         };
         handle::push_metatable(l);
@@ -268,7 +274,7 @@ unsafe extern "C-unwind" fn set_up(l: *mut lua_State) -> c_int {
         ffi::lua_setglobal(l, c"session".as_ptr());
         push_indexed(l, ui::index);
         ffi::lua_setglobal(l, c"ui".as_ptr());
-        ffi::lua_createtable(l, 0, 0);
+        push_ref(l, tables.empty);
         ffi::lua_setglobal(l, c"EMPTY".as_ptr());
         ffi::lua_pushcfunction(l, modules::require);
         ffi::lua_setglobal(l, c"require".as_ptr());
@@ -367,6 +373,9 @@ pub(super) fn name_functions() {
     }
     for (i, function) in handle::functions().enumerate() {
         super::determinism::name_function(&format!("variable.{i}"), function);
+    }
+    for (i, function) in prototype::functions().into_iter().enumerate() {
+        super::determinism::name_function(&format!("prototype.{i}"), function);
     }
     let others = [modules::require, api::print, api::index, ui::index];
     for (i, function) in others.into_iter().enumerate() {

@@ -8,6 +8,7 @@ use crate::lua::arena::{ArenaError, CLASS_BITS_MIN};
 use crate::lua::budget::Budget;
 use crate::lua::determinism::{Build, DeterminismError, REVISION};
 use crate::lua::sandbox;
+pub use crate::lua::sandbox::clock::{TurnTime, set_turn};
 use mlua::Lua;
 use mlua::ffi::{self, lua_State};
 use std::ffi::CStr;
@@ -283,3 +284,6 @@ pub(crate) unsafe fn pop_text(state: *mut lua_State) -> String {
         text
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,7 +5,8 @@ use std::ffi::{CStr, c_int};
 use mlua::ffi::{self, lua_State};
 
 use super::encode::is_array;
-use super::kernel::{KEYS, Kernel, VALUES, current, push_ref, push_str, raise};
+use super::kernel::{KEYS, Kernel, Seen, VALUES, current, push_ref, push_str, raise};
+use super::objects::Held;
 use super::read::{NEW, notice, push_aux, raw_key, remember, set_aux, type_of, value_key};
 use super::{handle, modules};
 use crate::core::script::ErrorCode;
@@ -19,13 +20,18 @@ use crate::core::variable::Slot;
 pub(super) unsafe fn present(l: *mut lua_State, k: *mut Kernel, slot: Slot) {
     // SAFETY: see `read::detect_op`. The cell's wrapper name is copied before Lua runs.
     unsafe {
+        if is_item(l, k) {
+            // Items of a list are presented by the list; base clients ask for wrappers all the same.
+            ffi::lua_settop(l, NEW);
+            ffi::lua_rawgeti(l, VALUES, value_key(slot));
+            return notice(l, k, slot);
+        }
         if !raw_differs(l, k, slot) && (&(*k).cells)[slot as usize].failed.is_none() {
             return;
         }
         ffi::lua_settop(l, NEW);
         ffi::lua_pushvalue(l, NEW);
         set_aux(l, k, raw_key(slot));
-        (*(*k).call.changes).again = true;
         ffi::lua_rawgeti(l, VALUES, value_key(slot));
         if ffi::lua_type(l, NEW) == ffi::LUA_TNIL {
             call_if_there(l, c"destroy");
@@ -40,9 +46,27 @@ pub(super) unsafe fn present(l: *mut lua_State, k: *mut Kernel, slot: Slot) {
                 make(l, k, slot);
             }
         }
+        // Only now: a wrapper that raises would go round after round.
+        (*(*k).call.changes).again = true;
         ffi::lua_settop(l, NEW);
         ffi::lua_rawgeti(l, VALUES, value_key(slot));
         notice(l, k, slot);
+    }
+}
+
+/// Whether the value at `NEW` is an item of a view list.
+unsafe fn is_item(l: *mut lua_State, k: *mut Kernel) -> bool {
+    // SAFETY: see `present`.
+    unsafe {
+        if ffi::lua_getmetatable(l, NEW) == 0 {
+            return false;
+        }
+        push_ref(l, (*k).tables.registered);
+        push_str(l, "lua.ViewListItem");
+        ffi::lua_rawget(l, -2);
+        let item = ffi::lua_rawequal(l, -1, -3) != 0;
+        ffi::lua_settop(l, NEW);
+        item
     }
 }
 
@@ -53,17 +77,21 @@ unsafe fn raw_differs(l: *mut lua_State, k: *mut Kernel, slot: Slot) -> bool {
         push_aux(l, k, raw_key(slot));
         let same = ffi::lua_rawequal(l, NEW, -1) != 0;
         let table = ffi::lua_type(l, NEW) == ffi::LUA_TTABLE;
-        let type_name = if table { type_of(l, k, NEW) } else { None };
+        let seen: *const Seen = match &(&(*k).cells)[slot as usize].wrapped {
+            Some(wrapped) => &raw const wrapped.raw,
+            None => return false,
+        };
+        let type_name = match table {
+            true => type_of(l, k, NEW, (*seen).type_name),
+            false => None,
+        };
         let array = table && type_name.is_none() && is_array(l, NEW);
-        if same && !array {
-            let raw = &(&(*k).cells)[slot as usize].wrapped;
+        match &(*seen).held {
+            Held::Array(shown) if array && same && shown.has_same_objects(l, NEW) => return false,
             // An array that lost its last element is an ordinary table from now on.
-            let was_array = raw
-                .as_ref()
-                .is_some_and(|w| matches!(w.raw.held, super::objects::Held::Array(_)));
-            if !was_array {
-                return false;
-            }
+            Held::Array(_) => {}
+            _ if same && !array => return false,
+            _ => {}
         }
         let differs = remember(l, k, NEW, array, type_name, |k| {
             let cell = &raw mut (&mut (*k).cells)[slot as usize];

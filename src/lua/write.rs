@@ -73,9 +73,19 @@ pub(super) unsafe fn write_value(l: *mut lua_State, k: *mut Kernel, slot: Slot, 
             Step::Call(key) => call_method(l, k, key, !action),
             Step::Setter(key) => call_method(l, k, key, true),
         }
-        if told && !action && !matches!(last, Step::Setter(_)) {
+        let as_read = (*k).call.incoming.as_ref().is_none_or(reads_back_the_same);
+        if told && as_read && !action && !matches!(last, Step::Setter(_)) {
             keep_written(l, k, slot);
         }
+    }
+}
+
+/// Whether a value that came in is told the same way when it is read: objects become references.
+fn reads_back_the_same(value: &Value) -> bool {
+    match value {
+        Value::Object(fields) => fields.len() == 1 && fields.contains_key("obj"),
+        Value::Array(items) => !items.is_empty() && items.iter().all(reads_back_the_same),
+        _ => true,
     }
 }
 
@@ -105,12 +115,39 @@ unsafe fn call_method(l: *mut lua_State, k: *mut Kernel, key: u32, with_value: b
             ffi::lua_pushvalue(l, VALUE);
         }
         ffi::lua_callk(l, 1 + c_int::from(with_value), 2, 0, None);
-        let refused =
-            ffi::lua_type(l, -2) == ffi::LUA_TNIL && ffi::lua_type(l, -1) == ffi::LUA_TSTRING;
-        if refused && let Some(text) = bytes_at(l, -1) {
-            let message = String::from_utf8_lossy(text).into_owned();
-            raise(l, ErrorCode::Invalid, message);
+        if ffi::lua_type(l, -2) != ffi::LUA_TNIL {
+            return;
         }
+        match ffi::lua_type(l, -1) {
+            ffi::LUA_TTABLE => raise_fields(l, k),
+            ffi::LUA_TSTRING => {
+                let text = bytes_at(l, -1).unwrap_or_default();
+                let message = String::from_utf8_lossy(text).into_owned();
+                raise(l, ErrorCode::Invalid, message);
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Raises what a method refused, field by field: the table on top.
+unsafe fn raise_fields(l: *mut lua_State, k: *mut Kernel) -> ! {
+    // SAFETY: as for `call_method`; the texts are kept in the kernel, which outlives the jump.
+    unsafe {
+        let table = ffi::lua_gettop(l);
+        super::ui::push_names(l, table);
+        for i in 1..=ffi::lua_rawlen(l, -1) {
+            ffi::lua_rawgeti(l, table + 1, i as i64);
+            ffi::lua_pushvalue(l, -1);
+            ffi::lua_rawget(l, table);
+            if let (Some(name), Some(text)) = (bytes_at(l, -2), bytes_at(l, -1)) {
+                let name = String::from_utf8_lossy(name).into();
+                let text = String::from_utf8_lossy(text).into();
+                (*k).fields.push((name, text));
+            }
+            ffi::lua_settop(l, table + 1);
+        }
+        raise(l, ErrorCode::Invalid, String::new())
     }
 }
 
@@ -119,7 +156,11 @@ unsafe fn keep_written(l: *mut lua_State, k: *mut Kernel, slot: Slot) {
     // SAFETY: see `read::detect_op`.
     unsafe {
         let table = ffi::lua_type(l, VALUE) == ffi::LUA_TTABLE;
-        let type_name = if table { type_of(l, k, VALUE) } else { None };
+        let type_name = if table {
+            type_of(l, k, VALUE, None)
+        } else {
+            None
+        };
         let array = table && type_name.is_none() && is_array(l, VALUE);
         let wrapped = cell_of(k, slot).is_some_and(|cell| (*cell).wrapped.is_some());
         if wrapped {

@@ -56,7 +56,9 @@ mod tests {
     fn gzip_inflates_to_the_body() {
         for asset in all() {
             let mut body = Vec::new();
-            flate2::read::GzDecoder::new(asset.gzip).read_to_end(&mut body).unwrap();
+            flate2::read::GzDecoder::new(asset.gzip)
+                .read_to_end(&mut body)
+                .unwrap();
             assert!(body == asset.body, "{}", asset.path);
             assert!(!body.is_empty(), "{}", asset.path);
         }
@@ -65,7 +67,11 @@ mod tests {
     #[test]
     fn tags_are_quoted_and_differ_with_the_content() {
         for a in all() {
-            assert!(a.etag.len() > 10 && a.etag.starts_with('"') && a.etag.ends_with('"'), "{}", a.etag);
+            assert!(
+                a.etag.len() > 10 && a.etag.starts_with('"') && a.etag.ends_with('"'),
+                "{}",
+                a.etag
+            );
             for b in all() {
                 assert_eq!(a.etag == b.etag, a.body == b.body, "{} {}", a.path, b.path);
             }
@@ -75,7 +81,10 @@ mod tests {
     #[test]
     fn everything_the_page_names_is_there_under_an_immutable_name() {
         let page = std::str::from_utf8(index().body).unwrap();
-        let names: Vec<&str> = page.split('"').filter(|part| part.starts_with("/_lunette/")).collect();
+        let names: Vec<&str> = page
+            .split('"')
+            .filter(|part| part.starts_with("/_lunette/"))
+            .collect();
         assert_eq!(names.len(), 2, "one script and one style sheet: {names:?}");
         for name in names {
             let asset = asset(name).unwrap_or_else(|| panic!("no asset {name}"));
@@ -90,7 +99,9 @@ mod tests {
     fn the_page_obeys_the_strict_content_security_policy() {
         for page in [index(), dev_index()] {
             let text = std::str::from_utf8(page.body).unwrap();
-            for banned in ["style=", "<style", "onload=", "onclick=", "http://", "https://"] {
+            for banned in [
+                "style=", "<style", "onload=", "onclick=", "http://", "https://",
+            ] {
                 let text = text.replace("http://www.w3.org/2000/svg", "");
                 assert!(!text.contains(banned), "{} contains {banned}", page.path);
             }
@@ -122,7 +133,10 @@ mod tests {
     fn lists_are_sorted_and_relative() {
         for list in [DEMO_SITE, LUA_LIBRARY] {
             assert!(list.windows(2).all(|pair| pair[0].0 < pair[1].0));
-            assert!(list.iter().all(|(path, _)| !path.starts_with('/') && !path.contains("..")));
+            assert!(
+                list.iter()
+                    .all(|(path, _)| !path.starts_with('/') && !path.contains(".."))
+            );
         }
     }
 }

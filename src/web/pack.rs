@@ -19,8 +19,10 @@ pub struct Module {
 /// One script of all modules that `entry` reaches, wrapped so that none of its
 /// names is visible outside. `Err` says which module breaks which rule.
 pub fn join(modules: &[Module], entry: &str) -> Result<String, String> {
-    let parsed: BTreeMap<&str, Parsed> =
-        modules.iter().map(|m| Ok((m.name.as_str(), parse(m)?))).collect::<Result<_, String>>()?;
+    let parsed: BTreeMap<&str, Parsed> = modules
+        .iter()
+        .map(|m| Ok((m.name.as_str(), parse(m)?)))
+        .collect::<Result<_, String>>()?;
     check(&parsed)?;
     let mut order = Vec::new();
     visit(entry, &parsed, &mut Vec::new(), &mut order)?;
@@ -38,11 +40,17 @@ pub fn join(modules: &[Module], entry: &str) -> Result<String, String> {
 pub fn lazy<'a>(modules: &'a [Module]) -> Result<Vec<&'a Module>, String> {
     // Comments speak of modules in the same words, for types.
     let code: Vec<String> = modules.iter().map(|m| minify_js(&m.text)).collect();
-    let used = |name: &str| code.iter().any(|text| text.contains(&format!("import('./{name}')")));
+    let used = |name: &str| {
+        code.iter()
+            .any(|text| text.contains(&format!("import('./{name}')")))
+    };
     let found: Vec<&Module> = modules.iter().filter(|m| used(&m.name)).collect();
     for module in &found {
         if !parse(module)?.imports.is_empty() {
-            return Err(format!("{}: a module that is loaded when first used imports nothing", module.name));
+            return Err(format!(
+                "{}: a module that is loaded when first used imports nothing",
+                module.name
+            ));
         }
     }
     Ok(found)
@@ -60,7 +68,12 @@ struct Parsed {
 
 fn parse(module: &Module) -> Result<Parsed, String> {
     let fail = |what: &str| format!("{}: {what}", module.name);
-    let mut parsed = Parsed { body: String::new(), imports: Vec::new(), exports: Vec::new(), names: Vec::new() };
+    let mut parsed = Parsed {
+        body: String::new(),
+        imports: Vec::new(),
+        exports: Vec::new(),
+        names: Vec::new(),
+    };
     let mut lines = module.text.lines();
     while let Some(line) = lines.next() {
         if line.starts_with("import ") {
@@ -89,14 +102,26 @@ fn parse(module: &Module) -> Result<Parsed, String> {
 
 /// `import { a, b } from './module.js';`
 fn parse_import(statement: &str, imports: &mut Vec<(String, String)>) -> Result<(), String> {
-    let parts = statement.split_once('{').and_then(|(_, rest)| rest.split_once('}'));
+    let parts = statement
+        .split_once('{')
+        .and_then(|(_, rest)| rest.split_once('}'));
     let Some((names, from)) = parts else {
-        return Err(format!("write imports as {{ names }} from a module: {statement}"));
+        return Err(format!(
+            "write imports as {{ names }} from a module: {statement}"
+        ));
     };
-    let Some(module) = from.split('\'').nth(1).and_then(|path| path.strip_prefix("./")) else {
+    let Some(module) = from
+        .split('\'')
+        .nth(1)
+        .and_then(|path| path.strip_prefix("./"))
+    else {
         return Err(format!("import from './name.js': {statement}"));
     };
-    for name in names.split(',').map(str::trim).filter(|name| !name.is_empty()) {
+    for name in names
+        .split(',')
+        .map(str::trim)
+        .filter(|name| !name.is_empty())
+    {
         if name.contains(' ') {
             return Err(format!("imports keep their names: {name}"));
         }
@@ -107,7 +132,9 @@ fn parse_import(statement: &str, imports: &mut Vec<(String, String)>) -> Result<
 
 /// The name that a line at top level declares.
 fn declared(line: &str) -> Option<&str> {
-    let rest = ["async function ", "function ", "class ", "const ", "let "].iter().find_map(|k| line.strip_prefix(k))?;
+    let rest = ["async function ", "function ", "class ", "const ", "let "]
+        .iter()
+        .find_map(|k| line.strip_prefix(k))?;
     let end = rest.find(|c: char| !is_name(c)).unwrap_or(rest.len());
     Some(&rest[..end])
 }
@@ -117,11 +144,15 @@ fn check(parsed: &BTreeMap<&str, Parsed>) -> Result<(), String> {
     for (module, one) in parsed {
         for name in &one.names {
             if let Some(other) = owner.insert(name, module) {
-                return Err(format!("{module} and {other} both declare {name}: they share one scope"));
+                return Err(format!(
+                    "{module} and {other} both declare {name}: they share one scope"
+                ));
             }
         }
         for (from, name) in &one.imports {
-            let known = parsed.get(from.as_str()).is_some_and(|m| m.exports.contains(name));
+            let known = parsed
+                .get(from.as_str())
+                .is_some_and(|m| m.exports.contains(name));
             if !known {
                 return Err(format!("{module}: {from} does not export {name}"));
             }
@@ -132,11 +163,18 @@ fn check(parsed: &BTreeMap<&str, Parsed>) -> Result<(), String> {
 
 /// Depth first: what is imported comes before what imports it. A cycle is cut
 /// where it closes; its members may use each other only once all have run.
-fn visit(name: &str, parsed: &BTreeMap<&str, Parsed>, open: &mut Vec<String>, order: &mut Vec<String>) -> Result<(), String> {
+fn visit(
+    name: &str,
+    parsed: &BTreeMap<&str, Parsed>,
+    open: &mut Vec<String>,
+    order: &mut Vec<String>,
+) -> Result<(), String> {
     if open.iter().chain(order.iter()).any(|known| known == name) {
         return Ok(());
     }
-    let module = parsed.get(name).ok_or_else(|| format!("no module {name}"))?;
+    let module = parsed
+        .get(name)
+        .ok_or_else(|| format!("no module {name}"))?;
     open.push(name.to_owned());
     for (from, _) in &module.imports {
         visit(from, parsed, open, order)?;
@@ -153,7 +191,13 @@ fn is_name(c: char) -> bool {
 /// JavaScript without comments and needless white space. Line ends stay where
 /// they might end a statement.
 pub fn minify_js(source: &str) -> String {
-    let mut scan = Scan { text: source.as_bytes(), at: 0, out: Vec::with_capacity(source.len()), templates: Vec::new(), depth: 0 };
+    let mut scan = Scan {
+        text: source.as_bytes(),
+        at: 0,
+        out: Vec::with_capacity(source.len()),
+        templates: Vec::new(),
+        depth: 0,
+    };
     scan.run();
     String::from_utf8(scan.out).expect("cut only at ASCII")
 }
@@ -202,7 +246,11 @@ impl Scan<'_> {
             let step = if rest.starts_with(b"//") {
                 rest.iter().position(|&c| c == b'\n').unwrap_or(rest.len())
             } else if rest.starts_with(b"/*") {
-                let end = rest.windows(2).skip(2).position(|w| w == b"*/").map_or(rest.len(), |p| p + 4);
+                let end = rest
+                    .windows(2)
+                    .skip(2)
+                    .position(|w| w == b"*/")
+                    .map_or(rest.len(), |p| p + 4);
                 line_end |= rest[..end].contains(&b'\n');
                 end
             } else if rest.first().is_some_and(u8::is_ascii_whitespace) {
@@ -213,7 +261,9 @@ impl Scan<'_> {
             };
             self.at += step;
         }
-        let (Some(&before), Some(&after)) = (self.out.last(), self.text.get(self.at)) else { return };
+        let (Some(&before), Some(&after)) = (self.out.last(), self.text.get(self.at)) else {
+            return;
+        };
         if line_end {
             let joins = b"{([,;=&|?:<*%^!~\n".contains(&before) || b"})],;.?:".contains(&after);
             if !joins {
@@ -231,13 +281,34 @@ impl Scan<'_> {
 
     /// After a value a slash divides; anywhere else it begins an expression.
     fn regex_may_start(&self) -> bool {
-        let end = self.out.iter().rposition(|c| !c.is_ascii_whitespace()).map_or(0, |p| p + 1);
-        let Some(&last) = self.out[..end].last() else { return true };
+        let end = self
+            .out
+            .iter()
+            .rposition(|c| !c.is_ascii_whitespace())
+            .map_or(0, |p| p + 1);
+        let Some(&last) = self.out[..end].last() else {
+            return true;
+        };
         if !is_name(last as char) {
             return !b")]}'\"`".contains(&last);
         }
-        let start = self.out[..end].iter().rposition(|&c| !is_name(c as char)).map_or(0, |p| p + 1);
-        matches!(&self.out[start..end], b"return" | b"typeof" | b"case" | b"in" | b"of" | b"void" | b"else" | b"await" | b"yield" | b"throw")
+        let start = self.out[..end]
+            .iter()
+            .rposition(|&c| !is_name(c as char))
+            .map_or(0, |p| p + 1);
+        matches!(
+            &self.out[start..end],
+            b"return"
+                | b"typeof"
+                | b"case"
+                | b"in"
+                | b"of"
+                | b"void"
+                | b"else"
+                | b"await"
+                | b"yield"
+                | b"throw"
+        )
     }
 
     fn regex(&mut self) {
@@ -307,7 +378,9 @@ pub fn minify_css(source: &str) -> String {
         } else if c.is_whitespace() {
             rest = rest.trim_start();
             let after = rest.chars().next().unwrap_or('}');
-            let tight = out.is_empty() || out.ends_with(['{', '}', ';', ',', ':', ' ']) || matches!(after, '{' | '}' | ';' | ',');
+            let tight = out.is_empty()
+                || out.ends_with(['{', '}', ';', ',', ':', ' '])
+                || matches!(after, '{' | '}' | ';' | ',');
             if !tight {
                 out.push(' ');
             }
@@ -329,40 +402,69 @@ mod tests {
     #[test]
     fn comments_go_and_what_only_looks_like_one_stays() {
         let source = "const a = 'http://x'; // gone\nconst b = /[/*]'/g.test(`//${ a /* gone */ + `}` }`);\n";
-        assert_eq!(minify_js(source), "const a='http://x';const b=/[/*]'/g.test(`//${a+`}`}`);");
+        assert_eq!(
+            minify_js(source),
+            "const a='http://x';const b=/[/*]'/g.test(`//${a+`}`}`);"
+        );
     }
 
     #[test]
     fn line_ends_that_may_end_a_statement_stay() {
-        assert_eq!(minify_js("let a = 1\nlet b = a\n++a\nreturn\n(b)"), "let a=1\nlet b=a\n++a\nreturn\n(b)");
+        assert_eq!(
+            minify_js("let a = 1\nlet b = a\n++a\nreturn\n(b)"),
+            "let a=1\nlet b=a\n++a\nreturn\n(b)"
+        );
         assert_eq!(minify_js("f(\n  a,\n  b,\n)\n  .then()"), "f(a,b,).then()");
     }
 
     #[test]
     fn words_and_signs_stay_apart() {
-        assert_eq!(minify_js("typeof x in y; a + +b; a - -b; 4 / 2; a = b / c / d"), "typeof x in y;a+ +b;a- -b;4/2;a=b/c/d");
+        assert_eq!(
+            minify_js("typeof x in y; a + +b; a - -b; 4 / 2; a = b / c / d"),
+            "typeof x in y;a+ +b;a- -b;4/2;a=b/c/d"
+        );
     }
 
     fn module(name: &str, text: &str) -> Module {
-        Module { name: name.into(), text: text.into() }
+        Module {
+            name: name.into(),
+            text: text.into(),
+        }
     }
 
     #[test]
     fn modules_are_joined_after_what_they_import() {
         let main = module("main.js", "import { one } from './one.js';\nstart(one);\n");
         let one = module("one.js", "export const one = 1;\n");
-        assert_eq!(join(&[main, one], "main.js").unwrap(), "(()=>{'use strict';\nconst one=1;\nstart(one);\n})();\n");
+        assert_eq!(
+            join(&[main, one], "main.js").unwrap(),
+            "(()=>{'use strict';\nconst one=1;\nstart(one);\n})();\n"
+        );
     }
 
     #[test]
     fn names_that_would_clash_or_are_missing_are_refused() {
         let a = || module("a.js", "import { x } from './b.js';\nconst y = x;\n");
-        assert!(join(&[a(), module("b.js", "export const x = 1;\nlet y;\n")], "a.js").unwrap_err().contains("both declare y"));
-        assert!(join(&[a(), module("b.js", "const x = 1;\n")], "a.js").unwrap_err().contains("does not export x"));
+        assert!(
+            join(
+                &[a(), module("b.js", "export const x = 1;\nlet y;\n")],
+                "a.js"
+            )
+            .unwrap_err()
+            .contains("both declare y")
+        );
+        assert!(
+            join(&[a(), module("b.js", "const x = 1;\n")], "a.js")
+                .unwrap_err()
+                .contains("does not export x")
+        );
     }
 
     #[test]
     fn css_loses_comments_only() {
-        assert_eq!(minify_css("/* a */ a > b , c { color : red ; content: ' /* x */ ' }"), "a > b,c{color :red;content:' /* x */ '}");
+        assert_eq!(
+            minify_css("/* a */ a > b , c { color : red ; content: ' /* x */ ' }"),
+            "a > b,c{color :red;content:' /* x */ '}"
+        );
     }
 }

@@ -147,11 +147,12 @@ fn the_limit_is_exact_and_shrinking_never_fails() {
 }
 
 #[test]
-fn a_chosen_allocation_fails_once() {
+fn a_chosen_allocation_fails_and_so_does_trying_again() {
     let driver = Driver::new();
     // SAFETY: as above.
     unsafe { driver.arena.heap().as_mut().fail_at(2) };
     assert!(!driver.call(ptr::null_mut(), 5, 10).is_null());
+    assert!(driver.call(ptr::null_mut(), 5, 10).is_null());
     assert!(driver.call(ptr::null_mut(), 5, 10).is_null());
     assert!(!driver.call(ptr::null_mut(), 5, 10).is_null());
 }

@@ -140,7 +140,29 @@ static inline unsigned int lunette_text_slot (const void *p) {
 #undef lua_getlocaledecpoint
 #define lua_getlocaledecpoint()		'.'
 
+/* Integers without snprintf, which takes ten times as long. */
+static inline int lunette_integer2str (char *buff, long long n) {
+  char digits[24];
+  unsigned long long u = (n < 0) ? 0ull - (unsigned long long)n : (unsigned long long)n;
+  int count = 0, len = 0;
+  do {
+    digits[count++] = (char)('0' + u % 10);
+    u /= 10;
+  } while (u != 0);
+  if (n < 0)
+    buff[len++] = '-';
+  while (count > 0)
+    buff[len++] = digits[--count];
+  buff[len] = '\0';
+  return len;
+}
+
+#undef lua_integer2str
+#define lua_integer2str(s,sz,n)	((void)(sz), lunette_integer2str(s, n))
+
 static inline int lunette_number2str (char *buff, size_t size, double n) {
+  if (n > -1e14 && n < 1e14 && n != 0 && (double)(long long)n == n)
+    return lunette_integer2str(buff, (long long)n);  /* as "%.14g" writes it */
   if (n != n) {  /* the sign of a NaN is the processor's whim */
     memcpy(buff, "nan", 4);
     return 3;
@@ -156,9 +178,12 @@ static inline int lunette_number2str (char *buff, size_t size, double n) {
   (__builtin_strcmp(set, "-0123456789") == 0 ? (size_t)0 : (strspn)(s, set))
 
 #undef MEMERRMSG
-#define MEMERRMSG  \
-  "memory limit: this session's Lua objects need more memory than it may have; " \
-  "keep less, or raise the Lua memory limit"
+#define MEMERRMSG	"not enough memory: this session used up its Lua memory"
+
+/* lauxlib.c has a literal of its own for this. */
+#undef lua_pushliteral
+#define lua_pushliteral(L,s)  \
+  lua_pushstring(L, __builtin_strcmp("" s, "not enough memory") == 0 ? MEMERRMSG : "" s)
 
 /* }================================================================== */
 

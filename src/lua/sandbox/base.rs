@@ -10,7 +10,7 @@ use std::ptr;
 /// Where a reader function's pieces stay while Lua parses them.
 const PIECE: c_int = 5;
 
-pub unsafe extern "C-unwind" fn setmetatable(state: *mut lua_State) -> c_int {
+pub(crate) unsafe extern "C-unwind" fn setmetatable(state: *mut lua_State) -> c_int {
     // SAFETY: a C function of Lua; as luaB_setmetatable.
     unsafe {
         let kind = ffi::lua_type(state, 2);
@@ -44,7 +44,7 @@ unsafe fn refuse_field(state: *mut lua_State, name: *const c_char) {
     }
 }
 
-pub unsafe extern "C-unwind" fn tonumber(state: *mut lua_State) -> c_int {
+pub(crate) unsafe extern "C-unwind" fn tonumber(state: *mut lua_State) -> c_int {
     // SAFETY: a C function of Lua, and the original is one.
     unsafe {
         if ffi::lua_type(state, 2) == ffi::LUA_TNUMBER
@@ -56,8 +56,18 @@ pub unsafe extern "C-unwind" fn tonumber(state: *mut lua_State) -> c_int {
     }
 }
 
+/// There is one thread for all sessions.
+pub(crate) unsafe extern "C-unwind" fn os_execute(state: *mut lua_State) -> c_int {
+    let text = c"os.execute would block everyone: use session:spawn";
+    // SAFETY: a C function of Lua that holds nothing to drop. Without a position: the text is enough.
+    unsafe {
+        ffi::lua_pushstring(state, text.as_ptr());
+        ffi::lua_error(state)
+    }
+}
+
 /// Only "count" does something: collection runs by itself, alike in every process.
-pub unsafe extern "C-unwind" fn collectgarbage(state: *mut lua_State) -> c_int {
+pub(crate) unsafe extern "C-unwind" fn collectgarbage(state: *mut lua_State) -> c_int {
     let options = [
         c"collect",
         c"stop",
@@ -89,7 +99,7 @@ pub unsafe extern "C-unwind" fn collectgarbage(state: *mut lua_State) -> c_int {
 }
 
 /// `load` and `loadstring`: text only.
-pub unsafe extern "C-unwind" fn load(state: *mut lua_State) -> c_int {
+pub(crate) unsafe extern "C-unwind" fn load(state: *mut lua_State) -> c_int {
     // SAFETY: a C function of Lua; as luaB_load.
     unsafe {
         let mut length = 0;
@@ -187,7 +197,7 @@ unsafe fn environment_of_top(state: *mut lua_State) -> c_int {
 }
 
 /// As in Lua 5.1, for functions that use globals: their `_ENV` becomes the table.
-pub unsafe extern "C-unwind" fn setfenv(state: *mut lua_State) -> c_int {
+pub(crate) unsafe extern "C-unwind" fn setfenv(state: *mut lua_State) -> c_int {
     // SAFETY: a C function of Lua.
     unsafe {
         ffi::luaL_checktype(state, 2, ffi::LUA_TTABLE);
@@ -210,7 +220,7 @@ pub unsafe extern "C-unwind" fn setfenv(state: *mut lua_State) -> c_int {
     }
 }
 
-pub unsafe extern "C-unwind" fn getfenv(state: *mut lua_State) -> c_int {
+pub(crate) unsafe extern "C-unwind" fn getfenv(state: *mut lua_State) -> c_int {
     // SAFETY: a C function of Lua.
     unsafe {
         if ffi::lua_type(state, 1) == ffi::LUA_TNUMBER && ffi::lua_tointeger(state, 1) == 0 {

@@ -206,13 +206,13 @@ fn format_date(format: &[u8], at: &Civil, seconds: i64) -> Result<String, u8> {
         .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()))
 }
 
-pub unsafe extern "C-unwind" fn os_clock(state: *mut lua_State) -> c_int {
+pub(crate) unsafe extern "C-unwind" fn os_clock(state: *mut lua_State) -> c_int {
     // SAFETY: a C function of Lua.
     unsafe { ffi::lua_pushnumber(state, turn().now_ms as f64 / 1000.0) };
     1
 }
 
-pub unsafe extern "C-unwind" fn os_difftime(state: *mut lua_State) -> c_int {
+pub(crate) unsafe extern "C-unwind" fn os_difftime(state: *mut lua_State) -> c_int {
     // SAFETY: a C function of Lua.
     unsafe {
         let (later, earlier) = (
@@ -259,7 +259,7 @@ unsafe fn field(state: *mut lua_State, name: &'static CStr, default: Option<i64>
 }
 
 /// Without an argument the turn's time; with a table its moment, the table put in order.
-pub unsafe extern "C-unwind" fn os_time(state: *mut lua_State) -> c_int {
+pub(crate) unsafe extern "C-unwind" fn os_time(state: *mut lua_State) -> c_int {
     // SAFETY: a C function of Lua that holds nothing to drop.
     unsafe {
         if ffi::lua_isnoneornil(state, 1) != 0 {
@@ -315,7 +315,7 @@ unsafe fn set_fields(state: *mut lua_State, at: &Civil) {
     }
 }
 
-pub unsafe extern "C-unwind" fn os_date(state: *mut lua_State) -> c_int {
+pub(crate) unsafe extern "C-unwind" fn os_date(state: *mut lua_State) -> c_int {
     // SAFETY: a C function of Lua; what needs dropping is gone before an error may jump out.
     unsafe {
         let mut length = 0;

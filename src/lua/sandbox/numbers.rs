@@ -53,7 +53,7 @@ unsafe fn integer(state: *mut lua_State, index: c_int) -> i64 {
     }
 }
 
-pub unsafe extern "C-unwind" fn random(state: *mut lua_State) -> c_int {
+pub(crate) unsafe extern "C-unwind" fn random(state: *mut lua_State) -> c_int {
     // SAFETY: a C function of Lua that holds nothing to drop.
     unsafe {
         let (low, high, last) = match ffi::lua_gettop(state) {
@@ -80,7 +80,7 @@ pub unsafe extern "C-unwind" fn random(state: *mut lua_State) -> c_int {
 }
 
 /// Begins another stream: the one of the given numbers, or the next of the state's own.
-pub unsafe extern "C-unwind" fn randomseed(state: *mut lua_State) -> c_int {
+pub(crate) unsafe extern "C-unwind" fn randomseed(state: *mut lua_State) -> c_int {
     // SAFETY: a C function of Lua that holds nothing to drop.
     unsafe {
         let mut seed = match ffi::lua_gettop(state) {

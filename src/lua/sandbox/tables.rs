@@ -26,7 +26,7 @@ fn span(first: i64, last: i64) -> u64 {
     }
 }
 
-pub unsafe extern "C-unwind" fn concat(state: *mut lua_State) -> c_int {
+pub(crate) unsafe extern "C-unwind" fn concat(state: *mut lua_State) -> c_int {
     // SAFETY: a C function of Lua, and the original is one.
     unsafe {
         charge(state, raw_length(state, 1));
@@ -34,7 +34,7 @@ pub unsafe extern "C-unwind" fn concat(state: *mut lua_State) -> c_int {
     }
 }
 
-pub unsafe extern "C-unwind" fn insert(state: *mut lua_State) -> c_int {
+pub(crate) unsafe extern "C-unwind" fn insert(state: *mut lua_State) -> c_int {
     // SAFETY: as above.
     unsafe {
         if ffi::lua_gettop(state) == 3 {
@@ -44,7 +44,7 @@ pub unsafe extern "C-unwind" fn insert(state: *mut lua_State) -> c_int {
     }
 }
 
-pub unsafe extern "C-unwind" fn remove(state: *mut lua_State) -> c_int {
+pub(crate) unsafe extern "C-unwind" fn remove(state: *mut lua_State) -> c_int {
     // SAFETY: as above.
     unsafe {
         if ffi::lua_gettop(state) >= 2 {
@@ -66,7 +66,7 @@ unsafe fn shifted(state: *mut lua_State) -> u64 {
     }
 }
 
-pub unsafe extern "C-unwind" fn move_(state: *mut lua_State) -> c_int {
+pub(crate) unsafe extern "C-unwind" fn move_(state: *mut lua_State) -> c_int {
     // SAFETY: as above. Lua goes through the whole span, whether there is something in it or not.
     unsafe {
         charge(
@@ -77,7 +77,7 @@ pub unsafe extern "C-unwind" fn move_(state: *mut lua_State) -> c_int {
     }
 }
 
-pub unsafe extern "C-unwind" fn unpack(state: *mut lua_State) -> c_int {
+pub(crate) unsafe extern "C-unwind" fn unpack(state: *mut lua_State) -> c_int {
     // SAFETY: as above.
     unsafe {
         let first = if ffi::lua_isnoneornil(state, 2) != 0 {
@@ -97,7 +97,7 @@ pub unsafe extern "C-unwind" fn unpack(state: *mut lua_State) -> c_int {
 }
 
 /// Charges n log n comparisons, each by the mean length of the strings when Lua compares them itself.
-pub unsafe extern "C-unwind" fn sort(state: *mut lua_State) -> c_int {
+pub(crate) unsafe extern "C-unwind" fn sort(state: *mut lua_State) -> c_int {
     // SAFETY: as above; reading raw array items raises no error.
     unsafe {
         let count = raw_length(state, 1);
@@ -123,7 +123,7 @@ pub unsafe extern "C-unwind" fn sort(state: *mut lua_State) -> c_int {
 }
 
 /// Lua 5.1's `table.getn`.
-pub unsafe extern "C-unwind" fn getn(state: *mut lua_State) -> c_int {
+pub(crate) unsafe extern "C-unwind" fn getn(state: *mut lua_State) -> c_int {
     // SAFETY: a C function of Lua.
     unsafe {
         ffi::luaL_checktype(state, 1, ffi::LUA_TTABLE);
@@ -133,7 +133,7 @@ pub unsafe extern "C-unwind" fn getn(state: *mut lua_State) -> c_int {
 }
 
 /// Lua 5.1's `table.maxn`: the largest positive number among the keys.
-pub unsafe extern "C-unwind" fn maxn(state: *mut lua_State) -> c_int {
+pub(crate) unsafe extern "C-unwind" fn maxn(state: *mut lua_State) -> c_int {
     // SAFETY: a C function of Lua.
     unsafe {
         ffi::luaL_checktype(state, 1, ffi::LUA_TTABLE);

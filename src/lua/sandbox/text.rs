@@ -3,7 +3,7 @@
 //! The pattern matcher counts its own steps (`l_unlikely` in the header); what one step costs is set
 //! here for each call, since a step may go through a whole character set or balance a whole string.
 
-use crate::lua::budget::charge;
+use crate::lua::budget::{STEP_GAS, charge};
 use crate::lua::determinism::heap_of;
 use crate::lua::sandbox::originals;
 use mlua::ffi::{self, lua_CFunction, lua_State};
@@ -35,7 +35,7 @@ unsafe fn length(state: *mut lua_State, index: c_int) -> u64 {
 fn step_cost(subject: &[u8], pattern: &[u8]) -> i64 {
     let balances = pattern.windows(2).any(|pair| pair == b"%b");
     let scan = if balances { subject.len() / 64 } else { 0 };
-    (1 + pattern.len() / 32 + scan) as i64
+    STEP_GAS + (pattern.len() / 32 + scan) as i64
 }
 
 /// Runs an original with the matcher's step at `cost`.
@@ -79,7 +79,7 @@ fn start(position: i64, length: usize) -> Option<usize> {
 }
 
 /// A plain search is done here, in linear time.
-pub unsafe extern "C-unwind" fn find(state: *mut lua_State) -> c_int {
+pub(crate) unsafe extern "C-unwind" fn find(state: *mut lua_State) -> c_int {
     // SAFETY: a C function of Lua that holds nothing to drop.
     unsafe {
         let (subject, pattern) = (bytes(state, 1), bytes(state, 2));
@@ -118,22 +118,22 @@ fn position(text: &[u8], needle: &[u8]) -> Option<usize> {
     }
 }
 
-pub unsafe extern "C-unwind" fn match_(state: *mut lua_State) -> c_int {
+pub(crate) unsafe extern "C-unwind" fn match_(state: *mut lua_State) -> c_int {
     // SAFETY: a C function of Lua.
     unsafe { matching(state, originals().match_) }
 }
 
-pub unsafe extern "C-unwind" fn gsub(state: *mut lua_State) -> c_int {
+pub(crate) unsafe extern "C-unwind" fn gsub(state: *mut lua_State) -> c_int {
     // SAFETY: a C function of Lua.
     unsafe { matching(state, originals().gsub) }
 }
 
-pub unsafe extern "C-unwind" fn gmatch(state: *mut lua_State) -> c_int {
+pub(crate) unsafe extern "C-unwind" fn gmatch(state: *mut lua_State) -> c_int {
     // SAFETY: a C function of Lua; the original leaves its iterator on top.
     unsafe {
         let cost = step_cost(bytes(state, 1), bytes(state, 2));
         (originals().gmatch)(state);
-        if cost > 1 {
+        if cost > STEP_GAS {
             ffi::lua_pushinteger(state, cost);
             ffi::lua_pushcclosure(state, costly_iterator, 2);
         }
@@ -141,7 +141,7 @@ pub unsafe extern "C-unwind" fn gmatch(state: *mut lua_State) -> c_int {
     }
 }
 
-/// The iterator of a `gmatch` whose steps cost more than one; upvalues: Lua's own, the cost.
+/// The iterator of a `gmatch` whose steps cost more than usual; upvalues: Lua's own, the cost.
 unsafe extern "C-unwind" fn costly_iterator(state: *mut lua_State) -> c_int {
     unsafe extern "C-unwind" fn iterate(state: *mut lua_State) -> c_int {
         // SAFETY: runs on the closure's own frame.
@@ -162,7 +162,7 @@ unsafe extern "C-unwind" fn costly_iterator(state: *mut lua_State) -> c_int {
     }
 }
 
-pub unsafe extern "C-unwind" fn rep(state: *mut lua_State) -> c_int {
+pub(crate) unsafe extern "C-unwind" fn rep(state: *mut lua_State) -> c_int {
     // SAFETY: a C function of Lua.
     unsafe {
         let unit = bytes(state, 1).len() as u64 + length(state, 3);
@@ -172,7 +172,9 @@ pub unsafe extern "C-unwind" fn rep(state: *mut lua_State) -> c_int {
             ffi::lua_pushstring(state, c"".as_ptr());
             return 1;
         }
-        if count.checked_mul(unit).is_some_and(|total| total < 1 << 32) {
+        // More is refused for lack of memory, before anything is copied.
+        let limit = heap_of(state).map_or(0, |heap| (*heap.as_ptr()).limit() as u64);
+        if count.checked_mul(unit).is_some_and(|total| total <= limit) {
             charge(state, count / 4);
         }
         (originals().rep)(state)
@@ -180,7 +182,7 @@ pub unsafe extern "C-unwind" fn rep(state: *mut lua_State) -> c_int {
 }
 
 /// `%d` and its kin cut fractions off, as in Lua 5.1; `%p` is refused: addresses are no one's business.
-pub unsafe extern "C-unwind" fn format(state: *mut lua_State) -> c_int {
+pub(crate) unsafe extern "C-unwind" fn format(state: *mut lua_State) -> c_int {
     // SAFETY: a C function of Lua that holds nothing to drop.
     unsafe {
         let text = bytes(state, 1);
@@ -232,7 +234,7 @@ unsafe fn truncate(state: *mut lua_State, index: c_int) {
     }
 }
 
-pub unsafe extern "C-unwind" fn byte(state: *mut lua_State) -> c_int {
+pub(crate) unsafe extern "C-unwind" fn byte(state: *mut lua_State) -> c_int {
     // SAFETY: a C function of Lua, and the original is one.
     unsafe {
         if ffi::lua_isnoneornil(state, 3) == 0 {
@@ -244,7 +246,7 @@ pub unsafe extern "C-unwind" fn byte(state: *mut lua_State) -> c_int {
 
 macro_rules! charged {
     ($($name:ident $original:ident $argument:literal $divisor:literal;)*) => { $(
-        pub unsafe extern "C-unwind" fn $name(state: *mut lua_State) -> c_int {
+        pub(crate) unsafe extern "C-unwind" fn $name(state: *mut lua_State) -> c_int {
             // SAFETY: a C function of Lua, and the original is one.
             unsafe {
                 charge(state, length(state, $argument) / $divisor);

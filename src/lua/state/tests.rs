@@ -1,0 +1,144 @@
+use super::*;
+
+fn state() -> State {
+    State::new(7, StateLimits::default()).unwrap()
+}
+
+fn eval(state: &State, script: &str) -> String {
+    state
+        .lua()
+        .load(script)
+        .set_name("=test")
+        .eval::<String>()
+        .unwrap()
+}
+
+#[test]
+fn memory_is_counted_exactly_as_lua_counts() {
+    let state = state();
+    let counted = state
+        .lua()
+        .load("return collectgarbage('count') * 1024")
+        .eval::<f64>()
+        .unwrap();
+    assert!(
+        (counted - state.memory_used() as f64).abs() < 2000.0,
+        "{counted}"
+    );
+}
+
+#[test]
+fn a_state_behaves() {
+    let state = state();
+    assert_eq!(
+        eval(&state, "return string.format('%5.2f|%d|%s', 1/3, 3.7, 'x')"),
+        " 0.33|3|x"
+    );
+    assert_eq!(
+        eval(&state, "return ('abc'):upper() .. 3.0 .. 10 // 3 .. 2^53"),
+        "ABC339.007199254741e+15"
+    );
+    assert_eq!(
+        eval(
+            &state,
+            "return table.concat({1, 2, 3}, ',') .. math.floor(3.7)"
+        ),
+        "1,2,33"
+    );
+}
+
+#[test]
+fn the_build_has_its_hooks() {
+    crate::lua::determinism::self_check().unwrap();
+}
+
+/// Kilobytes of a line of /proc/self/smaps_rollup.
+#[cfg(target_os = "linux")]
+fn kilobytes(line: &str) -> usize {
+    let text = std::fs::read_to_string("/proc/self/smaps_rollup").unwrap();
+    let line = text.lines().find(|text| text.starts_with(line)).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse().unwrap()
+}
+
+/// In a process of its own, since other tests use memory too.
+#[test]
+#[cfg(target_os = "linux")]
+fn states_are_small_and_free_all_they_had() {
+    const CHILD: &str = "LUNETTE_MEMORY_CHILD";
+    if std::env::var_os(CHILD).is_none() {
+        let name = "lua::state::tests::states_are_small_and_free_all_they_had";
+        let limited = format!("ulimit -v 1500000; exec \"$0\" --exact {name}");
+        let output = std::process::Command::new("sh")
+            .args(["-c", &limited])
+            .arg(std::env::current_exe().unwrap())
+            .env(CHILD, "1")
+            .output()
+            .unwrap();
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success(), "{text}");
+        return;
+    }
+    for _ in 0..200 {
+        state();
+    }
+    let before = kilobytes("Rss:");
+    for _ in 0..10_000 {
+        state();
+    }
+    let after = kilobytes("Rss:");
+    assert!(
+        after <= before + 200,
+        "10,000 states left {} kB",
+        after - before
+    );
+    let many: Vec<State> = (0..500).map(|_| state()).collect();
+    let each = (kilobytes("Rss:") - after) as f64 / 500.0;
+    assert!(each < 20.0, "{each} kB a state");
+    drop(many);
+    assert!(kilobytes("Rss:") <= after + 1000);
+}
+
+#[test]
+fn impossible_limits_are_told() {
+    let tiny = StateLimits {
+        memory: 5000,
+        gas: 1,
+    };
+    assert!(matches!(
+        State::new(1, tiny),
+        Err(StateError::Limit { limit: 5000, .. })
+    ));
+    let huge = StateLimits {
+        memory: 1 << 40,
+        gas: 1,
+    };
+    assert!(matches!(State::new(1, huge), Err(StateError::Arena(_))));
+}
+
+#[test]
+fn handles_may_outlive_their_state() {
+    let state = state();
+    let table = state.lua().create_table().unwrap();
+    let function = state.lua().create_function(|_, ()| Ok(1)).unwrap();
+    drop(state);
+    drop((table, function));
+}
+
+#[test]
+fn memory_goes_back_to_the_system() {
+    let state = state();
+    let empty = state.memory_touched();
+    state
+        .lua()
+        .load("t = {} for i = 1, 50000 do t[i] = {i} end")
+        .exec()
+        .unwrap();
+    let full = state.memory_touched();
+    state.lua().load("t = nil").exec().unwrap();
+    state.lua().gc_collect().unwrap();
+    state.lua().gc_collect().unwrap();
+    state.trim();
+    assert!(full > empty + (4 << 20));
+    assert!(state.memory_used() < 20_000, "{}", state.memory_used());
+    assert!(state.memory_peak() > 4 << 20);
+}

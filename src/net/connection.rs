@@ -1,0 +1,404 @@
+//! One connection from its first byte to its last, without its socket.
+//!
+//! The owner of the socket calls [`Connection::receive`] with what arrived, takes
+//! [`Action`]s until there are none, answers requests, and sends what [`Connection::pending`]
+//! shows. Time only comes in through `now`, in milliseconds; [`Connection::deadline`] says when
+//! [`Connection::handle_timeout`] wants to be called next.
+
+use std::io::Read;
+
+use super::http::{Refusal, Request, parse_head};
+use super::limits::{NetLimits, PIPELINE_BACKLOG_BYTES};
+use super::output::OutputQueue;
+use super::response::Response;
+use super::websocket::{Incoming, Text, WebSocketEndpoint, close_code, write_handshake};
+
+/// What the owner shall know or do.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Answer with [`Connection::respond`] or [`Connection::upgrade`] before asking for more.
+    Request(Box<Request>),
+    /// A request could not be accepted; the peer was told.
+    Refused(Refusal),
+    /// A text frame.
+    Text(Text),
+    /// Something that needs no handling but counts against the share of this turn.
+    Alive,
+    /// The WebSocket is over; comes at most once. 1006: it ended without a close.
+    Left { code: u16, reason: &'static str },
+}
+
+enum State {
+    /// Between requests, or inside a head when `input` is not empty.
+    Head,
+    /// The owner has a request to answer.
+    Answering,
+    WebSocket(Box<WebSocketEndpoint>),
+    /// Nothing more is read; what is queued still goes out, then our side is shut, then the peer's
+    /// end is awaited so that it can read all of it.
+    Draining,
+    /// The socket can be closed.
+    Finished,
+}
+
+/// A body that is read as the peer takes it.
+struct Stream {
+    reader: Box<dyn Read>,
+    left: u64,
+}
+
+/// See the module's description.
+pub struct Connection {
+    state: State,
+    /// Bytes of a head that is not complete, and of requests behind it.
+    input: Vec<u8>,
+    /// The WebSocket has its own.
+    output: OutputQueue,
+    stream: Option<Stream>,
+    deadline: u64,
+    /// The first head is timed from the start of the connection, later ones from their first byte.
+    answered_any: bool,
+    /// Whether `input` may hold a complete head: a line break came since it was last looked at.
+    look: bool,
+    peer_finished: bool,
+    shut: bool,
+    unanswered_pings: u8,
+}
+
+/// How much of a streamed body is read at a time.
+const STREAM_BYTES: usize = 64 * 1024;
+
+impl Connection {
+    /// A connection that was accepted now.
+    pub fn new(limits: &NetLimits, now: u64) -> Connection {
+        Connection {
+            state: State::Head,
+            input: Vec::new(),
+            output: OutputQueue::default(),
+            stream: None,
+            deadline: now + limits.head_timeout_ms,
+            answered_any: false,
+            look: false,
+            peer_finished: false,
+            shut: false,
+            unanswered_pings: 0,
+        }
+    }
+
+    /// Takes what arrived.
+    pub fn receive(&mut self, bytes: &[u8], limits: &NetLimits, now: u64) {
+        match &mut self.state {
+            State::Head | State::Answering => {
+                if self.input.is_empty() && self.answered_any {
+                    self.deadline = now + limits.head_timeout_ms;
+                }
+                self.look |=
+                    bytes.contains(&b'\n') || self.input.len() + bytes.len() >= limits.head_bytes;
+                self.input.extend_from_slice(bytes);
+            }
+            State::WebSocket(endpoint) => {
+                self.unanswered_pings = 0;
+                endpoint.feed(bytes);
+            }
+            State::Draining | State::Finished => {}
+        }
+    }
+
+    /// The peer will send nothing more; it may still read.
+    pub fn receive_end(&mut self) {
+        self.peer_finished = true;
+    }
+
+    /// The socket failed.
+    pub fn abort(&mut self) {
+        self.peer_finished = true;
+        self.stream = None;
+        match &mut self.state {
+            // Kept until the owner has seen that it is over.
+            State::WebSocket(endpoint) => endpoint.output().clear(),
+            _ => {
+                self.output.clear();
+                self.state = State::Finished;
+            }
+        }
+    }
+
+    /// Whether more from the socket is welcome: not while what came before waits.
+    pub fn wants_input(&self) -> bool {
+        match &self.state {
+            State::Head => !(self.look || self.peer_finished),
+            State::Answering => false,
+            State::WebSocket(endpoint) => !(endpoint.has_input() || self.peer_finished),
+            State::Draining => !self.peer_finished,
+            State::Finished => false,
+        }
+    }
+
+    /// Whether [`Connection::next`] may have something without more input.
+    pub fn has_work(&self) -> bool {
+        match &self.state {
+            State::Head => (self.look || self.peer_finished) && !self.is_backed_up(),
+            State::WebSocket(endpoint) => endpoint.has_input() || self.peer_finished,
+            State::Answering | State::Draining | State::Finished => false,
+        }
+    }
+
+    /// The next thing for the owner.
+    pub fn next(&mut self, limits: &NetLimits, now: u64) -> Option<Action> {
+        match &mut self.state {
+            State::Head => self.next_request(limits, now),
+            State::WebSocket(endpoint) => match endpoint.read() {
+                Some(Incoming::Text(text)) => Some(Action::Text(text)),
+                Some(Incoming::Alive) => Some(Action::Alive),
+                Some(Incoming::Closed { code, reason }) => {
+                    self.leave_websocket(limits, now);
+                    Some(Action::Left { code, reason })
+                }
+                None if self.peer_finished => {
+                    self.state = State::Finished;
+                    Some(Action::Left {
+                        code: close_code::ABNORMAL,
+                        reason: "ended without a close",
+                    })
+                }
+                None => None,
+            },
+            State::Answering | State::Draining | State::Finished => None,
+        }
+    }
+
+    fn next_request(&mut self, limits: &NetLimits, now: u64) -> Option<Action> {
+        if self.is_backed_up() {
+            return None;
+        }
+        if self.look {
+            match parse_head(&self.input, limits.head_bytes) {
+                Ok(Some((request, len))) => {
+                    self.input.drain(..len);
+                    self.look = !self.input.is_empty();
+                    self.state = State::Answering;
+                    return Some(Action::Request(Box::new(request)));
+                }
+                Ok(None) => self.look = false,
+                Err(refusal) => return Some(self.refuse(refusal, limits, now)),
+            }
+        }
+        if self.peer_finished {
+            self.drain(limits.close_timeout_ms, now);
+        }
+        None
+    }
+
+    fn refuse(&mut self, refusal: Refusal, limits: &NetLimits, now: u64) -> Action {
+        Response::from(refusal).write(None, self.output.tail());
+        self.drain(limits.close_timeout_ms, now);
+        Action::Refused(refusal)
+    }
+
+    /// Answers the request that was handed out, or says why there is no answer at all if there
+    /// was none (`request` is `None`).
+    pub fn respond(
+        &mut self,
+        request: Option<&Request>,
+        response: Response,
+        limits: &NetLimits,
+        now: u64,
+    ) {
+        let written = response.write(request, self.output.tail());
+        self.stream = written.stream.map(|(reader, left)| Stream { reader, left });
+        self.answered_any = true;
+        if written.keep_alive {
+            self.state = State::Head;
+            self.deadline = now + limits.stall_timeout_ms;
+        } else {
+            self.drain(limits.stall_timeout_ms, now);
+        }
+        self.refill();
+    }
+
+    /// Answers a handshake: from now on this is a WebSocket.
+    pub fn upgrade(&mut self, key: &str, subprotocol: Option<&str>, limits: &NetLimits, now: u64) {
+        write_handshake(key, subprotocol, self.output.tail());
+        let output = std::mem::take(&mut self.output);
+        let tail = std::mem::take(&mut self.input);
+        let endpoint = WebSocketEndpoint::new(output, &tail, limits);
+        self.state = State::WebSocket(Box::new(endpoint));
+        self.deadline = now + limits.ping_interval_ms;
+    }
+
+    /// Queues one text frame; `write` appends its text. Returns whether there was room; if not,
+    /// nothing was queued and the owner shall close or send less.
+    #[must_use]
+    pub fn send_text(&mut self, limits: &NetLimits, write: impl FnOnce(&mut Vec<u8>)) -> bool {
+        let State::WebSocket(endpoint) = &mut self.state else {
+            return true;
+        };
+        let before = endpoint.queued().len();
+        endpoint.send_text(write);
+        let after = endpoint.queued().len();
+        if after > limits.output_bytes && before > 0 {
+            let tail = endpoint.output().tail();
+            tail.truncate(tail.len() - (after - before));
+            return false;
+        }
+        true
+    }
+
+    /// Closes a WebSocket from our side.
+    pub fn close(&mut self, code: u16, reason: &str, limits: &NetLimits, now: u64) {
+        if let State::WebSocket(endpoint) = &mut self.state
+            && endpoint.is_open()
+        {
+            endpoint.close(code, reason);
+            self.deadline = now + limits.close_timeout_ms;
+        }
+    }
+
+    /// Ends a connection politely, whatever it is: a WebSocket with this close code, others as
+    /// soon as what is queued is sent.
+    pub fn finish(&mut self, code: u16, reason: &str, limits: &NetLimits, now: u64) {
+        match self.state {
+            State::WebSocket(_) => self.close(code, reason, limits, now),
+            State::Head | State::Answering => self.drain(limits.close_timeout_ms, now),
+            State::Draining | State::Finished => {}
+        }
+    }
+
+    /// What is to be sent now.
+    pub fn pending(&self) -> &[u8] {
+        match &self.state {
+            State::WebSocket(endpoint) => endpoint.queued().pending(),
+            _ => self.output.pending(),
+        }
+    }
+
+    /// The first `n` bytes of [`Connection::pending`] were sent.
+    pub fn sent(&mut self, n: usize, limits: &NetLimits, now: u64) {
+        match &mut self.state {
+            State::WebSocket(endpoint) => {
+                endpoint.output().consume(n);
+                return;
+            }
+            State::Draining if !self.shut => self.deadline = now + limits.stall_timeout_ms,
+            State::Draining => {}
+            State::Head | State::Answering | State::Finished => {
+                self.deadline = now + limits.stall_timeout_ms;
+            }
+        }
+        self.output.consume(n);
+        self.refill();
+        if self.output.is_empty() && matches!(self.state, State::Head) {
+            self.deadline = now + limits.idle_timeout_ms;
+        }
+    }
+
+    /// Reads on in a streamed body. A file that became shorter meanwhile ends the connection:
+    /// the peer sees that bytes are missing.
+    fn refill(&mut self) {
+        let Some(stream) = &mut self.stream else {
+            return;
+        };
+        if !self.output.is_empty() && self.output.len() >= STREAM_BYTES {
+            return;
+        }
+        let portion = stream.left.min(STREAM_BYTES as u64);
+        let got = (&mut stream.reader)
+            .take(portion)
+            .read_to_end(self.output.tail());
+        stream.left -= portion;
+        if !matches!(got, Ok(n) if n as u64 == portion) {
+            self.abort();
+        } else if stream.left == 0 {
+            self.stream = None;
+        }
+    }
+
+    /// Whether our sending side shall be shut now, once.
+    pub fn take_shutdown(&mut self) -> bool {
+        let all_sent = self.output.is_empty() && self.stream.is_none();
+        if !matches!(self.state, State::Draining) || self.shut || !all_sent {
+            return false;
+        }
+        self.shut = true;
+        true
+    }
+
+    /// Whether the socket can be closed.
+    pub fn is_finished(&self) -> bool {
+        match self.state {
+            State::Finished => true,
+            State::Draining => self.shut && self.peer_finished,
+            State::Head | State::Answering | State::WebSocket(_) => false,
+        }
+    }
+
+    /// Whether this is a WebSocket.
+    pub fn is_websocket(&self) -> bool {
+        matches!(self.state, State::WebSocket(_))
+    }
+
+    /// When [`Connection::handle_timeout`] is due.
+    pub fn deadline(&self) -> u64 {
+        self.deadline
+    }
+
+    /// Time has passed: pings a silent peer, gives up a slow one.
+    pub fn handle_timeout(&mut self, limits: &NetLimits, now: u64) -> Option<Action> {
+        if now < self.deadline {
+            return None;
+        }
+        match &mut self.state {
+            State::Head if self.input.is_empty() || !self.output.is_empty() => {
+                self.state = State::Finished;
+                None
+            }
+            State::Head => {
+                let refusal = Refusal {
+                    status: 408,
+                    reason: "the request took too long",
+                };
+                Some(self.refuse(refusal, limits, now))
+            }
+            State::WebSocket(endpoint)
+                if endpoint.is_open() && self.unanswered_pings < limits.missed_pongs =>
+            {
+                endpoint.ping();
+                self.unanswered_pings += 1;
+                self.deadline = now + limits.ping_interval_ms;
+                None
+            }
+            State::WebSocket(_) => {
+                self.state = State::Finished;
+                Some(Action::Left {
+                    code: close_code::ABNORMAL,
+                    reason: "the peer no longer answers",
+                })
+            }
+            State::Answering | State::Draining | State::Finished => {
+                self.state = State::Finished;
+                None
+            }
+        }
+    }
+
+    fn is_backed_up(&self) -> bool {
+        self.stream.is_some() || self.output.len() > PIPELINE_BACKLOG_BYTES
+    }
+
+    fn leave_websocket(&mut self, limits: &NetLimits, now: u64) {
+        if let State::WebSocket(endpoint) = &mut self.state {
+            self.output = std::mem::take(endpoint.output());
+        }
+        self.drain(limits.close_timeout_ms, now);
+    }
+
+    fn drain(&mut self, patience_ms: u64, now: u64) {
+        self.state = State::Draining;
+        self.input = Vec::new();
+        self.deadline = now + patience_ms;
+    }
+}
+
+#[cfg(test)]
+#[path = "connection_tests.rs"]
+mod tests;

@@ -1,0 +1,267 @@
+use super::super::response::Body;
+use super::*;
+
+const GET: &[u8] = b"GET /a HTTP/1.1\r\nHost: a\r\n\r\n";
+const UPGRADE: &[u8] =
+    b"GET /ws/x HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+    Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+
+struct Peer {
+    connection: Connection,
+    limits: NetLimits,
+    now: u64,
+}
+
+impl Peer {
+    fn new() -> Peer {
+        let limits = NetLimits::default();
+        Peer {
+            connection: Connection::new(&limits, 0),
+            limits,
+            now: 0,
+        }
+    }
+
+    fn feed(&mut self, bytes: &[u8]) {
+        self.connection.receive(bytes, &self.limits, self.now);
+    }
+
+    fn next(&mut self) -> Option<Action> {
+        self.connection.next(&self.limits, self.now)
+    }
+
+    /// Answers requests as a server would; returns what else happened.
+    fn serve(&mut self) -> Vec<String> {
+        let mut seen = Vec::new();
+        while let Some(action) = self.next() {
+            match action {
+                Action::Request(request) => {
+                    seen.push(format!("request {}", request.path()));
+                    match request.websocket_key() {
+                        Ok(Some(key)) => {
+                            self.connection.upgrade(key, None, &self.limits, self.now);
+                        }
+                        _ => {
+                            let response = Response::new(200).body(Body::Static(b"body"));
+                            self.respond(&request, response);
+                        }
+                    }
+                }
+                Action::Text(text) => seen.push(format!("text {text}")),
+                other => seen.push(format!("{other:?}")),
+            }
+        }
+        seen
+    }
+
+    fn respond(&mut self, request: &Request, response: Response) {
+        self.connection
+            .respond(Some(request), response, &self.limits, self.now);
+    }
+
+    fn take_output(&mut self) -> Vec<u8> {
+        let mut all = Vec::new();
+        while !self.connection.pending().is_empty() {
+            let bytes = self.connection.pending().to_vec();
+            self.connection.sent(bytes.len(), &self.limits, self.now);
+            all.extend(bytes);
+        }
+        all
+    }
+
+    fn wait_for_deadline(&mut self) -> Option<Action> {
+        self.now = self.connection.deadline();
+        self.connection.handle_timeout(&self.limits, self.now)
+    }
+}
+
+#[test]
+fn pipelined_requests_are_answered_in_order() {
+    let mut peer = Peer::new();
+    peer.feed(&[GET, GET, &GET[..10]].concat());
+    assert_eq!(peer.serve(), ["request /a", "request /a"]);
+    let out = String::from_utf8(peer.take_output()).unwrap();
+    assert_eq!(out.matches("HTTP/1.1 200 OK").count(), 2);
+    peer.feed(&GET[10..]);
+    assert_eq!(peer.serve(), ["request /a"]);
+}
+
+#[test]
+fn portions_do_not_matter() {
+    let text = b"\x81\x83\0\0\0\0abc\x88\x80\0\0\0\0";
+    for bytes in [
+        [GET, GET, UPGRADE, text].concat(),
+        [GET, b"get / HTTP/1.1\r\n\r\n", GET].concat(),
+        [GET, b"GET / HTTP/1.1\n\n"].concat(),
+        [&b"X".repeat(20_000), GET].concat(),
+        [UPGRADE, b"\x01\x80\0\0\0\0\xff"].concat(),
+    ] {
+        let run = |size: usize| {
+            let mut peer = Peer::new();
+            let mut seen = Vec::new();
+            for part in bytes.chunks(size) {
+                peer.feed(part);
+                seen.extend(peer.serve());
+            }
+            peer.connection.receive_end();
+            seen.extend(peer.serve());
+            (seen, peer.take_output())
+        };
+        let whole = run(usize::MAX);
+        for size in [1, 2, 3, 7, 64, 1000] {
+            assert!(whole == run(size), "{size}: {whole:?} {:?}", run(size));
+        }
+    }
+}
+
+#[test]
+fn a_refusal_is_sent_and_then_the_end_is_awaited() {
+    let mut peer = Peer::new();
+    peer.feed(b"POST / HTTP/1.1\r\nHost: a\r\n\r\nbody");
+    assert!(matches!(peer.next(), Some(Action::Refused(r)) if r.status == 405));
+    assert_eq!(peer.next(), None);
+    assert!(!peer.connection.take_shutdown(), "first the answer");
+    assert!(peer.take_output().starts_with(b"HTTP/1.1 405 "));
+    assert!(peer.connection.take_shutdown() && !peer.connection.take_shutdown());
+    peer.feed(b"more body");
+    assert!(!peer.connection.is_finished());
+    peer.connection.receive_end();
+    assert!(peer.connection.is_finished());
+}
+
+#[test]
+fn a_peer_that_shuts_its_side_still_gets_its_answer() {
+    let mut peer = Peer::new();
+    peer.feed(GET);
+    peer.connection.receive_end();
+    assert_eq!(peer.serve(), ["request /a"]);
+    assert!(!peer.connection.is_finished());
+    assert!(peer.take_output().ends_with(b"body"));
+    assert!(peer.connection.take_shutdown() && peer.connection.is_finished());
+}
+
+#[test]
+fn slow_heads_and_idle_connections_end() {
+    let mut silent = Peer::new();
+    assert_eq!(silent.connection.deadline(), 10_000);
+    assert_eq!(silent.wait_for_deadline(), None);
+    assert!(silent.connection.is_finished());
+
+    let mut slow = Peer::new();
+    slow.now = 9_000;
+    slow.feed(b"GET / HT");
+    assert!(matches!(slow.wait_for_deadline(), Some(Action::Refused(r)) if r.status == 408));
+    assert_eq!(slow.now, 10_000);
+    assert!(slow.take_output().starts_with(b"HTTP/1.1 408 "));
+
+    let mut idle = Peer::new();
+    idle.feed(GET);
+    idle.serve();
+    idle.now = 5_000;
+    idle.take_output();
+    assert_eq!(idle.connection.deadline(), 20_000);
+    assert_eq!(idle.wait_for_deadline(), None);
+    assert!(idle.connection.is_finished());
+
+    let mut late = Peer::new();
+    late.feed(GET);
+    late.serve();
+    late.take_output();
+    late.now = 14_999;
+    late.feed(b"GET");
+    assert_eq!(late.connection.deadline(), 24_999);
+
+    let mut stuck = Peer::new();
+    stuck.feed(GET);
+    stuck.serve();
+    assert_eq!(stuck.connection.deadline(), 20_000);
+    assert_eq!(stuck.wait_for_deadline(), None);
+    assert!(stuck.connection.is_finished());
+}
+
+#[test]
+fn pings_and_the_death_of_a_silent_peer() {
+    let mut peer = Peer::new();
+    peer.feed(UPGRADE);
+    peer.serve();
+    assert!(peer.take_output().starts_with(b"HTTP/1.1 101 "));
+    for _ in 0..5 {
+        assert_eq!(peer.wait_for_deadline(), None);
+        assert_eq!(peer.take_output(), b"\x89\0");
+        peer.feed(b"\x8a\x80\0\0\0\0");
+        assert_eq!(peer.serve(), ["Alive"]);
+    }
+    assert_eq!(peer.wait_for_deadline(), None);
+    assert_eq!(peer.wait_for_deadline(), None);
+    assert!(matches!(
+        peer.wait_for_deadline(),
+        Some(Action::Left { code: 1006, .. })
+    ));
+    assert_eq!(peer.now, 8 * 25_000);
+    assert!(peer.connection.is_finished());
+}
+
+#[test]
+fn the_output_is_capped_but_one_large_frame_fits() {
+    let mut peer = Peer::new();
+    peer.limits.output_bytes = 1000;
+    peer.feed(UPGRADE);
+    peer.serve();
+    peer.take_output();
+    let send = |peer: &mut Peer, n: usize| {
+        let Peer {
+            connection, limits, ..
+        } = peer;
+        connection.send_text(limits, |out| out.extend(std::iter::repeat_n(b'x', n)))
+    };
+    assert!(send(&mut peer, 5000));
+    assert!(!send(&mut peer, 1));
+    assert_eq!(peer.take_output().len(), 5004);
+    assert!(send(&mut peer, 500) && !send(&mut peer, 500));
+    peer.connection.close(1013, "slow", &peer.limits, 7);
+    assert_eq!(peer.connection.deadline(), 3_007);
+    let out = peer.take_output();
+    assert_eq!(&out[504..], b"\x88\x06\x03\xf5slow");
+    assert!(matches!(
+        peer.wait_for_deadline(),
+        Some(Action::Left { .. })
+    ));
+}
+
+#[test]
+fn a_streamed_body_is_read_as_it_is_taken() {
+    let bytes: Vec<u8> = (0..200_000u32).map(|i| i as u8).collect();
+    for missing in [0, 1] {
+        let mut peer = Peer::new();
+        peer.feed(&[GET, GET].concat());
+        let Some(Action::Request(request)) = peer.next() else {
+            panic!("no request");
+        };
+        let reader = Box::new(std::io::Cursor::new(bytes.clone()));
+        let len = bytes.len() as u64 + missing;
+        peer.respond(
+            &request,
+            Response::new(200).body(Body::Stream { reader, len }),
+        );
+        assert!(peer.connection.pending().len() < 70_000);
+        assert_eq!(peer.next(), None, "the next request waits");
+        let out = peer.take_output();
+        if missing == 0 {
+            assert!(out.ends_with(&bytes));
+            assert_eq!(peer.serve(), ["request /a"]);
+        } else {
+            assert!(peer.connection.is_finished());
+        }
+    }
+}
+
+#[test]
+fn an_abort_is_reported_once() {
+    let mut peer = Peer::new();
+    peer.feed(UPGRADE);
+    peer.serve();
+    peer.connection.abort();
+    assert!(matches!(peer.next(), Some(Action::Left { code: 1006, .. })));
+    assert_eq!(peer.next(), None);
+    assert!(peer.connection.is_finished());
+}

@@ -1,0 +1,63 @@
+//! What one peer may use of the server, each with the reason for its number.
+
+/// Caps and deadlines of connections. The defaults are those of the protocol document, section 7.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NetLimits {
+    /// Bytes of a request head, request line to blank line. Browsers send 1 to 2 KiB; cookies of
+    /// other apps on the same host can bring it to 8; the usual servers allow 8 to 16.
+    pub head_bytes: usize,
+    /// Bytes of a WebSocket frame and of a message. One number for both, since a frame header
+    /// alone makes the reader reserve this much. A pasted document fits, a film does not.
+    pub message_bytes: usize,
+    /// Messages taken from one connection in a turn, so that a flood from one does not keep the
+    /// others waiting for more than some milliseconds.
+    pub messages_per_turn: usize,
+    /// Bytes waiting to be sent on one connection. A frame larger than this is still taken when
+    /// nothing else waits, so that a large page can load.
+    pub output_bytes: usize,
+    /// A request head, and the handshake with it, must be complete this long after its start:
+    /// generous for a phone on a bad link, short for somebody who only holds connections.
+    pub head_timeout_ms: u64,
+    /// How long a connection without a request is kept open for the next one.
+    pub idle_timeout_ms: u64,
+    /// How long a peer may take nothing of an HTTP answer before it is given up.
+    pub stall_timeout_ms: u64,
+    /// How long to wait for the peer's part of a close after ours was sent; less than the
+    /// 5 seconds within which a server that is told to stop has to be gone.
+    pub close_timeout_ms: u64,
+    /// Time between pings: proxies commonly drop what was silent for 30 to 60 seconds.
+    pub ping_interval_ms: u64,
+    /// Pings in a row without any answer after which the peer counts as dead.
+    pub missed_pongs: u8,
+    /// Connections at once; more get 503. Below the usual 1,024 descriptors only because the
+    /// server raises that limit itself.
+    pub connections: usize,
+}
+
+/// Header fields of a request. The table for them is on the stack: fixed, not configured.
+pub const HEADERS_MAX: usize = 64;
+
+/// Buffers of a connection that are larger than this are given back as soon as they are empty.
+/// Most frames of a user interface are below it, so that they cost no allocation.
+pub const BUFFER_KEPT_BYTES: usize = 512;
+
+/// Requests that follow each other without waiting are not answered while this much is unsent.
+pub const PIPELINE_BACKLOG_BYTES: usize = 64 * 1024;
+
+impl Default for NetLimits {
+    fn default() -> Self {
+        NetLimits {
+            head_bytes: 16 * 1024,
+            message_bytes: 1 << 20,
+            messages_per_turn: 256,
+            output_bytes: 1 << 20,
+            head_timeout_ms: 10_000,
+            idle_timeout_ms: 15_000,
+            stall_timeout_ms: 20_000,
+            close_timeout_ms: 3_000,
+            ping_interval_ms: 25_000,
+            missed_pongs: 2,
+            connections: 1_024,
+        }
+    }
+}

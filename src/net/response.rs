@@ -1,0 +1,284 @@
+//! HTTP answers: status line, fields and body, written into a connection's output.
+
+use std::fmt::Write as _;
+use std::io::Read;
+use std::rc::Rc;
+
+use super::http::{Method, Refusal, Request};
+
+/// The body of an answer.
+pub enum Body {
+    Empty,
+    Bytes(Vec<u8>),
+    /// Part of the executable.
+    Static(&'static [u8]),
+    /// Shared with other connections.
+    Shared(Rc<[u8]>),
+    /// `len` bytes to be read piece by piece, as the peer takes them.
+    Stream {
+        reader: Box<dyn Read>,
+        len: u64,
+    },
+}
+
+impl Body {
+    /// Bytes of the body.
+    pub fn len(&self) -> u64 {
+        match self {
+            Body::Empty => 0,
+            Body::Bytes(bytes) => bytes.len() as u64,
+            Body::Static(bytes) => bytes.len() as u64,
+            Body::Shared(bytes) => bytes.len() as u64,
+            Body::Stream { len, .. } => *len,
+        }
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// One answer. Fields that every answer has are added when it is written.
+pub struct Response {
+    status: u16,
+    /// `Name: value` lines, each with its line end.
+    fields: String,
+    etag: Option<String>,
+    body: Body,
+    close: bool,
+}
+
+/// The policy for pages whose scripts and styles are all files of their own.
+pub const CSP_STRICT: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
+    connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
+
+/// The policy for a site's own page: inline scripts and styles, and libraries from elsewhere over
+/// https, as pages written for older servers have them; still nobody else's frames or plug-ins.
+pub const CSP_COMPAT: &str = "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval' https:; \
+    style-src 'self' 'unsafe-inline' https:; img-src 'self' data: blob: https:; font-src 'self' data: https:; \
+    media-src 'self' data: blob: https:; connect-src 'self' https:; object-src 'none'; base-uri 'self'; \
+    frame-ancestors 'self'";
+
+impl Response {
+    /// An answer without a body.
+    pub fn new(status: u16) -> Response {
+        Response {
+            status,
+            fields: String::new(),
+            etag: None,
+            body: Body::Empty,
+            close: status >= 400,
+        }
+    }
+
+    /// A temporary redirection.
+    pub fn redirect(location: &str) -> Response {
+        Response::new(307)
+            .field("Location", location)
+            .field("Cache-Control", "no-store")
+    }
+
+    /// A readable error for people: a small page without scripts. Closes the connection.
+    pub fn error_page(status: u16, text: &str) -> Response {
+        let title = reason(status);
+        let mut page = String::with_capacity(256 + text.len());
+        let _ = write!(
+            page,
+            "<!DOCTYPE html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n<title>{status} {title}</title>\n\
+             <h1>{title}</h1>\n<pre>"
+        );
+        push_escaped(&mut page, text);
+        page.push_str("</pre>\n<p><a href=\"/\">Start a new session</a></p>\n</html>\n");
+        Response::new(status)
+            .field("Content-Type", "text/html; charset=utf-8")
+            .field("Content-Security-Policy", CSP_STRICT)
+            .field("Cache-Control", "no-store")
+            .body(Body::Bytes(page.into_bytes()))
+    }
+
+    /// An error for programs: one line of text. Closes the connection.
+    pub fn error_text(status: u16, text: &str) -> Response {
+        Response::new(status)
+            .field("Content-Type", "text/plain; charset=utf-8")
+            .field("Cache-Control", "no-store")
+            .body(Body::Bytes(format!("{text}\n").into_bytes()))
+    }
+
+    /// Adds a field. Names and values come from this program or were checked when read.
+    pub fn field(mut self, name: &str, value: &str) -> Response {
+        debug_assert!(!name.contains(['\r', '\n', ':']) && !value.contains(['\r', '\n', '\0']));
+        let _ = write!(self.fields, "{name}: {value}\r\n");
+        self
+    }
+
+    /// The entity tag with its quotes; a peer that has it gets 304 instead of the body.
+    pub fn etag(mut self, etag: &str) -> Response {
+        self.etag = Some(etag.to_owned());
+        self
+    }
+
+    /// Sets the body.
+    pub fn body(mut self, body: Body) -> Response {
+        self.body = body;
+        self
+    }
+
+    /// Keeps the connection although the status is an error, or not although it is none.
+    pub fn close(mut self, close: bool) -> Response {
+        self.close = close;
+        self
+    }
+
+    /// The status code.
+    pub fn status(&self) -> u16 {
+        self.status
+    }
+
+    /// Appends the head, and the body as far as it is in memory. `request`: what is answered;
+    /// `None` when it could not be read.
+    pub fn write(mut self, request: Option<&Request>, out: &mut Vec<u8>) -> Written {
+        let fresh = match (request, &self.etag) {
+            (Some(request), Some(etag)) => self.status == 200 && request.has_etag(etag),
+            _ => false,
+        };
+        if fresh {
+            self.status = 304;
+        }
+        let keep_alive = !self.close && request.is_some_and(Request::keep_alive);
+        let mut head = String::with_capacity(self.fields.len() + 256);
+        let _ = write!(head, "HTTP/1.1 {} {}\r\n", self.status, reason(self.status));
+        head.push_str(&self.fields);
+        if let Some(etag) = &self.etag {
+            let _ = write!(head, "ETag: {etag}\r\n");
+        }
+        if !fresh {
+            let _ = write!(head, "Content-Length: {}\r\n", self.body.len());
+        }
+        head.push_str("X-Content-Type-Options: nosniff\r\nReferrer-Policy: same-origin\r\n");
+        if !keep_alive {
+            head.push_str("Connection: close\r\n");
+        }
+        head.push_str("\r\n");
+        out.extend_from_slice(head.as_bytes());
+        let no_body = fresh || request.is_some_and(|r| r.method() == Method::Head);
+        let mut stream = None;
+        match self.body {
+            _ if no_body => {}
+            Body::Empty => {}
+            Body::Bytes(bytes) => out.extend_from_slice(&bytes),
+            Body::Static(bytes) => out.extend_from_slice(bytes),
+            Body::Shared(bytes) => out.extend_from_slice(&bytes),
+            Body::Stream { reader, len } => stream = Some((reader, len)),
+        }
+        Written { keep_alive, stream }
+    }
+}
+
+impl From<Refusal> for Response {
+    fn from(refusal: Refusal) -> Response {
+        let response = Response::error_text(refusal.status, refusal.reason);
+        match refusal.status {
+            405 => response.field("Allow", "GET, HEAD"),
+            426 => response
+                .field("Upgrade", "websocket")
+                .field("Sec-WebSocket-Version", "13"),
+            _ => response,
+        }
+    }
+}
+
+/// What is left to do after [`Response::write`].
+pub struct Written {
+    /// Another request may follow on the connection.
+    pub keep_alive: bool,
+    /// The rest of the body and how many bytes of it belong to the answer.
+    pub stream: Option<(Box<dyn Read>, u64)>,
+}
+
+fn reason(status: u16) -> &'static str {
+    match status {
+        200 => "OK",
+        304 => "Not Modified",
+        307 => "Temporary Redirect",
+        400 => "Bad Request",
+        403 => "Forbidden",
+        404 => "Not Found",
+        405 => "Method Not Allowed",
+        408 => "Request Timeout",
+        421 => "Misdirected Request",
+        426 => "Upgrade Required",
+        431 => "Request Header Fields Too Large",
+        500 => "Internal Server Error",
+        501 => "Not Implemented",
+        503 => "Service Unavailable",
+        505 => "HTTP Version Not Supported",
+        _ => "Error",
+    }
+}
+
+fn push_escaped(out: &mut String, text: &str) {
+    for c in text.chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            c => out.push(c),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::http::parse_head;
+    use super::*;
+
+    fn request(line: &str, fields: &str) -> Request {
+        let head = format!("{line} HTTP/1.1\r\nHost: a\r\n{fields}\r\n");
+        parse_head(head.as_bytes(), 4096).unwrap().unwrap().0
+    }
+
+    fn written(response: Response, request: &Request) -> (String, bool) {
+        let mut out = Vec::new();
+        let written = response.write(Some(request), &mut out);
+        (String::from_utf8(out).unwrap(), written.keep_alive)
+    }
+
+    fn page() -> Response {
+        Response::new(200)
+            .etag("\"e\"")
+            .body(Body::Static(b"hello"))
+    }
+
+    #[test]
+    fn head_get_and_not_modified() {
+        let (got, kept) = written(page(), &request("GET /", ""));
+        assert!(kept && got.starts_with("HTTP/1.1 200 OK\r\nETag: \"e\"\r\nContent-Length: 5\r\n"));
+        assert!(got.ends_with("\r\n\r\nhello") && got.contains("nosniff"));
+        let (head, _) = written(page(), &request("HEAD /", ""));
+        assert!(head.contains("Content-Length: 5") && head.ends_with("\r\n\r\n"));
+        let (fresh, _) = written(page(), &request("GET /", "If-None-Match: \"e\"\r\n"));
+        assert!(fresh.starts_with("HTTP/1.1 304") && fresh.ends_with("\r\n\r\n"));
+        assert!(!fresh.contains("Content-Length"));
+    }
+
+    #[test]
+    fn who_closes() {
+        let (got, kept) = written(page(), &request("GET /", "Connection: close\r\n"));
+        assert!(!kept && got.contains("Connection: close\r\n"));
+        let refusal = Refusal {
+            status: 405,
+            reason: "no",
+        };
+        let (got, kept) = written(refusal.into(), &request("GET /", ""));
+        assert!(!kept && got.contains("Allow: GET, HEAD\r\n") && got.ends_with("no\n"));
+    }
+
+    #[test]
+    fn error_pages_escape_what_they_show() {
+        let (got, _) = written(Response::error_page(500, "<b>&\""), &request("GET /", ""));
+        assert!(got.contains("<pre>&lt;b&gt;&amp;&quot;</pre>"));
+        assert!(got.contains("Content-Security-Policy: default-src 'none'"));
+    }
+}

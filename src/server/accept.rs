@@ -1,0 +1,134 @@
+//! New connections, and what to do when there are too many.
+
+use std::io;
+
+use mio::Interest;
+use mio::Token;
+use mio::net::TcpStream;
+
+use super::peers::Peer;
+use super::{FIRST_PEER, Server};
+use crate::core::id::Timestamp;
+use crate::core::script::Runtime;
+use crate::net::connection::Connection;
+use crate::net::response::Response;
+
+/// Connections accepted in a turn; the rest wait until those that are here had theirs.
+const ACCEPTED_PER_TURN: usize = 64;
+/// Connections past the limit that are told so; more are just closed.
+const REFUSED_AT_ONCE: usize = 64;
+/// Descriptors may become free without any sign of it here.
+const RETRY_MS: u64 = 200;
+
+/// Whether accepting has to go on without the poll's asking: it tells of new connections only
+/// once, whether or not they could be taken.
+#[derive(Debug, Default)]
+pub struct Accepting {
+    more: bool,
+    retry_at: Option<Timestamp>,
+}
+
+impl Accepting {
+    /// Connections may wait that there was no time for.
+    pub fn goes_on(&self) -> bool {
+        self.more
+    }
+
+    /// When to try again after descriptors had run out.
+    pub fn retry_at(&self) -> Option<Timestamp> {
+        self.retry_at
+    }
+
+    /// A descriptor has become free.
+    pub fn descriptor_freed(&mut self) {
+        if self.retry_at.take().is_some() {
+            self.more = true;
+        }
+    }
+}
+
+impl<R: Runtime> Server<R> {
+    /// Takes connections that wait. `told`: the poll says there are some.
+    pub(super) fn accept(&mut self, told: bool) {
+        let retry = self
+            .accepting
+            .retry_at
+            .is_some_and(|at| at <= self.turn.now);
+        if !(told || retry || self.accepting.more) {
+            return;
+        }
+        self.accepting = Accepting {
+            more: true,
+            retry_at: None,
+        };
+        for _ in 0..ACCEPTED_PER_TURN {
+            let Some(listener) = &self.listener else {
+                self.accepting.more = false;
+                return;
+            };
+            match listener.accept() {
+                Ok((stream, _)) => self.welcome(stream),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.accepting.more = false;
+                    return;
+                }
+                Err(error) if is_exhaustion(&error) => {
+                    self.accepting.more = false;
+                    self.accepting.retry_at = Some(self.turn.now + RETRY_MS);
+                    // Told once, not with every retry.
+                    if !retry {
+                        self.log.line(
+                            0,
+                            format_args!(
+                                "cannot take more connections for now: {error}. Raise the limit \
+                                 (ulimit -n) if this happens often"
+                            ),
+                        );
+                    }
+                    return;
+                }
+                // That one connection was gone already.
+                Err(_) => {}
+            }
+        }
+    }
+
+    fn welcome(&mut self, mut stream: TcpStream) {
+        let count = self.peers.len();
+        if count >= self.limits.connections + REFUSED_AT_ONCE {
+            return;
+        }
+        // Without this, an update waits for the acknowledgement of the one before.
+        let _ = stream.set_nodelay(true);
+        let entry = self.peers.vacant_entry();
+        let key = entry.key();
+        let token = Token(key + FIRST_PEER);
+        let registered = self
+            .poll
+            .registry()
+            .register(&mut stream, token, Interest::READABLE);
+        if let Err(error) = registered {
+            self.log
+                .line(0, format_args!("cannot watch a connection: {error}"));
+            return;
+        }
+        let mut connection = Connection::new(&self.limits, self.turn.now);
+        if count >= self.limits.connections {
+            let sorry = Response::error_text(503, "too many connections; try again later")
+                .field("Retry-After", "5");
+            connection.respond(None, sorry, &self.limits, self.turn.now);
+            self.log
+                .line(1, format_args!("refused a connection: there are {count}"));
+        }
+        let peer = entry.insert(Peer::new(stream, connection));
+        peer.touch(key, &mut self.touched);
+    }
+}
+
+/// Whether the machine has run out of something that comes back.
+fn is_exhaustion(error: &io::Error) -> bool {
+    matches!(
+        error.raw_os_error(),
+        Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM)
+    )
+}

@@ -1,0 +1,123 @@
+//! Between inputs and core: events go in with their record, effects are carried out.
+
+use super::Server;
+use crate::core::effect::Effect;
+use crate::core::event::Event;
+use crate::core::id::{ConnectionId, SessionId};
+use crate::core::script::Runtime;
+use crate::journal::{Output, RawEvent};
+use crate::net::websocket::close_code;
+use crate::wire;
+
+impl<R: Runtime> Server<R> {
+    /// Lets one event happen. `raw` is how it is recorded.
+    pub(super) fn handle(&mut self, event: Event, raw: &RawEvent<'_>) {
+        let session = event.session();
+        self.recordings.event(session, self.turn, raw);
+        self.core.handle_event(event, self.turn);
+        while let Some(effect) = self.core.poll_effect() {
+            self.carry_out(session, effect);
+        }
+    }
+
+    fn carry_out(&mut self, session: SessionId, effect: Effect) {
+        match effect {
+            Effect::Send { connection, batch } => {
+                if self.recordings.is_on() {
+                    let mut frame = std::mem::take(&mut self.frame);
+                    wire::write_batch(&batch, &mut frame);
+                    let text = &*frame;
+                    self.recordings
+                        .output(session, &Output::Frame { connection, text });
+                    self.send(connection, |out| out.extend_from_slice(text));
+                    frame.clear();
+                    self.frame = frame;
+                } else {
+                    self.send(connection, |out| wire::write_batch(&batch, out));
+                }
+            }
+            Effect::Close {
+                connection,
+                code,
+                reason,
+            } => {
+                let output = Output::Close {
+                    connection,
+                    code,
+                    reason: &reason,
+                };
+                self.recordings.output(session, &output);
+                if let Some(&key) = self.by_connection.get(&connection) {
+                    self.close(key, code, &reason);
+                }
+            }
+            Effect::Log {
+                session,
+                level,
+                text,
+            } => self.log.session(level, session, format_args!("{text}")),
+            Effect::SessionFailed {
+                session,
+                description,
+            } => {
+                let output = Output::SessionFailed {
+                    description: &description,
+                };
+                self.recordings.output(session, &output);
+                self.recordings.end(session);
+                self.sessions.fail(session, description);
+                self.close_all_of(session);
+                self.ended += 1;
+            }
+            Effect::SessionEnded { session } => {
+                self.recordings.output(session, &Output::SessionEnded);
+                self.recordings.end(session);
+                self.sessions.end(session);
+                self.ended += 1;
+            }
+        }
+    }
+
+    /// Queues a frame. A peer that does not take what it is sent is let go: the session lives on,
+    /// and the page can come back for the present state.
+    fn send(&mut self, connection: ConnectionId, write: impl FnOnce(&mut Vec<u8>)) {
+        let Some(&key) = self.by_connection.get(&connection) else {
+            return;
+        };
+        let peer = &mut self.peers[key];
+        if peer.connection.send_text(&self.limits, write) {
+            peer.touch(key, &mut self.touched);
+            return;
+        }
+        self.log.line(
+            1,
+            format_args!(
+                "connection {connection} reads too slowly: {} bytes wait; closed",
+                peer.connection.pending().len()
+            ),
+        );
+        self.close(key, close_code::TRY_LATER, "too slow");
+        self.unlink(key);
+    }
+
+    fn close(&mut self, key: usize, code: u16, reason: &str) {
+        let peer = &mut self.peers[key];
+        peer.connection
+            .close(code, reason, &self.limits, self.turn.now);
+        peer.touch(key, &mut self.touched);
+    }
+
+    /// Others may have attached in the very turn in which the session failed.
+    fn close_all_of(&mut self, session: SessionId) {
+        let of_session = |link: Option<(SessionId, _)>| link.is_some_and(|(s, _)| s == session);
+        let keys: Vec<usize> = self
+            .peers
+            .iter()
+            .filter(|(_, peer)| of_session(peer.link))
+            .map(|(key, _)| key)
+            .collect();
+        for key in keys {
+            self.close(key, close_code::INTERNAL_ERROR, "the session failed");
+        }
+    }
+}

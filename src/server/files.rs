@@ -1,0 +1,294 @@
+//! A site on disk, or the built-in one: its inputs as a value, its static files as they are.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
+
+use crate::core::site::Site;
+use crate::net::response::Body;
+use crate::web;
+
+/// Why a site cannot be served.
+#[derive(Debug, thiserror::Error)]
+pub enum SiteError {
+    #[error("{path}: {source}. --dir must name a directory with lua/main.lua in it")]
+    Directory { path: PathBuf, source: io::Error },
+    #[error("{path} is no file. A site begins with lua/main.lua; create it")]
+    NoMain { path: PathBuf },
+    #[error("{path}: {source}. Make it readable or remove it")]
+    Unreadable { path: PathBuf, source: io::Error },
+    #[error("{path}: the name is not UTF-8. Rename it")]
+    Name { path: PathBuf },
+    #[error("{path}: larger than {FILE_BYTES_MAX} bytes, too large for code or a viewdef")]
+    TooLarge { path: PathBuf },
+    #[error(
+        "{path}: directories are nested deeper than {DEPTH_MAX}; is there a symlink to a parent?"
+    )]
+    TooDeep { path: PathBuf },
+}
+
+/// Code and templates are kept in memory, and in every recording.
+const FILE_BYTES_MAX: u64 = 8 << 20;
+/// Symlinked directories are followed; a ring of them ends here.
+const DEPTH_MAX: usize = 16;
+/// The folders whose files are inputs of sessions.
+const INPUTS: [&str; 3] = ["lua", "viewdefs", "html/viewdefs"];
+
+/// Reads all files of the site in `dir` that sessions depend on, once.
+///
+/// # Errors
+/// When there is no such site, or a file of it cannot be read.
+pub fn load_site(dir: &Path) -> Result<Site, SiteError> {
+    let unreadable = |source| SiteError::Directory {
+        path: dir.into(),
+        source,
+    };
+    fs::read_dir(dir).map_err(unreadable)?;
+    let main = dir.join("lua/main.lua");
+    if !main.is_file() {
+        return Err(SiteError::NoMain { path: main });
+    }
+    let mut files = BTreeMap::new();
+    for input in INPUTS {
+        let folder = dir.join(input);
+        if folder.is_dir() {
+            read_folder(&folder, input, 0, &mut files)?;
+        }
+    }
+    Ok(Site::new(files))
+}
+
+fn read_folder(
+    folder: &Path,
+    prefix: &str,
+    depth: usize,
+    files: &mut BTreeMap<String, Vec<u8>>,
+) -> Result<(), SiteError> {
+    if depth > DEPTH_MAX {
+        return Err(SiteError::TooDeep {
+            path: folder.into(),
+        });
+    }
+    let unreadable = |path: &Path| {
+        let path = path.to_owned();
+        move |source| SiteError::Unreadable { path, source }
+    };
+    for entry in fs::read_dir(folder).map_err(unreadable(folder))? {
+        let path = entry.map_err(unreadable(folder))?.path();
+        let name = path.file_name().and_then(|n| n.to_str());
+        let Some(name) = name else {
+            return Err(SiteError::Name { path });
+        };
+        // What editors and version control leave behind is not part of the site.
+        if name.starts_with('.') || name.ends_with('~') {
+            continue;
+        }
+        let inside = format!("{prefix}/{name}");
+        let metadata = fs::metadata(&path).map_err(unreadable(&path))?;
+        if metadata.is_dir() {
+            read_folder(&path, &inside, depth + 1, files)?;
+        } else if metadata.len() > FILE_BYTES_MAX {
+            return Err(SiteError::TooLarge { path });
+        } else if metadata.is_file() {
+            let content = fs::read(&path).map_err(unreadable(&path))?;
+            files.insert(inside, content);
+        }
+    }
+    Ok(())
+}
+
+/// The built-in site's inputs.
+pub fn demo_site() -> Site {
+    let inputs = web::DEMO_SITE
+        .iter()
+        .filter(|(path, _)| INPUTS.iter().any(|i| path.starts_with(i)))
+        .map(|&(path, content)| (path.to_owned(), content.to_vec()));
+    Site::new(inputs.collect())
+}
+
+/// The files under a site's `html/`.
+#[derive(Clone, Debug)]
+pub enum StaticFiles {
+    /// On disk; the path has no symlink left in it. `None`: the site has no such folder.
+    Folder(Option<PathBuf>),
+    /// Of the built-in site.
+    BuiltIn,
+}
+
+/// A static file, opened.
+pub struct StaticFile {
+    pub content_type: &'static str,
+    pub etag: String,
+    pub body: Body,
+}
+
+impl StaticFiles {
+    /// Those of the site in `dir`.
+    pub fn of_site(dir: &Path) -> StaticFiles {
+        StaticFiles::Folder(fs::canonicalize(dir.join("html")).ok())
+    }
+
+    /// Whether the site has a page of its own.
+    pub fn has_index(&self) -> bool {
+        self.open("index.html").is_some()
+    }
+
+    /// Opens the file of a name that `net::static_path` made. Anything but a regular file really
+    /// inside the folder is not there.
+    pub fn open(&self, name: &str) -> Option<StaticFile> {
+        if name.is_empty() {
+            return None;
+        }
+        match self {
+            StaticFiles::Folder(root) => open_in(root.as_deref()?, name),
+            StaticFiles::BuiltIn => {
+                let path = format!("html/{name}");
+                let (_, content) = web::DEMO_SITE.iter().find(|(p, _)| *p == path)?;
+                Some(StaticFile {
+                    content_type: content_type(name),
+                    etag: format!("\"{:x}\"", crc32c::crc32c(content)),
+                    body: Body::Static(content),
+                })
+            }
+        }
+    }
+}
+
+fn open_in(root: &Path, name: &str) -> Option<StaticFile> {
+    // Symlinks that stay inside are followed, others lead nowhere.
+    let path = fs::canonicalize(root.join(name)).ok()?;
+    if !path.starts_with(root) {
+        return None;
+    }
+    // Looked at before it is opened: opening a pipe would wait for its other end.
+    if !fs::metadata(&path).ok()?.is_file() {
+        return None;
+    }
+    let file = File::open(&path).ok()?;
+    let metadata = file.metadata().ok()?;
+    let modified = metadata.modified().ok()?.duration_since(UNIX_EPOCH).ok()?;
+    Some(StaticFile {
+        content_type: content_type(name),
+        etag: format!("\"{:x}-{:x}\"", modified.as_nanos(), metadata.len()),
+        body: Body::Stream {
+            len: metadata.len(),
+            reader: Box::new(file),
+        },
+    })
+}
+
+/// The MIME type by the name's ending. Unknown ones are never guessed to be pages or scripts.
+pub fn content_type(name: &str) -> &'static str {
+    let extension = name.rsplit_once('.').map_or("", |(_, e)| e);
+    match extension.to_ascii_lowercase().as_str() {
+        "html" | "htm" => "text/html; charset=utf-8",
+        "css" => "text/css; charset=utf-8",
+        "js" | "mjs" => "text/javascript; charset=utf-8",
+        "json" | "map" => "application/json",
+        "webmanifest" => "application/manifest+json",
+        "txt" | "md" => "text/plain; charset=utf-8",
+        "xml" => "application/xml",
+        "svg" => "image/svg+xml",
+        "png" => "image/png",
+        "jpg" | "jpeg" => "image/jpeg",
+        "gif" => "image/gif",
+        "webp" => "image/webp",
+        "avif" => "image/avif",
+        "ico" => "image/x-icon",
+        "woff" => "font/woff",
+        "woff2" => "font/woff2",
+        "ttf" => "font/ttf",
+        "otf" => "font/otf",
+        "wasm" => "application/wasm",
+        "pdf" => "application/pdf",
+        "mp3" => "audio/mpeg",
+        "ogg" => "audio/ogg",
+        "mp4" => "video/mp4",
+        "webm" => "video/webm",
+        _ => "application/octet-stream",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::symlink;
+
+    struct Folder(PathBuf);
+
+    impl Folder {
+        fn new(name: &str) -> Folder {
+            let path = std::env::temp_dir().join(format!("lunette-{name}-{}", std::process::id()));
+            let _ = fs::remove_dir_all(&path);
+            fs::create_dir_all(path.join("html/sub")).unwrap();
+            fs::create_dir_all(path.join("lua/more")).unwrap();
+            Folder(path)
+        }
+
+        fn write(&self, name: &str, content: &str) {
+            fs::write(self.0.join(name), content).unwrap();
+        }
+    }
+
+    impl Drop for Folder {
+        fn drop(&mut self) {
+            let _ = fs::remove_dir_all(&self.0);
+        }
+    }
+
+    #[test]
+    fn the_inputs_of_a_site_are_read_once() {
+        let folder = Folder::new("site");
+        assert!(matches!(
+            load_site(&folder.0),
+            Err(SiteError::NoMain { .. })
+        ));
+        assert!(matches!(
+            load_site(&folder.0.join("none")),
+            Err(SiteError::Directory { .. })
+        ));
+        folder.write("lua/main.lua", "x");
+        folder.write("lua/more/a.lua", "y");
+        folder.write("lua/.main.lua.swp", "z");
+        folder.write("html/index.html", "page");
+        let site = load_site(&folder.0).unwrap();
+        let names: Vec<&str> = site.files().map(|(name, _)| name).collect();
+        assert_eq!(names, ["lua/main.lua", "lua/more/a.lua"]);
+        symlink(&folder.0, folder.0.join("lua/ring")).unwrap();
+        assert!(matches!(
+            load_site(&folder.0),
+            Err(SiteError::TooDeep { .. })
+        ));
+    }
+
+    #[test]
+    fn static_files_are_only_those_inside() {
+        let folder = Folder::new("static");
+        folder.write("secret.txt", "secret");
+        folder.write("html/a.css", "a{}");
+        symlink("a.css", folder.0.join("html/inside.css")).unwrap();
+        symlink("../secret.txt", folder.0.join("html/outside.txt")).unwrap();
+        symlink("/etc", folder.0.join("html/etc")).unwrap();
+        let files = StaticFiles::of_site(&folder.0);
+        assert!(!files.has_index());
+        assert_eq!(
+            files.open("a.css").unwrap().content_type,
+            "text/css; charset=utf-8"
+        );
+        assert!(files.open("inside.css").is_some());
+        for name in [
+            "",
+            "sub",
+            "none",
+            "outside.txt",
+            "etc/passwd",
+            "../secret.txt",
+            "/etc/passwd",
+        ] {
+            assert!(files.open(name).is_none(), "{name}");
+        }
+        assert!(StaticFiles::Folder(None).open("a.css").is_none());
+    }
+}

@@ -1,0 +1,256 @@
+//! Server: sockets, sessions and files in one poll loop on one thread.
+//!
+//! **Contract.** The server is the shell around core: it alone reads clocks ([`clock`]), randomness
+//! ([`random`]) and files ([`files`]), owns all sockets, and does everything in turns of five steps
+//! ([`turn`]). It sleeps until a socket or a deadline wakes it; idle, it never wakes.
+//!
+//! Reading order: [`turn`] is the loop; `peers` is what happens on one socket; `effects` is what
+//! happens between inputs and core; [`routes`] answers HTTP; [`sessions`] knows the ids in the
+//! address bar; [`guard`] decides who may ask.
+
+mod accept;
+pub mod clock;
+mod effects;
+pub mod files;
+pub mod guard;
+mod inbox;
+pub mod log;
+mod peers;
+pub mod random;
+mod recording;
+pub mod routes;
+pub mod sessions;
+mod signals;
+mod system;
+pub mod turn;
+
+use std::collections::{BTreeSet, HashMap};
+use std::io;
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::path::PathBuf;
+
+use mio::net::{TcpListener, UnixStream};
+use mio::{Events, Interest, Poll, Token};
+use slab::Slab;
+
+use crate::config::Config;
+use crate::core::event::Turn;
+use crate::core::id::{ConnectionId, Timestamp};
+use crate::core::manager::{ManagerConfig, SessionManager};
+use crate::core::script::Runtime;
+use crate::lua::LuaRuntime;
+use crate::lua::state::StateError;
+use crate::net::limits::NetLimits;
+use accept::Accepting;
+use clock::Clock;
+use files::{SiteError, StaticFiles, demo_site, load_site};
+use guard::Guard;
+use inbox::Inbox;
+use log::Logger;
+use peers::Peer;
+use random::Random;
+use recording::Recordings;
+use routes::Routes;
+use sessions::SessionTable;
+
+/// Why a server cannot start or go on.
+#[derive(Debug, thiserror::Error)]
+pub enum ServerError {
+    #[error("cannot listen on {address}: {source}{}", advice(source))]
+    Bind { address: String, source: io::Error },
+    #[error(transparent)]
+    Site(#[from] SiteError),
+    #[error(
+        "cannot record into {path}: {source}. --record must name a directory that can be written"
+    )]
+    Record { path: PathBuf, source: io::Error },
+    #[error(transparent)]
+    Lua(#[from] StateError),
+    #[error("the operating system refused what every server needs: {0}")]
+    System(#[from] io::Error),
+}
+
+fn advice(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => {
+            ". Another server has this port: stop it, or take another with --port (0: any free one)"
+        }
+        io::ErrorKind::PermissionDenied => {
+            ". Ports below 1024 need a privilege: take a higher one with --port"
+        }
+        io::ErrorKind::AddrNotAvailable => ". --host must be an address of this machine",
+        _ => "",
+    }
+}
+
+/// A server whose sessions run on Lua.
+///
+/// # Errors
+/// As for [`Server::bind`], and when Lua cannot run here.
+pub fn start(config: &Config) -> Result<Server<LuaRuntime>, ServerError> {
+    Server::bind(config, LuaRuntime::new()?)
+}
+
+const LISTENER: Token = Token(0);
+const SIGNALS: Token = Token(1);
+/// A peer's token is its place plus this.
+const FIRST_PEER: usize = 2;
+
+/// Bytes taken from a socket at a time. One buffer serves all of them.
+const READ_BYTES: usize = 64 * 1024;
+/// Socket events taken at a time.
+const EVENTS: usize = 256;
+/// Descriptors besides those of connections: files, recordings, the loop's own.
+const SPARE_DESCRIPTORS: u64 = 64;
+/// A server that is told to stop is gone after 5 seconds; this leaves some for the last turn.
+const STOP_MS: u64 = 4_500;
+
+/// See the module's description.
+pub struct Server<R: Runtime> {
+    core: SessionManager<R>,
+    routes: Routes,
+    sessions: SessionTable,
+    recordings: Recordings,
+    limits: NetLimits,
+    log: Logger,
+
+    poll: Poll,
+    events: Events,
+    clock: Clock,
+    turn: Turn,
+    random: Random,
+    listener: Option<TcpListener>,
+    address: SocketAddr,
+    signals: UnixStream,
+    accepting: Accepting,
+    /// Told to stop: when to be gone at the latest.
+    stop_at: Option<Timestamp>,
+
+    peers: Slab<Peer>,
+    by_connection: HashMap<ConnectionId, usize>,
+    last_connection: u64,
+    inbox: Inbox,
+    /// Peers with something to read, in their sockets or already here.
+    ready: Vec<usize>,
+    /// Peers to look at in step "write".
+    touched: Vec<usize>,
+    /// Takes the place of `ready` or `touched` while that is worked through, so that neither
+    /// loses its room.
+    spare: Vec<usize>,
+    deadlines: BTreeSet<(Timestamp, usize)>,
+    scratch: Box<[u8]>,
+    /// Sessions ended since memory was last given back.
+    ended: usize,
+    /// A frame for a recording, before it goes to its connection.
+    frame: Vec<u8>,
+}
+
+impl<R: Runtime> Server<R> {
+    /// A server that listens as configured. Nothing is answered before [`Server::run`].
+    ///
+    /// # Errors
+    /// When the site cannot be read, the address cannot be had, or the system lacks what is needed.
+    pub fn bind(config: &Config, runtime: R) -> Result<Server<R>, ServerError> {
+        let log = Logger::new(config.verbosity);
+        let limits = NetLimits::default();
+        system::raise_descriptor_limit(2 * limits.connections as u64 + SPARE_DESCRIPTORS);
+        let (site, files) = match &config.dir {
+            Some(dir) => (load_site(dir)?, StaticFiles::of_site(dir)),
+            None => (demo_site(), StaticFiles::BuiltIn),
+        };
+        let recordings = Recordings::new(
+            config.record.as_deref(),
+            site.clone(),
+            config.limits.clone(),
+            log,
+        )
+        .map_err(|source| ServerError::Record {
+            path: config.record.clone().unwrap_or_default(),
+            source,
+        })?;
+        let core = SessionManager::new(
+            runtime,
+            ManagerConfig {
+                site,
+                limits: config.limits.clone(),
+                verbosity: config.verbosity,
+            },
+        );
+        for problem in core.viewdef_problems() {
+            log.line(0, format_args!("{problem}"));
+        }
+        let poll = Poll::new()?;
+        let mut listener = listen(&config.host, config.port)?;
+        let mut signals = signals::listen()?;
+        let registry = poll.registry();
+        registry.register(&mut listener, LISTENER, Interest::READABLE)?;
+        registry.register(&mut signals, SIGNALS, Interest::READABLE)?;
+        let guard = Guard::new(&config.host, &config.allowed_hosts, &config.allowed_origins);
+        Ok(Server {
+            core,
+            routes: Routes::new(guard, files),
+            sessions: SessionTable::default(),
+            recordings,
+            limits,
+            log,
+            poll,
+            events: Events::with_capacity(EVENTS),
+            clock: Clock::new(),
+            turn: Turn::default(),
+            random: Random::default(),
+            address: listener.local_addr()?,
+            listener: Some(listener),
+            signals,
+            accepting: Accepting::default(),
+            stop_at: None,
+            peers: Slab::new(),
+            by_connection: HashMap::new(),
+            last_connection: 0,
+            inbox: Inbox::default(),
+            ready: Vec::new(),
+            touched: Vec::new(),
+            spare: Vec::new(),
+            deadlines: BTreeSet::new(),
+            scratch: vec![0; READ_BYTES].into_boxed_slice(),
+            ended: 0,
+            frame: Vec::new(),
+        })
+    }
+
+    /// Where it listens, with the port that was found if 0 was asked for.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Serves until a signal tells it to stop.
+    ///
+    /// # Errors
+    /// When the poll loop itself fails.
+    pub fn run(&mut self) -> Result<(), ServerError> {
+        while !self.is_stopped() {
+            self.take_turn()?;
+        }
+        Ok(())
+    }
+
+    fn is_stopped(&self) -> bool {
+        self.stop_at
+            .is_some_and(|at| self.peers.is_empty() || self.turn.now >= at)
+    }
+}
+
+fn listen(host: &str, port: u16) -> Result<TcpListener, ServerError> {
+    let failed = |source| ServerError::Bind {
+        address: format!("{host}:{port}"),
+        source,
+    };
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
+    for address in (bare, port).to_socket_addrs().map_err(failed)? {
+        match TcpListener::bind(address) {
+            Ok(listener) => return Ok(listener),
+            Err(error) => last = error,
+        }
+    }
+    Err(failed(last))
+}

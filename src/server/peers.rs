@@ -1,0 +1,298 @@
+//! One socket and its connection: reading, answering, sending, closing.
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::Shutdown;
+
+use mio::net::TcpStream;
+use mio::{Interest, Token};
+
+use super::inbox::Input;
+use super::routes::{Answer, Desk};
+use super::sessions::Sid;
+use super::{FIRST_PEER, Server};
+use crate::core::id::{ConnectionId, SessionId, Timestamp};
+use crate::core::script::Runtime;
+use crate::net::connection::{Action, Connection};
+use crate::net::http::Request;
+use crate::net::response::Response;
+
+/// A socket with its connection.
+pub struct Peer {
+    pub stream: TcpStream,
+    pub connection: Connection,
+    /// Once it is a WebSocket: of which session, and by which name core knows it.
+    pub link: Option<(SessionId, ConnectionId)>,
+    /// The socket may have more; the poll tells only once.
+    pub readable: bool,
+    /// The peer has shut its side: after the last bytes comes the end, without another event.
+    pub hung_up: bool,
+    /// The deadline that is in the server's table.
+    pub armed: Option<Timestamp>,
+    is_ready: bool,
+    is_touched: bool,
+    wants_writable: bool,
+}
+
+/// Reads from one socket in a turn: what arrives meanwhile waits until the others had theirs.
+const READS_PER_TURN: usize = 4;
+/// Writes to one socket in a turn, for the same reason.
+const WRITES_PER_TURN: usize = 16;
+
+impl Peer {
+    pub fn new(stream: TcpStream, connection: Connection) -> Peer {
+        Peer {
+            stream,
+            connection,
+            link: None,
+            readable: false,
+            hung_up: false,
+            armed: None,
+            is_ready: false,
+            is_touched: false,
+            wants_writable: false,
+        }
+    }
+
+    /// Puts it on the list of those that have something to read.
+    pub fn mark_ready(&mut self, key: usize, ready: &mut Vec<usize>) {
+        if !self.is_ready {
+            self.is_ready = true;
+            ready.push(key);
+        }
+    }
+
+    /// Puts it on the list of those to look at in step "write".
+    pub fn touch(&mut self, key: usize, touched: &mut Vec<usize>) {
+        if !self.is_touched {
+            self.is_touched = true;
+            touched.push(key);
+        }
+    }
+
+    fn has_input(&self) -> bool {
+        self.connection.has_work() || (self.readable && self.connection.wants_input())
+    }
+
+    /// One read from the socket into the connection.
+    fn receive(&mut self, scratch: &mut [u8], server: &Limits<'_>) {
+        match self.stream.read(scratch) {
+            Ok(0) => {
+                self.readable = false;
+                self.connection.receive_end();
+            }
+            Ok(n) => {
+                self.connection
+                    .receive(&scratch[..n], server.limits, server.now);
+                // A short read has emptied the socket, and more makes a new event: the system call
+                // that would only say "nothing more" is saved. The end has made its event already.
+                self.readable = n == scratch.len() || self.hung_up;
+            }
+            Err(error) if error.kind() == ErrorKind::WouldBlock => self.readable = false,
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(_) => {
+                self.readable = false;
+                self.connection.abort();
+            }
+        }
+    }
+
+    /// Sends until nothing is left, the socket takes no more, or others wait. Returns whether the
+    /// socket is full.
+    fn send(&mut self, server: &Limits<'_>) -> bool {
+        for _ in 0..WRITES_PER_TURN {
+            let pending = self.connection.pending();
+            if pending.is_empty() {
+                return false;
+            }
+            match self.stream.write(pending) {
+                Ok(n) => self.connection.sent(n, server.limits, server.now),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return true,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(_) => self.connection.abort(),
+            }
+        }
+        false
+    }
+}
+
+/// What a connection wants to know of its server.
+struct Limits<'a> {
+    limits: &'a crate::net::limits::NetLimits,
+    now: Timestamp,
+}
+
+impl<R: Runtime> Server<R> {
+    /// Takes this turn's share of what the peer sent.
+    pub(super) fn read_peer(&mut self, key: usize) {
+        let Some(peer) = self.peers.get_mut(key) else {
+            return;
+        };
+        peer.is_ready = false;
+        let (mut actions_left, mut reads_left) = (self.limits.messages_per_turn, READS_PER_TURN);
+        loop {
+            let peer = &mut self.peers[key];
+            if actions_left > 0
+                && !self.inbox.is_full()
+                && let Some(action) = peer.connection.next(&self.limits, self.turn.now)
+            {
+                actions_left -= 1;
+                self.act(key, action);
+                continue;
+            }
+            if reads_left == 0 || !peer.readable || !peer.connection.wants_input() {
+                break;
+            }
+            reads_left -= 1;
+            let server = Limits {
+                limits: &self.limits,
+                now: self.turn.now,
+            };
+            peer.receive(&mut self.scratch, &server);
+        }
+        let peer = &mut self.peers[key];
+        if peer.has_input() {
+            peer.mark_ready(key, &mut self.ready);
+        }
+        peer.touch(key, &mut self.touched);
+    }
+
+    /// Does what a connection asks for.
+    pub(super) fn act(&mut self, key: usize, action: Action) {
+        match action {
+            Action::Text(text) => {
+                if let Some((session, connection)) = self.peers[key].link {
+                    self.inbox.push_frame(session, connection, &text);
+                }
+            }
+            Action::Alive => {}
+            Action::Request(request) => self.answer(key, &request),
+            Action::Refused(refusal) => {
+                self.log
+                    .line(1, format_args!("refused a request: {refusal}"));
+            }
+            Action::Left { code, reason } => {
+                if let Some((session, connection)) = self.peers[key].link {
+                    let line = format_args!("connection {connection} closed: {code} {reason}");
+                    self.log.session(1, session, line);
+                }
+                self.unlink(key);
+            }
+        }
+    }
+
+    fn answer(&mut self, key: usize, request: &Request) {
+        let now = self.turn.now;
+        let mut desk = Desk {
+            sessions: &mut self.sessions,
+            random: &mut self.random,
+            now,
+            notice: None,
+        };
+        let answer = self.routes.answer(request, &mut desk);
+        if let Some(notice) = desk.notice {
+            self.log.line(0, format_args!("{notice}"));
+        }
+        let response = match answer {
+            Answer::Response(response) => response,
+            Answer::WebSocket { sid, key: secret } => {
+                if self.attach(key, sid) {
+                    let connection = &mut self.peers[key].connection;
+                    connection.upgrade(secret, None, &self.limits, now);
+                    return;
+                }
+                Response::error_text(503, "no session can be made now; try again later")
+            }
+        };
+        self.log
+            .line(3, format_args!("{} {}", response.status(), request.path()));
+        self.peers[key]
+            .connection
+            .respond(Some(request), response, &self.limits, now);
+    }
+
+    /// Makes the peer a frontend of the session; its first one begins it.
+    fn attach(&mut self, key: usize, sid: Sid) -> bool {
+        let Ok(seed) = self.random.seed() else {
+            return false;
+        };
+        let Some((session, begins)) = self.sessions.attach(sid, self.turn.now) else {
+            return false;
+        };
+        if begins {
+            self.inbox.push(session, Input::Open { sid, seed });
+        }
+        self.last_connection += 1;
+        let connection = ConnectionId(self.last_connection);
+        self.peers[key].link = Some((session, connection));
+        self.by_connection.insert(connection, key);
+        self.inbox.push(session, Input::Join(connection));
+        true
+    }
+
+    /// The peer is no frontend any more.
+    pub(super) fn unlink(&mut self, key: usize) {
+        if let Some((session, connection)) = self.peers[key].link.take() {
+            self.by_connection.remove(&connection);
+            self.inbox.push(session, Input::Leave(connection));
+        }
+    }
+
+    /// Sends what waits and brings deadline and interests up to date. Returns whether the socket
+    /// is to be closed.
+    pub(super) fn write_peer(&mut self, key: usize) -> bool {
+        let server = Limits {
+            limits: &self.limits,
+            now: self.turn.now,
+        };
+        let peer = &mut self.peers[key];
+        peer.is_touched = false;
+        let blocked = peer.send(&server);
+        if peer.connection.take_shutdown() {
+            let _ = peer.stream.shutdown(Shutdown::Write);
+        }
+        if peer.connection.is_finished() {
+            return true;
+        }
+        if blocked != peer.wants_writable {
+            peer.wants_writable = blocked;
+            let interest = match blocked {
+                true => Interest::READABLE | Interest::WRITABLE,
+                false => Interest::READABLE,
+            };
+            let token = Token(key + FIRST_PEER);
+            let registry = self.poll.registry();
+            if registry
+                .reregister(&mut peer.stream, token, interest)
+                .is_err()
+            {
+                peer.connection.abort();
+            }
+        }
+        if !blocked && !peer.connection.pending().is_empty() {
+            peer.touch(key, &mut self.touched);
+        }
+        if peer.has_input() {
+            peer.mark_ready(key, &mut self.ready);
+        }
+        let deadline = Some(peer.connection.deadline());
+        if peer.armed != deadline {
+            if let Some(armed) = peer.armed {
+                self.deadlines.remove(&(armed, key));
+            }
+            peer.armed = deadline;
+            self.deadlines.extend(deadline.map(|due| (due, key)));
+        }
+        false
+    }
+
+    /// Closes the socket. Only at the end of a turn: until then its place must not be reused.
+    pub(super) fn free(&mut self, key: usize) {
+        self.unlink(key);
+        let peer = self.peers.remove(key);
+        if let Some(armed) = peer.armed {
+            self.deadlines.remove(&(armed, key));
+        }
+        drop(peer);
+        self.accepting.descriptor_freed();
+    }
+}

@@ -1,0 +1,241 @@
+//! Which request gets what. The table is in section 1 of the protocol document.
+
+use super::files::StaticFiles;
+use super::guard::Guard;
+use super::random::Random;
+use super::sessions::{Found, SessionTable, Sid};
+use crate::core::id::Timestamp;
+use crate::net::http::{Method, Refusal, Request};
+use crate::net::response::{Body, CSP_COMPAT, CSP_STRICT, Response};
+use crate::net::static_path::static_name;
+use crate::web::{self, Asset};
+
+/// What to do with a request.
+pub enum Answer<'r> {
+    Response(Response),
+    /// Turn the connection into a WebSocket of this session.
+    WebSocket {
+        sid: Sid,
+        key: &'r str,
+    },
+}
+
+/// What all requests have in common.
+pub struct Routes {
+    guard: Guard,
+    files: StaticFiles,
+}
+
+/// What answering needs beyond the request.
+pub struct Desk<'a> {
+    pub sessions: &'a mut SessionTable,
+    pub random: &'a mut Random,
+    pub now: Timestamp,
+    /// Set when the answer is worth a line in the log.
+    pub notice: Option<String>,
+}
+
+const NO_SESSION: &str = "Session not found";
+const SESSION_COOKIE: &str = "ui-session";
+
+impl Routes {
+    /// Routes to these files for those whom the guard lets in.
+    pub fn new(guard: Guard, files: StaticFiles) -> Routes {
+        Routes { guard, files }
+    }
+
+    /// Decides.
+    pub fn answer<'r>(&self, request: &'r Request, desk: &mut Desk<'_>) -> Answer<'r> {
+        match self.find(request, desk) {
+            Ok(answer) => answer,
+            Err(refusal) if request.accepts_html() => {
+                Answer::Response(Response::error_page(refusal.status, refusal.reason))
+            }
+            Err(refusal) => Answer::Response(refusal.into()),
+        }
+    }
+
+    fn find<'r>(&self, request: &'r Request, desk: &mut Desk<'_>) -> Result<Answer<'r>, Refusal> {
+        if !self.guard.allows_host(request.host()) {
+            desk.notice = Some(format!(
+                "refused a request for host {:?}: if this server is meant, allow the name with \
+                 --allowed-hosts (setting allowed_hosts)",
+                request.host()
+            ));
+            return Err(refuse(
+                421,
+                "this host name is not served here; the setting allowed_hosts would allow it",
+            ));
+        }
+        let path = request.path();
+        if path == "/" {
+            return self.new_session(request, desk, "");
+        }
+        if let Some(sid) = path.strip_prefix("/ws/") {
+            return self.websocket(request, desk, sid);
+        }
+        let first = path[1..].split('/').next().unwrap_or_default();
+        if let Some(sid) = Sid::parse(first) {
+            return self.session_page(request, desk, sid, &path[1 + first.len()..]);
+        }
+        if path.starts_with("/_lunette/") {
+            let asset = web::asset(path).ok_or(NOT_FOUND)?;
+            return Ok(Answer::Response(asset_response(request, asset)));
+        }
+        let name = static_name(path)?;
+        if let Some(file) = self.files.open(&name) {
+            let mut response = Response::new(200)
+                .field("Content-Type", file.content_type)
+                .field("Cache-Control", "no-cache")
+                .etag(&file.etag)
+                .body(file.body);
+            if file.content_type.starts_with("text/html") {
+                response = response.field("Content-Security-Policy", CSP_COMPAT);
+            }
+            return Ok(Answer::Response(response));
+        }
+        if is_page_request(request, path) {
+            return self.new_session(request, desk, path);
+        }
+        Err(NOT_FOUND)
+    }
+
+    /// Reserves a session and sends the browser there; `rest` is where inside.
+    fn new_session(
+        &self,
+        request: &Request,
+        desk: &mut Desk<'_>,
+        rest: &str,
+    ) -> Result<Answer<'static>, Refusal> {
+        if request.method() == Method::Head {
+            // Reserves nothing, so there is nowhere to redirect to.
+            return Ok(Answer::Response(self.page(request)));
+        }
+        let Ok(id) = desk.random.id() else {
+            desk.notice = Some("the operating system gives no randomness".into());
+            return Err(refuse(503, "no session can be made now; try again later"));
+        };
+        let sid = Sid(id);
+        desk.sessions.reserve(sid, desk.now);
+        let mut location = format!("/{sid}{rest}");
+        if let Some(query) = request.query() {
+            location.push('?');
+            location.push_str(query);
+        }
+        Ok(Answer::Response(Response::redirect(&location)))
+    }
+
+    /// The page of a session, whatever follows its id: the app knows its own paths.
+    fn session_page(
+        &self,
+        request: &Request,
+        desk: &mut Desk<'_>,
+        sid: Sid,
+        rest: &str,
+    ) -> Result<Answer<'static>, Refusal> {
+        match desk.sessions.find(sid, desk.now) {
+            Found::Usable => {
+                let cookie = format!("{SESSION_COOKIE}={sid}; Path=/; SameSite=Lax");
+                let page = self.page(request).field("Set-Cookie", &cookie);
+                Ok(Answer::Response(page))
+            }
+            Found::Failed(reason) => {
+                let text = format!("This session could not start:\n\n{reason}");
+                let page = Response::error_page(500, &text);
+                Ok(Answer::Response(page))
+            }
+            Found::Unknown if is_page_request(request, rest) => {
+                self.new_session(request, desk, rest)
+            }
+            Found::Unknown => Err(refuse(404, NO_SESSION)),
+        }
+    }
+
+    fn page(&self, request: &Request) -> Response {
+        match self.files.open("index.html") {
+            Some(file) => Response::new(200)
+                .field("Content-Type", file.content_type)
+                .field("Content-Security-Policy", CSP_COMPAT)
+                .field("Cache-Control", "no-store")
+                .body(file.body),
+            None => {
+                let index = web::index();
+                let (response, body) = encoded(request, index);
+                response
+                    .field("Content-Type", index.mime)
+                    .field("Content-Security-Policy", CSP_STRICT)
+                    .field("Cache-Control", "no-store")
+                    .body(body)
+            }
+        }
+    }
+
+    fn websocket<'r>(
+        &self,
+        request: &'r Request,
+        desk: &mut Desk<'_>,
+        sid: &str,
+    ) -> Result<Answer<'r>, Refusal> {
+        let Some(key) = request.websocket_key()? else {
+            return Err(refuse(426, "this address is for WebSockets"));
+        };
+        if !self.guard.allows_origin(request.origin(), request.host()) {
+            desk.notice = Some(format!(
+                "refused a WebSocket from a page of {:?}: if that site may use this server, allow it with \
+                 --allowed-origins (setting allowed_origins)",
+                request.origin().unwrap_or_default()
+            ));
+            return Err(refuse(
+                403,
+                "pages of this origin may not connect; the setting allowed_origins would allow it",
+            ));
+        }
+        match Sid::parse(sid) {
+            Some(sid) if desk.sessions.find(sid, desk.now) == Found::Usable => {
+                Ok(Answer::WebSocket { sid, key })
+            }
+            _ => Err(refuse(404, NO_SESSION)),
+        }
+    }
+}
+
+const fn refuse(status: u16, reason: &'static str) -> Refusal {
+    Refusal { status, reason }
+}
+
+const NOT_FOUND: Refusal = refuse(404, "there is nothing at this address");
+
+/// Whether a browser asks because somebody followed a link: not for a picture that is missing.
+fn is_page_request(request: &Request, path: &str) -> bool {
+    let last = path.rsplit('/').next().unwrap_or_default();
+    request.accepts_html() && !last.contains('.')
+}
+
+fn asset_response(request: &Request, asset: &'static Asset) -> Response {
+    let caching = match asset.immutable {
+        true => "public, max-age=31536000, immutable",
+        false => "no-cache",
+    };
+    let (response, body) = encoded(request, asset);
+    response
+        .field("Content-Type", asset.mime)
+        .field("Cache-Control", caching)
+        .body(body)
+}
+
+/// A start of an answer with the asset's tag, and its body, compressed if the peer takes that.
+/// The two forms have different tags: they are different bytes.
+fn encoded(request: &Request, asset: &'static Asset) -> (Response, Body) {
+    let response = Response::new(200).field("Vary", "Accept-Encoding");
+    if request.accepts_gzip() && asset.gzip.len() < asset.body.len() {
+        let tag = format!("{}-gz\"", asset.etag.trim_end_matches('"'));
+        let response = response.field("Content-Encoding", "gzip").etag(&tag);
+        (response, Body::Static(asset.gzip))
+    } else {
+        (response.etag(asset.etag), Body::Static(asset.body))
+    }
+}
+
+#[cfg(test)]
+#[path = "routes_tests.rs"]
+mod tests;

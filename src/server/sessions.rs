@@ -1,0 +1,234 @@
+//! The ids in the address bar and what they stand for.
+//!
+//! `GET /` only reserves an id: no Lua state, no session. Reservations are few and short-lived, so
+//! that asking a million times costs a bounded table. The first attach makes the session.
+
+use std::collections::{HashMap, VecDeque};
+use std::fmt;
+
+use crate::core::id::{SessionId, Timestamp};
+
+/// A session's secret name: 128 bits, in addresses as 32 lower-case hex digits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Sid(pub u128);
+
+impl Sid {
+    /// Reads exactly what [`Sid`] displays.
+    pub fn parse(text: &str) -> Option<Sid> {
+        let hex = |b: u8| matches!(b, b'0'..=b'9' | b'a'..=b'f');
+        if text.len() != 32 || !text.bytes().all(hex) {
+            return None;
+        }
+        u128::from_str_radix(text, 16).ok().map(Sid)
+    }
+}
+
+impl fmt::Display for Sid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:032x}", self.0)
+    }
+}
+
+/// A page follows its redirect and attaches within a second or two, on a bad link in some more.
+const RESERVATION_MS: u64 = 60_000;
+/// About 1.5 MiB of table. The oldest makes room: under a flood an honest browser still has the
+/// time that 16,384 further requests take.
+const RESERVATIONS_MAX: usize = 16_384;
+/// Failed starts whose reason is still told.
+const FAILURES_MAX: usize = 256;
+
+#[derive(Debug)]
+enum Entry {
+    Reserved { until: Timestamp },
+    Live(SessionId),
+    Failed(Box<str>),
+}
+
+/// What an id stands for.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Found<'a> {
+    /// Nothing, or no longer.
+    Unknown,
+    /// A session, or one that begins with the first attach.
+    Usable,
+    /// A session that could not start, and why.
+    Failed(&'a str),
+}
+
+/// All ids in use.
+#[derive(Debug, Default)]
+pub struct SessionTable {
+    entries: HashMap<Sid, Entry>,
+    sids: HashMap<SessionId, Sid>,
+    reservations: VecDeque<(Timestamp, Sid)>,
+    failures: VecDeque<Sid>,
+    last: u64,
+}
+
+impl SessionTable {
+    /// Keeps `sid` for a browser that was sent there.
+    pub fn reserve(&mut self, sid: Sid, now: Timestamp) {
+        self.purge(now);
+        if self.reservations.len() >= RESERVATIONS_MAX
+            && let Some((_, oldest)) = self.reservations.pop_front()
+        {
+            self.drop_reservation(oldest);
+        }
+        let until = now + RESERVATION_MS;
+        self.reservations.push_back((until, sid));
+        self.entries.insert(sid, Entry::Reserved { until });
+    }
+
+    /// What `sid` stands for.
+    pub fn find(&self, sid: Sid, now: Timestamp) -> Found<'_> {
+        match self.entries.get(&sid) {
+            Some(Entry::Reserved { until }) if *until > now => Found::Usable,
+            Some(Entry::Live(_)) => Found::Usable,
+            Some(Entry::Failed(reason)) => Found::Failed(reason),
+            Some(Entry::Reserved { .. }) | None => Found::Unknown,
+        }
+    }
+
+    /// The session to attach to, and whether this attach begins it.
+    pub fn attach(&mut self, sid: Sid, now: Timestamp) -> Option<(SessionId, bool)> {
+        let entry = self.entries.get_mut(&sid)?;
+        match entry {
+            Entry::Live(session) => Some((*session, false)),
+            Entry::Reserved { until } if *until > now => {
+                self.last += 1;
+                let session = SessionId(self.last);
+                *entry = Entry::Live(session);
+                self.sids.insert(session, sid);
+                Some((session, true))
+            }
+            Entry::Reserved { .. } | Entry::Failed(_) => None,
+        }
+    }
+
+    /// The id of a live session.
+    pub fn sid(&self, session: SessionId) -> Option<Sid> {
+        self.sids.get(&session).copied()
+    }
+
+    /// The session could not start.
+    pub fn fail(&mut self, session: SessionId, reason: String) {
+        let Some(sid) = self.sids.remove(&session) else {
+            return;
+        };
+        self.entries.insert(sid, Entry::Failed(reason.into()));
+        self.failures.push_back(sid);
+        if self.failures.len() > FAILURES_MAX
+            && let Some(oldest) = self.failures.pop_front()
+        {
+            self.entries.remove(&oldest);
+        }
+    }
+
+    /// The session is over.
+    pub fn end(&mut self, session: SessionId) {
+        if let Some(sid) = self.sids.remove(&session) {
+            self.entries.remove(&sid);
+        }
+        self.give_back();
+    }
+
+    /// Forgets what has expired.
+    pub fn purge(&mut self, now: Timestamp) {
+        while let Some(&(until, sid)) = self.reservations.front() {
+            if until > now {
+                break;
+            }
+            self.reservations.pop_front();
+            self.drop_reservation(sid);
+        }
+        if self.reservations.is_empty() {
+            self.give_back();
+        }
+    }
+
+    /// When [`SessionTable::purge`] is worth calling: a second after the oldest expires, so that
+    /// many go at once.
+    pub fn next_purge(&self) -> Option<Timestamp> {
+        self.reservations.front().map(|&(until, _)| until + 1_000)
+    }
+
+    fn drop_reservation(&mut self, sid: Sid) {
+        if let Some(Entry::Reserved { .. }) = self.entries.get(&sid) {
+            self.entries.remove(&sid);
+        }
+    }
+
+    /// Tables keep the room of their largest time; an idle server needs it no longer.
+    fn give_back(&mut self) {
+        if self.entries.capacity() > 4 * self.entries.len() + 64 {
+            self.entries.shrink_to_fit();
+            self.sids.shrink_to_fit();
+            self.reservations.shrink_to_fit();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_read_exactly() {
+        let sid = Sid(0xab);
+        assert_eq!(Sid::parse(&sid.to_string()), Some(sid));
+        assert_eq!(sid.to_string().len(), 32);
+        for bad in [
+            "",
+            "0",
+            "+0000000000000000000000000000000",
+            "000000000000000000000000000000AB",
+        ] {
+            assert_eq!(Sid::parse(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn reservations_expire_and_are_bounded() {
+        let mut table = SessionTable::default();
+        table.reserve(Sid(1), 0);
+        assert_eq!(table.find(Sid(1), 59_999), Found::Usable);
+        assert_eq!(table.find(Sid(1), 60_000), Found::Unknown);
+        assert_eq!(table.attach(Sid(1), 60_000), None);
+        for n in 0..100_000u128 {
+            table.reserve(Sid(n + 10), n as u64 / 1000);
+        }
+        assert_eq!(table.entries.len(), RESERVATIONS_MAX);
+        assert_eq!(table.find(Sid(10), 100), Found::Unknown);
+        table.purge(1_000_000);
+        assert!(table.entries.is_empty() && table.entries.capacity() < 100);
+        assert_eq!(table.next_purge(), None);
+    }
+
+    #[test]
+    fn the_first_attach_begins_the_session() {
+        let mut table = SessionTable::default();
+        table.reserve(Sid(7), 0);
+        assert_eq!(table.attach(Sid(7), 5), Some((SessionId(1), true)));
+        assert_eq!(table.attach(Sid(7), 500_000), Some((SessionId(1), false)));
+        table.purge(500_000);
+        assert_eq!(table.find(Sid(7), 500_000), Found::Usable);
+        table.end(SessionId(1));
+        assert_eq!(table.find(Sid(7), 500_000), Found::Unknown);
+        assert_eq!(table.attach(Sid(8), 0), None);
+    }
+
+    #[test]
+    fn the_reasons_of_some_failures_are_kept() {
+        let mut table = SessionTable::default();
+        for n in 1..=1000u64 {
+            table.reserve(Sid(n.into()), 0);
+            assert_eq!(table.attach(Sid(n.into()), 0), Some((SessionId(n), true)));
+            table.fail(SessionId(n), format!("main.lua:{n}: no"));
+        }
+        assert_eq!(table.find(Sid(1000), 0), Found::Failed("main.lua:1000: no"));
+        assert_eq!(table.find(Sid(1), 0), Found::Unknown);
+        assert_eq!(table.attach(Sid(1000), 0), None);
+        table.purge(1_000_000);
+        assert_eq!(table.entries.len(), FAILURES_MAX);
+    }
+}

@@ -1,0 +1,216 @@
+//! The turn: sleep, read, run, commit, write. The order is what makes replies durable and sessions
+//! deterministic: time is read once, all input is in before any is handled, and nothing is sent
+//! before its record is written.
+
+use std::io::{self, Read};
+use std::time::Duration;
+
+use super::inbox::Input;
+use super::{FIRST_PEER, LISTENER, SIGNALS, STOP_MS, Server, system};
+use crate::core::event::Event;
+use crate::core::id::Timestamp;
+use crate::core::script::Runtime;
+use crate::journal::RawEvent;
+use crate::net::websocket::close_code;
+use crate::wire;
+
+impl<R: Runtime> Server<R> {
+    pub(super) fn take_turn(&mut self) -> io::Result<()> {
+        self.sleep()?;
+        self.read();
+        self.run_core();
+        self.commit();
+        self.write();
+        Ok(())
+    }
+
+    /// Until a socket has something or the next deadline. Then reads the clock, once.
+    fn sleep(&mut self) -> io::Result<()> {
+        let timeout = self.sleep_time();
+        match self.poll.poll(&mut self.events, timeout) {
+            Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
+            Ok(()) | Err(_) => {}
+        }
+        self.turn = self.clock.turn();
+        Ok(())
+    }
+
+    fn sleep_time(&self) -> Option<Duration> {
+        let work_left =
+            !(self.inbox.is_empty() && self.ready.is_empty() && self.touched.is_empty())
+                || self.accepting.goes_on();
+        if work_left {
+            return Some(Duration::ZERO);
+        }
+        let due = [
+            self.core.poll_timeout(),
+            self.deadlines.first().map(|&(due, _)| due),
+            self.sessions.next_purge(),
+            self.accepting.retry_at(),
+            self.stop_at,
+        ];
+        let due: Timestamp = due.into_iter().flatten().min()?;
+        Some(Duration::from_millis(due.saturating_sub(self.clock.now())))
+    }
+
+    /// Takes what sockets and deadlines bring; what is for sessions goes to the inbox.
+    fn read(&mut self) {
+        let (mut connections_wait, mut signalled) = (false, false);
+        for event in &self.events {
+            match event.token() {
+                LISTENER => connections_wait = true,
+                SIGNALS => signalled = true,
+                token => {
+                    let key = token.0 - FIRST_PEER;
+                    let Some(peer) = self.peers.get_mut(key) else {
+                        continue;
+                    };
+                    if event.is_readable() || event.is_read_closed() || event.is_error() {
+                        peer.readable = true;
+                        peer.hung_up |= event.is_read_closed() || event.is_error();
+                        peer.mark_ready(key, &mut self.ready);
+                    }
+                    if event.is_writable() {
+                        peer.touch(key, &mut self.touched);
+                    }
+                }
+            }
+        }
+        if signalled {
+            self.stop();
+        }
+        self.accept(connections_wait);
+        self.time_out_peers();
+        self.sessions.purge(self.turn.now);
+        let mut ready = std::mem::replace(&mut self.ready, std::mem::take(&mut self.spare));
+        for key in ready.drain(..) {
+            self.read_peer(key);
+        }
+        self.spare = ready;
+    }
+
+    fn time_out_peers(&mut self) {
+        while let Some(&(due, key)) = self.deadlines.first() {
+            if due > self.turn.now {
+                break;
+            }
+            self.deadlines.pop_first();
+            let peer = &mut self.peers[key];
+            peer.armed = None;
+            let action = peer.connection.handle_timeout(&self.limits, self.turn.now);
+            peer.touch(key, &mut self.touched);
+            if let Some(action) = action {
+                self.act(key, action);
+            }
+        }
+    }
+
+    /// Lets core handle what came, then what is due. What that brings about happens next turn.
+    fn run_core(&mut self) {
+        let mut inbox = std::mem::take(&mut self.inbox);
+        for (session, input) in inbox.inputs.drain(..) {
+            let (raw, event) = match input {
+                Input::Open { sid, seed } => {
+                    self.recordings.begin(session, sid);
+                    let line = "frontend connects to WebSocketEndpoint (new session)";
+                    self.log.session(2, session, format_args!("{line}"));
+                    (
+                        RawEvent::SessionOpened { seed },
+                        Event::SessionOpened { session, seed },
+                    )
+                }
+                Input::Join(connection) => (
+                    RawEvent::FrontendJoined { connection },
+                    Event::FrontendJoined {
+                        session,
+                        connection,
+                    },
+                ),
+                Input::Leave(connection) => (
+                    RawEvent::FrontendLeft { connection },
+                    Event::FrontendLeft {
+                        session,
+                        connection,
+                    },
+                ),
+                Input::Frame(connection, text) => {
+                    let text = &inbox.texts[text];
+                    let batch = wire::read_batch(text);
+                    (
+                        RawEvent::Frame { connection, text },
+                        Event::BatchReceived {
+                            session,
+                            connection,
+                            batch,
+                        },
+                    )
+                }
+            };
+            self.handle(event, &raw);
+        }
+        inbox.clear();
+        if self.inbox.is_empty() {
+            self.inbox = inbox;
+        }
+        // A timer of zero milliseconds is due again at once: everybody gets one turn.
+        for _ in 0..self.core.len() {
+            let Some(session) = self.core.next_due(self.turn.now) else {
+                break;
+            };
+            self.handle(Event::TimersDue { session }, &RawEvent::TimersDue);
+        }
+    }
+
+    /// Recordings first, replies after.
+    fn commit(&mut self) {
+        self.recordings.commit();
+    }
+
+    /// Sends what each socket takes, then closes what is finished.
+    fn write(&mut self) {
+        let mut finished = Vec::new();
+        let mut touched = std::mem::replace(&mut self.touched, std::mem::take(&mut self.spare));
+        for key in touched.drain(..) {
+            if self.write_peer(key) {
+                finished.push(key);
+            }
+        }
+        self.spare = touched;
+        for &key in &finished {
+            self.free(key);
+        }
+        if !finished.is_empty() && self.peers.is_empty() {
+            self.peers.shrink_to_fit();
+            self.by_connection.shrink_to_fit();
+            self.spare = Vec::new();
+        }
+        // When as many sessions have ended as are left: often enough to matter, and so rarely that
+        // looking through all memory costs each of them next to nothing.
+        if self.ended > 0 && self.ended >= self.core.len() {
+            self.ended = 0;
+            system::give_memory_back();
+        }
+    }
+
+    /// The first signal: no new connections, a close for all there are.
+    fn stop(&mut self) {
+        let mut bytes = [0; 64];
+        let _ = self.signals.read(&mut bytes);
+        if self.stop_at.is_some() {
+            return;
+        }
+        self.log.line(1, format_args!("stopping"));
+        let now = self.turn.now;
+        self.stop_at = Some(now + STOP_MS);
+        self.listener = None;
+        for (key, peer) in &mut self.peers {
+            peer.connection.finish(
+                close_code::RESTARTING,
+                "the server stops",
+                &self.limits,
+                now,
+            );
+            peer.touch(key, &mut self.touched);
+        }
+    }
+}
