@@ -5,8 +5,8 @@
 //! tests that build the crate anew take minutes: they run with `LUNETTE_LONG=1` (`tests/run --long`).
 
 use lunette::lua::determinism::self_check;
-use lunette::lua::{TurnTime, set_turn};
 use lunette::lua::state::{State, StateLimits};
+use lunette::lua::{TurnTime, set_turn};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -4,4 +4,5 @@ mod base_client;
 mod browser;
 mod determinism;
 mod golden;
+mod net;
 mod tidy;
