@@ -5,4 +5,5 @@ mod browser;
 mod determinism;
 mod golden;
 mod net;
+mod replay;
 mod tidy;

@@ -13,7 +13,7 @@ use crate::core::id::ConnectionId;
 pub struct Reader {
     header: Header,
     file: Vec<u8>,
-    pub(super) first: usize,
+    first: usize,
     end: usize,
 }
 
@@ -66,6 +66,11 @@ impl Reader {
     /// What stands before the first event.
     pub fn header(&self) -> &Header {
         &self.header
+    }
+
+    /// Where the first record begins.
+    pub fn header_bytes(&self) -> usize {
+        self.first
     }
 
     /// Bytes of an unfinished record at the end that were left aside; 0: the file is whole.

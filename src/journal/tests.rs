@@ -125,7 +125,7 @@ fn the_transcript_shows_every_byte_of_a_frame() {
 #[test]
 fn a_file_cut_anywhere_is_read_up_to_its_last_whole_record() {
     let whole = recording();
-    let first = Reader::new(whole.clone()).unwrap().first;
+    let first = Reader::new(whole.clone()).unwrap().header_bytes();
     let mut seen = 0;
     for end in 0..whole.len() {
         let cut = Reader::new(whole[..end].to_vec());
@@ -151,7 +151,7 @@ fn a_file_cut_anywhere_is_read_up_to_its_last_whole_record() {
 #[test]
 fn a_flipped_bit_anywhere_is_refused_with_its_place() {
     let whole = recording();
-    let first = Reader::new(whole.clone()).unwrap().first;
+    let first = Reader::new(whole.clone()).unwrap().header_bytes();
     for at in 0..whole.len() {
         for bit in [0, 3, 7] {
             let mut bad = whole.clone();
@@ -174,7 +174,10 @@ fn a_flipped_bit_anywhere_is_refused_with_its_place() {
 fn a_record_taken_out_is_missed() {
     let whole = recording();
     let reader = Reader::new(whole.clone()).unwrap();
-    let (first, length) = (reader.first, whole[reader.first] as usize + 20);
+    let (first, length) = (
+        reader.header_bytes(),
+        whole[reader.header_bytes()] as usize + 20,
+    );
     let mut bad = whole;
     bad.drain(first..first + length);
     let error = Reader::new(bad).unwrap_err().to_string();
