@@ -5,12 +5,7 @@
 //! tests that build the crate anew take minutes: they run with `LUNETTE_LONG=1` (`tests/run --long`).
 
 use lunette::lua::determinism::self_check;
-<<<<<<< HEAD
-use lunette::lua::state::{State, StateLimits};
-use lunette::lua::{TurnTime, set_turn};
-=======
 use lunette::lua::state::{State, StateLimits, TurnTime, set_turn};
->>>>>>> main
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
