@@ -14,6 +14,9 @@ Item.__index = Item
 local List = { type = "lua.ViewList" }
 List.__index = List
 
+-- Says that the items are an array even when there are none.
+local array = { __array = true }
+
 local function presenter_type(name)
   if not name then return nil end
   local found = types[name]
@@ -50,7 +53,7 @@ function List:new(variable)
   local list = variable:getWrapper()
   if not list then
     local name = variable:getProperty("itemWrapper") or variable:getProperty("item")
-    list = setmetatable({ items = {}, selectionIndex = -1 }, List)
+    list = setmetatable({ items = setmetatable({}, array), selectionIndex = -1 }, List)
     list._presenter = presenter_type(name)
     variable:setProperty("fallbackNamespace:high", "list-item")
   end

@@ -8,10 +8,8 @@ use std::process::ExitCode;
 use clap::Parser;
 use lunette::cli::{Cli, Command};
 use lunette::config::{Config, Settings};
-use lunette::journal::{self, Reader};
-use lunette::lua::LuaRuntime;
 use lunette::replay;
-use lunette::server::{Server, ServerError};
+use lunette::server::{self, ServerError};
 
 const RUNTIME: u8 = 1;
 const CONFIG: u8 = 3;
@@ -29,7 +27,7 @@ fn main() -> ExitCode {
         Some(Command::Version) => print(&format!(
             "lunette {}\nrecordings: format {}\n",
             env!("CARGO_PKG_VERSION"),
-            journal::FORMAT_VERSION
+            replay::FORMAT_VERSION
         )),
     };
     ExitCode::from(done.err().unwrap_or(0))
@@ -37,20 +35,17 @@ fn main() -> ExitCode {
 
 fn serve(settings: Settings) -> Result<(), u8> {
     let config = Config::resolve(settings).map_err(failed(CONFIG))?;
-    let runtime = LuaRuntime::new().map_err(failed(RUNTIME))?;
-    let mut server = Server::bind(&config, runtime).map_err(|error| match error {
+    let mut server = server::start(&config).map_err(|error| match error {
         ServerError::Bind { .. } => failed(BIND)(error),
         ServerError::Site(_) | ServerError::Record { .. } => failed(CONFIG)(error),
-        ServerError::System(_) => failed(RUNTIME)(error),
+        ServerError::Lua(_) | ServerError::System(_) => failed(RUNTIME)(error),
     })?;
     print(&format!("listening on http://{}\n", server.address()))?;
     server.run().map_err(failed(RUNTIME))
 }
 
 fn run_again(file: &Path) -> Result<(), u8> {
-    let reader = Reader::open(file).map_err(failed(RUNTIME))?;
-    let runtime = LuaRuntime::new().map_err(failed(RUNTIME))?;
-    let report = replay::replay(&reader, |_| runtime);
+    let report = replay::replay_file(file).map_err(failed(RUNTIME))?;
     print(&report.to_string())?;
     match report.exit_code() {
         0 => Ok(()),

@@ -86,6 +86,7 @@ fn read_object(text: &str) -> Batch {
 }
 
 #[derive(Deserialize)]
+#[serde(expecting = "an object with type and data")]
 struct RawMessage<'a> {
     #[serde(rename = "type", borrow)]
     kind: Cow<'a, str>,

@@ -5,8 +5,7 @@
 //! tests that build the crate anew take minutes: they run with `LUNETTE_LONG=1` (`tests/run --long`).
 
 use lunette::lua::determinism::self_check;
-use lunette::lua::state::{State, StateLimits};
-use lunette::lua::{TurnTime, set_turn};
+use lunette::lua::state::{State, StateLimits, TurnTime, set_turn};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -285,7 +284,7 @@ fn build_elsewhere(scratch: &Scratch, flags: &[&str], profile: &[&str]) -> Strin
     }
     let out = scratch.file("out");
     let output = Command::new(env!("CARGO"))
-        .args(["test", "--offline", "--test", "main"])
+        .args(["test", "--offline", "--test", "lunette"])
         .args(profile)
         .args(["--", "--exact", CHILD])
         .current_dir(&place)

@@ -49,36 +49,56 @@ pub(super) fn detect<S: Script>(script: &mut S, host: &mut Host, outbox: &mut Ou
         script.detect(host, &order, &mut changes);
         host.vars.return_order(order);
         let again = changes.again || host.vars.order_is_stale();
-        apply(script, host, outbox, &mut changes);
-        if !again {
+        let told = apply(script, host, outbox, &mut changes);
+        if !again && !told {
             return;
         }
         if round == MAX_ROUNDS {
             host.log(
                 0,
                 format_args!(
-                    "change detection gave up after {MAX_ROUNDS} rounds: a wrapper's sync() changes \
-                     what it wraps every time"
+                    "change detection gave up after {MAX_ROUNDS} rounds: a wrapper's sync() or a watch \
+                     changes what it hears of every time"
                 ),
             );
         }
     }
 }
 
-fn apply<S: Script>(script: &mut S, host: &mut Host, outbox: &mut Outbox, changes: &mut Changes) {
+/// Reads just these variables, parents before children.
+pub(super) fn look_at<S: Script>(
+    script: &mut S,
+    host: &mut Host,
+    outbox: &mut Outbox,
+    order: &[Slot],
+) {
+    let mut changes = Changes::default();
+    script.detect(host, order, &mut changes);
+    apply(script, host, outbox, &mut changes);
+}
+
+/// Returns whether a watch in Lua was told, which may have changed something.
+fn apply<S: Script>(
+    script: &mut S,
+    host: &mut Host,
+    outbox: &mut Outbox,
+    changes: &mut Changes,
+) -> bool {
+    let mut told = false;
     changes.again = false;
     let list = std::mem::take(&mut changes.list);
     for (slot, change) in list {
         match change {
             Change::Value(span) => {
                 value_changed(host, slot, &changes.json[span.range()]);
-                notify(script, host, slot);
+                told |= notify(script, host, slot);
             }
             Change::Type(name) => host.set_property(slot, "type", &name),
             Change::Failed(error) => failed(host, outbox, slot, error),
         }
     }
     changes.json.clear();
+    told
 }
 
 fn value_changed(host: &mut Host, slot: Slot, json: &[u8]) {
@@ -103,6 +123,7 @@ pub(super) fn failed(host: &mut Host, outbox: &mut Outbox, slot: Slot, error: Sc
     let fault = Fault {
         code: error.code,
         message: error.message,
+        by: None,
     };
     if error.code != ErrorCode::BadValue {
         let shown = std::mem::take(&mut variable.shown);
@@ -118,12 +139,12 @@ pub(super) fn failed(host: &mut Host, outbox: &mut Outbox, slot: Slot, error: Sc
     outbox.fault(host, slot, fault);
 }
 
-fn notify<S: Script>(script: &mut S, host: &mut Host, slot: Slot) {
+fn notify<S: Script>(script: &mut S, host: &mut Host, slot: Slot) -> bool {
     let Some(id) = host.vars.get(slot).map(|v| v.id) else {
-        return;
+        return false;
     };
     if !host.watches.watches(id) {
-        return;
+        return false;
     }
     for handle in host.watches.of_variable(id) {
         if let Err(error) = script.notify(host, handle, WatchedValue::Variable(slot)) {
@@ -131,4 +152,5 @@ fn notify<S: Script>(script: &mut S, host: &mut Host, slot: Slot) {
             host.log(0, format_args!("error in a watch of variable {id}: {text}"));
         }
     }
+    true
 }

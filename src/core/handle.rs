@@ -1,12 +1,14 @@
 //! What each message of a frontend does. A failure is one error and hurts no other message.
 
+use super::change::look_at;
+use super::host::Work;
 use super::id::{APP, WireId};
 use super::message::{Json, Message, PropertyList};
 use super::path::{Path, split_properties};
 use super::property::Properties;
 use super::script::{ErrorCode, Script, ScriptError};
 use super::session::Session;
-use super::variable::{Access, NewVariable, Slot};
+use super::variable::{Access, NewVariable, Slot, Variable};
 use super::view::PER_VIEW;
 
 /// A `create` as it was sent.
@@ -48,7 +50,7 @@ impl<S: Script> Session<S> {
             Message::Get { vars } => {
                 for var in vars {
                     match self.resolve(view, var) {
-                        Some(slot) => self.outbox.views[view].resend.push(slot),
+                        Some(slot) => self.get(view, slot),
                         None => self.not_found(view, var),
                     }
                 }
@@ -79,6 +81,22 @@ impl<S: Script> Session<S> {
         self.error(view, var, ErrorCode::NotFound, text);
     }
 
+    /// Tells all of a variable, read now if detection passes it by.
+    fn get(&mut self, view: usize, slot: Slot) {
+        self.outbox.views[view].resend.push(slot);
+        let vars = &self.host.vars;
+        if vars
+            .get(slot)
+            .is_none_or(|v| v.watched || !v.access.reads())
+        {
+            return;
+        }
+        let above = |&at: &Slot| vars.get(at).and_then(Variable::parent);
+        let mut order: Vec<Slot> = std::iter::successors(Some(slot), above).collect();
+        order.reverse();
+        look_at(&mut self.script, &mut self.host, &mut self.outbox, &order);
+    }
+
     fn create(&mut self, view: usize, mut new: Creation) {
         let id = new.id;
         let refused = if id < 2 {
@@ -100,8 +118,8 @@ impl<S: Script> Session<S> {
             let text = format!("this session has {most} variables, the most it may have");
             return self.error(view, id, ErrorCode::Limit, text);
         }
-        let properties = match gather_properties(&new) {
-            Ok(properties) => properties,
+        let (properties, has_path) = match gather_properties(&new) {
+            Ok(gathered) => gathered,
             Err(text) => return self.error(view, id, ErrorCode::BadMessage, text),
         };
         let checked = self.check(&properties);
@@ -113,23 +131,27 @@ impl<S: Script> Session<S> {
             parent: Some(parent),
             access: *checked.as_ref().unwrap_or(&Access::Action),
             watched: !new.nowatch,
+            has_path,
             properties,
         });
         self.outbox.views[view].add_alias(id, slot);
         if let Err(error) = checked {
-            return self.tell_fault(slot, error);
+            return self.break_variable(slot, error);
         }
-        let unbound = self
-            .host
-            .vars
-            .get(slot)
-            .is_some_and(|v| v.properties.get("path").is_none());
-        let value = if unbound { new.value.take() } else { None };
+        let value = if has_path { None } else { new.value.take() };
         if let Err(error) = self.script.bind(&mut self.host, slot, value.as_ref()) {
-            self.tell_fault(slot, error);
+            self.break_variable(slot, error);
         } else if let Some(value) = new.value {
             self.write(slot, &value);
         }
+    }
+
+    /// The variable is there, so that what comes after finds it, but nothing can be done with it.
+    fn break_variable(&mut self, slot: Slot, error: ScriptError) {
+        if let Some(variable) = self.host.vars.get_mut(slot) {
+            variable.broken = true;
+        }
+        self.tell_fault(slot, error);
     }
 
     /// The access of a new variable of a frontend, if it may have that path and that access.
@@ -155,6 +177,10 @@ impl<S: Script> Session<S> {
             self.set_property(view, slot, &name, &value);
         }
         if let Some(value) = value {
+            if self.host.vars.get(slot).is_some_and(|v| v.view.is_none()) {
+                let own = &mut self.outbox.views[view].own_writes;
+                own.push((slot, value.0.clone()));
+            }
             self.write(slot, &value);
         }
     }
@@ -167,21 +193,39 @@ impl<S: Script> Session<S> {
             let text = "this variable is read only: its access is r";
             return self.tell_fault(slot, ScriptError::new(ErrorCode::BadAccess, text));
         }
-        let had_error = variable.error.is_some();
+        if variable.broken {
+            let fault = variable.error.clone();
+            if let Some(fault) = fault {
+                self.outbox.fault(&mut self.host, slot, *fault);
+            }
+            return;
+        }
+        let reads = variable.access.reads();
         if let Err(error) = self.script.write(&mut self.host, slot, value) {
             return self.tell_fault(slot, error);
         }
-        if !had_error {
-            return;
+        if let Some(variable) = self.host.vars.get_mut(slot)
+            && reads
+        {
+            variable.shown = &*value.0 != "null";
         }
+        self.clear_error(slot);
+        for field in self.clear_fields(slot) {
+            self.clear_error(field);
+        }
+    }
+
+    /// A success clears an error; telling the value is how a client hears of it.
+    fn clear_error(&mut self, slot: Slot) {
         let Some(variable) = self.host.vars.get_mut(slot) else {
             return;
         };
-        // A success clears the error; telling the value is how a client hears of it.
-        variable.error = None;
-        let (view, reads) = (variable.view, variable.access.reads());
+        if variable.error.take().is_none() || !variable.access.reads() {
+            return;
+        }
+        let view = variable.view;
         for seen in &mut self.outbox.views {
-            if reads && view.is_none_or(|v| v == seen.id) && seen.watches(slot, &self.host.vars) {
+            if view.is_none_or(|v| v == seen.id) && seen.watches(slot, &self.host.vars) {
                 seen.resend.push(slot);
             }
         }
@@ -197,18 +241,20 @@ impl<S: Script> Session<S> {
                             --dev or remote_code = true allows it";
                 return self.error(view, APP.0, ErrorCode::Unauthorized, text);
             }
-            return self.host.set_property(slot, name, value);
+            self.host.work.push_back(Work::RunCode(value.into()));
         }
         if id == APP && PER_VIEW.contains(&name) {
             self.outbox.views[view].properties.set(name, value, None);
-        } else if let Some(variable) = self.host.vars.get_mut(slot) {
+        }
+        if let Some(variable) = self.host.vars.get_mut(slot) {
             variable.properties.set(name, value, None);
             self.host.vars.property_changed(slot, name);
         }
         if self.host.watches.watches(id) {
             let name = name.into();
-            let work = super::host::Work::PropertySet { var: id, name };
-            self.host.work.push_back(work);
+            self.host
+                .work
+                .push_back(Work::PropertySet { var: id, name });
         }
     }
 
@@ -271,8 +317,9 @@ impl<S: Script> Session<S> {
     }
 }
 
-/// All properties of a new variable, those behind the `?` of its path among them.
-fn gather_properties(new: &Creation) -> Result<Properties, String> {
+/// All properties of a new variable, those behind the `?` of its path among them, and whether it has
+/// a path at all.
+fn gather_properties(new: &Creation) -> Result<(Properties, bool), String> {
     let mut properties = Properties::default();
     let mut path = None;
     for (name, value) in &new.properties {
@@ -289,20 +336,15 @@ fn gather_properties(new: &Creation) -> Result<Properties, String> {
             properties.set(name, value, None);
         }
     }
-    match path {
-        // An empty path is the parent's own value.
-        Some(path) => {
-            properties.set("path", path, None);
-        }
-        None if new.value.is_none() => {
-            return Err(format!(
-                "variable {} has neither a path nor a value",
-                new.id
-            ));
-        }
-        None => {}
+    if path.is_none() && new.value.is_none() {
+        return Err(format!(
+            "variable {} has neither a path nor a value",
+            new.id
+        ));
     }
-    Ok(properties)
+    // The empty path, the parent's own value, is not kept as a property: there, empty is unset.
+    properties.set("path", path.unwrap_or(""), None);
+    Ok((properties, path.is_some()))
 }
 
 /// The access a path has by its form, unless told otherwise.

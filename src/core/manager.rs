@@ -10,7 +10,7 @@ use super::event::{Event, Turn};
 use super::host::Host;
 use super::id::{APP, ConnectionId, SessionId, Timestamp};
 use super::limits::SessionLimits;
-use super::script::{ErrorCode, Runtime};
+use super::script::{Runtime, ScriptError};
 use super::session::Session;
 use super::site::Site;
 use super::viewdef::Viewdefs;
@@ -36,7 +36,7 @@ pub struct SessionManager<R: Runtime> {
     sessions: Slab<Session<R::Script>>,
     by_id: BTreeMap<SessionId, usize>,
     /// Sessions whose `main.lua` failed, until somebody was told why.
-    failed: BTreeMap<SessionId, String>,
+    failed: BTreeMap<SessionId, ScriptError>,
     deadlines: BTreeSet<(Timestamp, SessionId)>,
     deadline_of: BTreeMap<SessionId, Timestamp>,
     effects: VecDeque<Effect>,
@@ -157,17 +157,18 @@ impl<R: Runtime> SessionManager<R> {
             Err(error) => {
                 let text = error.traceback.as_deref().unwrap_or(&error.message);
                 self.log(id, 0, format_args!("main.lua failed: {text}"));
-                self.failed.insert(id, error.message);
+                self.failed.insert(id, error);
             }
         }
     }
 
     /// Tells the first frontend of a session that could not start why, and forgets the session.
     fn refuse(&mut self, session: SessionId, connection: ConnectionId) {
-        let Some(description) = self.failed.remove(&session) else {
+        let Some(error) = self.failed.remove(&session) else {
             return;
         };
-        let batch = OutgoingBatch::error(APP.0, ErrorCode::LuaError, &description);
+        let description = error.message;
+        let batch = OutgoingBatch::error(APP.0, error.code, &description);
         self.effects.push_back(Effect::Send { connection, batch });
         self.effects.push_back(Effect::Close {
             connection,

@@ -10,7 +10,7 @@ use super::id::{APP, ConnectionId, WireId};
 use super::property::{Priority, Property};
 use super::script::Script;
 use super::variable::{Fault, Slot, Span, Variable, push_properties};
-use super::view::{View, ViewId};
+use super::view::{PER_VIEW, View, ViewId};
 use super::viewdef::Viewdefs;
 
 /// The views of one session, in order of arrival.
@@ -108,6 +108,7 @@ impl View {
             batch.push_error(var, code, &text);
         }
         let items = self.items(host, dirty);
+        self.own_writes.clear();
         self.push_viewdefs(host, viewdefs, &items, &mut batch);
         for item in &items {
             self.push_update(script, host, item, &mut batch);
@@ -131,6 +132,7 @@ impl View {
         }
         for &slot in dirty {
             if self.watches(slot, &host.vars)
+                && !self.wrote(host, slot)
                 && resend.binary_search(&slot).is_err()
                 && let Some(variable) = host.vars.get(slot)
             {
@@ -139,6 +141,19 @@ impl View {
         }
         items.sort_by_key(|item| (item.class, item.wire));
         items
+    }
+
+    /// Whether all there is to tell of a shared variable is what this view itself wrote.
+    fn wrote(&self, host: &Host, slot: Slot) -> bool {
+        let Some(variable) = host.vars.get(slot) else {
+            return false;
+        };
+        let mut own = self.own_writes.iter().rev();
+        let written = own
+            .find(|(at, _)| *at == slot)
+            .map(|(_, json)| json.as_bytes());
+        let told = variable.pending.map(|span| host.vars.pending_json(span));
+        written.is_some() && written == told && variable.properties.iter().all(|p| !p.dirty)
     }
 
     fn push_viewdefs(
@@ -211,12 +226,9 @@ impl View {
             .properties
             .iter()
             .filter(|p| p.priority.unwrap_or(variable.priority) == item.class)
-            .filter(|p| {
-                if item.full {
-                    !p.value.is_empty()
-                } else {
-                    p.dirty
-                }
+            .filter(|p| match item.full {
+                true => !p.value.is_empty() && !is_per_view(variable, p),
+                false => p.dirty,
             })
             .collect();
         if item.full && variable.id == APP && item.class == variable.priority {
@@ -225,6 +237,11 @@ impl View {
         }
         (!wanted.is_empty()).then(|| batch.put(|out| push_properties(out, wanted.into_iter())))
     }
+}
+
+/// Whether each view has this property of the app variable for itself.
+fn is_per_view(variable: &Variable, property: &Property) -> bool {
+    variable.id == APP && PER_VIEW.contains(&&*property.name)
 }
 
 /// One item for each class in which the variable has something to tell.

@@ -38,6 +38,9 @@ pub struct ScriptError {
     pub message: String,
     /// For the log.
     pub traceback: Option<String>,
+    /// Texts for single fields of the object whose method refused what was given; then `message`
+    /// is for those that no variable shows.
+    pub fields: Vec<(Box<str>, Box<str>)>,
 }
 
 impl ScriptError {
@@ -47,6 +50,7 @@ impl ScriptError {
             code,
             message: message.into(),
             traceback: None,
+            fields: Vec::new(),
         }
     }
 }

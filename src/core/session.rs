@@ -4,12 +4,12 @@ use super::change::detect;
 use super::effect::Effect;
 use super::event::Turn;
 use super::host::{Host, Work};
-use super::id::{APP, ConnectionId, SessionId, TimerId, Timestamp};
+use super::id::{APP, ConnectionId, SessionId, TimerId, Timestamp, VarId};
 use super::message::Batch;
 use super::outbox::Outbox;
 use super::script::{ErrorCode, Script, ScriptError, WatchedValue};
 use super::timer::TimerKind;
-use super::variable::Slot;
+use super::variable::{Fault, Slot, Variable};
 use super::viewdef::Viewdefs;
 
 /// Work done for one event at the most; what is left waits for the next turn.
@@ -28,6 +28,8 @@ pub struct Session<S> {
     pub(super) used: bool,
     /// The present event answers a user's action, or output may go out at once.
     urgent: bool,
+    /// An action refused single fields at some time.
+    field_faults: bool,
     last_flush: Option<Timestamp>,
     unattached_since: Timestamp,
 }
@@ -42,6 +44,7 @@ impl<S: Script> Session<S> {
             outbox: Outbox::default(),
             used: false,
             urgent: false,
+            field_faults: false,
             last_flush: None,
         }
     }
@@ -135,8 +138,8 @@ impl<S: Script> Session<S> {
     }
 
     fn fire(&mut self, id: TimerId, keep: bool, started_by: Option<super::id::VarId>) {
-        if let Err(error) = self.script.fire(&mut self.host, id, keep) {
-            let text = error.traceback.clone();
+        if let Err(mut error) = self.script.fire(&mut self.host, id, keep) {
+            let text = error.traceback.take();
             let text = text.as_deref().unwrap_or(&error.message);
             self.host
                 .log(0, format_args!("error in timer {id}: {text}"));
@@ -182,7 +185,7 @@ impl<S: Script> Session<S> {
         );
     }
 
-    fn tell_property(&mut self, var: super::id::VarId, name: &str) {
+    fn tell_property(&mut self, var: VarId, name: &str) {
         let Some(slot) = self.host.vars.find(var) else {
             return;
         };
@@ -201,16 +204,69 @@ impl<S: Script> Session<S> {
         value.unwrap_or("").to_owned()
     }
 
-    /// Puts an error on a variable; its value stays.
+    /// Puts an error on a variable, or on the fields beside it that it names; values stay.
     pub(super) fn tell_fault(&mut self, slot: Slot, error: ScriptError) {
         if let Some(traceback) = &error.traceback {
             self.host.log(0, format_args!("{traceback}"));
         }
-        let fault = super::variable::Fault {
-            code: error.code,
-            message: error.message,
+        let code = error.code;
+        let mut rest = error.message;
+        for (field, text) in &error.fields {
+            let shown = self.showing_field(slot, field);
+            if shown.is_empty() {
+                if !rest.is_empty() {
+                    rest.push_str("; ");
+                }
+                rest.push_str(text);
+            }
+            let by = self.host.vars.get(slot).map(|v| v.id);
+            for at in shown {
+                let message = text.to_string();
+                self.outbox
+                    .fault(&mut self.host, at, Fault { code, message, by });
+                self.field_faults = true;
+            }
+        }
+        if !rest.is_empty() {
+            let fault = Fault {
+                code,
+                message: rest,
+                by: None,
+            };
+            self.outbox.fault(&mut self.host, slot, fault);
+        }
+    }
+
+    /// The variables beside `slot`, of the same view, whose path is `field`.
+    fn showing_field(&self, slot: Slot, field: &str) -> Vec<Slot> {
+        self.beside(slot, |v| v.properties.get("path") == Some(field))
+    }
+
+    fn beside(&self, slot: Slot, wanted: impl Fn(&Variable) -> bool) -> Vec<Slot> {
+        let vars = &self.host.vars;
+        let Some(variable) = vars.get(slot) else {
+            return Vec::new();
         };
-        self.outbox.fault(&mut self.host, slot, fault);
+        let parent = variable.parent().into_iter();
+        let siblings = parent.flat_map(|parent| vars.children(parent));
+        let of_view = |at: &Slot| {
+            vars.get(*at)
+                .is_some_and(|v| v.view == variable.view && wanted(v))
+        };
+        siblings.filter(of_view).collect()
+    }
+
+    /// A success clears the errors that the same action put on fields before.
+    pub(super) fn clear_fields(&mut self, slot: Slot) -> Vec<Slot> {
+        if !self.field_faults {
+            return Vec::new();
+        }
+        let by = self.host.vars.get(slot).map(|v| v.id);
+        self.beside(slot, |v| {
+            v.error
+                .as_ref()
+                .is_some_and(|e| e.by.is_some() && e.by == by)
+        })
     }
 
     /// Tells the views that these variables are gone, and ends watches of them.

@@ -67,6 +67,8 @@ impl Span {
 pub struct Fault {
     pub code: ErrorCode,
     pub message: String,
+    /// The action that refused this field, whose success clears it.
+    pub by: Option<VarId>,
 }
 
 /// One variable.
@@ -83,6 +85,10 @@ pub struct Variable {
     pub watched: bool,
     /// Property `inactive` is set: it and what is below is not looked at.
     pub inactive: bool,
+    /// It has a path, if only the empty one: the parent's own value.
+    pub has_path: bool,
+    /// Its path or access is of no use: it neither reads nor writes.
+    pub broken: bool,
     /// Destroyed, but its slot is not given back yet.
     pub dead: bool,
     /// A value other than null was told.
@@ -135,6 +141,7 @@ pub struct NewVariable {
     pub parent: Option<Slot>,
     pub access: Access,
     pub watched: bool,
+    pub has_path: bool,
     pub properties: Properties,
 }
 
@@ -195,6 +202,8 @@ impl VariableStore {
             priority: priority.unwrap_or_default(),
             watched: new.watched,
             inactive: is_set(new.properties.get("inactive")),
+            has_path: new.has_path,
+            broken: false,
             dead: false,
             shown: false,
             error: None,
@@ -468,6 +477,16 @@ impl VariableStore {
             keep[at as usize] = true;
             at = self.slots[at as usize].as_ref().map_or(NONE, |v| v.parent);
         }
+    }
+
+    /// The variables directly below one, in order of creation.
+    pub fn children(&self, slot: Slot) -> impl Iterator<Item = Slot> {
+        let step = |at: Slot| (at != NONE).then_some(at);
+        let first = self.get(slot).and_then(|v| step(v.first_child));
+        std::iter::successors(first, move |&at| {
+            let next = self.slots[at as usize].as_ref().map_or(NONE, |v| v.next);
+            step(next)
+        })
     }
 
     /// Slots of the variables that Lua made with `createVariable`.

@@ -31,6 +31,8 @@ pub(super) struct View {
     pub resend: Vec<Slot>,
     pub destroyed: Vec<WireId>,
     pub errors: Vec<(WireId, ErrorCode, String)>,
+    /// What it wrote to shared variables since the last flush, so that it is not told the same.
+    pub own_writes: Vec<(Slot, Box<str>)>,
     /// Answers to `getObjects`: JSON arrays.
     pub objects: Vec<Vec<u8>>,
 }
@@ -47,6 +49,7 @@ impl View {
             resend: Vec::new(),
             destroyed: Vec::new(),
             errors: Vec::new(),
+            own_writes: Vec::new(),
             objects: Vec::new(),
         }
     }

@@ -156,6 +156,7 @@ unsafe fn insert(id: VarId, parent: Option<Slot>, access: Access, properties: Pr
         parent,
         access,
         watched: false,
+        has_path: properties.get("path").is_some(),
         properties,
     })
 }

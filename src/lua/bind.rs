@@ -57,10 +57,7 @@ pub(super) unsafe fn finish(l: *mut lua_State, k: *mut Kernel, slot: Slot, sourc
             Some(Ok(path)) => intern(l, k, &path),
             Some(Err(error)) => raise(l, ErrorCode::PathFailure, error.to_string()),
         };
-        let has_path = host()
-            .vars
-            .get(slot)
-            .is_some_and(|v| v.properties.get("path").is_some());
+        let has_path = host().vars.get(slot).is_some_and(|v| v.has_path);
         let found = match has_path && create.is_none() {
             true => Source::Path,
             false => Source::Held,

@@ -125,7 +125,8 @@ unsafe fn has_type(l: *mut lua_State, index: c_int) -> bool {
 }
 
 /// Whether a table without a type name is an array: all its keys are positive integers, and there
-/// is at least one. Text keys that start with `_` do not count.
+/// is at least one, or its metatable says `__array`, as that of the items of a view list does. Text
+/// keys that start with `_` do not count.
 ///
 /// # Safety
 /// As for [`encode`].
@@ -160,7 +161,19 @@ pub(super) unsafe fn is_array(l: *mut lua_State, index: c_int) -> bool {
                 }
             }
         }
-        any
+        any || is_marked(l, index)
+    }
+}
+
+/// Whether the metatable says that even the empty table is an array.
+unsafe fn is_marked(l: *mut lua_State, index: c_int) -> bool {
+    // SAFETY: as for `is_array`.
+    unsafe {
+        if ffi::luaL_getmetafield(l, index, c"__array".as_ptr()) == ffi::LUA_TNIL {
+            return false;
+        }
+        ffi::lua_settop(l, -2);
+        true
     }
 }
 

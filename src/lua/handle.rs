@@ -285,7 +285,15 @@ unsafe extern "C-unwind" fn get_value(l: *mut lua_State) -> c_int {
     // SAFETY: called by Lua.
     unsafe {
         let slot = check(l, 1);
-        push_raw(l, current(), slot);
+        let k = current();
+        let cell = &raw mut *(*k).cell_mut(slot);
+        if (*cell).source == Source::Path && (*cell).wrapped.is_none() && !(*cell).action {
+            // Read now: what was seen at the last detection may be old.
+            (*k).push_tables(l);
+            super::read::read_path(l, k, cell);
+        } else {
+            push_raw(l, k, slot);
+        }
         1
     }
 }

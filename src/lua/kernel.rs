@@ -30,6 +30,9 @@ pub(super) const KEYS: c_int = 2;
 /// `KEYS[1]` is always "type".
 pub(super) const KEY_TYPE: u32 = 1;
 
+/// What the C side says when memory runs out (`MEMERRMSG` in c/lunette_lua.h).
+const OUT_OF_MEMORY: &str = "not enough memory: this session used up its Lua memory";
+
 /// One step of a path, its name replaced by its place in `KEYS`.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Step {
@@ -163,6 +166,8 @@ pub(super) struct Kernel {
     pub scratch_objects: Vec<u64>,
     /// The kind of the error that is about to be raised, if it is not simply Lua's.
     pub code: Option<ErrorCode>,
+    /// What a method refused, field by field.
+    pub fields: Vec<(Box<str>, Box<str>)>,
     /// Message and traceback of the last error.
     pub error: Option<(String, String)>,
     /// The text of the type name that was found to be new last.
@@ -209,6 +214,7 @@ impl Kernel {
         self.host = host;
         self.code = None;
         self.error = None;
+        self.fields.clear();
         let outer = CURRENT.replace(self);
         let l = self.raw;
         // SAFETY: `l` is a live state with nothing of ours on its stack; light C functions need no
@@ -235,12 +241,12 @@ impl Kernel {
         let exhausted = unsafe { (*self.state).budget().exhausted() };
         let (message, traceback) = self.error.take().unwrap_or_else(|| {
             let text = match status {
-                ffi::LUA_ERRMEM => "not enough memory: this session used up its Lua memory",
+                ffi::LUA_ERRMEM => OUT_OF_MEMORY,
                 _ => "an error in the handling of an error",
             };
             (text.to_owned(), text.to_owned())
         });
-        let memory = status == ffi::LUA_ERRMEM || message.contains("not enough memory");
+        let memory = status == ffi::LUA_ERRMEM || message.contains(OUT_OF_MEMORY);
         let code = match self.code.take() {
             Some(code) => code,
             None if exhausted || memory => ErrorCode::Limit,
@@ -252,6 +258,7 @@ impl Kernel {
             code,
             message,
             traceback,
+            fields: std::mem::take(&mut self.fields),
         }
     }
 
@@ -353,6 +360,14 @@ pub(super) unsafe extern "C-unwind" fn handle_message(l: *mut lua_State) -> c_in
     unsafe {
         let kernel = current();
         let mut len = 0usize;
+        // The address of an object tells nobody anything.
+        if ffi::lua_type(l, 1) >= ffi::LUA_TTABLE
+            && ffi::luaL_getmetafield(l, 1, c"__tostring".as_ptr()) == ffi::LUA_TNIL
+        {
+            let kind = ffi::lua_typename(l, ffi::lua_type(l, 1));
+            ffi::lua_pushfstring(l, c"error object is a %s value".as_ptr(), kind);
+            ffi::lua_replace(l, 1);
+        }
         let text = ffi::luaL_tolstring(l, 1, &mut len);
         let message = std::slice::from_raw_parts(text.cast::<u8>(), len);
         let known = (*kernel).error.as_ref();

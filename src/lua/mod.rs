@@ -33,7 +33,6 @@ mod write;
 
 use std::rc::Rc;
 
-pub use sandbox::clock::{TurnTime, set_turn};
 pub use session::LuaSession;
 
 use crate::core::host::Host;

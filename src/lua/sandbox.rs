@@ -190,6 +190,7 @@ fn os_list() -> Vec<Entry> {
         Own("clock", clock::os_clock),
         Own("date", clock::os_date),
         Own("difftime", clock::os_difftime),
+        Own("execute", base::os_execute),
         Own("time", clock::os_time),
     ]
 }

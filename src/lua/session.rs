@@ -64,6 +64,7 @@ impl LuaSession {
             scratch_objects: Vec::new(),
             code: None,
             error: None,
+            fields: Vec::new(),
             type_text: String::new(),
             decoded: None,
             gas_left: host.limits.gas,

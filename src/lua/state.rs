@@ -8,6 +8,7 @@ use crate::lua::arena::{ArenaError, CLASS_BITS_MIN};
 use crate::lua::budget::Budget;
 use crate::lua::determinism::{Build, DeterminismError, REVISION};
 use crate::lua::sandbox;
+pub use crate::lua::sandbox::clock::{TurnTime, set_turn};
 use mlua::Lua;
 use mlua::ffi::{self, lua_State};
 use std::ffi::CStr;

@@ -20,13 +20,18 @@ use crate::core::variable::Slot;
 pub(super) unsafe fn present(l: *mut lua_State, k: *mut Kernel, slot: Slot) {
     // SAFETY: see `read::detect_op`. The cell's wrapper name is copied before Lua runs.
     unsafe {
+        if is_item(l, k) {
+            // Items of a list are presented by the list; base clients ask for wrappers all the same.
+            ffi::lua_settop(l, NEW);
+            ffi::lua_rawgeti(l, VALUES, value_key(slot));
+            return notice(l, k, slot);
+        }
         if !raw_differs(l, k, slot) && (&(*k).cells)[slot as usize].failed.is_none() {
             return;
         }
         ffi::lua_settop(l, NEW);
         ffi::lua_pushvalue(l, NEW);
         set_aux(l, k, raw_key(slot));
-        (*(*k).call.changes).again = true;
         ffi::lua_rawgeti(l, VALUES, value_key(slot));
         if ffi::lua_type(l, NEW) == ffi::LUA_TNIL {
             call_if_there(l, c"destroy");
@@ -41,9 +46,27 @@ pub(super) unsafe fn present(l: *mut lua_State, k: *mut Kernel, slot: Slot) {
                 make(l, k, slot);
             }
         }
+        // Only now: a wrapper that raises would go round after round.
+        (*(*k).call.changes).again = true;
         ffi::lua_settop(l, NEW);
         ffi::lua_rawgeti(l, VALUES, value_key(slot));
         notice(l, k, slot);
+    }
+}
+
+/// Whether the value at `NEW` is an item of a view list.
+unsafe fn is_item(l: *mut lua_State, k: *mut Kernel) -> bool {
+    // SAFETY: see `present`.
+    unsafe {
+        if ffi::lua_getmetatable(l, NEW) == 0 {
+            return false;
+        }
+        push_ref(l, (*k).tables.registered);
+        push_str(l, "lua.ViewListItem");
+        ffi::lua_rawget(l, -2);
+        let item = ffi::lua_rawequal(l, -1, -3) != 0;
+        ffi::lua_settop(l, NEW);
+        item
     }
 }
 

@@ -26,7 +26,13 @@ pub(super) unsafe extern "C-unwind" fn write_op(l: *mut lua_State) -> c_int {
         let k = current();
         (*k).push_tables(l);
         push_incoming(l, k);
-        write_value(l, k, (*k).call.slot, true);
+        let slot = (*k).call.slot;
+        // Others see a shared variable, too: core tells those who did not write it.
+        let own = (*(*k).host)
+            .vars
+            .get(slot)
+            .is_some_and(|v| v.view.is_some());
+        write_value(l, k, slot, own);
         0
     }
 }
@@ -73,9 +79,19 @@ pub(super) unsafe fn write_value(l: *mut lua_State, k: *mut Kernel, slot: Slot, 
             Step::Call(key) => call_method(l, k, key, !action),
             Step::Setter(key) => call_method(l, k, key, true),
         }
-        if told && !action && !matches!(last, Step::Setter(_)) {
+        let as_read = (*k).call.incoming.as_ref().is_none_or(reads_back_the_same);
+        if told && as_read && !action && !matches!(last, Step::Setter(_)) {
             keep_written(l, k, slot);
         }
+    }
+}
+
+/// Whether a value that came in is told the same way when it is read: objects become references.
+fn reads_back_the_same(value: &Value) -> bool {
+    match value {
+        Value::Object(fields) => fields.len() == 1 && fields.contains_key("obj"),
+        Value::Array(items) => !items.is_empty() && items.iter().all(reads_back_the_same),
+        _ => true,
     }
 }
 
@@ -105,12 +121,39 @@ unsafe fn call_method(l: *mut lua_State, k: *mut Kernel, key: u32, with_value: b
             ffi::lua_pushvalue(l, VALUE);
         }
         ffi::lua_callk(l, 1 + c_int::from(with_value), 2, 0, None);
-        let refused =
-            ffi::lua_type(l, -2) == ffi::LUA_TNIL && ffi::lua_type(l, -1) == ffi::LUA_TSTRING;
-        if refused && let Some(text) = bytes_at(l, -1) {
-            let message = String::from_utf8_lossy(text).into_owned();
-            raise(l, ErrorCode::Invalid, message);
+        if ffi::lua_type(l, -2) != ffi::LUA_TNIL {
+            return;
         }
+        match ffi::lua_type(l, -1) {
+            ffi::LUA_TTABLE => raise_fields(l, k),
+            ffi::LUA_TSTRING => {
+                let text = bytes_at(l, -1).unwrap_or_default();
+                let message = String::from_utf8_lossy(text).into_owned();
+                raise(l, ErrorCode::Invalid, message);
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Raises what a method refused, field by field: the table on top.
+unsafe fn raise_fields(l: *mut lua_State, k: *mut Kernel) -> ! {
+    // SAFETY: as for `call_method`; the texts are kept in the kernel, which outlives the jump.
+    unsafe {
+        let table = ffi::lua_gettop(l);
+        super::ui::push_names(l, table);
+        for i in 1..=ffi::lua_rawlen(l, -1) {
+            ffi::lua_rawgeti(l, table + 1, i as i64);
+            ffi::lua_pushvalue(l, -1);
+            ffi::lua_rawget(l, table);
+            if let (Some(name), Some(text)) = (bytes_at(l, -2), bytes_at(l, -1)) {
+                let name = String::from_utf8_lossy(name).into();
+                let text = String::from_utf8_lossy(text).into();
+                (*k).fields.push((name, text));
+            }
+            ffi::lua_settop(l, table + 1);
+        }
+        raise(l, ErrorCode::Invalid, String::new())
     }
 }
 
@@ -132,7 +175,10 @@ unsafe fn keep_written(l: *mut lua_State, k: *mut Kernel, slot: Slot) {
         ffi::lua_pushvalue(l, VALUE);
         ffi::lua_rawseti(l, VALUES, value_key(slot));
         if let Some(cell) = cell_of(k, slot) {
-            let known = (*cell).seen.type_name;
+            let mut known = (*cell).seen.type_name;
+            if !table && known.take().is_some() {
+                (*(*k).host).set_property(slot, "type", "");
+            }
             (*cell).failed = None;
             // The type is left as it was told: detection reports it if it differs.
             let _ = remember(l, k, VALUE, array, known, |k| {
@@ -152,7 +198,12 @@ pub(super) unsafe extern "C-unwind" fn hold_op(l: *mut lua_State) -> c_int {
         let k = current();
         (*k).push_tables(l);
         push_incoming(l, k);
-        set_aux(l, k, super::read::held_key((*k).call.slot));
+        let slot = (*k).call.slot;
+        ffi::lua_pushvalue(l, VALUE);
+        set_aux(l, k, super::read::held_key(slot));
+        if (*k).call.incoming.as_ref().is_some_and(reads_back_the_same) {
+            keep_written(l, k, slot);
+        }
         0
     }
 }

@@ -51,90 +51,92 @@ fn preferences_of_zero_are_refusals() {
     assert!(!old.keep_alive());
 }
 
+/// Status (0: more is needed) and head.
+const TABLE: &[(u16, &str)] = &[
+    (
+        200,
+        "GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n",
+    ),
+    (200, "GET / HTTP/1.1\r\nHost: [::1]:80\r\n\r\n"),
+    (200, "GET / HTTP/1.0\r\nHost: a\r\n\r\n"),
+    (0, "GET / HTTP/1.1\r\nHost: a\r\n"),
+    (0, "GET / HTTP/1.1\r\nHost: a\r\n\r"),
+    (0, ""),
+    // Framing.
+    (
+        400,
+        "GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\nTransfer-Encoding: chunked\r\n\r\n",
+    ),
+    (
+        400,
+        "GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: identity\r\n\r\n",
+    ),
+    (
+        400,
+        "GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\nContent-Length: 0\r\n\r\n",
+    ),
+    (
+        400,
+        "GET / HTTP/1.1\r\nHost: a\r\nContent-Length: +5\r\n\r\n",
+    ),
+    (
+        400,
+        "GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 5, 5\r\n\r\n",
+    ),
+    (400, "GET / HTTP/1.1\r\nHost: a\r\nContent-Length:\r\n\r\n"),
+    (
+        400,
+        "GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n",
+    ),
+    // Host.
+    (400, "GET / HTTP/1.1\r\n\r\n"),
+    (400, "GET / HTTP/1.0\r\n\r\n"),
+    (400, "GET / HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n"),
+    (400, "GET / HTTP/1.1\r\nHost: a, b\r\n\r\n"),
+    (400, "GET / HTTP/1.1\r\nHost:\r\n\r\n"),
+    (400, "GET / HTTP/1.1\r\nHost: a:b\r\n\r\n"),
+    (400, "GET / HTTP/1.1\r\nHost: u@a\r\n\r\n"),
+    (400, "GET / HTTP/1.1\r\nHost: [::1\r\n\r\n"),
+    // The request line.
+    (400, "GET http://a/ HTTP/1.1\r\nHost: a\r\n\r\n"),
+    (405, "CONNECT a:80 HTTP/1.1\r\nHost: a\r\n\r\n"),
+    (400, "GET a:80 HTTP/1.1\r\nHost: a\r\n\r\n"),
+    (400, "GET * HTTP/1.1\r\nHost: a\r\n\r\n"),
+    (405, "POST / HTTP/1.1\r\nHost: a\r\n\r\n"),
+    (501, "get / HTTP/1.1\r\nHost: a\r\n\r\n"),
+    (501, "BREW / HTTP/1.1\r\nHost: a\r\n\r\n"),
+    (400, "GET /\r\n"),
+    (400, "GET / \r\n"),
+    (400, "GET  / HTTP/1.1\r\nHost: a\r\n\r\n"),
+    (400, "GET /a b HTTP/1.1\r\nHost: a\r\n\r\n"),
+    (400, "GET / FTP/1.1\r\nHost: a\r\n\r\n"),
+    (505, "GET / HTTP/2.0\r\nHost: a\r\n\r\n"),
+    (505, "PRI * HTTP/2.0\r\n\r\n"),
+    (400, "GET /\u{e4} HTTP/1.1\r\nHost: a\r\n\r\n"),
+    (400, "GET /\" HTTP/1.1\r\nHost: a\r\n\r\n"),
+    (400, "GET /< HTTP/1.1\r\nHost: a\r\n\r\n"),
+    (400, "GET /> HTTP/1.1\r\nHost: a\r\n\r\n"),
+    (400, "GET /# HTTP/1.1\r\nHost: a\r\n\r\n"),
+    (400, "GET /\\ HTTP/1.1\r\nHost: a\r\n\r\n"),
+    (400, "GET /?\\ HTTP/1.1\r\nHost: a\r\n\r\n"),
+    // Lines.
+    (400, "GET / HTTP/1.1\nHost: a\n\n"),
+    (400, "GET / HTTP/1.1\r\nHost: a\n\r\n"),
+    (400, "GET / HTTP/1.1\r\nHost: a\rb: c\r\n\r\n"),
+    (400, "\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n"),
+    (400, "\nGET"),
+    (400, "GET /\0"),
+    (400, "GET / HTTP/1.1\r\nHost: a\r\nX: \0\r\n\r\n"),
+    (400, "GET / HTTP/1.1\r\nHost: a\r\n folded: x\r\n\r\n"),
+    (400, "GET / HTTP/1.1\r\nHost: a\r\nX : y\r\n\r\n"),
+    (400, "GET / HTTP/1.1\r\nHost: a\r\nno colon\r\n\r\n"),
+    (400, "GET / HTTP/1.1\r\nHost: a\r\n: empty\r\n\r\n"),
+    (400, "GET / HTTP/1.1\r\nHost: a\r\nX: \u{1}\r\n\r\n"),
+];
+
 #[test]
 fn every_refusal() {
-    let table: &[(u16, &str)] = &[
-        (
-            200,
-            "GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n",
-        ),
-        (200, "GET / HTTP/1.1\r\nHost: [::1]:80\r\n\r\n"),
-        (200, "GET / HTTP/1.0\r\nHost: a\r\n\r\n"),
-        (0, "GET / HTTP/1.1\r\nHost: a\r\n"),
-        (0, "GET / HTTP/1.1\r\nHost: a\r\n\r"),
-        (0, ""),
-        // Framing.
-        (
-            400,
-            "GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\nTransfer-Encoding: chunked\r\n\r\n",
-        ),
-        (
-            400,
-            "GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: identity\r\n\r\n",
-        ),
-        (
-            400,
-            "GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\nContent-Length: 0\r\n\r\n",
-        ),
-        (
-            400,
-            "GET / HTTP/1.1\r\nHost: a\r\nContent-Length: +5\r\n\r\n",
-        ),
-        (
-            400,
-            "GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 5, 5\r\n\r\n",
-        ),
-        (400, "GET / HTTP/1.1\r\nHost: a\r\nContent-Length:\r\n\r\n"),
-        (
-            400,
-            "GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n",
-        ),
-        // Host.
-        (400, "GET / HTTP/1.1\r\n\r\n"),
-        (400, "GET / HTTP/1.0\r\n\r\n"),
-        (400, "GET / HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n"),
-        (400, "GET / HTTP/1.1\r\nHost: a, b\r\n\r\n"),
-        (400, "GET / HTTP/1.1\r\nHost:\r\n\r\n"),
-        (400, "GET / HTTP/1.1\r\nHost: a:b\r\n\r\n"),
-        (400, "GET / HTTP/1.1\r\nHost: u@a\r\n\r\n"),
-        (400, "GET / HTTP/1.1\r\nHost: [::1\r\n\r\n"),
-        // The request line.
-        (400, "GET http://a/ HTTP/1.1\r\nHost: a\r\n\r\n"),
-        (405, "CONNECT a:80 HTTP/1.1\r\nHost: a\r\n\r\n"),
-        (400, "GET a:80 HTTP/1.1\r\nHost: a\r\n\r\n"),
-        (400, "GET * HTTP/1.1\r\nHost: a\r\n\r\n"),
-        (405, "POST / HTTP/1.1\r\nHost: a\r\n\r\n"),
-        (501, "get / HTTP/1.1\r\nHost: a\r\n\r\n"),
-        (501, "BREW / HTTP/1.1\r\nHost: a\r\n\r\n"),
-        (400, "GET /\r\n"),
-        (400, "GET / \r\n"),
-        (400, "GET  / HTTP/1.1\r\nHost: a\r\n\r\n"),
-        (400, "GET /a b HTTP/1.1\r\nHost: a\r\n\r\n"),
-        (400, "GET / FTP/1.1\r\nHost: a\r\n\r\n"),
-        (505, "GET / HTTP/2.0\r\nHost: a\r\n\r\n"),
-        (505, "PRI * HTTP/2.0\r\n\r\n"),
-        (400, "GET /\u{e4} HTTP/1.1\r\nHost: a\r\n\r\n"),
-        (400, "GET /\" HTTP/1.1\r\nHost: a\r\n\r\n"),
-        (400, "GET /< HTTP/1.1\r\nHost: a\r\n\r\n"),
-        (400, "GET /> HTTP/1.1\r\nHost: a\r\n\r\n"),
-        (400, "GET /# HTTP/1.1\r\nHost: a\r\n\r\n"),
-        (400, "GET /\\ HTTP/1.1\r\nHost: a\r\n\r\n"),
-        (400, "GET /?\\ HTTP/1.1\r\nHost: a\r\n\r\n"),
-        // Lines.
-        (400, "GET / HTTP/1.1\nHost: a\n\n"),
-        (400, "GET / HTTP/1.1\r\nHost: a\n\r\n"),
-        (400, "GET / HTTP/1.1\r\nHost: a\rb: c\r\n\r\n"),
-        (400, "\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n"),
-        (400, "\nGET"),
-        (400, "GET /\0"),
-        (400, "GET / HTTP/1.1\r\nHost: a\r\nX: \0\r\n\r\n"),
-        (400, "GET / HTTP/1.1\r\nHost: a\r\n folded: x\r\n\r\n"),
-        (400, "GET / HTTP/1.1\r\nHost: a\r\nX : y\r\n\r\n"),
-        (400, "GET / HTTP/1.1\r\nHost: a\r\nno colon\r\n\r\n"),
-        (400, "GET / HTTP/1.1\r\nHost: a\r\n: empty\r\n\r\n"),
-        (400, "GET / HTTP/1.1\r\nHost: a\r\nX: \u{1}\r\n\r\n"),
-    ];
-    for (expected, head) in table {
+    for (expected, head) in TABLE {
         assert_eq!(status(head.as_bytes()), *expected, "{head:?}");
         for cut in 0..head.len() {
             let early = status(&head.as_bytes()[..cut]);

@@ -57,6 +57,7 @@ impl Script for Counter {
             parent: None,
             access: Access::ReadWrite,
             watched: false,
+            has_path: false,
             properties: Properties::default(),
         });
         let every_ms = 100;

@@ -67,11 +67,13 @@ impl<R: Runtime> Server<R> {
                 self.recordings.end(session);
                 self.sessions.fail(session, description);
                 self.close_all_of(session);
+                self.ended += 1;
             }
             Effect::SessionEnded { session } => {
                 self.recordings.output(session, &Output::SessionEnded);
                 self.recordings.end(session);
                 self.sessions.end(session);
+                self.ended += 1;
             }
         }
     }

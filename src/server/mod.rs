@@ -10,7 +10,6 @@
 
 mod accept;
 pub mod clock;
-mod descriptors;
 mod effects;
 pub mod files;
 pub mod guard;
@@ -22,6 +21,7 @@ mod recording;
 pub mod routes;
 pub mod sessions;
 mod signals;
+mod system;
 pub mod turn;
 
 use std::collections::{BTreeSet, HashMap};
@@ -38,6 +38,8 @@ use crate::core::event::Turn;
 use crate::core::id::{ConnectionId, Timestamp};
 use crate::core::manager::{ManagerConfig, SessionManager};
 use crate::core::script::Runtime;
+use crate::lua::LuaRuntime;
+use crate::lua::state::StateError;
 use crate::net::limits::NetLimits;
 use accept::Accepting;
 use clock::Clock;
@@ -62,6 +64,8 @@ pub enum ServerError {
         "cannot record into {path}: {source}. --record must name a directory that can be written"
     )]
     Record { path: PathBuf, source: io::Error },
+    #[error(transparent)]
+    Lua(#[from] StateError),
     #[error("the operating system refused what every server needs: {0}")]
     System(#[from] io::Error),
 }
@@ -77,6 +81,14 @@ fn advice(error: &io::Error) -> &'static str {
         io::ErrorKind::AddrNotAvailable => ". --host must be an address of this machine",
         _ => "",
     }
+}
+
+/// A server whose sessions run on Lua.
+///
+/// # Errors
+/// As for [`Server::bind`], and when Lua cannot run here.
+pub fn start(config: &Config) -> Result<Server<LuaRuntime>, ServerError> {
+    Server::bind(config, LuaRuntime::new()?)
 }
 
 const LISTENER: Token = Token(0);
@@ -122,8 +134,13 @@ pub struct Server<R: Runtime> {
     ready: Vec<usize>,
     /// Peers to look at in step "write".
     touched: Vec<usize>,
+    /// Takes the place of `ready` or `touched` while that is worked through, so that neither
+    /// loses its room.
+    spare: Vec<usize>,
     deadlines: BTreeSet<(Timestamp, usize)>,
     scratch: Box<[u8]>,
+    /// Sessions ended since memory was last given back.
+    ended: usize,
     /// A frame for a recording, before it goes to its connection.
     frame: Vec<u8>,
 }
@@ -136,7 +153,7 @@ impl<R: Runtime> Server<R> {
     pub fn bind(config: &Config, runtime: R) -> Result<Server<R>, ServerError> {
         let log = Logger::new(config.verbosity);
         let limits = NetLimits::default();
-        descriptors::raise_limit(2 * limits.connections as u64 + SPARE_DESCRIPTORS);
+        system::raise_descriptor_limit(2 * limits.connections as u64 + SPARE_DESCRIPTORS);
         let (site, files) = match &config.dir {
             Some(dir) => (load_site(dir)?, StaticFiles::of_site(dir)),
             None => (demo_site(), StaticFiles::BuiltIn),
@@ -192,8 +209,10 @@ impl<R: Runtime> Server<R> {
             inbox: Inbox::default(),
             ready: Vec::new(),
             touched: Vec::new(),
+            spare: Vec::new(),
             deadlines: BTreeSet::new(),
             scratch: vec![0; READ_BYTES].into_boxed_slice(),
+            ended: 0,
             frame: Vec::new(),
         })
     }

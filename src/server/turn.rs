@@ -6,7 +6,7 @@ use std::io::{self, Read};
 use std::time::Duration;
 
 use super::inbox::Input;
-use super::{FIRST_PEER, LISTENER, SIGNALS, STOP_MS, Server};
+use super::{FIRST_PEER, LISTENER, SIGNALS, STOP_MS, Server, system};
 use crate::core::event::Event;
 use crate::core::id::Timestamp;
 use crate::core::script::Runtime;
@@ -82,9 +82,11 @@ impl<R: Runtime> Server<R> {
         self.accept(connections_wait);
         self.time_out_peers();
         self.sessions.purge(self.turn.now);
-        for key in std::mem::take(&mut self.ready) {
+        let mut ready = std::mem::replace(&mut self.ready, std::mem::take(&mut self.spare));
+        for key in ready.drain(..) {
             self.read_peer(key);
         }
+        self.spare = ready;
     }
 
     fn time_out_peers(&mut self) {
@@ -167,17 +169,26 @@ impl<R: Runtime> Server<R> {
     /// Sends what each socket takes, then closes what is finished.
     fn write(&mut self) {
         let mut finished = Vec::new();
-        for key in std::mem::take(&mut self.touched) {
+        let mut touched = std::mem::replace(&mut self.touched, std::mem::take(&mut self.spare));
+        for key in touched.drain(..) {
             if self.write_peer(key) {
                 finished.push(key);
             }
         }
+        self.spare = touched;
         for &key in &finished {
             self.free(key);
         }
         if !finished.is_empty() && self.peers.is_empty() {
             self.peers.shrink_to_fit();
             self.by_connection.shrink_to_fit();
+            self.spare = Vec::new();
+        }
+        // When as many sessions have ended as are left: often enough to matter, and so rarely that
+        // looking through all memory costs each of them next to nothing.
+        if self.ended > 0 && self.ended >= self.core.len() {
+            self.ended = 0;
+            system::give_memory_back();
         }
     }
 

@@ -47,7 +47,10 @@ export class Outbox {
 
   /** @param {Variable} v */
   create(v) {
-    this.#push({ kind: 'create', v });
+    // Queued again when its parent's address changed: then only the last counts,
+    // which comes after the parent's own.
+    v.queued = { kind: 'create', v };
+    this.#push(v.queued);
   }
 
   /** @param {Variable} v @param {any} value */
@@ -154,8 +157,8 @@ function encode(entry) {
   if (kind === 'destroy') return { type: 'destroy', data: { varId: entry.id } };
   if (v.gone) return null;
   if (kind === 'create') {
-    // Queued twice when its address changed before it left: the first one goes.
-    if (v.batch) return null;
+    if (v.queued !== entry) return null;
+    v.queued = null;
     return { type: 'create', data: { id: v.id, parentId: v.parent.id, properties: v.props } };
   }
   if (kind === 'get') return { type: 'get', data: { varIds: [v.id] } };

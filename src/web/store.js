@@ -56,6 +56,8 @@ export class Variable {
     this.watchers = [];
     /** The outgoing batch that carried its creation; 0: not sent yet. */
     this.batch = 0;
+    /** @type {import('./outbox.js').Entry|null} its creation, while that waits */
+    this.queued = null;
     /** Whether the server's answer to the creation is known. */
     this.answered = false;
     this.gone = false;
@@ -138,7 +140,7 @@ export class Store {
     this.dirty = new Set();
     /** @type {Set<Variable>} */
     this.dirtyErrors = new Set();
-    /** @type {Variable[]} created, in order of sending, answer not yet seen */
+    /** @type {{v: Variable, batch: number}[]} created, answer not yet seen */
     this.awaiting = [];
     /** The last batch of which an answer was seen. */
     this.answeredBatch = 0;
@@ -180,7 +182,7 @@ export class Store {
   /** @param {Variable} v  its creation is on the way */
   #sent(v) {
     v.batch = this.outbox.batch;
-    this.awaiting.push(v);
+    this.awaiting.push({ v, batch: v.batch });
   }
 
   /** @param {Variable} v */
@@ -273,8 +275,9 @@ export class Store {
   #settleAnswers() {
     let done = 0;
     while (done < this.awaiting.length && this.awaiting[done].batch <= this.answeredBatch) {
-      const v = this.awaiting[done++];
-      if (v.answered || v.gone || v.unsent || v.props.access === 'action') continue;
+      const { v, batch } = this.awaiting[done++];
+      // With another batch it was created anew since, or changed places.
+      if (v.batch !== batch || v.answered || v.gone || v.unsent || v.props.access === 'action') continue;
       v.answered = true;
       if (v.value === null) continue;
       v.value = null;
@@ -315,6 +318,12 @@ export class Store {
    * @param {Variable} b
    */
   swap(a, b) {
+    if (!a.batch || !b.batch) {
+      // One is not at its address yet.
+      this.recreate(a);
+      this.recreate(b);
+      return;
+    }
     const keep = { id: a.id, value: a.value, type: a.type, told: a.told, error: a.error, batch: a.batch, answered: a.answered };
     for (const name in keep) a[name] = b[name];
     Object.assign(b, keep);
@@ -324,17 +333,15 @@ export class Store {
       this.dirty.add(v);
       this.dirtyErrors.add(v);
       for (const w of v.watchers) if (w.structural) w.changed(v);
+      if (!v.answered) this.awaiting.push({ v, batch: v.batch });
     }
     const others = new Map();
     if (b.children) for (const child of b.children) others.set(child.sig, child);
     for (const child of a.children ? [...a.children] : []) {
       const other = others.get(child.sig);
       others.delete(child.sig);
-      if (other && child.batch && other.batch) this.swap(child, other);
-      else {
-        this.recreate(child);
-        if (other) this.recreate(other);
-      }
+      if (other) this.swap(child, other);
+      else this.recreate(child);
     }
     for (const child of others.values()) this.recreate(child);
   }
@@ -352,7 +359,7 @@ export class Store {
     v.batch = 0;
     v.answered = false;
     // What is on screen stays; which object it is, the answer tells.
-    if (v.value !== null && typeof v.value === 'object') v.value = undefined;
+    if (typeof v.value === 'object') v.value = undefined;
     this.byId.set(v.id, v);
     this.outbox.create(v);
     if (v.children) for (const child of v.children) this.#renew(child);

@@ -17,6 +17,9 @@ import { STYLE } from './templates.js';
  * @typedef {import('./client.js').App} App
  */
 
+/** How often an index that should hold an object may turn out empty. */
+const MISSES_MAX = 3;
+
 /** One row: the variable at its index and the view of its item. */
 class Row {
   /** @param {List} list @param {string|number} key @param {number|undefined} obj */
@@ -25,6 +28,7 @@ class Row {
     this.key = key;
     this.obj = obj;
     this.structural = true;
+    this.misses = 0;
     /** @type {Variable} */
     this.slot = /** @type {any} */ (null);
     /** @type {View} */
@@ -38,8 +42,11 @@ class Row {
   }
 
   changed() {
-    // An index that is empty now: the array that says so comes along.
-    if (this.slot.value !== null && !this.fits()) this.list.app.toArrange.add(this.list);
+    if (this.fits()) this.misses = 0;
+    // An empty index: usually the array that says so comes along, but it may also
+    // have been asked for just before the list grew shorter. Not for ever, though:
+    // a server that keeps saying so is asked no more.
+    else if (this.slot.value !== null || this.misses++ < MISSES_MAX) this.list.app.toArrange.add(this.list);
   }
 }
 
@@ -97,9 +104,11 @@ export class List {
     const staying = new Set(rows);
     for (const row of this.rows) if (!staying.has(row)) this.#drop(row);
     this.rows = rows;
-    // Where to ask for it when all is created anew after a reconnect.
+    // Where to ask for it when all is created anew after a reconnect, and its
+    // counterpart when the whole list changes places with another.
     rows.forEach(({ slot }, i) => {
-      if (slot.props.path !== String(i)) slot.props = { ...slot.props, path: String(i) };
+      slot.sig = String(i);
+      if (slot.props.path !== slot.sig) slot.props = { ...slot.props, path: slot.sig };
     });
     this.#place(before);
     this.rowChanged();

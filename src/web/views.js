@@ -244,7 +244,8 @@ export class View {
     if (place.view === 'list' && !isItems && !props.wrapper) props.wrapper = LIST_TYPE;
     if (place.namespace && !props.namespace) props.namespace = place.namespace;
     props.elementId = element.id || (element.id = vendId());
-    const variable = this.app.store.create(this.variable, props);
+    // Two views of one path are two variables, told apart by their place.
+    const variable = this.app.store.create(this.variable, props, `${path} ${this.made.length}`);
     this.made.push(variable);
     if (isItems) {
       const exemplar = element.firstElementChild;

@@ -178,9 +178,7 @@ static inline int lunette_number2str (char *buff, size_t size, double n) {
   (__builtin_strcmp(set, "-0123456789") == 0 ? (size_t)0 : (strspn)(s, set))
 
 #undef MEMERRMSG
-#define MEMERRMSG  \
-  "memory limit: this session's Lua objects need more memory than it may have; " \
-  "keep less, or raise the Lua memory limit"
+#define MEMERRMSG	"not enough memory: this session used up its Lua memory"
 
 /* lauxlib.c has a literal of its own for this. */
 #undef lua_pushliteral
