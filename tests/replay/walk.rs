@@ -85,7 +85,7 @@ const VALUES: [&str; 12] = [
     "[1,2]",
     "[1,[2,3]]",
     "{\"k\":1}",
-    "{\"obj\":3}",
+    "{\"obj\":2}",
 ];
 
 /// One tab, as a client that believes all it is told and what it wrote itself.
