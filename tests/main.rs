@@ -4,5 +4,6 @@ mod base_client;
 mod browser;
 mod determinism;
 mod golden;
+mod net;
 mod replay;
 mod tidy;

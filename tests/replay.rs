@@ -7,6 +7,7 @@ mod client;
 #[allow(dead_code, reason = "the load generator uses the rest")]
 #[path = "../bench/process.rs"]
 mod process;
+mod walk;
 
 use std::fs;
 use std::path::{Path, PathBuf};

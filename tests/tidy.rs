@@ -109,8 +109,8 @@ const UNSAFE_FILES: [(&str, &[&str]); 4] = [
         ],
     ),
     (
-        "raises the limit of open descriptors, for which there is only the C library",
-        &["src/server/descriptors.rs"],
+        "asks the system for what only the C library offers",
+        &["src/server/system.rs"],
     ),
     (
         "asks the system what processes use; not part of the program",

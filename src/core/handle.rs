@@ -208,6 +208,10 @@ impl<S: Script> Session<S> {
             && reads
         {
             variable.shown = &*value.0 != "null";
+            if variable.view.is_some() {
+                // What waited to be told is older than what the client has just written.
+                variable.pending = None;
+            }
         }
         self.clear_error(slot);
         for field in self.clear_fields(slot) {

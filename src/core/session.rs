@@ -302,6 +302,10 @@ impl<S: Script> Session<S> {
             }
             self.script.unbind(&mut self.host, slot);
             self.host.vars.free(slot);
+            // The slot is somebody else's next.
+            for view in &mut self.outbox.views {
+                view.resend.retain(|&s| s != slot);
+            }
         }
     }
 

@@ -332,6 +332,7 @@ impl VariableStore {
         {
             *entry = None;
             self.free.push(slot);
+            self.dirty.retain(|&s| s != slot);
         }
     }
 

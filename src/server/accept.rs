@@ -26,6 +26,8 @@ const RETRY_MS: u64 = 200;
 pub struct Accepting {
     more: bool,
     retry_at: Option<Timestamp>,
+    /// Descriptors ran out, and not all that waited have been taken since.
+    exhausted: bool,
 }
 
 impl Accepting {
@@ -57,10 +59,8 @@ impl<R: Runtime> Server<R> {
         if !(told || retry || self.accepting.more) {
             return;
         }
-        self.accepting = Accepting {
-            more: true,
-            retry_at: None,
-        };
+        self.accepting.more = true;
+        self.accepting.retry_at = None;
         for _ in 0..ACCEPTED_PER_TURN {
             let Some(listener) = &self.listener else {
                 self.accepting.more = false;
@@ -69,14 +69,14 @@ impl<R: Runtime> Server<R> {
             match listener.accept() {
                 Ok((stream, _)) => self.welcome(stream),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    self.accepting.more = false;
+                    self.accepting = Accepting::default();
                     return;
                 }
                 Err(error) if is_exhaustion(&error) => {
                     self.accepting.more = false;
                     self.accepting.retry_at = Some(self.turn.now + RETRY_MS);
                     // Told once, not with every retry.
-                    if !retry {
+                    if !std::mem::replace(&mut self.accepting.exhausted, true) {
                         self.log.line(
                             0,
                             format_args!(

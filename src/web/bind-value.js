@@ -154,7 +154,7 @@ export class ValueBinding {
     const { keypress, debounce, throttle } = this.binding.options;
     if (debounce) return this.#later(Number(debounce) || 0, true);
     if (throttle) return this.#later(Math.max(0, this.lastSent + (Number(throttle) || 0) - Date.now()), false);
-    if (keypress) this.commit();
+    if (keypress) this.#tell();
   }
 
   /** Sends after a while; `again`: each key starts the wait anew. */
@@ -163,7 +163,7 @@ export class ValueBinding {
     clearTimeout(this.delay);
     this.delay = setTimeout(() => {
       this.delay = 0;
-      if (this.edited) this.commit();
+      this.#tell();
     }, ms);
   }
 
@@ -173,8 +173,15 @@ export class ValueBinding {
     this.#left();
   }
 
-  #left() {
+  /** The user's edit goes at once: an answer to it comes without delay. */
+  #tell() {
+    if (!this.edited) return;
     this.commit();
+    if (this.variable.unsent) this.app.store.outbox.flush(true);
+  }
+
+  #left() {
+    this.#tell();
     if (this.held && !this.edited) this.#ask();
   }
 
