@@ -357,14 +357,14 @@ mod tests {
 
     #[test]
     fn the_three_forms_of_a_frame() {
-        let watch = Message::Watch { var: 1 };
+        let watch = [Message::Watch { var: 1 }];
         let single = r#"{"type":"watch","data":{"varId":1}}"#;
         let batch = format!(r#"{{"userEvent":true,"messages":[{single}]}}"#);
-        assert_eq!(read_batch(single).messages, [watch.clone()]);
-        assert_eq!(read_batch(&format!("[{single}]")).messages, [watch.clone()]);
+        assert_eq!(read_batch(single).messages, watch);
+        assert_eq!(read_batch(&format!("[{single}]")).messages, watch);
         let read = read_batch(&batch);
         assert!(read.user_event);
-        assert_eq!(read.messages, [watch]);
+        assert_eq!(read.messages, watch);
         assert!(
             read_batch(r#"{"userEvent":false,"messages":[]}"#)
                 .messages

@@ -7,3 +7,15 @@ mod golden;
 mod net;
 mod replay;
 mod tidy;
+
+// What the load generator and the tests have in common: a client of the base protocol, a server as a
+// child process, and what they ask of the system.
+#[allow(dead_code, reason = "the load generator uses the rest")]
+#[path = "../bench/client.rs"]
+mod bench_client;
+#[allow(dead_code, reason = "the load generator uses the rest")]
+#[path = "../bench/process.rs"]
+mod bench_process;
+#[allow(dead_code, reason = "the load generator uses the rest")]
+#[path = "../bench/system.rs"]
+mod bench_system;

@@ -1,13 +1,10 @@
 //! Recordings of a real server, replayed by other processes: the same bytes come out, whatever else the
 //! server did, wherever memory lies and whatever became of the site; damage and changes are told.
 
-#[allow(dead_code, reason = "the load generator uses the rest")]
-#[path = "../bench/client.rs"]
-mod client;
-#[allow(dead_code, reason = "the load generator uses the rest")]
-#[path = "../bench/process.rs"]
-mod process;
 mod walk;
+
+use crate::bench_client as client;
+use crate::bench_process as process;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -83,8 +83,9 @@ impl<S: Script> Session<S> {
 
     /// Tells all of a variable, read now if detection passes it by.
     fn get(&mut self, view: usize, slot: Slot) {
-        self.outbox.views[view].resend.push(slot);
         let vars = &self.host.vars;
+        let id = vars.get(slot).map(|v| v.id);
+        self.outbox.views[view].resend.extend(id);
         if vars
             .get(slot)
             .is_none_or(|v| v.watched || !v.access.reads())
@@ -177,9 +178,10 @@ impl<S: Script> Session<S> {
             self.set_property(view, slot, &name, &value);
         }
         if let Some(value) = value {
-            if self.host.vars.get(slot).is_some_and(|v| v.view.is_none()) {
+            let shared = self.host.vars.get(slot).filter(|v| v.view.is_none());
+            if let Some(id) = shared.map(|v| v.id) {
                 let own = &mut self.outbox.views[view].own_writes;
-                own.push((slot, value.0.clone()));
+                own.push((id, value.0.clone()));
             }
             self.write(slot, &value);
         }
@@ -227,10 +229,10 @@ impl<S: Script> Session<S> {
         if variable.error.take().is_none() || !variable.access.reads() {
             return;
         }
-        let view = variable.view;
+        let (id, view) = (variable.id, variable.view);
         for seen in &mut self.outbox.views {
             if view.is_none_or(|v| v == seen.id) && seen.watches(slot, &self.host.vars) {
-                seen.resend.push(slot);
+                seen.resend.push(id);
             }
         }
     }
@@ -289,10 +291,12 @@ impl<S: Script> Session<S> {
 
     /// Value, properties and a standing error, to one view.
     fn resend(&mut self, view: usize, slot: Slot, wire: WireId) {
-        let fault = self.host.vars.get(slot).and_then(|v| v.error.clone());
+        let Some(variable) = self.host.vars.get(slot) else {
+            return;
+        };
         let view = &mut self.outbox.views[view];
-        view.resend.push(slot);
-        if let Some(fault) = fault {
+        view.resend.push(variable.id);
+        if let Some(fault) = variable.error.clone() {
             view.errors.push((wire, fault.code, fault.message));
         }
     }

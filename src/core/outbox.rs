@@ -6,7 +6,7 @@
 
 use super::batch::{OutgoingBatch, OutgoingMessage};
 use super::host::Host;
-use super::id::{APP, ConnectionId, WireId};
+use super::id::{APP, ConnectionId, VarId, WireId};
 use super::property::{Priority, Property};
 use super::script::Script;
 use super::variable::{Fault, Slot, Span, Variable, push_properties};
@@ -25,8 +25,18 @@ struct Item {
     class: Priority,
     wire: WireId,
     slot: Slot,
-    /// All properties and the value, whether changed or not.
-    full: bool,
+    what: What,
+}
+
+/// How much of its variable an [`Item`] tells.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum What {
+    /// What has changed.
+    Changes,
+    /// The value, whether changed or not.
+    Value,
+    /// The value and all properties, whether changed or not.
+    All,
 }
 
 const CLASSES: [Priority; 3] = [Priority::High, Priority::Medium, Priority::Low];
@@ -125,18 +135,21 @@ impl View {
         let mut resend = std::mem::take(&mut self.resend);
         resend.sort_unstable();
         resend.dedup();
-        for &slot in &resend {
-            if let Some(variable) = host.vars.get(slot) {
-                push_items(&mut items, slot, variable, true);
-            }
+        for &id in &resend {
+            push_items(&mut items, host, id, What::All);
         }
         for &slot in dirty {
             if self.watches(slot, &host.vars)
-                && !self.wrote(host, slot)
-                && resend.binary_search(&slot).is_err()
                 && let Some(variable) = host.vars.get(slot)
+                && !self.wrote(host, variable)
+                && resend.binary_search(&variable.id).is_err()
             {
-                push_items(&mut items, slot, variable, false);
+                push_items(&mut items, host, variable.id, What::Changes);
+            }
+        }
+        for id in self.echoes.drain(..) {
+            if resend.binary_search(&id).is_err() {
+                push_items(&mut items, host, id, What::Value);
             }
         }
         items.sort_by_key(|item| (item.class, item.wire));
@@ -144,16 +157,38 @@ impl View {
     }
 
     /// Whether all there is to tell of a shared variable is what this view itself wrote.
-    fn wrote(&self, host: &Host, slot: Slot) -> bool {
-        let Some(variable) = host.vars.get(slot) else {
-            return false;
-        };
-        let mut own = self.own_writes.iter().rev();
-        let written = own
-            .find(|(at, _)| *at == slot)
-            .map(|(_, json)| json.as_bytes());
+    fn wrote(&self, host: &Host, variable: &Variable) -> bool {
         let told = variable.pending.map(|span| host.vars.pending_json(span));
-        written.is_some() && written == told && variable.properties.iter().all(|p| !p.dirty)
+        told.is_some()
+            && self.written(variable.id) == told
+            && variable.properties.iter().all(|p| !p.dirty)
+    }
+
+    fn written(&self, id: VarId) -> Option<&[u8]> {
+        let mut own = self.own_writes.iter().rev();
+        let (_, json) = own.find(|(at, _)| *at == id)?;
+        Some(json.as_bytes())
+    }
+
+    /// A shared variable that reads as before, although something else was written to it: nothing
+    /// has changed for the others, but the writer shows what it wrote.
+    pub fn echo_own_writes<S: Script>(&mut self, script: &mut S, host: &Host) {
+        for i in 0..self.own_writes.len() {
+            let (id, written) = &self.own_writes[i];
+            let Some(slot) = host.vars.find(*id) else {
+                continue;
+            };
+            let unchanged = host.vars.get(slot).is_some_and(|v| {
+                v.pending.is_none() && v.access.reads() && self.watches(slot, &host.vars)
+            });
+            let mut reads = Vec::new();
+            if unchanged {
+                script.encode(slot, &mut reads);
+            }
+            if unchanged && reads != written.as_bytes() && !self.echoes.contains(id) {
+                self.echoes.push(*id);
+            }
+        }
     }
 
     fn push_viewdefs(
@@ -201,7 +236,7 @@ impl View {
             None
         } else if let Some(span) = variable.pending {
             Some(batch.put(|out| out.extend_from_slice(host.vars.pending_json(span))))
-        } else if item.full && variable.access.reads() {
+        } else if item.what != What::Changes && variable.access.reads() {
             Some(batch.put(|out| script.encode(item.slot, out)))
         } else {
             None
@@ -226,12 +261,13 @@ impl View {
             .properties
             .iter()
             .filter(|p| p.priority.unwrap_or(variable.priority) == item.class)
-            .filter(|p| match item.full {
-                true => !p.value.is_empty() && !is_per_view(variable, p),
-                false => p.dirty,
+            .filter(|p| match item.what {
+                What::All => !p.value.is_empty() && !is_per_view(variable, p),
+                What::Changes => p.dirty,
+                What::Value => false,
             })
             .collect();
-        if item.full && variable.id == APP && item.class == variable.priority {
+        if item.what == What::All && variable.id == APP && item.class == variable.priority {
             wanted.extend(self.properties.iter().filter(|p| !p.value.is_empty()));
             wanted.sort_by(|a, b| a.name.cmp(&b.name));
         }
@@ -245,21 +281,31 @@ fn is_per_view(variable: &Variable, property: &Property) -> bool {
 }
 
 /// One item for each class in which the variable has something to tell.
-fn push_items(items: &mut Vec<Item>, slot: Slot, variable: &Variable, full: bool) {
+fn push_items(items: &mut Vec<Item>, host: &Host, id: VarId, what: What) {
+    let Some(slot) = host.vars.find(id) else {
+        return;
+    };
+    let Some(variable) = host.vars.get(slot) else {
+        return;
+    };
     for class in CLASSES {
-        let value = class == variable.priority && (full || variable.pending.is_some());
+        let value =
+            class == variable.priority && (what != What::Changes || variable.pending.is_some());
         let property = || {
-            variable
-                .properties
-                .iter()
-                .any(|p| p.priority.unwrap_or(variable.priority) == class && (p.dirty || full))
+            let of_class = |p: &Property| p.priority.unwrap_or(variable.priority) == class;
+            let told = |p: &Property| match what {
+                What::All => true,
+                What::Changes => p.dirty,
+                What::Value => false,
+            };
+            variable.properties.iter().any(|p| of_class(p) && told(p))
         };
         if value || property() {
             items.push(Item {
                 class,
                 wire: variable.wire,
                 slot,
-                full,
+                what,
             });
         }
     }

@@ -123,6 +123,13 @@ impl<S: Script> Session<S> {
             self.run_work();
         }
         self.settle();
+        let Session {
+            script,
+            host,
+            outbox,
+            ..
+        } = self;
+        outbox.views[view].echo_own_writes(script, host);
     }
 
     /// Runs what is due: timers, each followed by detection.
@@ -302,10 +309,6 @@ impl<S: Script> Session<S> {
             }
             self.script.unbind(&mut self.host, slot);
             self.host.vars.free(slot);
-            // The slot is somebody else's next.
-            for view in &mut self.outbox.views {
-                view.resend.retain(|&s| s != slot);
-            }
         }
     }
 

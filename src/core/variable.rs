@@ -125,7 +125,8 @@ pub struct VariableStore {
     roots: Vec<Slot>,
     last_client: i64,
     last_server: i64,
-    dirty: Vec<Slot>,
+    /// By id: a slot may be somebody else's by the time of the flush.
+    dirty: Vec<VarId>,
     /// JSON of pending values.
     json: Vec<u8>,
     order: Vec<Slot>,
@@ -332,7 +333,6 @@ impl VariableStore {
         {
             *entry = None;
             self.free.push(slot);
-            self.dirty.retain(|&s| s != slot);
         }
     }
 
@@ -368,19 +368,20 @@ impl VariableStore {
             && !variable.dirty
         {
             variable.dirty = true;
-            self.dirty.push(slot);
+            self.dirty.push(variable.id);
         }
     }
 
     /// Takes the list of variables with something to tell.
     pub fn take_dirty(&mut self) -> Vec<Slot> {
         let dirty = std::mem::take(&mut self.dirty);
-        for &slot in &dirty {
-            if let Some(variable) = self.slots[slot as usize].as_mut() {
+        let alive: Vec<Slot> = dirty.into_iter().filter_map(|id| self.find(id)).collect();
+        for &slot in &alive {
+            if let Some(variable) = self.get_mut(slot) {
                 variable.dirty = false;
             }
         }
-        dirty
+        alive
     }
 
     /// Whether anything waits for a flush.

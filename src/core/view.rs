@@ -28,11 +28,13 @@ pub(super) struct View {
     /// Types whose viewdefs it has.
     pub types: BTreeSet<Box<str>>,
     /// Variables of which it is told everything with the next flush.
-    pub resend: Vec<Slot>,
+    pub resend: Vec<VarId>,
     pub destroyed: Vec<WireId>,
     pub errors: Vec<(WireId, ErrorCode, String)>,
+    /// Variables of which it is told the value, since reading back what it wrote gave another.
+    pub echoes: Vec<VarId>,
     /// What it wrote to shared variables since the last flush, so that it is not told the same.
-    pub own_writes: Vec<(Slot, Box<str>)>,
+    pub own_writes: Vec<(VarId, Box<str>)>,
     /// Answers to `getObjects`: JSON arrays.
     pub objects: Vec<Vec<u8>>,
 }
@@ -49,6 +51,7 @@ impl View {
             resend: Vec::new(),
             destroyed: Vec::new(),
             errors: Vec::new(),
+            echoes: Vec::new(),
             own_writes: Vec::new(),
             objects: Vec::new(),
         }
@@ -94,6 +97,7 @@ impl View {
     /// Whether there is something to tell besides changed variables.
     pub fn has_news(&self) -> bool {
         !(self.resend.is_empty()
+            && self.echoes.is_empty()
             && self.destroyed.is_empty()
             && self.errors.is_empty()
             && self.objects.is_empty())

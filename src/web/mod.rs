@@ -41,6 +41,7 @@ pub fn modules() -> &'static [Asset] {
 }
 
 #[cfg(test)]
+#[allow(dead_code, reason = "the build script uses all of it")]
 mod pack;
 
 #[cfg(test)]

@@ -37,7 +37,7 @@ pub fn join(modules: &[Module], entry: &str) -> Result<String, String> {
 
 /// The modules that are loaded when first used, by `import('./name.js')`. They
 /// stand alone: what they import would run twice, once here and once there.
-pub fn lazy<'a>(modules: &'a [Module]) -> Result<Vec<&'a Module>, String> {
+pub fn lazy(modules: &[Module]) -> Result<Vec<&Module>, String> {
     // Comments speak of modules in the same words, for types.
     let code: Vec<String> = modules.iter().map(|m| minify_js(&m.text)).collect();
     let used = |name: &str| {

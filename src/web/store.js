@@ -327,6 +327,11 @@ export class Store {
     const keep = { id: a.id, value: a.value, type: a.type, told: a.told, error: a.error, batch: a.batch, answered: a.answered };
     for (const name in keep) a[name] = b[name];
     Object.assign(b, keep);
+    const [pathA, pathB] = [a.props.path, b.props.path];
+    if (pathA !== pathB) {
+      a.props = { ...a.props, path: pathB };
+      b.props = { ...b.props, path: pathA };
+    }
     this.byId.set(a.id, a);
     this.byId.set(b.id, b);
     for (const v of [a, b]) {

@@ -41,6 +41,12 @@ class Row {
     return this.obj === undefined || value === undefined || (value !== null && value.obj === this.obj);
   }
 
+  /** It is on the way to an index at which the object is no more. @param {number} index */
+  misasked(index) {
+    const { value, batch, props } = this.slot;
+    return value === undefined && batch > 0 && props.path !== String(index);
+  }
+
   changed() {
     if (this.fits()) this.misses = 0;
     // An empty index: usually the array that says so comes along, but it may also
@@ -148,14 +154,12 @@ export class List {
 
   /** Gives each staying row the address at which the server shows its object. */
   #readdress(wanted, old) {
-    const misfits = this.rows.filter((row) => !row.fits());
-    if (!misfits.length) return;
     /** @type {Map<number, Row>} who holds the address that shows this object */
     const holders = new Map();
-    for (const row of misfits) if (row.slot.value) holders.set(row.slot.value.obj, row);
+    for (const row of this.rows) if (row.slot.value && !row.fits()) holders.set(row.slot.value.obj, row);
     wanted.forEach((key, i) => {
       const row = old.get(key);
-      if (!row || row.fits()) return;
+      if (!row || (row.fits() && !row.misasked(i))) return;
       const holder = holders.get(row.obj);
       if (holder && holder !== row) {
         this.app.store.swap(row.slot, holder.slot);

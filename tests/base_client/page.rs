@@ -1,16 +1,11 @@
 //! One page of a base client, and the messages it sends.
 
-#[allow(dead_code, reason = "the load generator uses the rest")]
-#[path = "../../bench/client.rs"]
-mod client;
-#[allow(dead_code, reason = "the load generator uses the rest")]
-#[path = "../../bench/process.rs"]
-mod process;
-
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use crate::bench_client as client;
+use crate::bench_process as process;
 use client::Frame;
 pub use client::{Socket, get};
 pub use process::Server;

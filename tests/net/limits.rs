@@ -5,10 +5,7 @@ use std::net::TcpStream;
 
 use super::process::{Server, read_all, read_answer, site, status};
 use super::websocket::{WATCH_APP, attach, frame, new_session, receive};
-
-#[allow(dead_code, reason = "the load generator uses the rest")]
-#[path = "../../bench/system.rs"]
-mod system;
+use crate::bench_system as system;
 
 const ASSET: &[u8] = b"GET /_lunette/theme.css HTTP/1.1\r\nHost: localhost\r\n\r\n";
 
