@@ -85,6 +85,15 @@ impl Server {
         )
     }
 
+    /// Of that, what the server made itself, and what it maps from files: its code.
+    pub fn pss_anonymous_and_files_kib(&self) -> io::Result<(u64, u64)> {
+        let rollup = fs::read_to_string(format!("/proc/{}/smaps_rollup", self.id()))?;
+        Ok((
+            field_kib(&rollup, "Pss_Anon:")?,
+            field_kib(&rollup, "Pss_File:")?,
+        ))
+    }
+
     pub fn rss_kib(&self) -> io::Result<u64> {
         field_kib(
             &fs::read_to_string(format!("/proc/{}/status", self.id()))?,
