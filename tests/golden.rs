@@ -170,6 +170,7 @@ fn set_limit(name: &str, limits: &mut SessionLimits, setting: &str) {
         "gas" => limits.gas = number,
         "variables" => limits.variables = number as usize,
         "timers" => limits.timers = number as usize,
+        "property_bytes" => limits.property_bytes = number as usize,
         "subscriptions" => limits.subscriptions = number as usize,
         "session_timeout_ms" => limits.session_timeout_ms = number,
         "unused_timeout_ms" => limits.unused_timeout_ms = number,

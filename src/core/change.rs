@@ -93,7 +93,7 @@ fn apply<S: Script>(
                 value_changed(host, slot, &changes.json[span.range()]);
                 told |= notify(script, host, slot);
             }
-            Change::Type(name) => host.set_property(slot, "type", &name),
+            Change::Type(name) => host.set_type(slot, &name),
             Change::Failed(error) => failed(host, outbox, slot, error),
         }
     }
@@ -129,7 +129,7 @@ pub(super) fn failed(host: &mut Host, outbox: &mut Outbox, slot: Slot, error: Sc
         let shown = std::mem::take(&mut variable.shown);
         if shown {
             host.vars.set_pending(slot, b"null");
-            host.set_property(slot, "type", "");
+            host.set_type(slot, "");
         }
     }
     if let Some(traceback) = error.traceback {

@@ -123,6 +123,9 @@ impl<S: Script> Session<S> {
             Ok(gathered) => gathered,
             Err(text) => return self.error(view, id, ErrorCode::BadMessage, text),
         };
+        if let Err(error) = self.host.check_growth(properties.bytes() as isize) {
+            return self.error(view, id, error.code, error.message);
+        }
         let checked = self.check(&properties);
         let internal = self.host.vars.next_client_id();
         let slot = self.host.vars.insert(NewVariable {
@@ -241,6 +244,9 @@ impl<S: Script> Session<S> {
         let Some(id) = self.host.vars.get(slot).map(|v| v.id) else {
             return;
         };
+        if let Err(error) = self.host.check_room(slot, name, value) {
+            return self.tell_fault(slot, error);
+        }
         if id == APP && name == "lua" {
             if !(self.host.limits.remote_code || self.host.limits.dev) {
                 let text = "property lua of variable 1 runs code: this server takes it from Lua only; \
@@ -252,10 +258,7 @@ impl<S: Script> Session<S> {
         if id == APP && PER_VIEW.contains(&name) {
             self.outbox.views[view].properties.set(name, value, None);
         }
-        if let Some(variable) = self.host.vars.get_mut(slot) {
-            variable.properties.set(name, value, None);
-            self.host.vars.property_changed(slot, name);
-        }
+        self.host.vars.set_property(slot, name, value, None);
         if self.host.watches.watches(id) {
             let name = name.into();
             self.host

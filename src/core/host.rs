@@ -3,8 +3,10 @@
 use std::collections::VecDeque;
 
 use super::event::Turn;
-use super::id::{SessionId, VarId};
+use super::id::{APP, SessionId, VarId};
 use super::limits::SessionLimits;
+use super::property::Priority;
+use super::script::{ErrorCode, ScriptError};
 use super::site::Site;
 use super::timer::Timers;
 use super::variable::{Slot, VariableStore};
@@ -72,23 +74,56 @@ impl Host {
         }
     }
 
-    /// Sets a property as the server's doing: views are told and watches notified.
-    pub fn set_property(&mut self, slot: Slot, name: &str, value: &str) {
-        let (name, priority) = super::property::Priority::split_name(name);
-        let Some(variable) = self.vars.get_mut(slot) else {
-            return;
+    /// Sets a property as the server's doing: views are told and watches notified. `name` may end in
+    /// `:high`, `:med` or `:low`.
+    ///
+    /// # Errors
+    /// When the properties of this session would take more than they may.
+    pub fn set_property(&mut self, slot: Slot, name: &str, value: &str) -> Result<(), ScriptError> {
+        let (name, priority) = Priority::split_name(name);
+        self.check_room(slot, name, value)?;
+        let Some(id) = self.vars.get(slot).map(|v| v.id) else {
+            return Ok(());
         };
-        let id = variable.id;
-        if variable.properties.set_dirty(name, value, priority) {
-            self.vars.mark_dirty(slot);
-            self.vars.property_changed(slot, name);
-        }
-        if id == super::id::APP && name == "lua" {
+        self.vars.set_property(slot, name, value, Some(priority));
+        if id == APP && name == "lua" {
             self.work.push_back(Work::RunCode(value.into()));
         }
         if self.watches.watches(id) {
             let name = name.into();
             self.work.push_back(Work::PropertySet { var: id, name });
         }
+        Ok(())
+    }
+
+    /// Tells the views the type name of what a variable shows. Always possible: the names of types
+    /// are Lua's memory, and there is one a variable.
+    pub fn set_type(&mut self, slot: Slot, name: &str) {
+        self.vars.set_property(slot, "type", name, Some(None));
+    }
+
+    /// Whether a property may be set to this.
+    ///
+    /// # Errors
+    /// When it may not.
+    pub fn check_room(&self, slot: Slot, name: &str, value: &str) -> Result<(), ScriptError> {
+        let growth = self
+            .vars
+            .get(slot)
+            .map_or(0, |v| v.properties.growth(name, value));
+        self.check_growth(growth)
+    }
+
+    /// Whether the properties of this session may grow by so many bytes.
+    ///
+    /// # Errors
+    /// When they may not.
+    pub fn check_growth(&self, growth: isize) -> Result<(), ScriptError> {
+        let most = self.limits.property_bytes;
+        if growth <= 0 || self.vars.property_bytes().saturating_add_signed(growth) <= most {
+            return Ok(());
+        }
+        let text = format!("the properties of this session take {most} bytes, the most they may");
+        Err(ScriptError::new(ErrorCode::Limit, text))
     }
 }

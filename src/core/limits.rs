@@ -9,6 +9,8 @@ pub struct SessionLimits {
     pub gas: u64,
     /// Variables of all views together.
     pub variables: usize,
+    /// Bytes of all properties together, which are not Lua memory.
+    pub property_bytes: usize,
     /// Timers running at once.
     pub timers: usize,
     /// Property and variable watches from Lua.
@@ -33,6 +35,7 @@ impl Default for SessionLimits {
             lua_memory: 16 << 20,
             gas: 10_000_000,
             variables: 100_000,
+            property_bytes: 16 << 20,
             timers: 1_000,
             subscriptions: 10_000,
             session_timeout_ms: 24 * 60 * 60 * 1000,

@@ -91,6 +91,24 @@ impl Properties {
         changed
     }
 
+    /// Roughly what they take in memory.
+    pub fn bytes(&self) -> usize {
+        self.0.iter().map(|p| weight(&p.name, &p.value)).sum()
+    }
+
+    /// What [`Properties::bytes`] would be with `name` set to `value`, less what it is.
+    pub fn growth(&self, name: &str, value: &str) -> isize {
+        let now = self
+            .find(name)
+            .map_or(0, |at| weight(name, &self.0[at].value));
+        let then = if value.is_empty() {
+            0
+        } else {
+            weight(name, value)
+        };
+        then as isize - now as isize
+    }
+
     /// All that is set or has just been unset, in order of name.
     pub fn iter(&self) -> impl Iterator<Item = &Property> {
         self.0.iter()
@@ -107,6 +125,11 @@ impl Properties {
     fn find(&self, name: &str) -> Result<usize, usize> {
         self.0.binary_search_by(|p| (*p.name).cmp(name))
     }
+}
+
+/// The texts and the record that holds them.
+fn weight(name: &str, value: &str) -> usize {
+    name.len() + value.len() + size_of::<Property>()
 }
 
 #[cfg(test)]

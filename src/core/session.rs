@@ -15,6 +15,9 @@ use super::viewdef::Viewdefs;
 /// Work done for one event at the most; what is left waits for the next turn.
 const MAX_WORK: usize = 1_000;
 
+/// With more bytes than this waiting to be told, a flush does not wait any longer.
+const MOST_PENDING: usize = 256 << 10;
+
 /// Intervals pause when nobody was attached for this long.
 const PAUSE_MS: u64 = 60_000;
 
@@ -372,6 +375,9 @@ impl<S: Script> Session<S> {
     }
 
     fn may_flush(&self) -> bool {
+        if self.host.vars.pending_bytes() > MOST_PENDING {
+            return true;
+        }
         self.last_flush
             .is_none_or(|last| self.host.turn.now >= last + self.host.limits.coalesce_ms)
     }

@@ -125,6 +125,7 @@ pub struct VariableStore {
     roots: Vec<Slot>,
     last_client: i64,
     last_server: i64,
+    property_bytes: usize,
     /// By id: a slot may be somebody else's by the time of the flush.
     dirty: Vec<VarId>,
     /// JSON of pending values.
@@ -195,6 +196,7 @@ impl VariableStore {
     /// Makes a variable. The caller has checked the id and the parent.
     pub fn insert(&mut self, new: NewVariable) -> Slot {
         let priority = new.properties.get("priority").and_then(Priority::parse);
+        self.property_bytes += new.properties.bytes();
         let variable = Variable {
             id: new.id,
             wire: new.wire,
@@ -329,15 +331,17 @@ impl VariableStore {
     /// Gives a slot back.
     pub fn free(&mut self, slot: Slot) {
         if let Some(entry) = self.slots.get_mut(slot as usize)
-            && entry.as_ref().is_some_and(|v| v.dead)
+            && let Some(variable) = entry.take_if(|v| v.dead)
         {
-            *entry = None;
+            self.property_bytes = self
+                .property_bytes
+                .saturating_sub(variable.properties.bytes());
             self.free.push(slot);
         }
     }
 
     /// Reacts to a property that core itself understands.
-    pub fn property_changed(&mut self, slot: Slot, name: &str) {
+    fn property_changed(&mut self, slot: Slot, name: &str) {
         let Some(variable) = self.get_mut(slot) else {
             return;
         };
@@ -408,6 +412,36 @@ impl VariableStore {
     /// Bytes of pending JSON, superseded values included.
     pub fn pending_bytes(&self) -> usize {
         self.json.len()
+    }
+
+    /// Bytes of all properties.
+    pub fn property_bytes(&self) -> usize {
+        self.property_bytes
+    }
+
+    /// Sets a property, for the next flush to tell if `dirty`. Returns whether that changed
+    /// anything.
+    pub fn set_property(
+        &mut self,
+        slot: Slot,
+        name: &str,
+        value: &str,
+        dirty: Option<Option<Priority>>,
+    ) -> bool {
+        let Some(variable) = self.get_mut(slot) else {
+            return false;
+        };
+        let growth = variable.properties.growth(name, value);
+        let changed = match dirty {
+            Some(priority) => variable.properties.set_dirty(name, value, priority),
+            None => variable.properties.set(name, value, None),
+        };
+        self.property_bytes = self.property_bytes.saturating_add_signed(growth);
+        if changed && dirty.is_some() {
+            self.mark_dirty(slot);
+        }
+        self.property_changed(slot, name);
+        changed
     }
 
     /// Everything pending was told.

@@ -136,6 +136,7 @@ fn push_limits(limits: &SessionLimits, out: &mut Vec<u8>) {
         lua_memory,
         gas,
         variables,
+        property_bytes,
         timers,
         subscriptions,
         session_timeout_ms,
@@ -148,6 +149,7 @@ fn push_limits(limits: &SessionLimits, out: &mut Vec<u8>) {
     push_varint(out, lua_memory as u64);
     push_varint(out, gas);
     push_varint(out, variables as u64);
+    push_varint(out, property_bytes as u64);
     push_varint(out, timers as u64);
     push_varint(out, subscriptions as u64);
     push_varint(out, session_timeout_ms);
@@ -173,6 +175,7 @@ fn read_limits(from: &mut Decoder<'_>) -> Option<SessionLimits> {
         lua_memory,
         gas,
         variables: size()?,
+        property_bytes: size()?,
         timers: size()?,
         subscriptions: size()?,
         session_timeout_ms: from.varint()?,

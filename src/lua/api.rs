@@ -140,7 +140,7 @@ unsafe fn tell_type(l: *mut lua_State, slot: Slot) {
     unsafe {
         if ffi::lua_getfield(l, 2, c"type".as_ptr()) == ffi::LUA_TSTRING {
             let name = bytes_at(l, -1).unwrap_or_default();
-            host().set_property(slot, "type", &String::from_utf8_lossy(name));
+            host().set_type(slot, &String::from_utf8_lossy(name));
         }
         ffi::lua_settop(l, -2);
     }

@@ -8,7 +8,7 @@ use std::ffi::c_int;
 use mlua::ffi::{self, lua_CFunction, lua_State};
 
 use super::kernel::{
-    KEYS, Kernel, Source, VALUES, bytes_at, current, host, push_ref, push_str, raise_here,
+    KEYS, Kernel, Source, VALUES, bytes_at, current, host, push_ref, push_str, raise, raise_here,
 };
 use super::objects::Held;
 use super::read::{held_key, push_aux, raw_key, set_aux, value_key};
@@ -215,7 +215,11 @@ unsafe fn set_one(l: *mut lua_State, slot: Slot, name: &[u8], index: c_int) {
             _ => bytes_at(l, index).unwrap_or_default(),
         };
         let name = String::from_utf8_lossy(name);
-        host().set_property(slot, &name, &String::from_utf8_lossy(text));
+        let set = host().set_property(slot, &name, &String::from_utf8_lossy(text));
+        drop(name);
+        if let Err(error) = set {
+            raise(l, error.code, error.message);
+        }
     }
 }
 

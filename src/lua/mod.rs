@@ -1,7 +1,7 @@
 //! LuaRuntime and LuaSession: Lua as the language of sessions.
 //!
-//! Reading order: [`state`] is one Lua state with its [`arena`], allocator ([`alloc`]), [`budget`] and
-//! [`sandbox`]; [`determinism`] is what makes two of them alike; `session` is core's `Script` around
+//! Reading order: [`state`] is one Lua state with its `arena`, allocator (`alloc`), `budget` and
+//! `sandbox`; [`determinism`] is what makes two of them alike; `session` is core's `Script` around
 //! one; `kernel` is the way into Lua, with `read`, `write`, `wrapper`, `encode` and `bind` behind it;
 //! `api`, `ui` and `handle` are what Lua code calls; `modules` loads files.
 //!

@@ -177,7 +177,7 @@ unsafe fn keep_written(l: *mut lua_State, k: *mut Kernel, slot: Slot) {
         if let Some(cell) = cell_of(k, slot) {
             let mut known = (*cell).seen.type_name;
             if !table && known.take().is_some() {
-                (*(*k).host).set_property(slot, "type", "");
+                (*(*k).host).set_type(slot, "");
             }
             (*cell).failed = None;
             // The type is left as it was told: detection reports it if it differs.

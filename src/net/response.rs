@@ -85,11 +85,12 @@ impl Response {
         let mut page = String::with_capacity(256 + text.len());
         let _ = write!(
             page,
-            "<!DOCTYPE html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n<title>{status} {title}</title>\n\
-             <h1>{title}</h1>\n<pre>"
+            "<!DOCTYPE html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n\
+             <meta name=\"viewport\" content=\"width=device-width\">\n<title>{status} {title}</title>\n\
+             <link rel=\"stylesheet\" href=\"/_lunette/theme.css\">\n<main>\n<h1>{title}</h1>\n<pre>"
         );
         push_escaped(&mut page, text);
-        page.push_str("</pre>\n<p><a href=\"/\">Start a new session</a></p>\n</html>\n");
+        page.push_str("</pre>\n<p><a href=\"/\">Start a new session</a></p>\n</main>\n</html>\n");
         Response::new(status)
             .field("Content-Type", "text/html; charset=utf-8")
             .field("Content-Security-Policy", CSP_STRICT)
