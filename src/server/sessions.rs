@@ -3,7 +3,7 @@
 //! `GET /` only reserves an id: no Lua state, no session. Reservations are few and short-lived, so
 //! that asking a million times costs a bounded table. The first attach makes the session.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::fmt;
 
 use crate::core::id::{SessionId, Timestamp};
@@ -39,7 +39,11 @@ const FAILURES_MAX: usize = 256;
 
 #[derive(Debug)]
 enum Entry {
-    Reserved { until: Timestamp },
+    /// The number is its place among the reservations.
+    Reserved {
+        until: Timestamp,
+        turn: u64,
+    },
     Live(SessionId),
     Failed(Box<str>),
 }
@@ -60,7 +64,9 @@ pub enum Found<'a> {
 pub struct SessionTable {
     entries: HashMap<Sid, Entry>,
     sids: HashMap<SessionId, Sid>,
-    reservations: VecDeque<(Timestamp, Sid)>,
+    /// Those that wait for their first attach, oldest first.
+    reservations: BTreeMap<u64, (Timestamp, Sid)>,
+    reserved: u64,
     failures: VecDeque<Sid>,
     last: u64,
 }
@@ -70,19 +76,21 @@ impl SessionTable {
     pub fn reserve(&mut self, sid: Sid, now: Timestamp) {
         self.purge(now);
         if self.reservations.len() >= RESERVATIONS_MAX
-            && let Some((_, oldest)) = self.reservations.pop_front()
+            && let Some((_, (_, oldest))) = self.reservations.pop_first()
         {
-            self.drop_reservation(oldest);
+            self.entries.remove(&oldest);
         }
         let until = now + RESERVATION_MS;
-        self.reservations.push_back((until, sid));
-        self.entries.insert(sid, Entry::Reserved { until });
+        self.reserved += 1;
+        let turn = self.reserved;
+        self.reservations.insert(turn, (until, sid));
+        self.entries.insert(sid, Entry::Reserved { until, turn });
     }
 
     /// What `sid` stands for.
     pub fn find(&self, sid: Sid, now: Timestamp) -> Found<'_> {
         match self.entries.get(&sid) {
-            Some(Entry::Reserved { until }) if *until > now => Found::Usable,
+            Some(Entry::Reserved { until, .. }) if *until > now => Found::Usable,
             Some(Entry::Live(_)) => Found::Usable,
             Some(Entry::Failed(reason)) => Found::Failed(reason),
             Some(Entry::Reserved { .. }) | None => Found::Unknown,
@@ -94,7 +102,8 @@ impl SessionTable {
         let entry = self.entries.get_mut(&sid)?;
         match entry {
             Entry::Live(session) => Some((*session, false)),
-            Entry::Reserved { until } if *until > now => {
+            Entry::Reserved { until, turn } if *until > now => {
+                self.reservations.remove(turn);
                 self.last += 1;
                 let session = SessionId(self.last);
                 *entry = Entry::Live(session);
@@ -134,12 +143,13 @@ impl SessionTable {
 
     /// Forgets what has expired.
     pub fn purge(&mut self, now: Timestamp) {
-        while let Some(&(until, sid)) = self.reservations.front() {
+        while let Some(oldest) = self.reservations.first_entry() {
+            let (until, sid) = *oldest.get();
             if until > now {
                 break;
             }
-            self.reservations.pop_front();
-            self.drop_reservation(sid);
+            oldest.remove();
+            self.entries.remove(&sid);
         }
         if self.reservations.is_empty() {
             self.give_back();
@@ -149,13 +159,8 @@ impl SessionTable {
     /// When [`SessionTable::purge`] is worth calling: a second after the oldest expires, so that
     /// many go at once.
     pub fn next_purge(&self) -> Option<Timestamp> {
-        self.reservations.front().map(|&(until, _)| until + 1_000)
-    }
-
-    fn drop_reservation(&mut self, sid: Sid) {
-        if let Some(Entry::Reserved { .. }) = self.entries.get(&sid) {
-            self.entries.remove(&sid);
-        }
+        let oldest = self.reservations.values().next();
+        oldest.map(|&(until, _)| until + 1_000)
     }
 
     /// Tables keep the room of their largest time; an idle server needs it no longer.
@@ -163,7 +168,6 @@ impl SessionTable {
         if self.entries.capacity() > 4 * self.entries.len() + 64 {
             self.entries.shrink_to_fit();
             self.sids.shrink_to_fit();
-            self.reservations.shrink_to_fit();
         }
     }
 }
@@ -209,6 +213,11 @@ mod tests {
         let mut table = SessionTable::default();
         table.reserve(Sid(7), 0);
         assert_eq!(table.attach(Sid(7), 5), Some((SessionId(1), true)));
+        assert_eq!(
+            table.next_purge(),
+            None,
+            "it takes no place from those that wait"
+        );
         assert_eq!(table.attach(Sid(7), 500_000), Some((SessionId(1), false)));
         table.purge(500_000);
         assert_eq!(table.find(Sid(7), 500_000), Found::Usable);

@@ -465,7 +465,11 @@ impl Page {
         let scheme = if dark { "dark" } else { "light" };
         self.connection.command(
             "Emulation.setEmulatedMedia",
-            json!({ "features": [{ "name": "prefers-color-scheme", "value": scheme }] }),
+            json!({ "features": [
+                { "name": "prefers-color-scheme", "value": scheme },
+                // Colours are measured and pictures taken at once: nothing shall be on its way.
+                { "name": "prefers-reduced-motion", "value": "reduce" },
+            ] }),
         );
     }
 

@@ -261,6 +261,23 @@ function Contacts:ownerOf(email, except)
   end
 end
 
+--- Contacts by city: a table of counts, and the names of the cities, the most frequent first.
+function Contacts:countByCity()
+  local count, cities = {}, {}
+  for _, contact in ipairs(self._all) do
+    local city = contact.city
+    if city ~= "" then
+      if not count[city] then cities[#cities + 1] = city end
+      count[city] = (count[city] or 0) + 1
+    end
+  end
+  table.sort(cities, function(a, b)
+    if count[a] == count[b] then return a < b end
+    return count[a] > count[b]
+  end)
+  return count, cities
+end
+
 --- A line above the table that goes away by itself; `removed` adds a way back.
 function Contacts:announce(message, removed)
   local notice = panels.Notice:new(self, message, removed)

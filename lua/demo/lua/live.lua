@@ -4,6 +4,7 @@
 local Page = require("page")
 
 local HISTORY = 60 -- points in the chart
+local CITIES = 5 -- bars in the other one
 local OUTSIDE = 11 -- degrees, outside the pretended greenhouse
 
 local Live = session:prototype("Live", {
@@ -30,9 +31,9 @@ local Live = session:prototype("Live", {
 --- Sensor: a reading with its gauge.
 local Sensor = session:prototype("Sensor", { label = "", unit = "", value = 0, min = 0, max = 100 })
 
---- "21.4 °C"
+--- "21.4 °C", "58 %"
 function Sensor:reading()
-  return string.format(self.unit == "%" and "%.0f %s" or "%.1f %s", self.value, self.unit)
+  return string.format(self.unit == "°C" and "%.1f %s" or "%.0f %s", self.value, self.unit)
 end
 
 function Live:new(app)
@@ -103,6 +104,25 @@ end
 function Live:increment() self.count = self.count + (tonumber(self.step) or 1) end
 function Live:decrement() self.count = self.count - (tonumber(self.step) or 1) end
 function Live:reset() self.count = 0 end
+
+-- The contacts, counted ------------------------------------------------------------------------
+
+--- How many contacts live in each of the most frequent cities, and the cities' names. Counted again
+--- only when some contact has changed.
+function Live:cityCounts() return self:tally().counts end
+function Live:cityNames() return self:tally().names end
+
+function Live:tally()
+  local contacts = self.app.contacts
+  if self._tally and self._tally.revision == contacts.revision then return self._tally end
+  local by_city, cities = contacts:countByCity()
+  local tally = { revision = contacts.revision, counts = {}, names = {} }
+  for i = 1, math.min(CITIES, #cities) do
+    tally.counts[i], tally.names[i] = by_city[cities[i]], cities[i]
+  end
+  self._tally = tally
+  return tally
+end
 
 -- The greenhouse -------------------------------------------------------------------------------
 
