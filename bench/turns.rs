@@ -62,6 +62,7 @@ impl Page {
         page.handle(Event::SessionOpened {
             session: Page::SESSION,
             seed: 1,
+            url: "/".into(),
         });
         page.handle(Event::FrontendJoined {
             session: Page::SESSION,
@@ -154,6 +155,7 @@ fn sessions(harness: &Harness) {
             Event::SessionOpened {
                 session,
                 seed: next,
+                url: "/".into(),
             },
             turn,
         );
@@ -173,6 +175,7 @@ fn sessions(harness: &Harness) {
             Event::SessionOpened {
                 session: SessionId(session),
                 seed: session,
+                url: "/".into(),
             },
             turn,
         );

@@ -134,7 +134,11 @@ fn notes(header: &Header) -> Vec<String> {
 /// A recorded event as core takes it.
 pub fn to_event(event: &RawEvent<'_>, session: SessionId) -> Event {
     match *event {
-        RawEvent::SessionOpened { seed } => Event::SessionOpened { session, seed },
+        RawEvent::SessionOpened { seed, url } => Event::SessionOpened {
+            session,
+            seed,
+            url: url.into(),
+        },
         RawEvent::FrontendJoined { connection } => Event::FrontendJoined {
             session,
             connection,

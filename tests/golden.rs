@@ -260,7 +260,8 @@ impl Stage {
     fn attach(&mut self, who: &str) {
         if !self.opened {
             self.opened = true;
-            self.event(&RawEvent::SessionOpened { seed: SEED });
+            let url = "/inbox?unread=1";
+            self.event(&RawEvent::SessionOpened { seed: SEED, url });
         }
         self.connections.push(who.to_owned());
         let connection = self.connection(who);

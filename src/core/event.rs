@@ -17,7 +17,12 @@ pub struct Turn {
 pub enum Event {
     /// The first frontend of a session is about to attach: runs the seed sequence. `seed` is 64
     /// bits from the operating system, recorded; hash seeds and `math.random` come from it.
-    SessionOpened { session: SessionId, seed: u64 },
+    /// `url` is the address the frontend asked for, as path and query behind the session's own.
+    SessionOpened {
+        session: SessionId,
+        seed: u64,
+        url: Box<str>,
+    },
     /// A WebSocket of this session is open.
     FrontendJoined {
         session: SessionId,

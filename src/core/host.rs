@@ -27,6 +27,8 @@ pub enum Work {
 pub struct Host {
     pub session: SessionId,
     pub seed: u64,
+    /// The address the session was opened at: path and query, at least `/`.
+    pub url: Box<str>,
     pub turn: Turn,
     pub site: Site,
     pub limits: SessionLimits,
@@ -54,6 +56,7 @@ impl Host {
         Host {
             session,
             seed,
+            url: "/".into(),
             turn,
             site,
             vars: VariableStore::default(),

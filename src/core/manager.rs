@@ -67,7 +67,9 @@ impl<R: Runtime> SessionManager<R> {
     pub fn handle_event(&mut self, event: Event, turn: Turn) {
         let id = event.session();
         match event {
-            Event::SessionOpened { session, seed } => self.create_session(session, seed, turn),
+            Event::SessionOpened { session, seed, url } => {
+                self.create_session(session, seed, url, turn);
+            }
             Event::FrontendJoined { connection, .. } if self.failed.contains_key(&id) => {
                 self.refuse(id, connection);
             }
@@ -121,11 +123,12 @@ impl<R: Runtime> SessionManager<R> {
     }
 
     /// The seed sequence from createSession to setLuaSession.
-    fn create_session(&mut self, id: SessionId, seed: u64, turn: Turn) {
+    fn create_session(&mut self, id: SessionId, seed: u64, url: Box<str>, turn: Turn) {
         self.log(id, 2, format_args!("SessionManager.createSession"));
         self.log(id, 2, format_args!("Session.create({id})"));
         let ManagerConfig { site, limits, .. } = self.config.clone();
         let mut host = Box::new(Host::new(id, seed, turn, site, limits));
+        host.url = url;
         host.verbosity = self.config.verbosity;
         host.log(2, format_args!("LuaRuntime.createLuaSession({id})"));
         let started = match self.runtime.create_session(id, &mut host) {

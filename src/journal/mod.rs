@@ -32,7 +32,7 @@
 //! kind     = u8                           bit 7: begins a turn; bits 0 to 6: which event
 //! turn     = now(signed varint) wall(signed varint)
 //!            only with bit 7: the difference to the turn before, which for the first is 0, 0
-//! event    = 1 SessionOpened    seed(u64)
+//! event    = 1 SessionOpened    seed(u64) url(text)
 //!          | 2 FrontendJoined   connection(varint)
 //!          | 3 FrontendLeft     connection(varint)
 //!          | 4 frame received   connection(varint) frame(text), exactly as it came
@@ -78,6 +78,7 @@ const MAGIC: [u8; 8] = *b"\x89LNT\r\n\x1a\n";
 pub enum RawEvent<'a> {
     SessionOpened {
         seed: u64,
+        url: &'a str,
     },
     FrontendJoined {
         connection: ConnectionId,

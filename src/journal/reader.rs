@@ -186,7 +186,10 @@ impl<'a> Walk<'a> {
 
 fn read_event<'a>(kind: u8, from: &mut Decoder<'a>) -> Option<RawEvent<'a>> {
     Some(match kind {
-        1 => RawEvent::SessionOpened { seed: from.u64()? },
+        1 => RawEvent::SessionOpened {
+            seed: from.u64()?,
+            url: from.text()?,
+        },
         2 => RawEvent::FrontendJoined {
             connection: ConnectionId(from.varint()?),
         },

@@ -41,7 +41,13 @@ fn turn(now: u64) -> Turn {
 fn recording() -> Vec<u8> {
     let path = temp_path();
     let mut writer = Writer::create(&path, &header()).unwrap();
-    writer.event(turn(5), &RawEvent::SessionOpened { seed: u64::MAX - 1 });
+    writer.event(
+        turn(5),
+        &RawEvent::SessionOpened {
+            seed: u64::MAX - 1,
+            url: "/a?b=c",
+        },
+    );
     writer.event(turn(5), &RawEvent::FrontendJoined { connection: A });
     writer.commit().unwrap();
     writer.event(turn(30), &RawEvent::FrontendJoined { connection: B });
@@ -89,7 +95,10 @@ fn what_was_written_is_read_with_connections_renumbered() {
     assert_eq!(turns, expected.map(|(n, now)| (n, turn(now))));
     assert_eq!(
         records[0].event,
-        RawEvent::SessionOpened { seed: u64::MAX - 1 }
+        RawEvent::SessionOpened {
+            seed: u64::MAX - 1,
+            url: "/a?b=c"
+        }
     );
     assert_eq!(
         records[3].event,
@@ -113,7 +122,7 @@ fn what_was_written_is_read_with_connections_renumbered() {
 #[test]
 fn the_transcript_shows_every_byte_of_a_frame() {
     let text = transcript(&Reader::new(recording()).unwrap());
-    assert!(text.contains("opened seed fffffffffffffffe\n"), "{text}");
+    assert!(text.contains("opened seed fffffffffffffffe at /a?b=c\n"), "{text}");
     assert!(
         text.contains("2 > [1,\\n2]\n  2 < [{\"a\":1},\n       {}]\n  1 < {}\n"),
         "{text}"

@@ -70,7 +70,7 @@ fn push_record(out: &mut String, record: &Record<'_>) {
 impl fmt::Display for RawEvent<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            RawEvent::SessionOpened { seed } => write!(f, "opened seed {seed:016x}"),
+            RawEvent::SessionOpened { seed, url } => write!(f, "opened seed {seed:016x} at {url}"),
             RawEvent::FrontendJoined { connection } => write!(f, "{connection} joined"),
             RawEvent::FrontendLeft { connection } => write!(f, "{connection} left"),
             RawEvent::Frame { connection, text } => {

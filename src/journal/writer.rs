@@ -116,8 +116,9 @@ impl Writer {
 
     fn push_event(&mut self, event: &RawEvent<'_>) -> u8 {
         match *event {
-            RawEvent::SessionOpened { seed } => {
+            RawEvent::SessionOpened { seed, url } => {
                 self.buffer.extend_from_slice(&seed.to_le_bytes());
+                push_bytes(&mut self.buffer, url.as_bytes());
                 1
             }
             RawEvent::FrontendJoined { connection } => {

@@ -64,6 +64,10 @@ pub(super) unsafe extern "C-unwind" fn index(l: *mut lua_State) -> c_int {
                 ffi::lua_pushinteger(l, host().session.0 as i64);
                 ffi::lua_tolstring(l, -1, std::ptr::null_mut());
             }
+            b"url" => {
+                let url: *const str = &raw const *host().url;
+                push_str(l, &*url);
+            }
             b"reloading" => ffi::lua_pushboolean(l, 0),
             _ if LIBRARY_METHODS.iter().any(|name| name.as_bytes() == key) => {
                 modules::load_library(l, current(), "prototype");

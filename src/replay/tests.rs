@@ -145,7 +145,7 @@ fn record(runtime: CounterRuntime) -> Vec<u8> {
     let mut writer = Writer::create(&path, &header).unwrap();
     let mut manager = SessionManager::new(runtime, ManagerConfig::default());
     let opening = [
-        RawEvent::SessionOpened { seed: 5 },
+        RawEvent::SessionOpened { seed: 5, url: "/" },
         RawEvent::FrontendJoined { connection: A },
     ];
     let frames = FRAMES.map(|text| RawEvent::Frame {

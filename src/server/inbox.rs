@@ -11,6 +11,7 @@ pub enum Input {
     Open {
         sid: Sid,
         seed: u64,
+        url: Box<str>,
     },
     Join(ConnectionId),
     Leave(ConnectionId),

@@ -215,11 +215,11 @@ impl<R: Runtime> Server<R> {
         let Ok(seed) = self.random.seed() else {
             return false;
         };
-        let Some((session, begins)) = self.sessions.attach(sid, self.turn.now) else {
+        let Some((session, begins_at)) = self.sessions.attach(sid, self.turn.now) else {
             return false;
         };
-        if begins {
-            self.inbox.push(session, Input::Open { sid, seed });
+        if let Some(url) = begins_at {
+            self.inbox.push(session, Input::Open { sid, seed, url });
         }
         self.last_connection += 1;
         let connection = ConnectionId(self.last_connection);

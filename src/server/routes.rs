@@ -3,7 +3,7 @@
 use super::files::StaticFiles;
 use super::guard::Guard;
 use super::random::Random;
-use super::sessions::{Found, SessionTable, Sid};
+use super::sessions::{Found, SessionTable, Sid, URL_MAX};
 use crate::core::id::Timestamp;
 use crate::net::http::{Method, Refusal, Request};
 use crate::net::response::{Body, CSP_COMPAT, CSP_STRICT, Response};
@@ -111,17 +111,26 @@ impl Routes {
             // Reserves nothing, so there is nowhere to redirect to.
             return Ok(Answer::Response(self.page(request)));
         }
+        let mut url = if rest.is_empty() { "/" } else { rest }.to_owned();
+        if let Some(query) = request.query() {
+            url.push('?');
+            url.push_str(query);
+        }
+        if url.len() > URL_MAX {
+            return Err(refuse(
+                414,
+                "a session cannot begin at an address this long",
+            ));
+        }
         let Ok(id) = desk.random.id() else {
             desk.notice = Some("the operating system gives no randomness".into());
             return Err(refuse(503, "no session can be made now; try again later"));
         };
         let sid = Sid(id);
-        desk.sessions.reserve(sid, desk.now);
-        let mut location = format!("/{sid}{rest}");
-        if let Some(query) = request.query() {
-            location.push('?');
-            location.push_str(query);
-        }
+        desk.sessions.reserve(sid, &url, desk.now);
+        // The bare address stays as short as it was asked for.
+        let place = if rest.is_empty() { &url[1..] } else { &url };
+        let location = format!("/{sid}{place}");
         Ok(Answer::Response(Response::redirect(&location)))
     }
 

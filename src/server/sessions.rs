@@ -34,6 +34,8 @@ const RESERVATION_MS: u64 = 60_000;
 /// About 1.5 MiB of table. The oldest makes room: under a flood an honest browser still has the
 /// time that 16,384 further requests take.
 const RESERVATIONS_MAX: usize = 16_384;
+/// The longest address that a session can begin at; with the number above, 32 MiB at the most.
+pub const URL_MAX: usize = 2048;
 /// Failed starts whose reason is still told.
 const FAILURES_MAX: usize = 256;
 
@@ -43,6 +45,7 @@ enum Entry {
     Reserved {
         until: Timestamp,
         turn: u64,
+        url: Box<str>,
     },
     Live(SessionId),
     Failed(Box<str>),
@@ -72,8 +75,8 @@ pub struct SessionTable {
 }
 
 impl SessionTable {
-    /// Keeps `sid` for a browser that was sent there.
-    pub fn reserve(&mut self, sid: Sid, now: Timestamp) {
+    /// Keeps `sid` for a browser that was sent there and asked for `url`, at most [`URL_MAX`] bytes.
+    pub fn reserve(&mut self, sid: Sid, url: &str, now: Timestamp) {
         self.purge(now);
         if self.reservations.len() >= RESERVATIONS_MAX
             && let Some((_, (_, oldest))) = self.reservations.pop_first()
@@ -84,7 +87,9 @@ impl SessionTable {
         self.reserved += 1;
         let turn = self.reserved;
         self.reservations.insert(turn, (until, sid));
-        self.entries.insert(sid, Entry::Reserved { until, turn });
+        let url = url.into();
+        self.entries
+            .insert(sid, Entry::Reserved { until, turn, url });
     }
 
     /// What `sid` stands for.
@@ -97,18 +102,19 @@ impl SessionTable {
         }
     }
 
-    /// The session to attach to, and whether this attach begins it.
-    pub fn attach(&mut self, sid: Sid, now: Timestamp) -> Option<(SessionId, bool)> {
+    /// The session to attach to, and the address at which this attach begins it, if it does.
+    pub fn attach(&mut self, sid: Sid, now: Timestamp) -> Option<(SessionId, Option<Box<str>>)> {
         let entry = self.entries.get_mut(&sid)?;
         match entry {
-            Entry::Live(session) => Some((*session, false)),
-            Entry::Reserved { until, turn } if *until > now => {
+            Entry::Live(session) => Some((*session, None)),
+            Entry::Reserved { until, turn, url } if *until > now => {
                 self.reservations.remove(turn);
+                let url = std::mem::take(url);
                 self.last += 1;
                 let session = SessionId(self.last);
                 *entry = Entry::Live(session);
                 self.sids.insert(session, sid);
-                Some((session, true))
+                Some((session, Some(url)))
             }
             Entry::Reserved { .. } | Entry::Failed(_) => None,
         }
@@ -194,12 +200,12 @@ mod tests {
     #[test]
     fn reservations_expire_and_are_bounded() {
         let mut table = SessionTable::default();
-        table.reserve(Sid(1), 0);
+        table.reserve(Sid(1), "/", 0);
         assert_eq!(table.find(Sid(1), 59_999), Found::Usable);
         assert_eq!(table.find(Sid(1), 60_000), Found::Unknown);
         assert_eq!(table.attach(Sid(1), 60_000), None);
         for n in 0..100_000u128 {
-            table.reserve(Sid(n + 10), n as u64 / 1000);
+            table.reserve(Sid(n + 10), "/", n as u64 / 1000);
         }
         assert_eq!(table.entries.len(), RESERVATIONS_MAX);
         assert_eq!(table.find(Sid(10), 100), Found::Unknown);
@@ -211,14 +217,17 @@ mod tests {
     #[test]
     fn the_first_attach_begins_the_session() {
         let mut table = SessionTable::default();
-        table.reserve(Sid(7), 0);
-        assert_eq!(table.attach(Sid(7), 5), Some((SessionId(1), true)));
+        table.reserve(Sid(7), "/a?b", 0);
+        assert_eq!(
+            table.attach(Sid(7), 5),
+            Some((SessionId(1), Some("/a?b".into())))
+        );
         assert_eq!(
             table.next_purge(),
             None,
             "it takes no place from those that wait"
         );
-        assert_eq!(table.attach(Sid(7), 500_000), Some((SessionId(1), false)));
+        assert_eq!(table.attach(Sid(7), 500_000), Some((SessionId(1), None)));
         table.purge(500_000);
         assert_eq!(table.find(Sid(7), 500_000), Found::Usable);
         table.end(SessionId(1));
@@ -230,8 +239,9 @@ mod tests {
     fn the_reasons_of_some_failures_are_kept() {
         let mut table = SessionTable::default();
         for n in 1..=1000u64 {
-            table.reserve(Sid(n.into()), 0);
-            assert_eq!(table.attach(Sid(n.into()), 0), Some((SessionId(n), true)));
+            table.reserve(Sid(n.into()), "/", 0);
+            let begun = table.attach(Sid(n.into()), 0).unwrap();
+            assert_eq!(begun.0, SessionId(n));
             table.fail(SessionId(n), format!("main.lua:{n}: no"));
         }
         assert_eq!(table.find(Sid(1000), 0), Found::Failed("main.lua:1000: no"));

@@ -108,15 +108,22 @@ impl<R: Runtime> Server<R> {
     /// Lets core handle what came, then what is due. What that brings about happens next turn.
     fn run_core(&mut self) {
         let mut inbox = std::mem::take(&mut self.inbox);
+        let mut opened: Box<str>;
         for (session, input) in inbox.inputs.drain(..) {
             let (raw, event) = match input {
-                Input::Open { sid, seed } => {
+                Input::Open { sid, seed, url } => {
                     self.recordings.begin(session, sid);
                     let line = "frontend connects to WebSocketEndpoint (new session)";
                     self.log.session(2, session, format_args!("{line}"));
+                    opened = url;
+                    let (url, own) = (&*opened, opened.clone());
                     (
-                        RawEvent::SessionOpened { seed },
-                        Event::SessionOpened { session, seed },
+                        RawEvent::SessionOpened { seed, url },
+                        Event::SessionOpened {
+                            session,
+                            seed,
+                            url: own,
+                        },
                     )
                 }
                 Input::Join(connection) => (

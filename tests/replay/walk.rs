@@ -136,7 +136,7 @@ impl Walk {
             joined: 0,
             trail: Vec::new(),
         };
-        walk.event(&RawEvent::SessionOpened { seed });
+        walk.event(&RawEvent::SessionOpened { seed, url: "/" });
         walk.join();
         walk
     }
