@@ -122,7 +122,10 @@ fn what_was_written_is_read_with_connections_renumbered() {
 #[test]
 fn the_transcript_shows_every_byte_of_a_frame() {
     let text = transcript(&Reader::new(recording()).unwrap());
-    assert!(text.contains("opened seed fffffffffffffffe at /a?b=c\n"), "{text}");
+    assert!(
+        text.contains("opened seed fffffffffffffffe at /a?b=c\n"),
+        "{text}"
+    );
     assert!(
         text.contains("2 > [1,\\n2]\n  2 < [{\"a\":1},\n       {}]\n  1 < {}\n"),
         "{text}"

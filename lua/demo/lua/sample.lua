@@ -47,6 +47,12 @@ local function pick(list, n)
   return list[n % #list + 1]
 end
 
+-- Some cities have many contacts and some have few, as in life.
+local function city_of(n)
+  local share = n * 389 % 240 / 240
+  return CITY[1 + math.floor(share * share * #CITY)]
+end
+
 local function domain_of(company)
   return (text.fold(company):gsub("&", ""):match("^%S+")) .. ".example"
 end
@@ -61,7 +67,7 @@ function sample.contact(n)
     company = company,
     email = user .. "@" .. domain_of(company),
     phone = string.format("+1 %d 555 01%02d", 201 + n * 13 % 700, n * 37 % 100),
-    city = pick(CITY, n * 4 + n // 13),
+    city = city_of(n),
     note = n % 5 == 2 and pick(NOTE, n // 5) or "",
     favourite = n % 17 == 3 or nil,
   }
