@@ -43,6 +43,12 @@ impl Changes {
 
 /// Runs detection until nothing moves any more, and leaves what is to be told in the store.
 pub(super) fn detect<S: Script>(script: &mut S, host: &mut Host, outbox: &mut Outbox) {
+    script.begin_detection();
+    run_rounds(script, host, outbox);
+    script.end_detection();
+}
+
+fn run_rounds<S: Script>(script: &mut S, host: &mut Host, outbox: &mut Outbox) {
     let mut changes = Changes::default();
     for round in 1..=MAX_ROUNDS {
         let order = host.vars.lend_order();

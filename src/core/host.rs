@@ -21,6 +21,13 @@ pub enum Work {
     PropertySet { var: VarId, name: Box<str> },
 }
 
+/// Bytes that one event may log, and one line: enough for tracebacks, too little to fill a disk by
+/// a single click.
+const LOG_MAX: usize = 256 << 10;
+const LINE_MAX: usize = 16 << 10;
+/// Work that one call may leave behind.
+const WORK_MAX: usize = 1_000;
+
 /// Lent to the script for each call. Callbacks from Lua borrow it for one statement and never
 /// across a call into Lua; what they do is visible at once to the code that did it.
 #[derive(Debug)]
@@ -37,6 +44,8 @@ pub struct Host {
     pub timers: Timers,
     /// Lines for the log: level and text.
     pub logs: Vec<(u8, String)>,
+    /// Bytes that the present event has logged.
+    pub logged: usize,
     pub work: VecDeque<Work>,
     /// The variable being read or written right now.
     pub current: Option<Slot>,
@@ -63,6 +72,7 @@ impl Host {
             watches: WatchManager::default(),
             timers: Timers::default(),
             logs: Vec::new(),
+            logged: 0,
             work: VecDeque::new(),
             current: None,
             verbosity: 0,
@@ -72,8 +82,24 @@ impl Host {
 
     /// Leaves a line for the log.
     pub fn log(&mut self, level: u8, text: std::fmt::Arguments<'_>) {
-        if level <= self.verbosity {
-            self.logs.push((level, text.to_string()));
+        if level > self.verbosity {
+            return;
+        }
+        if self.logged > LOG_MAX {
+            self.logged += 1;
+            return;
+        }
+        let mut text = text.to_string();
+        if text.len() > LINE_MAX {
+            let cut = (0..=LINE_MAX).rev().find(|&at| text.is_char_boundary(at));
+            text.truncate(cut.unwrap_or(0));
+            text.push_str(" ...");
+        }
+        self.logged += text.len() + 1;
+        self.logs.push((level, text));
+        if self.logged > LOG_MAX {
+            let text = "the rest of what this event logs is dropped: it is too much";
+            self.logs.push((0, text.into()));
         }
     }
 
@@ -85,6 +111,10 @@ impl Host {
     pub fn set_property(&mut self, slot: Slot, name: &str, value: &str) -> Result<(), ScriptError> {
         let (name, priority) = Priority::split_name(name);
         self.check_room(slot, name, value)?;
+        if self.work.len() >= WORK_MAX {
+            let text = "too many properties that are watched were set by one event";
+            return Err(ScriptError::new(ErrorCode::Limit, text));
+        }
         let Some(id) = self.vars.get(slot).map(|v| v.id) else {
             return Ok(());
         };

@@ -76,8 +76,18 @@ pub trait Runtime {
 /// Each method lends the session's [`Host`] for the call. Effects of API calls made by the script
 /// are in the host when the method returns, also when it returns an error.
 pub trait Script {
-    /// A new event begins: its gas is counted from here.
-    fn begin_event(&mut self);
+    /// A new event begins: its gas is counted from here. One message, timer or pass of detection
+    /// may use `gas`, all messages together a small multiple of it.
+    fn begin_event(&mut self, gas: u64);
+
+    /// From here to [`Script::end_detection`] gas is taken from what is set aside for detection.
+    fn begin_detection(&mut self);
+
+    /// See [`Script::begin_detection`].
+    fn end_detection(&mut self);
+
+    /// Whether something of this event was cut because its gas was used up.
+    fn is_exhausted(&self) -> bool;
 
     /// Runs `main.lua`: the notice that a session started.
     fn start(&mut self, host: &mut Host) -> Result<(), ScriptError>;

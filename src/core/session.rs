@@ -1,5 +1,7 @@
 //! Session: one user's app, its script and its views.
 
+use std::collections::VecDeque;
+
 use super::change::detect;
 use super::effect::Effect;
 use super::event::Turn;
@@ -9,7 +11,7 @@ use super::message::Batch;
 use super::outbox::Outbox;
 use super::script::{ErrorCode, Script, ScriptError, WatchedValue};
 use super::timer::TimerKind;
-use super::variable::{Fault, Slot, Variable};
+use super::variable::{Fault, Slot};
 use super::viewdef::Viewdefs;
 
 /// Work done for one event at the most; what is left waits for the next turn.
@@ -17,6 +19,11 @@ const MAX_WORK: usize = 1_000;
 
 /// With more bytes than this waiting to be told, a flush does not wait any longer.
 const MOST_PENDING: usize = 256 << 10;
+
+/// Errors on fields that are remembered, and variables that are looked at in one event to find the
+/// fields: forms are small, and only a hostile client makes many.
+const FIELD_FAULTS_MAX: usize = 1_000;
+const LOOKS_MAX: usize = 1_000_000;
 
 /// Intervals pause when nobody was attached for this long.
 const PAUSE_MS: u64 = 60_000;
@@ -31,8 +38,10 @@ pub struct Session<S> {
     pub(super) used: bool,
     /// The present event answers a user's action, or output may go out at once.
     urgent: bool,
-    /// An action refused single fields at some time.
-    field_faults: bool,
+    /// Errors that actions put on fields beside them: the action and the field.
+    field_faults: VecDeque<(VarId, VarId)>,
+    /// How many variables may still be looked at for fields in this event.
+    looks_left: usize,
     last_flush: Option<Timestamp>,
     unattached_since: Timestamp,
 }
@@ -47,7 +56,8 @@ impl<S: Script> Session<S> {
             outbox: Outbox::default(),
             used: false,
             urgent: false,
-            field_faults: false,
+            field_faults: VecDeque::new(),
+            looks_left: LOOKS_MAX,
             last_flush: None,
         }
     }
@@ -72,7 +82,7 @@ impl<S: Script> Session<S> {
     /// # Errors
     /// What it raised, or that it made no app.
     pub fn start(&mut self) -> Result<(), ScriptError> {
-        self.script.begin_event();
+        self.script.begin_event(self.host.limits.gas);
         self.script.start(&mut self.host)?;
         if self.host.vars.app().is_none() {
             return Err(ScriptError::new(
@@ -88,7 +98,9 @@ impl<S: Script> Session<S> {
     pub(super) fn begin(&mut self, turn: Turn) {
         self.host.turn = turn;
         self.urgent = false;
-        self.script.begin_event();
+        self.host.logged = 0;
+        self.looks_left = LOOKS_MAX;
+        self.script.begin_event(self.host.limits.gas);
     }
 
     /// A frontend's WebSocket is open.
@@ -144,6 +156,10 @@ impl<S: Script> Session<S> {
                 let keep = matches!(timer.kind, TimerKind::Interval { .. });
                 self.fire(id, keep, timer.started_by);
             }
+            if self.script.is_exhausted() {
+                // The rest is still due: next turn, after whoever waits meanwhile.
+                return;
+            }
         }
     }
 
@@ -195,6 +211,14 @@ impl<S: Script> Session<S> {
         );
     }
 
+    /// Whether a call failed for want of gas: then so would all that wait behind it.
+    fn stop_work(&mut self) -> bool {
+        if self.script.is_exhausted() {
+            self.host.work.clear();
+        }
+        self.script.is_exhausted()
+    }
+
     fn tell_property(&mut self, var: VarId, name: &str) {
         let Some(slot) = self.host.vars.find(var) else {
             return;
@@ -204,6 +228,9 @@ impl<S: Script> Session<S> {
             let value = WatchedValue::Property(&value);
             if let Err(error) = self.script.notify(&mut self.host, watch, value) {
                 self.tell_fault(slot, error);
+            }
+            if self.stop_work() {
+                return;
             }
         }
     }
@@ -229,12 +256,8 @@ impl<S: Script> Session<S> {
                 }
                 rest.push_str(text);
             }
-            let by = self.host.vars.get(slot).map(|v| v.id);
             for at in shown {
-                let message = text.to_string();
-                self.outbox
-                    .fault(&mut self.host, at, Fault { code, message, by });
-                self.field_faults = true;
+                self.tell_field(slot, at, text);
             }
         }
         if !rest.is_empty() {
@@ -247,36 +270,64 @@ impl<S: Script> Session<S> {
         }
     }
 
-    /// The variables beside `slot`, of the same view, whose path is `field`.
-    fn showing_field(&self, slot: Slot, field: &str) -> Vec<Slot> {
-        self.beside(slot, |v| v.properties.get("path") == Some(field))
+    /// Puts an error on a field beside the action that refused it.
+    fn tell_field(&mut self, action: Slot, field: Slot, text: &str) {
+        let id = |slot| self.host.vars.get(slot).map(|v| v.id);
+        let (Some(by), Some(at)) = (id(action), id(field)) else {
+            return;
+        };
+        let fault = Fault {
+            code: ErrorCode::Invalid,
+            message: text.to_owned(),
+            by: Some(by),
+        };
+        self.outbox.fault(&mut self.host, field, fault);
+        self.field_faults.push_back((by, at));
+        if self.field_faults.len() > FIELD_FAULTS_MAX {
+            self.field_faults.pop_front();
+        }
     }
 
-    fn beside(&self, slot: Slot, wanted: impl Fn(&Variable) -> bool) -> Vec<Slot> {
+    /// The variables beside `slot`, of the same view, whose path is `field`.
+    fn showing_field(&mut self, slot: Slot, field: &str) -> Vec<Slot> {
         let vars = &self.host.vars;
         let Some(variable) = vars.get(slot) else {
             return Vec::new();
         };
-        let parent = variable.parent().into_iter();
-        let siblings = parent.flat_map(|parent| vars.children(parent));
-        let of_view = |at: &Slot| {
-            vars.get(*at)
-                .is_some_and(|v| v.view == variable.view && wanted(v))
-        };
-        siblings.filter(of_view).collect()
+        let looks_left = &mut self.looks_left;
+        let siblings = variable.parent().into_iter().flat_map(|p| vars.children(p));
+        siblings
+            .take_while(|_| {
+                *looks_left = looks_left.saturating_sub(1);
+                *looks_left > 0
+            })
+            .filter(|&at| {
+                vars.get(at).is_some_and(|v| {
+                    v.view == variable.view && v.properties.get("path") == Some(field)
+                })
+            })
+            .collect()
     }
 
     /// A success clears the errors that the same action put on fields before.
-    pub(super) fn clear_fields(&mut self, slot: Slot) -> Vec<Slot> {
-        if !self.field_faults {
+    pub(super) fn clear_fields(&mut self, action: Slot) -> Vec<Slot> {
+        let Some(by) = self.host.vars.get(action).map(|v| v.id) else {
             return Vec::new();
-        }
-        let by = self.host.vars.get(slot).map(|v| v.id);
-        self.beside(slot, |v| {
-            v.error
-                .as_ref()
-                .is_some_and(|e| e.by.is_some() && e.by == by)
-        })
+        };
+        let mut fields = Vec::new();
+        self.field_faults.retain(|&(action, field)| {
+            if action == by {
+                fields.push(field);
+            }
+            action != by
+        });
+        let vars = &self.host.vars;
+        let stands = |slot: &Slot| {
+            let fault = vars.get(*slot).and_then(|v| v.error.as_ref());
+            fault.is_some_and(|fault| fault.by == Some(by))
+        };
+        let slots = fields.into_iter().filter_map(|id| vars.find(id));
+        slots.filter(stands).collect()
     }
 
     /// Tells the views that these variables are gone, and ends watches of them.

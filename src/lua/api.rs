@@ -7,7 +7,7 @@ use std::ffi::c_int;
 
 use mlua::ffi::{self, lua_CFunction, lua_State};
 
-use super::kernel::{Source, bytes_at, current, host, push_ref, push_str, raise, raise_here};
+use super::kernel::{Source, bytes_at, current, host, pay, push_ref, push_str, raise, raise_here};
 use super::read::{held_key, set_aux};
 use super::{bind, handle, modules, prototype};
 use crate::core::handle::check_server_path;
@@ -102,6 +102,7 @@ pub(super) unsafe fn log_from(l: *mut lua_State, first: c_int) -> c_int {
         };
         let mut len = 0;
         let text = ffi::luaL_tolstring(l, first + c_int::from(with_level), &mut len);
+        pay(l, len);
         let text = std::slice::from_raw_parts(text.cast::<u8>(), len);
         host().log(level, format_args!("{}", String::from_utf8_lossy(text)));
         0
@@ -189,6 +190,7 @@ unsafe extern "C-unwind" fn create_variable(l: *mut lua_State) -> c_int {
         }
         ffi::luaL_checklstring(l, 3, std::ptr::null_mut());
         let text = bytes_at(l, 3).unwrap_or_default();
+        pay(l, text.len());
         let slot = match new_path_variable(id, parent, &String::from_utf8_lossy(text)) {
             Ok(slot) => slot,
             Err(error) => raise(l, error.code, error.message),
@@ -271,6 +273,7 @@ unsafe extern "C-unwind" fn watch_property(l: *mut lua_State) -> c_int {
         ffi::luaL_checklstring(l, 3, std::ptr::null_mut());
         ffi::luaL_checktype(l, 4, ffi::LUA_TFUNCTION);
         check_watches(l);
+        pay(l, bytes_at(l, 3).map_or(0, <[u8]>::len));
         let id = host().vars.get(slot).map_or(APP, |v| v.id);
         let name = String::from_utf8_lossy(bytes_at(l, 3).unwrap_or_default());
         let watch = host().watches.watch_property(id, &name);
@@ -436,6 +439,7 @@ pub(super) unsafe extern "C-unwind" fn print(l: *mut lua_State) -> c_int {
             ffi::lua_concat(l, 2);
         }
         let text = bytes_at(l, -1).unwrap_or_default();
+        pay(l, text.len());
         host().log(0, format_args!("{}", String::from_utf8_lossy(text)));
         0
     }

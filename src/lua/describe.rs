@@ -4,7 +4,7 @@ use std::ffi::c_int;
 
 use mlua::ffi::{self, lua_State};
 
-use super::encode::encode;
+use super::encode::{encode, encode_scalar};
 use super::kernel::{Kernel, current, push_ref};
 use super::read::value_key;
 use super::ui::push_names;
@@ -31,11 +31,7 @@ pub(super) fn encode_now(k: &mut Kernel, slot: Slot, out: &mut Vec<u8>) {
                 push_ref(l, k.tables.values);
                 ffi::lua_rawgeti(l, -1, value_key(slot));
                 k.scratch.clear();
-                if ffi::lua_type(l, -1) < ffi::LUA_TTABLE {
-                    encode(l, k, -1, 0);
-                } else {
-                    k.scratch.extend_from_slice(b"null");
-                }
+                encode_scalar(l, k, -1);
                 ffi::lua_settop(l, 0);
             }
             out.extend_from_slice(&k.scratch);

@@ -5,7 +5,7 @@ use std::ffi::c_int;
 
 use mlua::ffi::{self, lua_State};
 
-use super::kernel::{Kernel, bytes_at};
+use super::kernel::{Kernel, bytes_at, pay};
 use crate::core::json;
 
 /// Arrays in arrays go this deep. A cycle ends here too.
@@ -47,9 +47,40 @@ pub(super) unsafe fn encode(
 ) -> Option<Flaw> {
     // SAFETY: as promised by the caller; every use of `*k` ends before the next call that may raise.
     unsafe {
+        match ffi::lua_type(l, index) {
+            ffi::LUA_TNIL | ffi::LUA_TBOOLEAN | ffi::LUA_TNUMBER => {
+                return encode_scalar(l, k, index);
+            }
+            ffi::LUA_TSTRING => {
+                pay(l, 8 * ffi::lua_rawlen(l, index));
+                return encode_scalar(l, k, index);
+            }
+            ffi::LUA_TTABLE if !has_type(l, index) && is_array(l, index) => {
+                return encode_array(l, k, index, depth);
+            }
+            _ => {
+                let number = (*k).objects.number_of(l, index);
+                (*k).scratch_objects.push(number);
+                json::push_object(&mut (*k).scratch, number);
+            }
+        }
+        None
+    }
+}
+
+/// Appends nil, a boolean, a number or a string. Never raises.
+///
+/// # Safety
+/// `k` is the kernel of this state; the value stays on the stack.
+pub(super) unsafe fn encode_scalar(
+    l: *mut lua_State,
+    k: *mut Kernel,
+    index: c_int,
+) -> Option<Flaw> {
+    // SAFETY: reading a value that is not converted neither raises nor needs memory.
+    unsafe {
         let out = &mut (*k).scratch;
         match ffi::lua_type(l, index) {
-            ffi::LUA_TNIL => out.extend_from_slice(b"null"),
             ffi::LUA_TBOOLEAN => out.extend_from_slice(match ffi::lua_toboolean(l, index) {
                 0 => b"false",
                 _ => b"true",
@@ -62,19 +93,11 @@ pub(super) unsafe fn encode(
                 }
             }
             ffi::LUA_TSTRING => {
-                let text = bytes_at(l, index).unwrap_or_default();
-                if !json::push_str(out, text) {
+                if !json::push_str(out, bytes_at(l, index).unwrap_or_default()) {
                     return Some(Flaw::Text);
                 }
             }
-            ffi::LUA_TTABLE if !has_type(l, index) && is_array(l, index) => {
-                return encode_array(l, k, index, depth);
-            }
-            _ => {
-                let number = (*k).objects.number_of(l, index);
-                (*k).scratch_objects.push(number);
-                json::push_object(&mut (*k).scratch, number);
-            }
+            _ => out.extend_from_slice(b"null"),
         }
         None
     }
@@ -99,6 +122,8 @@ pub(super) unsafe fn encode_array(
         ffi::luaL_checkstack(l, 8, std::ptr::null());
         let index = ffi::lua_absindex(l, index);
         let length = ffi::lua_rawlen(l, index);
+        // The same array may occur in itself many times over.
+        pay(l, 32 * length);
         let mut flaw = None;
         (*k).scratch.push(b'[');
         for i in 1..=length {
@@ -145,7 +170,12 @@ pub(super) unsafe fn is_array(l: *mut lua_State, index: c_int) -> bool {
             ffi::lua_settop(l, -2);
             ffi::lua_pushinteger(l, length as i64);
         }
+        let mut looked_at = 0;
         while ffi::lua_next(l, index) != 0 {
+            looked_at += 1;
+            if looked_at % 256 == 0 {
+                pay(l, 256 * 16);
+            }
             ffi::lua_settop(l, -2);
             match ffi::lua_type(l, -1) {
                 ffi::LUA_TNUMBER

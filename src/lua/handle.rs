@@ -8,7 +8,8 @@ use std::ffi::c_int;
 use mlua::ffi::{self, lua_CFunction, lua_State};
 
 use super::kernel::{
-    KEYS, Kernel, Source, VALUES, bytes_at, current, host, push_ref, push_str, raise, raise_here,
+    KEYS, Kernel, Source, VALUES, bytes_at, current, host, pay, push_ref, push_str, raise,
+    raise_here,
 };
 use super::objects::Held;
 use super::read::{held_key, push_aux, raw_key, set_aux, value_key};
@@ -140,6 +141,7 @@ unsafe fn showing(l: *mut lua_State, arg: c_int) -> Option<Slot> {
     // SAFETY: as for `argument`.
     unsafe {
         let k = current();
+        pay(l, 16 * (*k).cells.len());
         for slot in 0..(*k).cells.len() as Slot {
             let cell = &(&(*k).cells)[slot as usize];
             let held = cell.source == Source::Held;
@@ -214,6 +216,7 @@ unsafe fn set_one(l: *mut lua_State, slot: Slot, name: &[u8], index: c_int) {
             ffi::LUA_TBOOLEAN => b"false",
             _ => bytes_at(l, index).unwrap_or_default(),
         };
+        pay(l, name.len() + text.len());
         let name = String::from_utf8_lossy(name);
         let set = host().set_property(slot, &name, &String::from_utf8_lossy(text));
         drop(name);

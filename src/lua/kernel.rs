@@ -13,6 +13,7 @@ use std::rc::Rc;
 
 use mlua::ffi::{self, lua_CFunction, lua_State};
 
+use super::budget;
 use super::modules::ChunkCache;
 use super::objects::{Held, Objects};
 use super::sandbox::clock::{TurnTime, set_turn};
@@ -29,6 +30,12 @@ pub(super) const KEYS: c_int = 2;
 
 /// `KEYS[1]` is always "type".
 pub(super) const KEY_TYPE: u32 = 1;
+
+/// What is said of work for which its event has no gas left.
+pub(super) const GAS_SPENT: &str = "gas limit: the same event used up its whole budget before this";
+
+/// Bytes of an error's message that are told.
+const MESSAGE_MAX: usize = 1_000;
 
 /// What the C side says when memory runs out (`MEMERRMSG` in c/lunette_lua.h).
 const OUT_OF_MEMORY: &str = "not enough memory: this session used up its Lua memory";
@@ -174,8 +181,12 @@ pub(super) struct Kernel {
     pub type_text: String,
     /// A value of `ui.json_decode` on its way into Lua.
     pub decoded: Option<serde_json::Value>,
-    /// What is left of the gas of the event that runs.
+    /// What is left of the gas of the event, or of the pass of detection, that runs.
     pub gas_left: u64,
+    /// Set aside for detection.
+    pub gas_for_detection: u64,
+    /// Something of this event was cut for its gas.
+    pub exhausted: bool,
 }
 
 thread_local! {
@@ -201,10 +212,28 @@ pub(super) unsafe fn host<'a>() -> &'a mut Host {
 }
 
 impl Kernel {
-    /// Runs `op` protected, with the host lent. The stack of the operation starts empty.
+    /// Runs `op` protected, with the host lent, on what is left of the event's gas. The stack of the
+    /// operation starts empty.
     pub fn enter(&mut self, host: &mut Host, op: lua_CFunction) -> Result<(), ScriptError> {
         let gas = self.gas_left.min(host.limits.gas);
+        if gas == 0 {
+            return Err(ScriptError::new(ErrorCode::Limit, GAS_SPENT));
+        }
+        let done = self.enter_with(gas, host, op);
         // SAFETY: the state owns the session that owns this kernel.
+        let used = unsafe { (*self.state).budget().used() };
+        self.gas_left = self.gas_left.saturating_sub(used);
+        done
+    }
+
+    /// The same on a budget of its own, for what has to be done however little is left.
+    pub fn enter_with(
+        &mut self,
+        gas: u64,
+        host: &mut Host,
+        op: lua_CFunction,
+    ) -> Result<(), ScriptError> {
+        // SAFETY: as above.
         let state = unsafe { &*self.state };
         state.budget().refill(gas);
         set_turn(TurnTime {
@@ -229,7 +258,6 @@ impl Kernel {
         };
         CURRENT.set(outer);
         self.host = ptr::null_mut();
-        self.gas_left = self.gas_left.saturating_sub(state.budget().used());
         if status == ffi::LUA_OK {
             return Ok(());
         }
@@ -239,6 +267,7 @@ impl Kernel {
     fn take_error(&mut self, status: c_int) -> ScriptError {
         // SAFETY: as in `enter`.
         let exhausted = unsafe { (*self.state).budget().exhausted() };
+        self.exhausted |= exhausted;
         let (message, traceback) = self.error.take().unwrap_or_else(|| {
             let text = match status {
                 ffi::LUA_ERRMEM => OUT_OF_MEMORY,
@@ -322,6 +351,19 @@ pub(super) unsafe fn bytes_at<'a>(l: *mut lua_State, index: c_int) -> Option<&'a
     }
 }
 
+/// Charges the running event for work on `bytes` bytes that Lua's own counting does not see; raises
+/// if that is too much.
+///
+/// # Safety
+/// As for [`raise`].
+pub(super) unsafe fn pay(l: *mut lua_State, bytes: usize) {
+    // SAFETY: as promised by the caller.
+    unsafe { budget::charge(l, 1 + bytes as u64 / BYTES_PER_GAS) }
+}
+
+/// Copying or looking through so many bytes takes about as long as an instruction.
+const BYTES_PER_GAS: u64 = 16;
+
 /// Raises an error of this kind. The message is complete: no position is added.
 ///
 /// # Safety
@@ -368,7 +410,13 @@ pub(super) unsafe extern "C-unwind" fn handle_message(l: *mut lua_State) -> c_in
             ffi::lua_pushfstring(l, c"error object is a %s value".as_ptr(), kind);
             ffi::lua_replace(l, 1);
         }
-        let text = ffi::luaL_tolstring(l, 1, &mut len);
+        let mut text = ffi::luaL_tolstring(l, 1, &mut len);
+        if len > MESSAGE_MAX {
+            // A script may raise the same long text thousands of times: it costs it nothing.
+            ffi::lua_pushlstring(l, text, MESSAGE_MAX);
+            text = bytes_at(l, -1).map_or(text, |cut| cut.as_ptr().cast());
+            len = MESSAGE_MAX;
+        }
         let message = std::slice::from_raw_parts(text.cast::<u8>(), len);
         let known = (*kernel).error.as_ref();
         if known.is_some_and(|(known, _)| known.as_bytes() == message) {

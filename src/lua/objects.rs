@@ -39,11 +39,12 @@ impl ShownArray {
     /// that a closer look is needed.
     ///
     /// # Safety
-    /// The value at `index` is a table and a stack slot is free.
+    /// Inside a protected call; the value at `index` is a table and a stack slot is free.
     pub unsafe fn has_same_objects(&self, l: *mut lua_State, index: c_int) -> bool {
-        // SAFETY: reading by index neither raises nor needs memory.
+        // SAFETY: as promised by the caller.
         unsafe {
             let length = self.addresses.len();
+            super::kernel::pay(l, 4 * length);
             length > 0
                 && ffi::lua_rawlen(l, index) == length
                 && self.addresses.iter().enumerate().all(|(i, &address)| {

@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use mlua::ffi::{self, lua_State};
 
-use super::kernel::{Call, Kernel, Quick, Source, Tables, current, push_ref};
+use super::kernel::{Call, GAS_SPENT, Kernel, Quick, Source, Tables, current, push_ref};
 use super::modules::ChunkCache;
 use super::objects::Objects;
 use super::read::{detect_op, push_aux, raw_key, value_key};
@@ -22,6 +22,9 @@ use crate::core::watch::WatchHandle;
 
 /// Messages of one event together may use this many times the gas of one of them.
 const GAS_PER_EVENT: u64 = 2;
+
+/// Forgetting a variable or a watch is never refused; a wrapper's destroy() must make do with this.
+const GAS_FOR_UPKEEP: u64 = 100_000;
 
 /// A session's Lua state and what belongs to it.
 pub struct LuaSession {
@@ -68,6 +71,8 @@ impl LuaSession {
             type_text: String::new(),
             decoded: None,
             gas_left: host.limits.gas,
+            gas_for_detection: host.limits.gas,
+            exhausted: false,
         });
         let mut session = LuaSession { kernel, state };
         session.kernel.enter(host, set_up)?;
@@ -75,13 +80,21 @@ impl LuaSession {
         Ok(session)
     }
 
-    fn detect_rest(&mut self, host: &mut Host, length: usize) {
-        while self.kernel.call.cursor < length {
-            let Err(error) = self.kernel.enter(host, detect_op) else {
+    fn detect_rest(&mut self, host: &mut Host, order: &[Slot]) {
+        while self.kernel.call.cursor < order.len() {
+            // Without gas plain fields are still read; what runs code fails at once.
+            let gas = self.kernel.gas_left.min(host.limits.gas);
+            let done = self.kernel.enter_with(gas, host, detect_op);
+            self.kernel.gas_left -= self.state.budget().used().min(gas);
+            let Err(mut error) = done else {
                 return;
             };
-            let slot = self.kernel.call.slot;
-            self.read_failed(host, slot, error);
+            if gas == 0 && error.code == ErrorCode::Limit {
+                error = ScriptError::new(ErrorCode::Limit, GAS_SPENT);
+            }
+            if let Some(&slot) = order.get(self.kernel.call.cursor) {
+                self.read_failed(host, slot, error);
+            }
             self.kernel.call.cursor += 1;
         }
     }
@@ -100,22 +113,43 @@ impl LuaSession {
         changes.list.push((slot, Change::Failed(error)));
         self.kernel.call.slot = slot;
         // Without memory even for that, the old value stays alive a little longer.
-        let _ = self.kernel.enter(host, write::clear_op);
+        let _ = self
+            .kernel
+            .enter_with(GAS_FOR_UPKEEP, host, write::clear_op);
     }
 }
 
 impl Script for LuaSession {
-    fn begin_event(&mut self) {
-        self.kernel.gas_left = u64::MAX;
+    fn begin_event(&mut self, gas: u64) {
+        self.kernel.gas_left = gas.saturating_mul(GAS_PER_EVENT);
+        self.kernel.gas_for_detection = gas;
+        self.kernel.exhausted = false;
+    }
+
+    fn begin_detection(&mut self) {
+        // A pass has a budget of its own: what a message used up must not blind the page.
+        std::mem::swap(
+            &mut self.kernel.gas_left,
+            &mut self.kernel.gas_for_detection,
+        );
+    }
+
+    fn end_detection(&mut self) {
+        std::mem::swap(
+            &mut self.kernel.gas_left,
+            &mut self.kernel.gas_for_detection,
+        );
+    }
+
+    fn is_exhausted(&self) -> bool {
+        self.kernel.exhausted
     }
 
     fn start(&mut self, host: &mut Host) -> Result<(), ScriptError> {
-        self.limit_gas(host);
         self.kernel.enter(host, modules::main_op)
     }
 
     fn run_code(&mut self, host: &mut Host, code: &str) -> Result<(), ScriptError> {
-        self.limit_gas(host);
         self.kernel.call.text = code;
         self.kernel.enter(host, modules::code_op)
     }
@@ -126,7 +160,6 @@ impl Script for LuaSession {
         slot: Slot,
         value: Option<&Json>,
     ) -> Result<(), ScriptError> {
-        self.limit_gas(host);
         self.kernel.call.slot = slot;
         self.kernel.enter(host, bind::bind_op)?;
         let Some(value) = value else {
@@ -142,9 +175,11 @@ impl Script for LuaSession {
         if slot as usize >= self.kernel.cells.len() {
             return;
         }
-        self.limit_gas(host);
         self.kernel.call.slot = slot;
-        if let Err(error) = self.kernel.enter(host, write::unbind_op) {
+        let unbound = self
+            .kernel
+            .enter_with(GAS_FOR_UPKEEP, host, write::unbind_op);
+        if let Err(error) = unbound {
             host.log(
                 0,
                 format_args!("error in a wrapper's destroy(): {}", error.message),
@@ -156,15 +191,12 @@ impl Script for LuaSession {
     }
 
     fn detect(&mut self, host: &mut Host, order: &[Slot], changes: &mut Changes) {
-        // A pass has a budget of its own: what a message used up must not blind the page.
-        self.kernel.gas_left = host.limits.gas;
         self.kernel.call.order = order;
         self.kernel.call.cursor = 0;
         self.kernel.call.changes = changes;
-        self.detect_rest(host, order.len());
+        self.detect_rest(host, order);
         self.kernel.call.order = &[];
         self.kernel.call.changes = ptr::null_mut();
-        self.kernel.gas_left = u64::MAX;
     }
 
     fn encode(&mut self, slot: Slot, out: &mut Vec<u8>) {
@@ -172,7 +204,6 @@ impl Script for LuaSession {
     }
 
     fn write(&mut self, host: &mut Host, slot: Slot, value: &Json) -> Result<(), ScriptError> {
-        self.limit_gas(host);
         self.kernel.call.incoming = Some(parse(value)?);
         self.kernel.call.slot = slot;
         host.current = Some(slot);
@@ -183,7 +214,6 @@ impl Script for LuaSession {
     }
 
     fn fire(&mut self, host: &mut Host, timer: TimerId, keep: bool) -> Result<(), ScriptError> {
-        self.limit_gas(host);
         self.kernel.call.number = timer as i64;
         self.kernel.call.slot = Slot::from(keep);
         self.kernel.enter(host, fire_op)
@@ -195,7 +225,6 @@ impl Script for LuaSession {
         watch: WatchHandle,
         value: WatchedValue<'_>,
     ) -> Result<(), ScriptError> {
-        self.limit_gas(host);
         self.kernel.call.number = -(watch as i64);
         match value {
             WatchedValue::Property(text) => {
@@ -212,25 +241,15 @@ impl Script for LuaSession {
     fn forget_watch(&mut self, host: &mut Host, watch: WatchHandle) {
         self.kernel.call.number = -(watch as i64);
         // Writing nil needs no memory and runs no code.
-        let _ = self.kernel.enter(host, forget_op);
+        let _ = self.kernel.enter_with(GAS_FOR_UPKEEP, host, forget_op);
     }
 
     fn objects(&mut self, host: &mut Host, numbers: &[u64], out: &mut Vec<u8>) -> Vec<u64> {
-        self.limit_gas(host);
         describe::objects(&mut self.kernel, host, numbers, out)
     }
 
     fn memory_used(&self) -> usize {
         self.state.memory_used()
-    }
-}
-
-impl LuaSession {
-    /// The first call of an event fills the event's share.
-    fn limit_gas(&mut self, host: &Host) {
-        if self.kernel.gas_left == u64::MAX {
-            self.kernel.gas_left = host.limits.gas.saturating_mul(GAS_PER_EVENT);
-        }
     }
 }
 

@@ -5,7 +5,7 @@ use std::ffi::c_int;
 use mlua::ffi::{self, lua_CFunction, lua_State};
 
 use super::encode::is_array;
-use super::kernel::{Kernel, bytes_at, current, push_ref, push_str};
+use super::kernel::{Kernel, bytes_at, current, pay, push_ref, push_str};
 use super::{api, write};
 use crate::core::json;
 
@@ -103,7 +103,9 @@ unsafe fn push_json(
                 }
             }
             ffi::LUA_TSTRING => {
-                if !json::push_str(out, bytes_at(l, index).unwrap_or_default()) {
+                let text = bytes_at(l, index).unwrap_or_default();
+                pay(l, 8 * text.len());
+                if !json::push_str(&mut (*k).scratch, text) {
                     return Err("a text is not valid UTF-8");
                 }
             }
@@ -129,7 +131,9 @@ unsafe fn push_array(
     // SAFETY: as for `json_encode`.
     unsafe {
         (*k).scratch.push(b'[');
-        for i in 1..=ffi::lua_rawlen(l, index) {
+        let length = ffi::lua_rawlen(l, index);
+        pay(l, 32 * length);
+        for i in 1..=length {
             if i > 1 {
                 (*k).scratch.push(b',');
             }
@@ -213,6 +217,7 @@ unsafe fn insert_sorted(l: *mut lua_State, names: c_int, count: i64) {
                 high = middle;
             }
         }
+        pay(l, 16 * (count - low) as usize);
         for i in (low..count).rev() {
             ffi::lua_rawgeti(l, names, i);
             ffi::lua_rawseti(l, names, i + 1);
@@ -228,6 +233,7 @@ unsafe extern "C-unwind" fn json_decode(l: *mut lua_State) -> c_int {
     unsafe {
         ffi::luaL_checklstring(l, 1, std::ptr::null_mut());
         let k = current();
+        pay(l, 8 * bytes_at(l, 1).map_or(0, <[u8]>::len));
         let problem = match serde_json::from_slice(bytes_at(l, 1).unwrap_or_default()) {
             Ok(value) => {
                 (*k).decoded = Some(value);

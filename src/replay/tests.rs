@@ -45,7 +45,15 @@ impl Runtime for CounterRuntime {
 impl Script for Counter {
     fn forget_watch(&mut self, _: &mut Host, _: WatchHandle) {}
 
-    fn begin_event(&mut self) {
+    fn begin_detection(&mut self) {}
+
+    fn end_detection(&mut self) {}
+
+    fn is_exhausted(&self) -> bool {
+        false
+    }
+
+    fn begin_event(&mut self, _: u64) {
         self.count += self.step;
     }
 
