@@ -198,6 +198,12 @@ impl Connection {
 
     /// Sends a command and returns its result; what the page reports meanwhile is kept.
     fn command(&mut self, method: &str, params: Value) -> Value {
+        self.attempt(method, params)
+            .unwrap_or_else(|error| panic!("{method}: {error}"))
+    }
+
+    /// Like [`Connection::command`], for what may fail while a page goes and the next one comes.
+    fn attempt(&mut self, method: &str, params: Value) -> Result<Value, Value> {
         let id = self.post(method, params);
         loop {
             let message = self
@@ -210,8 +216,10 @@ impl Connection {
             let mut value: Value =
                 serde_json::from_str(text.as_str()).expect("DevTools sends JSON");
             if value["id"] == id {
-                assert!(value.get("error").is_none(), "{method}: {}", value["error"]);
-                return value["result"].take();
+                return match value.get_mut("error") {
+                    Some(error) => Err(error.take()),
+                    None => Ok(value["result"].take()),
+                };
             }
             if let Some(event) = value["method"].as_str() {
                 self.reports.take(event, &value["params"]);
@@ -339,10 +347,12 @@ impl Page {
         answer["result"]["value"].take()
     }
 
-    /// Asks until `condition` is true.
+    /// Asks until `condition` is true. One that throws is not true yet: what it looks for may still be missing.
     pub fn wait_for(&mut self, condition: &str) {
+        let asked = json!({ "expression": format!("Boolean({condition})"), "returnByValue": true });
         for _ in 0..POLLS_MAX {
-            if self.eval(&format!("Boolean({condition})")) == true {
+            let answer = self.connection.attempt("Runtime.evaluate", asked.clone());
+            if answer.is_ok_and(|answer| answer["result"]["value"] == true) {
                 return;
             }
             sleep(POLL_PAUSE);
@@ -388,7 +398,7 @@ impl Page {
             "(() => {{
                 const e = document.querySelector({});
                 if (!e) return null;
-                e.scrollIntoView({{ block: 'center', behavior: 'instant' }});
+                e.scrollIntoView({{ block: 'nearest', behavior: 'instant' }});
                 const r = e.getBoundingClientRect();
                 const x = r.left + r.width / 2, y = r.top + r.height / 2;
                 const hit = document.elementFromPoint(x, y);
