@@ -177,6 +177,8 @@ pub(super) struct Kernel {
     pub fields: Vec<(Box<str>, Box<str>)>,
     /// Message and traceback of the last error.
     pub error: Option<(String, String)>,
+    /// Names being sorted, each with its place in a Lua table that keeps it alive.
+    pub names: Vec<(*const [u8], i64)>,
     /// The text of the type name that was found to be new last.
     pub type_text: String,
     /// A value of `ui.json_decode` on its way into Lua.

@@ -26,6 +26,9 @@ const GAS_PER_EVENT: u64 = 2;
 /// Forgetting a variable or a watch is never refused; a wrapper's destroy() must make do with this.
 const GAS_FOR_UPKEEP: u64 = 100_000;
 
+/// Bytes of each buffer that an idle session keeps.
+const BUFFER_KEPT: usize = 4096;
+
 /// A session's Lua state and what belongs to it.
 pub struct LuaSession {
     // Before the state: objects in it are of no use without it.
@@ -68,6 +71,7 @@ impl LuaSession {
             code: None,
             error: None,
             fields: Vec::new(),
+            names: Vec::new(),
             type_text: String::new(),
             decoded: None,
             gas_left: host.limits.gas,
@@ -121,6 +125,10 @@ impl LuaSession {
 
 impl Script for LuaSession {
     fn begin_event(&mut self, gas: u64) {
+        // What a large event needed is not kept for ever.
+        self.kernel.scratch.shrink_to(BUFFER_KEPT);
+        self.kernel.scratch_objects.shrink_to(BUFFER_KEPT / 8);
+        self.kernel.names.shrink_to(BUFFER_KEPT / 32);
         self.kernel.gas_left = gas.saturating_mul(GAS_PER_EVENT);
         self.kernel.gas_for_detection = gas;
         self.kernel.exhausted = false;

@@ -182,48 +182,39 @@ unsafe fn push_object(
 /// # Safety
 /// Inside a protected call of the running kernel.
 pub(super) unsafe fn push_names(l: *mut lua_State, index: c_int) {
-    // SAFETY: as promised by the caller.
+    // SAFETY: as promised by the caller. The names that are sorted belong to keys of the table, which
+    // stays as it is meanwhile; the buffer is the kernel's, so a jump leaks nothing.
     unsafe {
         ffi::luaL_checkstack(l, 8, std::ptr::null());
+        let k = current();
+        let index = ffi::lua_absindex(l, index);
         ffi::lua_createtable(l, 0, 0);
-        let names = ffi::lua_gettop(l);
-        let mut count = 0i64;
+        let found = ffi::lua_gettop(l);
+        (*k).names.clear();
         ffi::lua_pushnil(l);
         while ffi::lua_next(l, index) != 0 {
             ffi::lua_settop(l, -2);
             if ffi::lua_type(l, -1) == ffi::LUA_TSTRING
-                && bytes_at(l, -1).is_some_and(|name| name.first() != Some(&b'_'))
+                && let Some(name) = bytes_at(l, -1)
+                && name.first() != Some(&b'_')
             {
-                count += 1;
-                insert_sorted(l, names, count);
+                pay(l, 256 + name.len());
+                let place = (*k).names.len() as i64 + 1;
+                ffi::lua_pushvalue(l, -1);
+                ffi::lua_rawseti(l, found, place);
+                (*k).names.push((name, place));
             }
         }
-    }
-}
-
-/// Puts the name on top into its place among the `count - 1` names before it, by binary search.
-unsafe fn insert_sorted(l: *mut lua_State, names: c_int, count: i64) {
-    // SAFETY: as for `push_names`.
-    unsafe {
-        let (mut low, mut high) = (1, count);
-        while low < high {
-            let middle = (low + high) / 2;
-            ffi::lua_rawgeti(l, names, middle);
-            let before = bytes_at(l, -1) < bytes_at(l, -2);
-            ffi::lua_settop(l, -2);
-            if before {
-                low = middle + 1;
-            } else {
-                high = middle;
-            }
+        let names = &mut (*k).names;
+        names.sort_unstable_by(|(a, _), (b, _)| (&**a).cmp(&**b));
+        let count = names.len();
+        ffi::lua_createtable(l, c_int::try_from(count).unwrap_or(0), 0);
+        for i in 0..count {
+            let (_, place) = (&(*k).names)[i];
+            ffi::lua_rawgeti(l, found, place);
+            ffi::lua_rawseti(l, -2, i as i64 + 1);
         }
-        pay(l, 16 * (count - low) as usize);
-        for i in (low..count).rev() {
-            ffi::lua_rawgeti(l, names, i);
-            ffi::lua_rawseti(l, names, i + 1);
-        }
-        ffi::lua_pushvalue(l, -1);
-        ffi::lua_rawseti(l, names, low);
+        ffi::lua_replace(l, found);
     }
 }
 
