@@ -126,6 +126,16 @@ struct VarData {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
+struct ComplaintData {
+    var_id: i64,
+    #[serde(default)]
+    code: String,
+    #[serde(default)]
+    description: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct GetData {
     var_ids: Vec<i64>,
 }
@@ -160,6 +170,10 @@ fn read_message(text: &str) -> Message {
         "get" => serde_json::from_str::<GetData>(data).map(|d| Message::Get { vars: d.var_ids }),
         "getObjects" => serde_json::from_str::<GetObjectsData>(data)
             .map(|d| Message::GetObjects { objects: d.obj_ids }),
+        "error" => serde_json::from_str::<ComplaintData>(data).map(|d| Message::Complaint {
+            var: d.var_id,
+            description: format!("{} {}", d.code, d.description),
+        }),
         other => {
             let description = format!("unknown message type: {other}");
             return bad(blamed(data), description);

@@ -56,6 +56,12 @@ impl<S: Script> Session<S> {
                 }
             }
             Message::GetObjects { objects } => self.get_objects(view, &objects),
+            Message::Complaint { var, description } => {
+                self.host.log(
+                    1,
+                    format_args!("a client cannot show variable {var}: {description}"),
+                );
+            }
             Message::Bad { var, description } => {
                 self.error(view, var, ErrorCode::BadMessage, description);
             }

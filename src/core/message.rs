@@ -49,6 +49,11 @@ pub enum Message {
     GetObjects {
         objects: Vec<u64>,
     },
+    /// The client itself failed to show a variable; for the log.
+    Complaint {
+        var: WireId,
+        description: String,
+    },
     /// Could not be read; answered by one `bad-message` error about `var` (0: none could be told).
     Bad {
         var: WireId,

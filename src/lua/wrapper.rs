@@ -20,7 +20,7 @@ use crate::core::variable::Slot;
 pub(super) unsafe fn present(l: *mut lua_State, k: *mut Kernel, slot: Slot) {
     // SAFETY: see `read::detect_op`. The cell's wrapper name is copied before Lua runs.
     unsafe {
-        if is_item(l, k) {
+        if is_item(l, k) || nothing_to_wrap(l, k, slot) {
             // Items of a list are presented by the list; base clients ask for wrappers all the same.
             ffi::lua_settop(l, NEW);
             ffi::lua_rawgeti(l, VALUES, value_key(slot));
@@ -51,6 +51,20 @@ pub(super) unsafe fn present(l: *mut lua_State, k: *mut Kernel, slot: Slot) {
         ffi::lua_settop(l, NEW);
         ffi::lua_rawgeti(l, VALUES, value_key(slot));
         notice(l, k, slot);
+    }
+}
+
+/// Whether there is no value now and none was wrapped before.
+unsafe fn nothing_to_wrap(l: *mut lua_State, k: *mut Kernel, slot: Slot) -> bool {
+    // SAFETY: see `present`.
+    unsafe {
+        if ffi::lua_type(l, NEW) != ffi::LUA_TNIL {
+            return false;
+        }
+        push_aux(l, k, raw_key(slot));
+        let nothing = ffi::lua_type(l, -1) == ffi::LUA_TNIL;
+        ffi::lua_settop(l, NEW);
+        nothing
     }
 }
 
@@ -85,7 +99,8 @@ unsafe fn raw_differs(l: *mut lua_State, k: *mut Kernel, slot: Slot) -> bool {
             true => type_of(l, k, NEW, (*seen).type_name),
             false => None,
         };
-        let array = table && type_name.is_none() && is_array(l, NEW);
+        // What is wrapped may well be a list without elements, made anew with every read.
+        let array = table && type_name.is_none() && (is_array(l, NEW) || is_empty(l));
         match &(*seen).held {
             Held::Array(shown) if array && same && shown.has_same_objects(l, NEW) => return false,
             // An array that lost its last element is an ordinary table from now on.
@@ -102,6 +117,19 @@ unsafe fn raw_differs(l: *mut lua_State, k: *mut Kernel, slot: Slot) -> bool {
             }
         });
         differs.value || (!same && !array)
+    }
+}
+
+/// Whether the table at `NEW` has nothing in it.
+unsafe fn is_empty(l: *mut lua_State) -> bool {
+    // SAFETY: see `present`.
+    unsafe {
+        ffi::lua_pushnil(l);
+        if ffi::lua_next(l, NEW) == 0 {
+            return true;
+        }
+        ffi::lua_settop(l, -3);
+        false
     }
 }
 
