@@ -43,6 +43,7 @@ impl Browser {
         let profile =
             std::env::temp_dir().join(format!("lunette-chromium-{}-{number}", std::process::id()));
         let _ = fs::remove_dir_all(&profile);
+        fs::create_dir_all(&profile).expect("a profile directory can be made");
         let mut child = Command::new(&program)
             .args([
                 "--headless=new",
@@ -60,6 +61,9 @@ impl Browser {
             ])
             .arg(format!("--user-data-dir={}", profile.display()))
             .arg("about:blank")
+            // What it leaves behind goes away with its profile.
+            .env("TMPDIR", &profile)
+            .env("XDG_CONFIG_HOME", &profile)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
