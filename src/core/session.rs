@@ -164,7 +164,11 @@ impl<S: Script> Session<S> {
     }
 
     fn fire(&mut self, id: TimerId, keep: bool, started_by: Option<super::id::VarId>) {
-        if let Err(mut error) = self.script.fire(&mut self.host, id, keep) {
+        // What it starts in turn is blamed on the same variable.
+        self.host.current = started_by.and_then(|var| self.host.vars.find(var));
+        let fired = self.script.fire(&mut self.host, id, keep);
+        self.host.current = None;
+        if let Err(mut error) = fired {
             let text = error.traceback.take();
             let text = text.as_deref().unwrap_or(&error.message);
             self.host

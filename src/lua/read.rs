@@ -36,6 +36,7 @@ pub(super) unsafe extern "C-unwind" fn detect_op(l: *mut lua_State) -> c_int {
         while (*k).call.cursor < order.len() {
             let slot = (&(*order))[(*k).call.cursor];
             (*k).call.slot = slot;
+            (*(*k).host).current = Some(slot);
             let quick: &[Quick] = &(*k).quick;
             match quick.get(slot as usize) {
                 Some(&Quick { parent, key }) if key != 0 => quick_look(l, k, slot, parent, key),

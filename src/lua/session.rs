@@ -203,6 +203,7 @@ impl Script for LuaSession {
         self.kernel.call.cursor = 0;
         self.kernel.call.changes = changes;
         self.detect_rest(host, order);
+        host.current = None;
         self.kernel.call.order = &[];
         self.kernel.call.changes = ptr::null_mut();
     }
