@@ -1,5 +1,5 @@
 //! Prepares what the binary carries inside it: the browser client (joined,
-//! hashed, compressed), the demo site and the Lua side of the library.
+//! hashed, compressed) and the demo site.
 //!
 //! Writes `OUT_DIR/web.rs`, which `src/web/mod.rs` includes.
 
@@ -121,7 +121,7 @@ fn client(folder: &Path, generated: &mut Generated) {
     );
 }
 
-/// The demo site and the library, as they are.
+/// The demo site, as it is.
 fn embedded(lua: &Path, text: &mut String) {
     let demo = lua.join("demo");
     let site: Vec<String> = ["html", "lua", "viewdefs"]
@@ -138,17 +138,6 @@ fn embedded(lua: &Path, text: &mut String) {
         "The built-in demo site: path inside the site, content.",
         &demo,
         site,
-    );
-    let library = files(lua)
-        .into_iter()
-        .filter(|name| !name.contains('/') && name.ends_with(".lua"))
-        .collect();
-    list(
-        text,
-        "LUA_LIBRARY",
-        "The Lua side of the library: file name, content.",
-        lua,
-        library,
     );
 }
 

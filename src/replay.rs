@@ -17,14 +17,11 @@ use crate::core::manager::{ManagerConfig, SessionManager};
 use crate::core::message::Message;
 use crate::core::script::Runtime;
 use crate::journal::{Header, JournalError, Output, RawEvent, Reader, Record};
-use crate::lua::LuaRuntime;
 use crate::lua::state::{StateError, StateLimits};
+use crate::lua::{DIALECT, LuaRuntime};
 use crate::wire;
 
 pub use crate::journal::FORMAT_VERSION;
-
-/// The language that recordings of this engine are in.
-pub const DIALECT: &str = "Lua 5.4";
 
 /// What a replay found.
 #[derive(Clone, Debug, Default)]

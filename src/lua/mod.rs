@@ -64,6 +64,9 @@ impl LuaRuntime {
     }
 }
 
+/// The language, as recordings name it.
+pub const DIALECT: &str = "Lua 5.4";
+
 /// Files are compiled in a state of their own; 64 MiB is plenty for any file worth compiling.
 const COMPILER_MEMORY: usize = 64 << 20;
 

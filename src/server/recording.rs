@@ -11,6 +11,7 @@ use crate::core::id::SessionId;
 use crate::core::limits::SessionLimits;
 use crate::core::site::Site;
 use crate::journal::{Header, Output, RawEvent, Recorder, Writer};
+use crate::lua::DIALECT;
 use crate::lua::state::StateLimits;
 
 /// The recordings of all sessions; does nothing unless switched on.
@@ -23,8 +24,6 @@ pub struct Recordings {
     limits: SessionLimits,
     log: Logger,
 }
-
-const DIALECT: &str = "Lua 5.4";
 
 impl Recordings {
     /// Records sessions of this site into `dir`, if any.

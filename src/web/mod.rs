@@ -131,13 +131,9 @@ mod tests {
     }
 
     #[test]
-    fn lists_are_sorted_and_relative() {
-        for list in [DEMO_SITE, LUA_LIBRARY] {
-            assert!(list.windows(2).all(|pair| pair[0].0 < pair[1].0));
-            assert!(
-                list.iter()
-                    .all(|(path, _)| !path.starts_with('/') && !path.contains(".."))
-            );
-        }
+    fn the_demo_site_is_sorted_and_relative() {
+        assert!(DEMO_SITE.windows(2).all(|pair| pair[0].0 < pair[1].0));
+        let inside = |path: &str| !path.starts_with('/') && !path.contains("..");
+        assert!(DEMO_SITE.iter().all(|(path, _)| inside(path)));
     }
 }
