@@ -41,23 +41,27 @@ impl Changes {
     }
 }
 
-/// Runs detection until nothing moves any more, and leaves what is to be told in the store.
-pub(super) fn detect<S: Script>(script: &mut S, host: &mut Host, outbox: &mut Outbox) {
+/// Runs detection until nothing moves any more, and leaves what is to be told in the store. Returns
+/// how many variables it looked at.
+pub(super) fn detect<S: Script>(script: &mut S, host: &mut Host, outbox: &mut Outbox) -> usize {
     script.begin_detection();
-    run_rounds(script, host, outbox);
+    let looks = run_rounds(script, host, outbox);
     script.end_detection();
+    looks
 }
 
-fn run_rounds<S: Script>(script: &mut S, host: &mut Host, outbox: &mut Outbox) {
+fn run_rounds<S: Script>(script: &mut S, host: &mut Host, outbox: &mut Outbox) -> usize {
+    let mut looks = 0;
     let mut changes = Changes::default();
     for round in 1..=MAX_ROUNDS {
         let order = host.vars.lend_order();
+        looks += order.len();
         script.detect(host, &order, &mut changes);
         host.vars.return_order(order);
         let again = changes.again || host.vars.order_is_stale();
         let told = apply(script, host, outbox, &mut changes);
         if !again && !told {
-            return;
+            return looks;
         }
         if round == MAX_ROUNDS {
             host.log(
@@ -69,6 +73,7 @@ fn run_rounds<S: Script>(script: &mut S, host: &mut Host, outbox: &mut Outbox) {
             );
         }
     }
+    looks
 }
 
 /// Reads just these variables, parents before children.
@@ -149,7 +154,7 @@ fn notify<S: Script>(script: &mut S, host: &mut Host, slot: Slot) -> bool {
     let Some(id) = host.vars.get(slot).map(|v| v.id) else {
         return false;
     };
-    if !host.watches.watches(id) {
+    if !host.watches.watches_value(id) {
         return false;
     }
     for handle in host.watches.of_variable(id) {

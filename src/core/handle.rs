@@ -1,7 +1,7 @@
 //! What each message of a frontend does. A failure is one error and hurts no other message.
 
 use super::change::look_at;
-use super::host::Work;
+use super::host::{Work, too_many_properties};
 use super::id::{APP, WireId};
 use super::message::{Json, Message, PropertyList};
 use super::path::{Path, split_properties};
@@ -50,7 +50,7 @@ impl<S: Script> Session<S> {
             Message::Get { vars } => {
                 for var in vars {
                     match self.resolve(view, var) {
-                        Some(slot) => self.get(view, slot),
+                        Some(slot) => self.get(view, slot, var),
                         None => self.not_found(view, var),
                     }
                 }
@@ -88,7 +88,7 @@ impl<S: Script> Session<S> {
     }
 
     /// Tells all of a variable, read now if detection passes it by.
-    fn get(&mut self, view: usize, slot: Slot) {
+    fn get(&mut self, view: usize, slot: Slot, wire: WireId) {
         let vars = &self.host.vars;
         let id = vars.get(slot).map(|v| v.id);
         self.outbox.views[view].resend.extend(id);
@@ -99,7 +99,17 @@ impl<S: Script> Session<S> {
             return;
         }
         let above = |&at: &Slot| vars.get(at).and_then(Variable::parent);
-        let mut order: Vec<Slot> = std::iter::successors(Some(slot), above).collect();
+        let path = std::iter::successors(Some(slot), above);
+        let mut order: Vec<Slot> = path.take(self.looks_left + 1).collect();
+        if order.len() > self.looks_left {
+            if std::mem::take(&mut self.looks_left) > 0 {
+                let text =
+                    "too much to read for one event: what follows is told as it was last seen";
+                self.error(view, wire, ErrorCode::Limit, text);
+            }
+            return;
+        }
+        self.looks_left -= order.len();
         order.reverse();
         look_at(&mut self.script, &mut self.host, &mut self.outbox, &order);
     }
@@ -265,7 +275,7 @@ impl<S: Script> Session<S> {
             self.outbox.views[view].properties.set(name, value, None);
         }
         self.host.vars.set_property(slot, name, value, None);
-        if self.host.watches.watches(id) {
+        if self.host.watches.watches_property(id, name) {
             let name = name.into();
             self.host
                 .work
@@ -291,7 +301,7 @@ impl<S: Script> Session<S> {
             (Some(_), on) => self.host.vars.set_watched(slot, on),
         }
         if owner.is_none() {
-            self.refresh_shared();
+            self.refresh_watched(slot);
         }
         if on {
             self.resend(view, slot, var);
@@ -344,12 +354,18 @@ fn gather_properties(new: &Creation) -> Result<(Properties, bool), String> {
             let (plain, more) = split_properties(value);
             path = Some(plain);
             for (name, value) in more {
+                if !properties.has_room(name) {
+                    return Err(too_many_properties());
+                }
                 properties.set(name, value, None);
             }
         }
     }
     for (name, value) in &new.properties {
         if &**name != "path" {
+            if !properties.has_room(name) {
+                return Err(too_many_properties());
+            }
             properties.set(name, value, None);
         }
     }

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use super::event::Turn;
 use super::id::{APP, SessionId, VarId};
 use super::limits::SessionLimits;
-use super::property::Priority;
+use super::property::{PROPERTIES_MAX, Priority};
 use super::script::{ErrorCode, ScriptError};
 use super::site::Site;
 use super::timer::Timers;
@@ -122,7 +122,7 @@ impl Host {
         if id == APP && name == "lua" {
             self.work.push_back(Work::RunCode(value.into()));
         }
-        if self.watches.watches(id) {
+        if self.watches.watches_property(id, name) {
             let name = name.into();
             self.work.push_back(Work::PropertySet { var: id, name });
         }
@@ -140,11 +140,13 @@ impl Host {
     /// # Errors
     /// When it may not.
     pub fn check_room(&self, slot: Slot, name: &str, value: &str) -> Result<(), ScriptError> {
-        let growth = self
-            .vars
-            .get(slot)
-            .map_or(0, |v| v.properties.growth(name, value));
-        self.check_growth(growth)
+        let Some(variable) = self.vars.get(slot) else {
+            return Ok(());
+        };
+        if !value.is_empty() && !variable.properties.has_room(name) {
+            return Err(ScriptError::new(ErrorCode::Limit, too_many_properties()));
+        }
+        self.check_growth(variable.properties.growth(name, value))
     }
 
     /// Whether the properties of this session may grow by so many bytes.
@@ -159,4 +161,9 @@ impl Host {
         let text = format!("the properties of this session take {most} bytes, the most they may");
         Err(ScriptError::new(ErrorCode::Limit, text))
     }
+}
+
+/// What is said of one property more than a variable may have.
+pub(crate) fn too_many_properties() -> String {
+    format!("a variable has at most {PROPERTIES_MAX} properties")
 }

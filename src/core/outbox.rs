@@ -4,6 +4,8 @@
 //! and inside a class by the view's variable ids, then answers to `getObjects`. Viewdefs come before
 //! the first update that shows a type which needs them.
 
+use std::collections::BTreeMap;
+
 use super::batch::{OutgoingBatch, OutgoingMessage};
 use super::host::Host;
 use super::id::{APP, ConnectionId, VarId, WireId};
@@ -111,11 +113,19 @@ impl View {
         dirty: &[Slot],
     ) -> OutgoingBatch {
         let mut batch = OutgoingBatch::default();
-        for var in self.destroyed.drain(..) {
+        // Destroys come first, so an error of a variable that is gone would be one of the variable
+        // that has its id now.
+        let mut stale = BTreeMap::new();
+        for (var, errors) in std::mem::take(&mut self.destroyed) {
             batch.messages.push(OutgoingMessage::Destroy { var });
+            if self.has_alias(var) {
+                stale.insert(var, errors);
+            }
         }
-        for (var, code, text) in self.errors.drain(..) {
-            batch.push_error(var, code, &text);
+        for (at, (var, code, text)) in self.errors.drain(..).enumerate() {
+            if stale.get(&var).is_none_or(|&errors| at >= errors) {
+                batch.push_error(var, code, &text);
+            }
         }
         let items = self.items(host, dirty);
         self.own_writes.clear();

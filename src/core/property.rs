@@ -43,6 +43,10 @@ pub struct Property {
     pub dirty: bool,
 }
 
+/// Properties that one variable may have: they are kept sorted, so each new one costs as much as
+/// there are.
+pub const PROPERTIES_MAX: usize = 1_000;
+
 /// The properties of one variable, sorted by name: the order in which they are sent.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Properties(Vec<Property>);
@@ -56,6 +60,18 @@ impl Properties {
 
     /// Sets `name`; an empty value unsets it. Returns whether that changed anything.
     pub fn set(&mut self, name: &str, value: &str, priority: Option<Priority>) -> bool {
+        let changed = self.put(name, value, priority);
+        if value.is_empty()
+            && let Ok(at) = self.find(name)
+            && !self.0[at].dirty
+        {
+            // Nobody is to be told: nothing of it stays.
+            self.0.remove(at);
+        }
+        changed
+    }
+
+    fn put(&mut self, name: &str, value: &str, priority: Option<Priority>) -> bool {
         match self.find(name) {
             Ok(at) => {
                 let property = &mut self.0[at];
@@ -84,11 +100,16 @@ impl Properties {
 
     /// Sets `name` as the server's doing: the next flush tells it. Returns whether it changed.
     pub fn set_dirty(&mut self, name: &str, value: &str, priority: Option<Priority>) -> bool {
-        let changed = self.set(name, value, priority);
+        let changed = self.put(name, value, priority);
         if changed && let Ok(at) = self.find(name) {
             self.0[at].dirty = true;
         }
         changed
+    }
+
+    /// Whether there is room for `name`, which may be there already.
+    pub fn has_room(&self, name: &str) -> bool {
+        self.0.len() < PROPERTIES_MAX || self.find(name).is_ok()
     }
 
     /// Roughly what they take in memory.

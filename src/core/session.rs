@@ -40,8 +40,8 @@ pub struct Session<S> {
     urgent: bool,
     /// Errors that actions put on fields beside them: the action and the field.
     field_faults: VecDeque<(VarId, VarId)>,
-    /// How many variables may still be looked at for fields in this event.
-    looks_left: usize,
+    /// How many variables may still be looked at in this event beside what its gas counts.
+    pub(super) looks_left: usize,
     last_flush: Option<Timestamp>,
     unattached_since: Timestamp,
 }
@@ -121,6 +121,8 @@ impl<S: Script> Session<S> {
         }
         self.release();
         self.refresh_shared();
+        // Wrappers that were let go may have changed what the others see.
+        self.settle();
         if self.outbox.views.is_empty() {
             self.unattached_since = self.host.turn.now;
         }
@@ -156,7 +158,8 @@ impl<S: Script> Session<S> {
                 let keep = matches!(timer.kind, TimerKind::Interval { .. });
                 self.fire(id, keep, timer.started_by);
             }
-            if self.script.is_exhausted() {
+            // Plain fields cost no gas, but after each timer all of them are read.
+            if self.script.is_exhausted() || self.looks_left == 0 {
                 // The rest is still due: next turn, after whoever waits meanwhile.
                 return;
             }
@@ -184,7 +187,8 @@ impl<S: Script> Session<S> {
     /// Finishes what an event began: work left by API calls, then detection.
     pub(super) fn settle(&mut self) {
         self.run_work();
-        detect(&mut self.script, &mut self.host, &mut self.outbox);
+        let looks = detect(&mut self.script, &mut self.host, &mut self.outbox);
+        self.looks_left = self.looks_left.saturating_sub(looks);
         self.release();
         self.run_work();
         self.release();
@@ -208,6 +212,9 @@ impl<S: Script> Session<S> {
             }
         }
         let left = self.host.work.len();
+        if left == 0 {
+            return;
+        }
         self.host.work.clear();
         self.host.log(
             0,
@@ -344,7 +351,7 @@ impl<S: Script> Session<S> {
             for view in &mut self.outbox.views {
                 match owner {
                     Some(owner) if owner == view.id => view.remove_alias(wire),
-                    None if view.shared.remove(&id) => view.destroyed.push(wire),
+                    None if view.shared.remove(&id) => view.tell_destroyed(wire),
                     _ => {}
                 }
             }
@@ -391,13 +398,18 @@ impl<S: Script> Session<S> {
         let app = self.host.vars.app();
         let shared: Vec<_> = self.host.vars.shared().chain(app).collect();
         for slot in shared {
-            let Some(id) = self.host.vars.get(slot).map(|v| v.id) else {
-                continue;
-            };
-            let seen = self.outbox.views.iter().any(|v| v.shared.contains(&id));
-            let watched = seen || self.host.watches.watches(id);
-            self.host.vars.set_watched(slot, watched);
+            self.refresh_watched(slot);
         }
+    }
+
+    /// The same for one of them.
+    pub(super) fn refresh_watched(&mut self, slot: Slot) {
+        let Some(id) = self.host.vars.get(slot).map(|v| v.id) else {
+            return;
+        };
+        let seen = self.outbox.views.iter().any(|v| v.shared.contains(&id));
+        let watched = seen || self.host.watches.watches(id);
+        self.host.vars.set_watched(slot, watched);
     }
 
     /// Sends what is due and moves log lines out.

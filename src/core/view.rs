@@ -29,7 +29,8 @@ pub(super) struct View {
     pub types: BTreeSet<Box<str>>,
     /// Variables of which it is told everything with the next flush.
     pub resend: Vec<VarId>,
-    pub destroyed: Vec<WireId>,
+    /// What is gone, and how many errors there were by then.
+    pub destroyed: Vec<(WireId, usize)>,
     pub errors: Vec<(WireId, ErrorCode, String)>,
     /// Variables of which it is told the value, since reading back what it wrote gave another.
     pub echoes: Vec<VarId>,
@@ -78,7 +79,12 @@ impl View {
     /// The variable is gone; the client is told.
     pub fn remove_alias(&mut self, wire: WireId) {
         self.aliases.remove(&wire);
-        self.destroyed.push(wire);
+        self.tell_destroyed(wire);
+    }
+
+    /// The client is told that a variable is gone.
+    pub fn tell_destroyed(&mut self, wire: WireId) {
+        self.destroyed.push((wire, self.errors.len()));
     }
 
     /// Whether it watches this variable.

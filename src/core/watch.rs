@@ -12,7 +12,8 @@ pub type WatchHandle = u64;
 pub struct WatchManager {
     next: WatchHandle,
     watches: BTreeMap<WatchHandle, (VarId, Option<Box<str>>)>,
-    by_variable: BTreeMap<VarId, Vec<WatchHandle>>,
+    of_value: BTreeMap<VarId, Vec<WatchHandle>>,
+    of_property: BTreeMap<VarId, BTreeMap<Box<str>, Vec<WatchHandle>>>,
 }
 
 impl WatchManager {
@@ -28,28 +29,37 @@ impl WatchManager {
 
     fn add(&mut self, var: VarId, name: Option<Box<str>>) -> WatchHandle {
         self.next += 1;
+        let beside = match &name {
+            Some(name) => {
+                let names = self.of_property.entry(var).or_default();
+                names.entry(name.clone()).or_default()
+            }
+            None => self.of_value.entry(var).or_default(),
+        };
+        beside.push(self.next);
         self.watches.insert(self.next, (var, name));
-        self.by_variable.entry(var).or_default().push(self.next);
         self.next
     }
 
     /// Ends a watch. Returns whether there was one.
     pub fn unwatch(&mut self, handle: WatchHandle) -> bool {
-        let Some((var, _)) = self.watches.remove(&handle) else {
+        let Some((var, name)) = self.watches.remove(&handle) else {
             return false;
         };
-        if let Some(handles) = self.by_variable.get_mut(&var) {
-            handles.retain(|&h| h != handle);
-            if handles.is_empty() {
-                self.by_variable.remove(&var);
-            }
-        }
+        match name {
+            Some(name) => take_out(&mut self.of_property, var, |names| {
+                take_out(names, name, |handles| remove(handles, handle))
+            }),
+            None => take_out(&mut self.of_value, var, |handles| remove(handles, handle)),
+        };
         true
     }
 
     /// Ends all watches of a destroyed variable and returns their handles.
     pub fn forget(&mut self, var: VarId) -> Vec<WatchHandle> {
-        let gone = self.by_variable.remove(&var).unwrap_or_default();
+        let mut gone = self.of_value.remove(&var).unwrap_or_default();
+        let properties = self.of_property.remove(&var).unwrap_or_default();
+        gone.extend(properties.into_values().flatten());
         for handle in &gone {
             self.watches.remove(handle);
         }
@@ -58,17 +68,29 @@ impl WatchManager {
 
     /// The watches of property `name` of `var`.
     pub fn of_property(&self, var: VarId, name: &str) -> Vec<WatchHandle> {
-        self.matching(var, Some(name))
+        let handles = self.of_property.get(&var).and_then(|p| p.get(name));
+        handles.cloned().unwrap_or_default()
     }
 
     /// The watches of the value of `var`.
     pub fn of_variable(&self, var: VarId) -> Vec<WatchHandle> {
-        self.matching(var, None)
+        self.of_value.get(&var).cloned().unwrap_or_default()
     }
 
-    /// Whether anything watches `var`: spares the look-ups on the hot path.
+    /// Whether anything watches `var`.
     pub fn watches(&self, var: VarId) -> bool {
-        !self.by_variable.is_empty() && self.by_variable.contains_key(&var)
+        self.watches_value(var) || self.of_property.contains_key(&var)
+    }
+
+    /// Whether anything watches the value of `var`: spares the look-ups on the hot path.
+    pub fn watches_value(&self, var: VarId) -> bool {
+        !self.of_value.is_empty() && self.of_value.contains_key(&var)
+    }
+
+    /// Whether anything watches property `name` of `var`.
+    pub fn watches_property(&self, var: VarId, name: &str) -> bool {
+        let properties = self.of_property.get(&var);
+        properties.is_some_and(|p| p.contains_key(name))
     }
 
     /// How many watches there are.
@@ -80,14 +102,27 @@ impl WatchManager {
     pub fn is_empty(&self) -> bool {
         self.watches.is_empty()
     }
+}
 
-    fn matching(&self, var: VarId, name: Option<&str>) -> Vec<WatchHandle> {
-        let handles = self.by_variable.get(&var).map_or(&[][..], Vec::as_slice);
-        let wanted = |h: &&WatchHandle| {
-            self.watches
-                .get(h)
-                .is_some_and(|(_, n)| n.as_deref() == name)
-        };
-        handles.iter().filter(wanted).copied().collect()
+/// Removes something from an entry, and the entry itself when nothing is left in it.
+fn take_out<K: Ord, V>(
+    map: &mut BTreeMap<K, V>,
+    key: K,
+    take: impl FnOnce(&mut V) -> bool,
+) -> bool {
+    let Some(entry) = map.get_mut(&key) else {
+        return map.is_empty();
+    };
+    if take(entry) {
+        map.remove(&key);
     }
+    map.is_empty()
+}
+
+/// Handles count up, so that they are sorted. Returns whether none is left.
+fn remove(handles: &mut Vec<WatchHandle>, handle: WatchHandle) -> bool {
+    if let Ok(at) = handles.binary_search(&handle) {
+        handles.remove(at);
+    }
+    handles.is_empty()
 }

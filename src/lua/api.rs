@@ -11,9 +11,10 @@ use super::kernel::{Source, bytes_at, current, host, pay, push_ref, push_str, ra
 use super::read::{held_key, set_aux};
 use super::{bind, handle, modules, prototype};
 use crate::core::handle::check_server_path;
+use crate::core::host::too_many_properties;
 use crate::core::id::{APP, VarId};
 use crate::core::property::Properties;
-use crate::core::script::ErrorCode;
+use crate::core::script::{ErrorCode, ScriptError};
 use crate::core::timer::TimerKind;
 use crate::core::variable::{Access, NewVariable, Slot};
 
@@ -191,7 +192,10 @@ unsafe extern "C-unwind" fn create_variable(l: *mut lua_State) -> c_int {
         ffi::luaL_checklstring(l, 3, std::ptr::null_mut());
         let text = bytes_at(l, 3).unwrap_or_default();
         pay(l, text.len());
-        let slot = match new_path_variable(id, parent, &String::from_utf8_lossy(text)) {
+        push_str(l, "access");
+        // Bound first: what a `match` looks at would not be dropped when it raises.
+        let made = new_path_variable(l, id, parent, &String::from_utf8_lossy(text));
+        let slot = match made {
             Ok(slot) => slot,
             Err(error) => raise(l, error.code, error.message),
         };
@@ -202,20 +206,47 @@ unsafe extern "C-unwind" fn create_variable(l: *mut lua_State) -> c_int {
     }
 }
 
+/// The access may be said behind the `?` or, as any property, in the table at index 4.
 unsafe fn new_path_variable(
+    l: *mut lua_State,
     id: VarId,
     parent: Slot,
     text: &str,
-) -> Result<Slot, crate::core::script::ScriptError> {
+) -> Result<Slot, ScriptError> {
     let (path, more) = crate::core::path::split_properties(text);
     let mut properties = Properties::default();
     for (name, value) in more {
+        if !properties.has_room(name) {
+            return Err(ScriptError::new(ErrorCode::Limit, too_many_properties()));
+        }
         properties.set(name, value, None);
     }
     properties.set("path", path, None);
-    let access = check_server_path(path, properties.get("access"))?;
+    // SAFETY: only called from a C function called by Lua, with a table or nil at index 4; reading a
+    // key that is there by then neither raises nor converts anything.
+    let given = unsafe { access_property(l) };
+    let access = check_server_path(path, given.as_deref().or(properties.get("access")))?;
     // SAFETY: only called from a C function called by Lua.
     Ok(unsafe { insert(id, Some(parent), access, properties) })
+}
+
+unsafe fn access_property(l: *mut lua_State) -> Option<String> {
+    // SAFETY: as for its caller; the key was pushed before anything that needs dropping was made.
+    unsafe {
+        if ffi::lua_type(l, 4) != ffi::LUA_TTABLE {
+            return None;
+        }
+        ffi::lua_pushvalue(l, 5);
+        ffi::lua_rawget(l, 4);
+        let text = match ffi::lua_type(l, -1) {
+            ffi::LUA_TSTRING => {
+                bytes_at(l, -1).map(|text| String::from_utf8_lossy(text).into_owned())
+            }
+            _ => None,
+        };
+        ffi::lua_settop(l, 5);
+        text
+    }
 }
 
 /// `session:getApp()`.

@@ -43,41 +43,43 @@ pub(super) unsafe fn finish(l: *mut lua_State, k: *mut Kernel, slot: Slot, sourc
         let parent = variable.parent();
         let action = variable.access == Access::Action;
         let path = variable.properties.get("path").map(Path::parse);
-        let wrapped = variable
-            .properties
-            .get("wrapper")
-            .filter(|name| !name.is_empty() && *name != ITEM_TYPE)
-            .map(|name| Wrapped {
-                type_name: name.into(),
-                raw: Default::default(),
-            });
-        let create = variable.properties.get("create").map(str::to_owned);
+        let creates = variable.properties.get("create").is_some();
+        let has_path = variable.has_path;
         let steps = match path {
             None => Vec::new(),
             Some(Ok(path)) => intern(l, k, &path),
             Some(Err(error)) => raise(l, ErrorCode::PathFailure, error.to_string()),
         };
-        let has_path = host().vars.get(slot).is_some_and(|v| v.has_path);
-        let found = match has_path && create.is_none() {
-            true => Source::Path,
-            false => Source::Held,
+        let wrapped = wrapped_of(slot);
+        let found = match source {
+            _ if creates => Source::Held,
+            Some(source) => source,
+            None if has_path => Source::Path,
+            None => Source::Held,
         };
         let cell = (*k).cell_mut(slot);
         if cell.source == Source::Nothing {
-            *cell = new_cell(parent, steps, action, source.unwrap_or(found));
+            *cell = new_cell(parent, steps, action, found);
         }
         if cell.wrapped.is_none() {
             cell.wrapped = wrapped.map(Box::new);
         }
         let quick = quick_of(cell);
         (&mut (*k).quick)[slot as usize] = quick;
-        if let Some(name) = create {
-            (*k).call.text = &raw const *name;
-            (*k).call.slot = slot;
-            // Leaked if it raises, which a failing constructor may.
-            wrapper::create_op(l);
+        if creates {
+            wrapper::create(l, k, slot);
         }
     }
+}
+
+unsafe fn wrapped_of(slot: Slot) -> Option<Wrapped> {
+    // SAFETY: as for `finish`.
+    let properties = unsafe { &host().vars.get(slot)?.properties };
+    let name = properties.get("wrapper")?;
+    (!name.is_empty() && name != ITEM_TYPE).then(|| Wrapped {
+        type_name: name.into(),
+        raw: Default::default(),
+    })
 }
 
 /// The short form of a cell, if it has one.

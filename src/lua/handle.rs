@@ -310,7 +310,8 @@ unsafe extern "C-unwind" fn get_wrapper(l: *mut lua_State) -> c_int {
     unsafe {
         let slot = check(l, 1);
         let k = current();
-        if (&(*k).cells)[slot as usize].wrapped.is_some() {
+        // A variable whose making failed halfway has no cell yet.
+        if (*k).cell_mut(slot).wrapped.is_some() {
             push_presented(l, k, slot);
         } else {
             ffi::lua_pushnil(l);

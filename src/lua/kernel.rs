@@ -35,7 +35,7 @@ pub(super) const KEY_TYPE: u32 = 1;
 pub(super) const GAS_SPENT: &str = "gas limit: the same event used up its whole budget before this";
 
 /// Bytes of an error's message that are told.
-const MESSAGE_MAX: usize = 1_000;
+pub(super) const MESSAGE_MAX: usize = 1_000;
 
 /// What the C side says when memory runs out (`MEMERRMSG` in c/lunette_lua.h).
 const OUT_OF_MEMORY: &str = "not enough memory: this session used up its Lua memory";
@@ -171,8 +171,11 @@ pub(super) struct Kernel {
     /// JSON being written; kept to save allocations.
     pub scratch: Vec<u8>,
     pub scratch_objects: Vec<u64>,
-    /// The kind of the error that is about to be raised, if it is not simply Lua's.
-    pub code: Option<ErrorCode>,
+    /// What `ui.json_encode` writes, which may run while a value is being written to `scratch`.
+    pub encoded: Vec<u8>,
+    /// The kind and the message of the error that was raised last, if it was not simply Lua's. A
+    /// script may have caught it.
+    pub code: Option<(ErrorCode, String)>,
     /// What a method refused, field by field.
     pub fields: Vec<(Box<str>, Box<str>)>,
     /// Message and traceback of the last error.
@@ -187,6 +190,8 @@ pub(super) struct Kernel {
     pub gas_left: u64,
     /// Set aside for detection.
     pub gas_for_detection: u64,
+    /// What is left for calls of destroy() in this event.
+    pub gas_for_upkeep: u64,
     /// Something of this event was cut for its gas.
     pub exhausted: bool,
 }
@@ -279,7 +284,7 @@ impl Kernel {
         });
         let memory = status == ffi::LUA_ERRMEM || message.contains(OUT_OF_MEMORY);
         let code = match self.code.take() {
-            Some(code) => code,
+            Some((code, _)) => code,
             None if exhausted || memory => ErrorCode::Limit,
             None => ErrorCode::LuaError,
         };
@@ -289,7 +294,11 @@ impl Kernel {
             code,
             message,
             traceback,
-            fields: std::mem::take(&mut self.fields),
+            // Another error may have cut off the gathering of fields.
+            fields: match code {
+                ErrorCode::Invalid => std::mem::take(&mut self.fields),
+                _ => Vec::new(),
+            },
         }
     }
 
@@ -371,13 +380,22 @@ const BYTES_PER_GAS: u64 = 16;
 /// # Safety
 /// Inside a protected call, with nothing on the Rust stack that needs dropping.
 pub(super) unsafe fn raise(l: *mut lua_State, code: ErrorCode, message: String) -> ! {
-    // SAFETY: as promised by the caller; the String is dropped before the jump.
+    // SAFETY: as promised by the caller; the String lives in the kernel, which outlives the jump.
     unsafe {
-        (*current()).code = Some(code);
-        push_str(l, &message);
-        drop(message);
+        (*current()).code = Some((code, message));
+        let message: *const str = match &(*current()).code {
+            Some((_, message)) => &raw const **message,
+            None => "",
+        };
+        push_str(l, &*message);
         ffi::lua_error(l)
     }
+}
+
+/// Whether an error with this text is the one that was raised last, perhaps with a position in
+/// front.
+fn is_of(raised: &str, text: &[u8]) -> bool {
+    text == raised.as_bytes() || !raised.is_empty() && text.ends_with(raised.as_bytes())
 }
 
 /// Raises an error about how the API was called, with the caller's position in front.
@@ -413,6 +431,12 @@ pub(super) unsafe extern "C-unwind" fn handle_message(l: *mut lua_State) -> c_in
             ffi::lua_replace(l, 1);
         }
         let mut text = ffi::luaL_tolstring(l, 1, &mut len);
+        let whole = std::slice::from_raw_parts(text.cast::<u8>(), len);
+        let code = (*kernel).code.as_ref();
+        if code.is_some_and(|(_, raised)| !is_of(raised, whole)) {
+            (*kernel).code = None;
+            (*kernel).fields.clear();
+        }
         if len > MESSAGE_MAX {
             // A script may raise the same long text thousands of times: it costs it nothing.
             ffi::lua_pushlstring(l, text, MESSAGE_MAX);

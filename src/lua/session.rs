@@ -29,6 +29,9 @@ const GAS_FOR_UPKEEP: u64 = 100_000;
 /// Bytes of each buffer that an idle session keeps.
 const BUFFER_KEPT: usize = 4096;
 
+/// What is left for each when those of one event together have used up the gas of a message.
+const LEAST_UPKEEP: u64 = 2_000;
+
 /// A session's Lua state and what belongs to it.
 pub struct LuaSession {
     // Before the state: objects in it are of no use without it.
@@ -68,6 +71,7 @@ impl LuaSession {
             },
             scratch: Vec::new(),
             scratch_objects: Vec::new(),
+            encoded: Vec::new(),
             code: None,
             error: None,
             fields: Vec::new(),
@@ -76,6 +80,7 @@ impl LuaSession {
             decoded: None,
             gas_left: host.limits.gas,
             gas_for_detection: host.limits.gas,
+            gas_for_upkeep: host.limits.gas,
             exhausted: false,
         });
         let mut session = LuaSession { kernel, state };
@@ -131,6 +136,7 @@ impl Script for LuaSession {
         self.kernel.names.shrink_to(BUFFER_KEPT / 32);
         self.kernel.gas_left = gas.saturating_mul(GAS_PER_EVENT);
         self.kernel.gas_for_detection = gas;
+        self.kernel.gas_for_upkeep = gas;
         self.kernel.exhausted = false;
     }
 
@@ -184,9 +190,13 @@ impl Script for LuaSession {
             return;
         }
         self.kernel.call.slot = slot;
-        let unbound = self
+        let gas = self
             .kernel
-            .enter_with(GAS_FOR_UPKEEP, host, write::unbind_op);
+            .gas_for_upkeep
+            .clamp(LEAST_UPKEEP, GAS_FOR_UPKEEP);
+        let unbound = self.kernel.enter_with(gas, host, write::unbind_op);
+        let used = self.state.budget().used();
+        self.kernel.gas_for_upkeep = self.kernel.gas_for_upkeep.saturating_sub(used);
         if let Err(error) = unbound {
             host.log(
                 0,

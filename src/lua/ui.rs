@@ -64,13 +64,13 @@ unsafe extern "C-unwind" fn json_encode(l: *mut lua_State) -> c_int {
     unsafe {
         ffi::luaL_checkany(l, 1);
         let k = current();
-        (*k).scratch.clear();
+        (*k).encoded.clear();
         if let Err(reason) = push_json(l, k, 1, 0) {
             ffi::lua_pushnil(l);
             push_str(l, reason);
             return 2;
         }
-        let text: *const Vec<u8> = &raw const (*k).scratch;
+        let text: *const Vec<u8> = &raw const (*k).encoded;
         ffi::lua_pushlstring(l, (*text).as_ptr().cast(), (*text).len());
         1
     }
@@ -88,7 +88,7 @@ unsafe fn push_json(
             return Err("nested too deep, or a table that contains itself");
         }
         ffi::luaL_checkstack(l, 8, std::ptr::null());
-        let out = &mut (*k).scratch;
+        let out = &mut (*k).encoded;
         match ffi::lua_type(l, index) {
             ffi::LUA_TBOOLEAN => out.extend_from_slice(match ffi::lua_toboolean(l, index) {
                 0 => b"false",
@@ -105,7 +105,7 @@ unsafe fn push_json(
             ffi::LUA_TSTRING => {
                 let text = bytes_at(l, index).unwrap_or_default();
                 pay(l, 8 * text.len());
-                if !json::push_str(&mut (*k).scratch, text) {
+                if !json::push_str(&mut (*k).encoded, text) {
                     return Err("a text is not valid UTF-8");
                 }
             }
@@ -130,18 +130,18 @@ unsafe fn push_array(
 ) -> Result<(), &'static str> {
     // SAFETY: as for `json_encode`.
     unsafe {
-        (*k).scratch.push(b'[');
+        (*k).encoded.push(b'[');
         let length = ffi::lua_rawlen(l, index);
         pay(l, 32 * length);
         for i in 1..=length {
             if i > 1 {
-                (*k).scratch.push(b',');
+                (*k).encoded.push(b',');
             }
             ffi::lua_rawgeti(l, index, i as i64);
             push_json(l, k, -1, depth + 1)?;
             ffi::lua_settop(l, -2);
         }
-        (*k).scratch.push(b']');
+        (*k).encoded.push(b']');
         Ok(())
     }
 }
@@ -157,21 +157,21 @@ unsafe fn push_object(
     unsafe {
         push_names(l, index);
         let names = ffi::lua_gettop(l);
-        (*k).scratch.push(b'{');
+        (*k).encoded.push(b'{');
         for i in 1..=ffi::lua_rawlen(l, names) {
             if i > 1 {
-                (*k).scratch.push(b',');
+                (*k).encoded.push(b',');
             }
             ffi::lua_rawgeti(l, names, i as i64);
             ffi::lua_pushvalue(l, -1);
-            json::push_str(&mut (*k).scratch, bytes_at(l, -1).unwrap_or_default());
-            (*k).scratch.push(b':');
+            json::push_str(&mut (*k).encoded, bytes_at(l, -1).unwrap_or_default());
+            (*k).encoded.push(b':');
             ffi::lua_settop(l, -2);
             ffi::lua_rawget(l, index);
             push_json(l, k, -1, depth + 1)?;
             ffi::lua_settop(l, names);
         }
-        (*k).scratch.push(b'}');
+        (*k).encoded.push(b'}');
         ffi::lua_settop(l, names - 1);
         Ok(())
     }

@@ -1,11 +1,11 @@
 //! Wrappers: presenters that stand between a value and what is shown of it.
 
-use std::ffi::{CStr, c_int};
+use std::ffi::CStr;
 
 use mlua::ffi::{self, lua_State};
 
 use super::encode::is_array;
-use super::kernel::{KEYS, Kernel, Seen, VALUES, current, push_ref, push_str, raise};
+use super::kernel::{Kernel, Seen, VALUES, bytes_at, host, push_ref, push_str, raise};
 use super::objects::Held;
 use super::read::{NEW, notice, push_aux, raw_key, remember, set_aux, type_of, value_key};
 use super::{handle, modules};
@@ -217,21 +217,26 @@ pub(super) unsafe fn push_type(l: *mut lua_State, k: *mut Kernel, name: &str) {
 /// Makes what `create=T` asks for, `T:new()`, and keeps it as what the variable holds.
 ///
 /// # Safety
-/// Called by Lua under [`Kernel::enter`] with the slot in `call.slot` and the name in `call.text`.
-pub(super) unsafe extern "C-unwind" fn create_op(l: *mut lua_State) -> c_int {
-    // SAFETY: see `read::detect_op`; the text is lent for the call.
+/// Inside a protected call of this kernel; the stack is the caller's to lose, and Lua code runs.
+pub(super) unsafe fn create(l: *mut lua_State, k: *mut Kernel, slot: Slot) {
+    // SAFETY: see `read::detect_op`. The name lives on Lua's stack: a constructor may raise, or make
+    // variables of its own.
     unsafe {
-        let k = current();
         (*k).push_tables(l);
-        let name: &str = &*(*k).call.text;
+        let name = host()
+            .vars
+            .get(slot)
+            .and_then(|v| v.properties.get("create"));
+        let name: *const str = name.unwrap_or("");
+        push_str(l, &*name);
+        let name = std::str::from_utf8(bytes_at(l, -1).unwrap_or_default()).unwrap_or("");
         push_type(l, k, name);
         if ffi::lua_getfield(l, -1, c"new".as_ptr()) != ffi::LUA_TFUNCTION {
             let message = format!("create={name}: the type has no function new(self)");
             raise(l, ErrorCode::LuaError, message);
         }
-        ffi::lua_rotate(l, KEYS + 1, 1);
+        ffi::lua_rotate(l, -2, 1);
         ffi::lua_callk(l, 1, 1, 0, None);
-        set_aux(l, k, super::read::held_key((*k).call.slot));
-        0
+        set_aux(l, k, super::read::held_key(slot));
     }
 }

@@ -6,7 +6,9 @@ use mlua::ffi::{self, lua_State};
 use serde_json::Value;
 
 use super::encode::is_array;
-use super::kernel::{KEYS, Kernel, Step, VALUES, bytes_at, current, push_str, raise};
+use super::kernel::{
+    KEYS, Kernel, MESSAGE_MAX, Step, VALUES, bytes_at, current, pay, push_str, raise,
+};
 use super::read::{
     cell_of, follow, push_method, push_parent, raw_key, remember, set_aux, type_of, value_key,
 };
@@ -147,6 +149,10 @@ unsafe fn raise_fields(l: *mut lua_State, k: *mut Kernel) -> ! {
             ffi::lua_pushvalue(l, -1);
             ffi::lua_rawget(l, table);
             if let (Some(name), Some(text)) = (bytes_at(l, -2), bytes_at(l, -1)) {
+                // As for errors: the same long text may be given for thousands of fields.
+                let name = &name[..name.len().min(MESSAGE_MAX)];
+                let text = &text[..text.len().min(MESSAGE_MAX)];
+                pay(l, 16 * (name.len() + text.len()));
                 let name = String::from_utf8_lossy(name).into();
                 let text = String::from_utf8_lossy(text).into();
                 (*k).fields.push((name, text));
