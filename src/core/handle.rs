@@ -1,5 +1,7 @@
 //! What each message of a frontend does. A failure is one error and hurts no other message.
 
+use std::collections::BTreeSet;
+
 use super::change::look_at;
 use super::host::{Work, too_many_properties};
 use super::id::{APP, WireId};
@@ -334,8 +336,14 @@ impl<S: Script> Session<S> {
     }
 
     fn get_objects(&mut self, view: usize, numbers: &[u64]) {
+        let mut asked = BTreeSet::new();
+        let numbers: Vec<u64> = numbers
+            .iter()
+            .copied()
+            .filter(|&n| asked.insert(n))
+            .collect();
         let mut out = Vec::new();
-        let unknown = self.script.objects(&mut self.host, numbers, &mut out);
+        let unknown = self.script.objects(&mut self.host, &numbers, &mut out);
         self.outbox.views[view].objects.push(out);
         for number in unknown {
             let text = format!("object {number} not found: no variable refers to it");

@@ -61,12 +61,13 @@ impl Outbox {
         let Some(variable) = host.vars.get_mut(slot) else {
             return;
         };
-        let (wire, owner) = (variable.wire, variable.view);
+        let (id, wire, owner) = (variable.id, variable.wire, variable.view);
         variable.error = Some(Box::new(fault.clone()));
         for view in &mut self.views {
             let sees = match owner {
                 Some(owner) => owner == view.id,
-                None => view.watches(slot, &host.vars),
+                // Who has just written it hears of it, watching or not.
+                None => view.watches(slot, &host.vars) || view.written(id).is_some(),
             };
             if sees {
                 view.errors.push((wire, fault.code, fault.message.clone()));
