@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::hint::black_box;
 
-use lunette::core::event::{Event, Turn};
+use lunette::core::event::{Event, Opening, Turn};
 use lunette::core::id::{ConnectionId, SessionId};
 use lunette::core::manager::{ManagerConfig, SessionManager};
 use lunette::core::site::Site;
@@ -61,8 +61,11 @@ impl Page {
         };
         page.handle(Event::SessionOpened {
             session: Page::SESSION,
-            seed: 1,
-            url: "/".into(),
+            opening: Opening {
+                seed: 1,
+                url: "/".into(),
+                ..Opening::default()
+            },
         });
         page.handle(Event::FrontendJoined {
             session: Page::SESSION,
@@ -154,8 +157,11 @@ fn sessions(harness: &Harness) {
         standing.handle_event(
             Event::SessionOpened {
                 session,
-                seed: next,
-                url: "/".into(),
+                opening: Opening {
+                    seed: next,
+                    url: "/".into(),
+                    ..Opening::default()
+                },
             },
             turn,
         );
@@ -174,8 +180,11 @@ fn sessions(harness: &Harness) {
         standing.handle_event(
             Event::SessionOpened {
                 session: SessionId(session),
-                seed: session,
-                url: "/".into(),
+                opening: Opening {
+                    seed: session,
+                    url: "/".into(),
+                    ..Opening::default()
+                },
             },
             turn,
         );

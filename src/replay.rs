@@ -10,12 +10,12 @@ use std::path::Path;
 use serde_json::Value;
 use thiserror::Error;
 
-use crate::core::effect::Effect;
 use crate::core::event::Event;
 use crate::core::id::{APP, ConnectionId, SessionId, WireId};
 use crate::core::manager::{ManagerConfig, SessionManager};
 use crate::core::message::Message;
 use crate::core::script::Runtime;
+use crate::core::topic;
 use crate::journal::{Header, JournalError, Output, RawEvent, Reader, Record};
 use crate::lua::state::{StateError, StateLimits};
 use crate::lua::{DIALECT, LuaRuntime};
@@ -131,10 +131,9 @@ fn notes(header: &Header) -> Vec<String> {
 /// A recorded event as core takes it.
 pub fn to_event(event: &RawEvent<'_>, session: SessionId) -> Event {
     match *event {
-        RawEvent::SessionOpened { seed, url } => Event::SessionOpened {
+        RawEvent::SessionOpened(opening) => Event::SessionOpened {
             session,
-            seed,
-            url: url.into(),
+            opening: opening.map(Into::into),
         },
         RawEvent::FrontendJoined { connection } => Event::FrontendJoined {
             session,
@@ -150,32 +149,19 @@ pub fn to_event(event: &RawEvent<'_>, session: SessionId) -> Event {
             batch: wire::read_batch(text),
         },
         RawEvent::TimersDue => Event::TimersDue { session },
-    }
-}
-
-/// An effect as it is recorded, its frame encoded into `frame`. `None`: log lines, which are not.
-pub fn to_output<'a>(effect: &'a Effect, frame: &'a mut Vec<u8>) -> Option<Output<'a>> {
-    match effect {
-        Effect::Send { connection, batch } => {
-            frame.clear();
-            wire::write_batch(batch, frame);
-            Some(Output::Frame {
-                connection: *connection,
-                text: frame,
-            })
-        }
-        Effect::Close {
-            connection,
-            code,
-            reason,
-        } => Some(Output::Close {
-            connection: *connection,
-            code: *code,
-            reason,
-        }),
-        Effect::SessionFailed { description, .. } => Some(Output::SessionFailed { description }),
-        Effect::SessionEnded { .. } => Some(Output::SessionEnded),
-        Effect::Log { .. } => None,
+        RawEvent::MessagePublished { topic, value, only } => Event::MessagePublished {
+            session,
+            message: topic::Message {
+                topic: topic.into(),
+                value: value.into(),
+                only,
+            },
+        },
+        RawEvent::Download { token, demand } => Event::Download {
+            session,
+            token,
+            demand,
+        },
     }
 }
 
@@ -188,7 +174,7 @@ fn compare<R: Runtime>(
 ) -> Result<(), Box<Divergence>> {
     let mut recorded = record.outputs.iter();
     while let Some(effect) = manager.poll_effect() {
-        let Some(replayed) = to_output(&effect, frame) else {
+        let Some(replayed) = Output::of(&effect, frame) else {
             continue;
         };
         report.outputs += 1;

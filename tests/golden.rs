@@ -20,6 +20,8 @@
 //!                                    set ID JSON | call ID | prop ID NAME=VALUE..
 //! a! call 2                        the same with userEvent true
 //! advance 100                      time passes; what is due happens
+//! message TOPIC JSON               another session published this; the session's own arrive by themselves
+//! fetch TOKEN, drop TOKEN          a browser takes the next piece of a download, or no longer does
 //! detach a
 //! & a: set 2 "x"                   in the same millisecond as the step before
 //! ```
@@ -32,18 +34,20 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use lunette::core::download::Demand;
 use lunette::core::effect::Effect;
-use lunette::core::event::Turn;
+use lunette::core::event::{Event, Opening, Turn};
 use lunette::core::id::{ConnectionId, SessionId};
 use lunette::core::limits::SessionLimits;
 use lunette::core::manager::{ManagerConfig, SessionManager};
 use lunette::core::site::Site;
 use lunette::journal::{Header, Output, RawEvent, Reader, Writer, show_frame};
 use lunette::lua::LuaRuntime;
-use lunette::replay::{replay, to_event, to_output};
+use lunette::replay::{replay, to_event};
 
 const SESSION: SessionId = SessionId(1);
 const SEED: u64 = 42;
+const ADDRESS: &str = "/00112233445566778899aabbccddeeff";
 const STEP_MS: u64 = 10;
 /// 2024-01-01T00:00:00Z, less the second at which a script begins.
 const WALL_AT_ZERO: i64 = 1_704_067_199_000;
@@ -103,6 +107,7 @@ fn play(name: &str, script: &str) -> (String, Option<String>) {
         text.push('\n');
         if !line.is_empty() && !line.starts_with('#') {
             stage.step(line);
+            stage.deliver();
             text.push_str(&std::mem::take(&mut stage.out));
         }
     }
@@ -247,6 +252,12 @@ impl Stage {
                 let connection = self.connection(rest);
                 self.event(&RawEvent::FrontendLeft { connection });
             }
+            "message" => {
+                let (topic, value) = rest.split_once(' ').unwrap_or_else(wrong);
+                self.message(topic, value, None);
+            }
+            "fetch" => self.download(rest, Demand::Next),
+            "drop" => self.download(rest, Demand::Dropped),
             "advance" => {
                 let ms = rest.parse().unwrap_or_else(|_| panic!("{name}: {line}"));
                 self.advance(ms);
@@ -261,7 +272,13 @@ impl Stage {
         if !self.opened {
             self.opened = true;
             let url = "/inbox?unread=1";
-            self.event(&RawEvent::SessionOpened { seed: SEED, url });
+            self.event(&RawEvent::SessionOpened(Opening {
+                seed: SEED,
+                url,
+                address: ADDRESS,
+                locale: "de-CH",
+                timezone: "Europe/Zurich",
+            }));
         }
         self.connections.push(who.to_owned());
         let connection = self.connection(who);
@@ -273,6 +290,24 @@ impl Stage {
         let at = self.connections.iter().rposition(|name| name == who);
         let at = at.unwrap_or_else(|| panic!("{}: {who} was never attached", self.name));
         ConnectionId(at as u64 + 1)
+    }
+
+    fn message(&mut self, topic: &str, value: &str, only: Option<u64>) {
+        self.event(&RawEvent::MessagePublished { topic, value, only });
+    }
+
+    fn download(&mut self, token: &str, demand: Demand) {
+        let token = u128::from_str_radix(token, 16).expect("a token is hexadecimal");
+        self.event(&RawEvent::Download { token, demand });
+    }
+
+    /// What the session published to itself arrives.
+    fn deliver(&mut self) {
+        for _ in 0..self.manager.messages_waiting() {
+            if let Some(Event::MessagePublished { message, .. }) = self.manager.take_message() {
+                self.message(&message.topic, &message.value, message.only);
+            }
+        }
     }
 
     fn frame(&mut self, who: &str, text: &str) {
@@ -302,7 +337,7 @@ impl Stage {
         self.manager.handle_event(to_event(event, SESSION), turn);
         let mut frame = Vec::new();
         while let Some(effect) = self.manager.poll_effect() {
-            match (to_output(&effect, &mut frame), &effect) {
+            match (Output::of(&effect, &mut frame), &effect) {
                 (Some(output), _) => {
                     self.writer.output(&output);
                     self.show(&output);
@@ -330,7 +365,13 @@ impl Stage {
                 code,
                 reason,
             } => format!("  {} closed {code} {reason}", name(connection)),
-            Output::SessionFailed { .. } | Output::SessionEnded => format!("  {output}"),
+            Output::Published { value, .. } if value.len() > 200 => {
+                format!("  published {} bytes", value.len())
+            }
+            Output::SessionFailed { .. }
+            | Output::SessionEnded
+            | Output::Published { .. }
+            | Output::Download { .. } => format!("  {output}"),
         };
         self.out.push_str(&line);
         self.out.push('\n');

@@ -19,7 +19,7 @@ use process::Server;
 
 /// Shows whatever an address, a hash seed, a clock or a collection could make differ.
 const MAIN: &str = r#"
-App = session:prototype("App", { count = 0, ticks = 0, rows = EMPTY, order = "", name = "" })
+App = session:prototype("App", { count = 0, ticks = 0, rows = EMPTY, order = "", name = "", heard = "" })
 Row = session:prototype("Row", { name = "" })
 local app = session:create(App)
 app.rows = {}
@@ -35,10 +35,12 @@ function app:act()
   local left = 0
   for _ in pairs(weak) do left = left + 1 end
   self.left = left
+  session:publish("acts", { from = session.id, count = self.count }, { retain = true })
   table.sort(self.rows, function(a, b) return #a.name < #b.name end)
 end
 function app:fail() error("as " .. tostring({})) end
 session:createAppVariable(app)
+session:subscribe("acts", function(act) app.heard = act.from .. " has " .. act.count end)
 session:setInterval(function() app.ticks = app.ticks + 1 end, 7)
 "#;
 
@@ -52,7 +54,8 @@ const OPEN: &str = r#"[{"type":"watch","data":{"varId":1}},
 {"type":"create","data":{"id":8,"parentId":1,"properties":{"path":"fail()","access":"action"}}},
 {"type":"create","data":{"id":9,"parentId":1,"properties":{"path":"left"}}},
 {"type":"create","data":{"id":10,"parentId":1,"properties":{"path":"name"}}},
-{"type":"create","data":{"id":11,"parentId":1,"properties":{"path":"ticks"}}}]"#;
+{"type":"create","data":{"id":11,"parentId":1,"properties":{"path":"ticks"}}},
+{"type":"create","data":{"id":12,"parentId":1,"properties":{"path":"heard"}}}]"#;
 const ACT: &str =
     r#"{"userEvent":true,"messages":[{"type":"update","data":{"varId":3,"value":null}}]}"#;
 const FAIL: &str =

@@ -91,6 +91,7 @@ const UNSAFE_FILES: [(&str, &[&str]); 4] = [
             "src/lua/encode.rs",
             "src/lua/handle.rs",
             "src/lua/kernel.rs",
+            "src/lua/messages.rs",
             "src/lua/modules.rs",
             "src/lua/objects.rs",
             "src/lua/prototype.rs",

@@ -1,6 +1,7 @@
 //! What comes out of core.
 
 use super::batch::OutgoingBatch;
+use super::download::{Piece, Token};
 use super::id::{ConnectionId, SessionId};
 
 /// One thing the shell shall do. Effects come in one deterministic order.
@@ -22,6 +23,21 @@ pub enum Effect {
         session: SessionId,
         level: u8,
         text: String,
+    },
+    /// The session published a message. Who subscribed gets it by `SessionManager::take_message`;
+    /// this is for the record.
+    Published {
+        session: SessionId,
+        topic: Box<str>,
+        /// JSON.
+        value: Box<str>,
+        retain: bool,
+    },
+    /// Send this to the browser that fetches the download.
+    Download {
+        session: SessionId,
+        token: Token,
+        piece: Piece,
     },
     /// The session could not start: `main.lua` failed or is missing. The session is gone; the page
     /// of its id shows `description` from now on.

@@ -1,7 +1,9 @@
 //! What goes into core.
 
+use super::download::{Demand, Token};
 use super::id::{ConnectionId, SessionId, Timestamp};
 use super::message::Batch;
+use super::topic::Message;
 
 /// The time of one turn of the loop, read once by the shell and frozen for all that happens in it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -12,16 +14,41 @@ pub struct Turn {
     pub wall: i64,
 }
 
+/// How a session begins. All of it is recorded.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Opening<T = Box<str>> {
+    /// 64 bits from the operating system; hash seeds and `math.random` come from it.
+    pub seed: u64,
+    /// What the frontend asked for: path and query behind the session's own address, at least `/`.
+    pub url: T,
+    /// The session's own address: the path of its page, such as `/0123456789abcdef0123456789abcdef`.
+    pub address: T,
+    /// The browser's language, such as `de-CH`, and time zone, such as `Europe/Zurich`; empty when
+    /// it did not say.
+    pub locale: T,
+    pub timezone: T,
+}
+
+impl<T: AsRef<str>> Opening<T> {
+    /// The same with texts of another kind.
+    pub fn map<'a, U>(&'a self, text: impl Fn(&'a str) -> U) -> Opening<U> {
+        Opening {
+            seed: self.seed,
+            url: text(self.url.as_ref()),
+            address: text(self.address.as_ref()),
+            locale: text(self.locale.as_ref()),
+            timezone: text(self.timezone.as_ref()),
+        }
+    }
+}
+
 /// One thing that happened to one session. Typed and already parsed.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event {
-    /// The first frontend of a session is about to attach: runs the seed sequence. `seed` is 64
-    /// bits from the operating system, recorded; hash seeds and `math.random` come from it.
-    /// `url` is the address the frontend asked for, as path and query behind the session's own.
+    /// The first frontend of a session is about to attach: runs the seed sequence.
     SessionOpened {
         session: SessionId,
-        seed: u64,
-        url: Box<str>,
+        opening: Opening,
     },
     /// A WebSocket of this session is open.
     FrontendJoined {
@@ -42,6 +69,17 @@ pub enum Event {
     /// Something of this session is due, as told by `SessionManager::next_due`: timers, coalesced
     /// output or expiry.
     TimersDue { session: SessionId },
+    /// A message of a topic that the session subscribed to, from `SessionManager::take_message`.
+    MessagePublished {
+        session: SessionId,
+        message: Message,
+    },
+    /// A browser fetches what `session:download` offered.
+    Download {
+        session: SessionId,
+        token: Token,
+        demand: Demand,
+    },
 }
 
 impl Event {
@@ -52,7 +90,9 @@ impl Event {
             | Event::FrontendJoined { session, .. }
             | Event::FrontendLeft { session, .. }
             | Event::BatchReceived { session, .. }
-            | Event::TimersDue { session } => *session,
+            | Event::TimersDue { session }
+            | Event::MessagePublished { session, .. }
+            | Event::Download { session, .. } => *session,
         }
     }
 }

@@ -275,6 +275,9 @@ impl<S: Script> Session<S> {
         }
         if id == APP && PER_VIEW.contains(&name) {
             self.outbox.views[view].properties.set(name, value, None);
+            if name == "url" {
+                self.host.opening.url = value.into();
+            }
         }
         self.host.vars.set_property(slot, name, value, None);
         if self.host.watches.watches_property(id, name) {

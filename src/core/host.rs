@@ -2,15 +2,17 @@
 
 use std::collections::VecDeque;
 
-use super::event::Turn;
+use super::download::Downloads;
+use super::event::{Opening, Turn};
 use super::id::{APP, SessionId, VarId};
 use super::limits::SessionLimits;
 use super::property::{PROPERTIES_MAX, Priority};
 use super::script::{ErrorCode, ScriptError};
 use super::site::Site;
 use super::timer::Timers;
+use super::topic::TopicNews;
 use super::variable::{Slot, VariableStore};
-use super::watch::WatchManager;
+use super::watch::{WatchHandle, WatchManager, Watched};
 
 /// Work that API calls leave for core, done when the script has returned.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,7 +21,38 @@ pub enum Work {
     RunCode(String),
     /// Tell the watches of this property.
     PropertySet { var: VarId, name: Box<str> },
+    /// Put this address into the browser's, as a new entry of its history or in place of the last.
+    Navigate { url: Box<str>, replace: bool },
+    /// Show the user a text for a moment.
+    Notify { text: Box<str>, kind: NoticeKind },
 }
+
+/// What a notice is about; how it looks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum NoticeKind {
+    #[default]
+    Info,
+    Success,
+    Warning,
+    Error,
+}
+
+impl NoticeKind {
+    /// The kinds and their names.
+    pub const NAMES: [(&str, NoticeKind); 4] = [
+        ("info", NoticeKind::Info),
+        ("success", NoticeKind::Success),
+        ("warning", NoticeKind::Warning),
+        ("error", NoticeKind::Error),
+    ];
+}
+
+/// Bytes that one event may publish, and the messages.
+const PUBLISHED_MAX: usize = 1_000;
+const PUBLISHED_BYTES_MAX: usize = 4 << 20;
+/// Remarks of `diag` on one variable, and bytes of one.
+const REMARKS_MAX: usize = 20;
+const REMARK_BYTES_MAX: usize = 1_000;
 
 /// Bytes that one event may log, and one line: enough for tracebacks, too little to fill a disk by
 /// a single click.
@@ -33,9 +66,8 @@ const WORK_MAX: usize = 1_000;
 #[derive(Debug)]
 pub struct Host {
     pub session: SessionId,
-    pub seed: u64,
-    /// The address the session was opened at: path and query, at least `/`.
-    pub url: Box<str>,
+    /// How the session began. `url` is kept up to date with what the browsers show.
+    pub opening: Opening,
     pub turn: Turn,
     pub site: Site,
     pub limits: SessionLimits,
@@ -47,6 +79,11 @@ pub struct Host {
     /// Bytes that the present event has logged.
     pub logged: usize,
     pub work: VecDeque<Work>,
+    /// What was published, subscribed to and let go of, for the manager to take.
+    pub topic_news: Vec<TopicNews>,
+    pub downloads: Downloads,
+    /// Counts events: what `diag` said in an earlier one is old.
+    pub event: u64,
     /// The variable being read or written right now.
     pub current: Option<Slot>,
     /// Lines above this level are not even written down.
@@ -57,15 +94,15 @@ impl Host {
     /// What a session starts with.
     pub fn new(
         session: SessionId,
-        seed: u64,
+        opening: Opening,
         turn: Turn,
         site: Site,
         limits: SessionLimits,
     ) -> Host {
         Host {
             session,
-            seed,
-            url: "/".into(),
+            downloads: Downloads::new(opening.seed),
+            opening,
             turn,
             site,
             vars: VariableStore::default(),
@@ -74,6 +111,8 @@ impl Host {
             logs: Vec::new(),
             logged: 0,
             work: VecDeque::new(),
+            topic_news: Vec::new(),
+            event: 0,
             current: None,
             verbosity: 0,
             limits,
@@ -111,13 +150,10 @@ impl Host {
     pub fn set_property(&mut self, slot: Slot, name: &str, value: &str) -> Result<(), ScriptError> {
         let (name, priority) = Priority::split_name(name);
         self.check_room(slot, name, value)?;
-        if self.work.len() >= WORK_MAX {
-            let text = "too many properties that are watched were set by one event";
-            return Err(ScriptError::new(ErrorCode::Limit, text));
-        }
         let Some(id) = self.vars.get(slot).map(|v| v.id) else {
             return Ok(());
         };
+        self.check_work()?;
         self.vars.set_property(slot, name, value, Some(priority));
         if id == APP && name == "lua" {
             self.work.push_back(Work::RunCode(value.into()));
@@ -127,6 +163,114 @@ impl Host {
             self.work.push_back(Work::PropertySet { var: id, name });
         }
         Ok(())
+    }
+
+    fn check_work(&self) -> Result<(), ScriptError> {
+        if self.work.len() < WORK_MAX {
+            return Ok(());
+        }
+        let text = "too much at once: one event sets properties, navigates and notifies so often \
+                    that no more is taken";
+        Err(ScriptError::new(ErrorCode::Limit, text))
+    }
+
+    /// Leaves something for core to do when the script has returned.
+    ///
+    /// # Errors
+    /// When too much waits already.
+    pub fn later(&mut self, work: Work) -> Result<(), ScriptError> {
+        self.check_work()?;
+        self.work.push_back(work);
+        Ok(())
+    }
+
+    /// Sends the browser to another address of the app; at once, the script sees it as the present
+    /// one.
+    ///
+    /// # Errors
+    /// When too much waits already.
+    pub fn navigate(&mut self, url: &str, replace: bool) -> Result<(), ScriptError> {
+        let work = Work::Navigate {
+            url: url.into(),
+            replace,
+        };
+        self.later(work)?;
+        if let Some(app) = self.vars.app() {
+            self.vars.set_property(app, "url", url, None);
+        }
+        self.opening.url = url.into();
+        Ok(())
+    }
+
+    /// Publishes a message; `value` is valid JSON.
+    ///
+    /// # Errors
+    /// When this event has published too much.
+    pub fn publish(
+        &mut self,
+        topic: &str,
+        value: Box<str>,
+        retain: bool,
+    ) -> Result<(), ScriptError> {
+        let sizes = self.topic_news.iter().map(|news| match news {
+            TopicNews::Published { value, .. } => value.len(),
+            TopicNews::Subscribed { .. } | TopicNews::Unsubscribed { .. } => 0,
+        });
+        let bytes: usize = sizes.sum();
+        if self.topic_news.len() >= PUBLISHED_MAX || bytes + value.len() > PUBLISHED_BYTES_MAX {
+            let text = "one event publishes too much: at most 1000 messages and 4 MiB";
+            return Err(ScriptError::new(ErrorCode::Limit, text));
+        }
+        self.topic_news.push(TopicNews::Published {
+            topic: topic.into(),
+            value,
+            retain,
+        });
+        Ok(())
+    }
+
+    /// Subscribes to a topic.
+    pub fn subscribe(&mut self, topic: &str) -> WatchHandle {
+        let watch = self.watches.watch(Watched::Topic(topic.into()));
+        let topic = topic.into();
+        self.topic_news.push(TopicNews::Subscribed { topic, watch });
+        watch
+    }
+
+    /// Ends a watch or subscription. Returns whether there was one.
+    pub fn unwatch(&mut self, watch: WatchHandle) -> bool {
+        let Some(watched) = self.watches.unwatch(watch) else {
+            return false;
+        };
+        if let Watched::Topic(topic) = watched
+            && self.watches.of_topic(&topic).is_empty()
+        {
+            self.topic_news.push(TopicNews::Unsubscribed { topic });
+        }
+        true
+    }
+
+    /// Attaches a remark to the variable being computed, or to the app.
+    pub fn remark(&mut self, level: u8, text: &str) {
+        self.log(3.max(level), format_args!("{text}"));
+        let Some(slot) = self.current.or_else(|| self.vars.app()) else {
+            return;
+        };
+        let event = self.event;
+        let Some(variable) = self.vars.get_mut(slot) else {
+            return;
+        };
+        let remarks = variable.remarks.get_or_insert_default();
+        if remarks.event != event {
+            remarks.event = event;
+            remarks.list.clear();
+        }
+        if remarks.list.len() < REMARKS_MAX {
+            let end = (0..=REMARK_BYTES_MAX.min(text.len())).rev();
+            let cut = end.into_iter().find(|&at| text.is_char_boundary(at));
+            let text = &text[..cut.unwrap_or(0)];
+            remarks.list.push((level, text.into()));
+        }
     }
 
     /// Tells the views the type name of what a variable shows. Always possible: the names of types

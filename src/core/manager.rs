@@ -5,14 +5,16 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use slab::Slab;
 
 use super::batch::OutgoingBatch;
+use super::download::{Demand, Piece, Token};
 use super::effect::Effect;
-use super::event::{Event, Turn};
+use super::event::{Event, Opening, Turn};
 use super::host::Host;
 use super::id::{APP, ConnectionId, SessionId, Timestamp};
 use super::limits::SessionLimits;
 use super::script::{Runtime, ScriptError};
 use super::session::Session;
 use super::site::Site;
+use super::topic::{TopicNews, Topics};
 use super::viewdef::Viewdefs;
 
 /// RFC 6455: the server met a condition that keeps it from going on.
@@ -39,6 +41,7 @@ pub struct SessionManager<R: Runtime> {
     failed: BTreeMap<SessionId, ScriptError>,
     deadlines: BTreeSet<(Timestamp, SessionId)>,
     deadline_of: BTreeMap<SessionId, Timestamp>,
+    topics: Topics,
     effects: VecDeque<Effect>,
 }
 
@@ -54,6 +57,7 @@ impl<R: Runtime> SessionManager<R> {
             failed: BTreeMap::new(),
             deadlines: BTreeSet::new(),
             deadline_of: BTreeMap::new(),
+            topics: Topics::default(),
             effects: VecDeque::new(),
         }
     }
@@ -67,8 +71,8 @@ impl<R: Runtime> SessionManager<R> {
     pub fn handle_event(&mut self, event: Event, turn: Turn) {
         let id = event.session();
         match event {
-            Event::SessionOpened { session, seed, url } => {
-                self.create_session(session, seed, url, turn);
+            Event::SessionOpened { session, opening } => {
+                self.create_session(session, opening, turn);
             }
             Event::FrontendJoined { connection, .. } if self.failed.contains_key(&id) => {
                 self.refuse(id, connection);
@@ -87,7 +91,24 @@ impl<R: Runtime> SessionManager<R> {
                 self.with_session(id, turn, |session| session.run_timers());
                 self.expire(id, turn);
             }
+            Event::MessagePublished { message, .. } => {
+                self.with_session(id, turn, |session| session.receive_message(&message));
+            }
+            Event::Download { token, demand, .. } => self.download(id, turn, token, demand),
         }
+        self.take_topic_news(id);
+    }
+
+    /// The oldest published message on its way to a session, as the event that brings it there. The
+    /// shell records it and hands it back in.
+    pub fn take_message(&mut self) -> Option<Event> {
+        let (session, message) = self.topics.take()?;
+        Some(Event::MessagePublished { session, message })
+    }
+
+    /// How many published messages are on their way.
+    pub fn messages_waiting(&self) -> usize {
+        self.topics.waiting()
     }
 
     /// The next thing the shell shall do.
@@ -123,12 +144,11 @@ impl<R: Runtime> SessionManager<R> {
     }
 
     /// The seed sequence from createSession to setLuaSession.
-    fn create_session(&mut self, id: SessionId, seed: u64, url: Box<str>, turn: Turn) {
+    fn create_session(&mut self, id: SessionId, opening: Opening, turn: Turn) {
         self.log(id, 2, format_args!("SessionManager.createSession"));
         self.log(id, 2, format_args!("Session.create({id})"));
         let ManagerConfig { site, limits, .. } = self.config.clone();
-        let mut host = Box::new(Host::new(id, seed, turn, site, limits));
-        host.url = url;
+        let mut host = Box::new(Host::new(id, opening, turn, site, limits));
         host.verbosity = self.config.verbosity;
         host.log(2, format_args!("LuaRuntime.createLuaSession({id})"));
         let started = match self.runtime.create_session(id, &mut host) {
@@ -201,6 +221,49 @@ impl<R: Runtime> SessionManager<R> {
         self.reschedule(id, key);
     }
 
+    /// Asks a session for the next piece of a download. One that is gone has none.
+    fn download(&mut self, id: SessionId, turn: Turn, token: Token, demand: Demand) {
+        let mut pieces = Vec::new();
+        match self.by_id.contains_key(&id) {
+            true => self.with_session(id, turn, |session| {
+                session.download(token, demand, &mut |piece| pieces.push(piece));
+            }),
+            false => pieces.push(Piece::Failed("the session is over".into())),
+        }
+        for piece in pieces {
+            self.effects.push_back(Effect::Download {
+                session: id,
+                token,
+                piece,
+            });
+        }
+    }
+
+    /// What the session that has just run did with topics.
+    fn take_topic_news(&mut self, id: SessionId) {
+        let Some(&key) = self.by_id.get(&id) else {
+            return;
+        };
+        for news in self.sessions[key].take_topic_news() {
+            if let TopicNews::Published {
+                topic,
+                value,
+                retain,
+            } = &news
+            {
+                self.effects.push_back(Effect::Published {
+                    session: id,
+                    topic: topic.clone(),
+                    value: value.clone(),
+                    retain: *retain,
+                });
+            }
+            if let Err(text) = self.topics.take_news(id, news) {
+                self.log(id, 0, format_args!("{text}"));
+            }
+        }
+    }
+
     fn reschedule(&mut self, id: SessionId, key: usize) {
         let due = self.sessions[key].next_due();
         let old = self.deadline_of.get(&id).copied();
@@ -233,6 +296,7 @@ impl<R: Runtime> SessionManager<R> {
         }
         self.sessions.remove(key);
         self.by_id.remove(&id);
+        self.topics.forget(id);
         if let Some(due) = self.deadline_of.remove(&id) {
             self.deadlines.remove(&(due, id));
         }

@@ -13,6 +13,7 @@
 
 pub mod batch;
 pub mod change;
+pub mod download;
 pub mod effect;
 pub mod event;
 pub mod handle;
@@ -29,6 +30,7 @@ pub mod script;
 pub mod session;
 pub mod site;
 pub mod timer;
+pub mod topic;
 pub mod variable;
 mod view;
 pub mod viewdef;

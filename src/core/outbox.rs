@@ -7,9 +7,10 @@
 use std::collections::BTreeMap;
 
 use super::batch::{OutgoingBatch, OutgoingMessage};
-use super::host::Host;
+use super::host::{Host, NoticeKind};
 use super::id::{APP, ConnectionId, VarId, WireId};
-use super::property::{Priority, Property};
+use super::json;
+use super::property::{Priority, Properties, Property};
 use super::script::Script;
 use super::variable::{Fault, Slot, Span, Variable, push_properties};
 use super::view::{PER_VIEW, View, ViewId};
@@ -54,6 +55,15 @@ impl Outbox {
     /// The place of a connection's view.
     pub fn find(&self, connection: ConnectionId) -> Option<usize> {
         self.views.iter().position(|v| v.connection == connection)
+    }
+
+    /// Whom something concerns that a script did while it handled a message of view `acting`, or on
+    /// its own account.
+    pub fn addressed(&mut self, acting: Option<usize>) -> &mut [View] {
+        match acting {
+            Some(view) => std::slice::from_mut(&mut self.views[view]),
+            None => &mut self.views,
+        }
     }
 
     /// Puts an error on a variable and tells those who see it.
@@ -131,6 +141,7 @@ impl View {
         let items = self.items(host, dirty);
         self.own_writes.clear();
         self.push_viewdefs(host, viewdefs, &items, &mut batch);
+        self.push_steering(&mut batch);
         for item in &items {
             self.push_update(script, host, item, &mut batch);
         }
@@ -225,6 +236,40 @@ impl View {
         }
         if !new.is_empty() {
             let properties = batch.put(|out| viewdefs.push_property(new.into_iter(), out));
+            batch.messages.push(OutgoingMessage::Update {
+                var: APP.0,
+                value: None,
+                properties: Some(properties),
+            });
+        }
+    }
+
+    /// Where the browser shall go and what it shall show for a moment: properties of variable 1 that
+    /// only this view is told, and told once.
+    fn push_steering(&mut self, batch: &mut OutgoingBatch) {
+        let mut told = Properties::default();
+        if std::mem::take(&mut self.steered) {
+            for name in ["historyIndex", "url"] {
+                told.set(name, self.properties.get(name).unwrap_or(""), None);
+            }
+        }
+        if !self.notices.is_empty() {
+            let mut list = Vec::new();
+            for (text, kind) in self.notices.drain(..) {
+                list.push(if list.is_empty() { b'[' } else { b',' });
+                list.extend_from_slice(b"{\"text\":");
+                json::push_str(&mut list, text.as_bytes());
+                let names = NoticeKind::NAMES.iter();
+                let name = names.filter(|(_, k)| *k == kind).map(|(name, _)| name);
+                list.extend_from_slice(b",\"kind\":");
+                json::push_str(&mut list, name.copied().collect::<String>().as_bytes());
+                list.push(b'}');
+            }
+            list.push(b']');
+            told.set("notices", &String::from_utf8_lossy(&list), None);
+        }
+        if told.iter().next().is_some() {
+            let properties = batch.put(|out| push_properties(out, told.iter()));
             batch.messages.push(OutgoingMessage::Update {
                 var: APP.0,
                 value: None,

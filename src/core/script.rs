@@ -128,6 +128,13 @@ pub trait Script {
         value: WatchedValue<'_>,
     ) -> Result<(), ScriptError>;
 
+    /// Calls a function that makes the next piece of a download; `None`: there is no more.
+    fn next_piece(
+        &mut self,
+        host: &mut Host,
+        maker: WatchHandle,
+    ) -> Result<Option<Vec<u8>>, ScriptError>;
+
     /// The watch has ended; drop its function.
     fn forget_watch(&mut self, host: &mut Host, watch: WatchHandle);
 
@@ -146,4 +153,6 @@ pub enum WatchedValue<'a> {
     Property(&'a str),
     /// The present value of this variable.
     Variable(Slot),
+    /// A message of a topic, as JSON.
+    Message { topic: &'a str, value: &'a str },
 }

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use super::change::detect;
+use super::download::{Demand, Download, Piece, Token};
 use super::effect::Effect;
 use super::event::Turn;
 use super::host::{Host, Work};
@@ -11,6 +12,7 @@ use super::message::Batch;
 use super::outbox::Outbox;
 use super::script::{ErrorCode, Script, ScriptError, WatchedValue};
 use super::timer::TimerKind;
+use super::topic::{Message, TopicNews};
 use super::variable::{Fault, Slot};
 use super::viewdef::Viewdefs;
 
@@ -38,6 +40,8 @@ pub struct Session<S> {
     pub(super) used: bool,
     /// The present event answers a user's action, or output may go out at once.
     urgent: bool,
+    /// The view whose message is being handled: notices and navigation are for it alone.
+    acting: Option<usize>,
     /// Errors that actions put on fields beside them: the action and the field.
     field_faults: VecDeque<(VarId, VarId)>,
     /// How many variables may still be looked at in this event beside what its gas counts.
@@ -56,6 +60,7 @@ impl<S: Script> Session<S> {
             outbox: Outbox::default(),
             used: false,
             urgent: false,
+            acting: None,
             field_faults: VecDeque::new(),
             looks_left: LOOKS_MAX,
             last_flush: None,
@@ -97,6 +102,7 @@ impl<S: Script> Session<S> {
     /// Begins an event at `turn`.
     pub(super) fn begin(&mut self, turn: Turn) {
         self.host.turn = turn;
+        self.host.event += 1;
         self.urgent = false;
         self.host.logged = 0;
         self.looks_left = LOOKS_MAX;
@@ -134,6 +140,7 @@ impl<S: Script> Session<S> {
             return;
         };
         self.urgent = batch.user_event;
+        self.acting = Some(view);
         self.used |= batch.user_event;
         for message in batch.messages {
             self.handle_message(view, message);
@@ -147,6 +154,73 @@ impl<S: Script> Session<S> {
             ..
         } = self;
         outbox.views[view].echo_own_writes(script, host);
+        self.acting = None;
+    }
+
+    /// A message of a topic: tells its subscriptions in the order in which they were made.
+    pub(super) fn receive_message(&mut self, message: &Message) {
+        let value = WatchedValue::Message {
+            topic: &message.topic,
+            value: &message.value,
+        };
+        for watch in self.host.watches.of_topic(&message.topic) {
+            if message.only.is_some_and(|only| only != watch) {
+                continue;
+            }
+            let told = self.script.notify(&mut self.host, watch, value);
+            if let Err(error) = told
+                && let Some(app) = self.host.vars.app()
+            {
+                self.tell_fault(app, error);
+            }
+            self.run_work();
+            if self.script.is_exhausted() {
+                break;
+            }
+        }
+        self.settle();
+    }
+
+    /// What a script published, subscribed to and let go of since this was called last.
+    pub(super) fn take_topic_news(&mut self) -> Vec<TopicNews> {
+        std::mem::take(&mut self.host.topic_news)
+    }
+
+    /// A browser takes the next piece of a download, or no longer does.
+    pub(super) fn download(&mut self, token: Token, demand: Demand, send: &mut dyn FnMut(Piece)) {
+        if demand == Demand::Dropped {
+            return self.end_download(token);
+        }
+        let Some((download, begun)) = self.host.downloads.take(token) else {
+            return send(Piece::Failed("there is no such download any more".into()));
+        };
+        let made = self.script.next_piece(&mut self.host, download.maker);
+        let (begin, piece) = match made {
+            Ok(Some(data)) => (!begun, Piece::Data(data)),
+            Ok(None) => (!begun, Piece::End),
+            Err(error) => {
+                let piece = Piece::Failed(error.message.clone());
+                if let Some(app) = self.host.vars.app() {
+                    self.tell_fault(app, error);
+                }
+                (false, piece)
+            }
+        };
+        if begin {
+            let Download { name, mime, .. } = download;
+            send(Piece::Begin { name, mime });
+        }
+        if !matches!(piece, Piece::Data(_)) {
+            self.end_download(token);
+        }
+        send(piece);
+        self.settle();
+    }
+
+    fn end_download(&mut self, token: Token) {
+        if let Some(download) = self.host.downloads.end(token) {
+            self.script.forget_watch(&mut self.host, download.maker);
+        }
     }
 
     /// Runs what is due: timers, each followed by detection.
@@ -209,6 +283,16 @@ impl<S: Script> Session<S> {
                     }
                 }
                 Work::PropertySet { var, name } => self.tell_property(var, &name),
+                Work::Navigate { url, replace } => {
+                    for view in self.outbox.addressed(self.acting) {
+                        view.navigate(&url, replace);
+                    }
+                }
+                Work::Notify { text, kind } => {
+                    for view in self.outbox.addressed(self.acting) {
+                        view.notify(&text, kind);
+                    }
+                }
             }
         }
         let left = self.host.work.len();
@@ -218,7 +302,7 @@ impl<S: Script> Session<S> {
         self.host.work.clear();
         self.host.log(
             0,
-            format_args!("{left} property watches dropped: they set each other off without end"),
+            format_args!("{left} things left to do are dropped: property watches set each other off without end"),
         );
     }
 

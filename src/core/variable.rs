@@ -71,6 +71,15 @@ pub struct Fault {
     pub by: Option<VarId>,
 }
 
+/// What `diag` said of a variable while it was computed last.
+#[derive(Debug, Default)]
+pub struct Remarks {
+    /// The event in which it was said.
+    pub event: u64,
+    /// Levels and texts.
+    pub list: Vec<(u8, Box<str>)>,
+}
+
 /// One variable.
 #[derive(Debug)]
 pub struct Variable {
@@ -95,6 +104,7 @@ pub struct Variable {
     pub shown: bool,
     /// Its error was told and stands until something succeeds.
     pub error: Option<Box<Fault>>,
+    pub remarks: Option<Box<Remarks>>,
     pub properties: Properties,
     /// JSON of the value that the next flush tells.
     pub pending: Option<Span>,
@@ -210,6 +220,7 @@ impl VariableStore {
             dead: false,
             shown: false,
             error: None,
+            remarks: None,
             properties: new.properties,
             pending: None,
             dirty: false,

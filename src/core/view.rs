@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::host::NoticeKind;
 use super::id::{APP, ConnectionId, VarId, WireId};
 use super::property::Properties;
 use super::script::ErrorCode;
@@ -13,6 +14,9 @@ pub struct ViewId(pub u64);
 
 /// Properties of variable 1 that belong to one view: a second tab must not steer the first.
 pub(super) const PER_VIEW: [&str; 5] = ["elementId", "historyIndex", "url", "viewdef", "viewdefs"];
+
+/// Notices that one flush shows; a page full of them helps nobody.
+const NOTICES_MAX: usize = 10;
 
 /// A frontend: a connection with its own names for variables.
 #[derive(Debug)]
@@ -38,6 +42,10 @@ pub(super) struct View {
     pub own_writes: Vec<(VarId, Box<str>)>,
     /// Answers to `getObjects`: JSON arrays.
     pub objects: Vec<Vec<u8>>,
+    /// Texts to show for a moment.
+    pub notices: Vec<(Box<str>, NoticeKind)>,
+    /// The browser is sent to another address.
+    pub steered: bool,
 }
 
 impl View {
@@ -55,6 +63,8 @@ impl View {
             echoes: Vec::new(),
             own_writes: Vec::new(),
             objects: Vec::new(),
+            notices: Vec::new(),
+            steered: false,
         }
     }
 
@@ -87,6 +97,25 @@ impl View {
         self.destroyed.push((wire, self.errors.len()));
     }
 
+    /// Sends the browser to another address of the app, as a new entry of its history or in place of
+    /// the present one.
+    pub fn navigate(&mut self, url: &str, replace: bool) {
+        let index = self.properties.get("historyIndex");
+        let index: u64 = index.and_then(|text| text.parse().ok()).unwrap_or(0);
+        let index = if replace { index } else { index + 1 };
+        self.properties.set("url", url, None);
+        self.properties
+            .set("historyIndex", &index.to_string(), None);
+        self.steered = true;
+    }
+
+    /// Shows a text for a moment.
+    pub fn notify(&mut self, text: &str, kind: NoticeKind) {
+        if self.notices.len() < NOTICES_MAX {
+            self.notices.push((text.into(), kind));
+        }
+    }
+
     /// Whether it watches this variable.
     pub fn watches(&self, slot: Slot, vars: &VariableStore) -> bool {
         vars.get(slot).is_some_and(|v| match v.view {
@@ -106,6 +135,8 @@ impl View {
             && self.echoes.is_empty()
             && self.destroyed.is_empty()
             && self.errors.is_empty()
+            && self.notices.is_empty()
             && self.objects.is_empty())
+            || self.steered
     }
 }

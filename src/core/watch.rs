@@ -1,58 +1,66 @@
-//! Who in Lua wants to hear of what: property watches and variable watches.
+//! Who in Lua wants to hear of what: property watches, variable watches and subscriptions to topics.
 
+use std::borrow::Borrow;
 use std::collections::BTreeMap;
 
 use super::id::VarId;
 
-/// What `watchProperty` and `watchVariable` return; `session:unwatch` takes it.
+/// What `watchProperty`, `watchVariable` and `subscribe` return; `session:unwatch` takes it.
 pub type WatchHandle = u64;
+
+/// What a watch hears of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Watched {
+    Value(VarId),
+    Property(VarId, Box<str>),
+    Topic(Box<str>),
+}
 
 /// Subscriptions of one session, told in the order in which they were made.
 #[derive(Debug, Default)]
 pub struct WatchManager {
     next: WatchHandle,
-    watches: BTreeMap<WatchHandle, (VarId, Option<Box<str>>)>,
+    watches: BTreeMap<WatchHandle, Watched>,
     of_value: BTreeMap<VarId, Vec<WatchHandle>>,
     of_property: BTreeMap<VarId, BTreeMap<Box<str>, Vec<WatchHandle>>>,
+    of_topic: BTreeMap<Box<str>, Vec<WatchHandle>>,
 }
 
 impl WatchManager {
-    /// Watches property `name` of `var`.
-    pub fn watch_property(&mut self, var: VarId, name: &str) -> WatchHandle {
-        self.add(var, Some(name.into()))
-    }
-
-    /// Watches the value of `var`.
-    pub fn watch_variable(&mut self, var: VarId) -> WatchHandle {
-        self.add(var, None)
-    }
-
-    fn add(&mut self, var: VarId, name: Option<Box<str>>) -> WatchHandle {
-        self.next += 1;
-        let beside = match &name {
-            Some(name) => {
-                let names = self.of_property.entry(var).or_default();
+    /// Begins a watch.
+    pub fn watch(&mut self, watched: Watched) -> WatchHandle {
+        let handle = self.vend();
+        let beside = match &watched {
+            Watched::Value(var) => self.of_value.entry(*var).or_default(),
+            Watched::Property(var, name) => {
+                let names = self.of_property.entry(*var).or_default();
                 names.entry(name.clone()).or_default()
             }
-            None => self.of_value.entry(var).or_default(),
+            Watched::Topic(topic) => self.of_topic.entry(topic.clone()).or_default(),
         };
-        beside.push(self.next);
-        self.watches.insert(self.next, (var, name));
+        beside.push(handle);
+        self.watches.insert(handle, watched);
+        handle
+    }
+
+    /// A number that no watch has, for something else that keeps a function.
+    pub fn vend(&mut self) -> WatchHandle {
+        self.next += 1;
         self.next
     }
 
-    /// Ends a watch. Returns whether there was one.
-    pub fn unwatch(&mut self, handle: WatchHandle) -> bool {
-        let Some((var, name)) = self.watches.remove(&handle) else {
-            return false;
-        };
-        match name {
-            Some(name) => take_out(&mut self.of_property, var, |names| {
-                take_out(names, name, |handles| remove(handles, handle))
+    /// Ends a watch. Returns what it heard of, if there was one.
+    pub fn unwatch(&mut self, handle: WatchHandle) -> Option<Watched> {
+        let watched = self.watches.remove(&handle)?;
+        let end = |handles: &mut Vec<WatchHandle>| remove(handles, handle);
+        match &watched {
+            Watched::Value(var) => take_out(&mut self.of_value, var, end),
+            Watched::Property(var, name) => take_out(&mut self.of_property, var, |names| {
+                take_out(names, name, end)
             }),
-            None => take_out(&mut self.of_value, var, |handles| remove(handles, handle)),
+            Watched::Topic(topic) => take_out(&mut self.of_topic, topic, end),
         };
-        true
+        Some(watched)
     }
 
     /// Ends all watches of a destroyed variable and returns their handles.
@@ -75,6 +83,11 @@ impl WatchManager {
     /// The watches of the value of `var`.
     pub fn of_variable(&self, var: VarId) -> Vec<WatchHandle> {
         self.of_value.get(&var).cloned().unwrap_or_default()
+    }
+
+    /// The subscriptions to `topic`.
+    pub fn of_topic(&self, topic: &str) -> Vec<WatchHandle> {
+        self.of_topic.get(topic).cloned().unwrap_or_default()
     }
 
     /// Whether anything watches `var`.
@@ -105,16 +118,16 @@ impl WatchManager {
 }
 
 /// Removes something from an entry, and the entry itself when nothing is left in it.
-fn take_out<K: Ord, V>(
+fn take_out<K: Ord + Borrow<Q>, Q: Ord + ?Sized, V>(
     map: &mut BTreeMap<K, V>,
-    key: K,
+    key: &Q,
     take: impl FnOnce(&mut V) -> bool,
 ) -> bool {
-    let Some(entry) = map.get_mut(&key) else {
+    let Some(entry) = map.get_mut(key) else {
         return map.is_empty();
     };
     if take(entry) {
-        map.remove(&key);
+        map.remove(key);
     }
     map.is_empty()
 }

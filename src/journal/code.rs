@@ -50,6 +50,11 @@ impl<'a> Decoder<'a> {
         Some(u64::from_le_bytes(bytes))
     }
 
+    pub fn u128(&mut self) -> Option<u128> {
+        let bytes = self.take(16)?.try_into().ok()?;
+        Some(u128::from_le_bytes(bytes))
+    }
+
     pub fn varint(&mut self) -> Option<u64> {
         let mut value = 0u64;
         for shift in (0..64).step_by(7) {

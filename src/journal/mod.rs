@@ -32,15 +32,19 @@
 //! kind     = u8                           bit 7: begins a turn; bits 0 to 6: which event
 //! turn     = now(signed varint) wall(signed varint)
 //!            only with bit 7: the difference to the turn before, which for the first is 0, 0
-//! event    = 1 SessionOpened    seed(u64) url(text)
+//! event    = 1 SessionOpened    seed(u64) url(text) address(text) locale(text) timezone(text)
 //!          | 2 FrontendJoined   connection(varint)
 //!          | 3 FrontendLeft     connection(varint)
 //!          | 4 frame received   connection(varint) frame(text), exactly as it came
 //!          | 5 TimersDue
+//!          | 8 MessagePublished topic(text) value(text) only(varint)  0: for all subscriptions
+//!          | 9 Download         token(u128) demand(varint)           0 next, 1 dropped
 //! output   = 1 frame sent       connection(varint) frame(bytes)
 //!          | 2 close            connection(varint) code(varint) reason(text)
 //!          | 3 SessionFailed    description(text)
 //!          | 4 SessionEnded
+//!          | 7 published        topic(text) value(text) retain(flag)
+//!          | 8 download         token(u128) 0 name(text) mime(text) | 1 data(bytes) | 2 | 3 reason(text)
 //! ```
 //!
 //! Connections are numbered 1, 2, 3 in the order in which they joined this session, so that a
@@ -61,7 +65,12 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
+use crate::core::download::{Demand, Piece, Token};
+use crate::core::effect::Effect;
+use crate::core::event::Opening;
 use crate::core::id::ConnectionId;
+use crate::core::watch::WatchHandle;
+use crate::wire;
 
 pub use header::Header;
 pub use reader::{Reader, Record, Records};
@@ -69,17 +78,14 @@ pub use transcript::{show_frame, transcript};
 pub use writer::{Recorder, Writer};
 
 /// The version of the format that is written and read.
-pub const FORMAT_VERSION: u16 = 1;
+pub const FORMAT_VERSION: u16 = 2;
 
 const MAGIC: [u8; 8] = *b"\x89LNT\r\n\x1a\n";
 
 /// An event as it is recorded: what came, before it was parsed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RawEvent<'a> {
-    SessionOpened {
-        seed: u64,
-        url: &'a str,
-    },
+    SessionOpened(Opening<&'a str>),
     FrontendJoined {
         connection: ConnectionId,
     },
@@ -92,6 +98,15 @@ pub enum RawEvent<'a> {
         text: &'a str,
     },
     TimersDue,
+    MessagePublished {
+        topic: &'a str,
+        value: &'a str,
+        only: Option<WatchHandle>,
+    },
+    Download {
+        token: Token,
+        demand: Demand,
+    },
 }
 
 /// What an event made the session do. Log lines are not recorded: they depend on `-v`.
@@ -111,6 +126,80 @@ pub enum Output<'a> {
         description: &'a str,
     },
     SessionEnded,
+    Published {
+        topic: &'a str,
+        value: &'a str,
+        retain: bool,
+    },
+    Download {
+        token: Token,
+        piece: RawPiece<'a>,
+    },
+}
+
+impl<'a> Output<'a> {
+    /// An effect as it is recorded, its frame encoded into `frame`. `None`: log lines, which are not.
+    pub fn of(effect: &'a Effect, frame: &'a mut Vec<u8>) -> Option<Output<'a>> {
+        match effect {
+            Effect::Send { connection, batch } => {
+                frame.clear();
+                wire::write_batch(batch, frame);
+                Some(Output::Frame {
+                    connection: *connection,
+                    text: frame,
+                })
+            }
+            Effect::Close {
+                connection,
+                code,
+                reason,
+            } => Some(Output::Close {
+                connection: *connection,
+                code: *code,
+                reason,
+            }),
+            Effect::SessionFailed { description, .. } => {
+                Some(Output::SessionFailed { description })
+            }
+            Effect::SessionEnded { .. } => Some(Output::SessionEnded),
+            Effect::Published {
+                topic,
+                value,
+                retain,
+                ..
+            } => Some(Output::Published {
+                topic,
+                value,
+                retain: *retain,
+            }),
+            Effect::Download { token, piece, .. } => Some(Output::Download {
+                token: *token,
+                piece: RawPiece::of(piece),
+            }),
+            Effect::Log { .. } => None,
+        }
+    }
+}
+
+/// A piece of a download as it is recorded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RawPiece<'a> {
+    Begin { name: &'a str, mime: &'a str },
+    Data(&'a [u8]),
+    End,
+    Failed(&'a str),
+}
+
+impl RawPiece<'_> {
+    /// How a piece is recorded.
+    pub fn of(piece: &Piece) -> RawPiece<'_> {
+        match piece {
+            Piece::Begin { name, mime } => RawPiece::Begin { name, mime },
+            Piece::Data(data) => RawPiece::Data(data),
+            Piece::End => RawPiece::End,
+            Piece::Failed(reason) => RawPiece::Failed(reason),
+        }
+    }
 }
 
 /// Why a recording cannot be used. Offsets count bytes from the start of the file.

@@ -4,8 +4,9 @@ use std::path::Path;
 
 use super::code::Decoder;
 use super::writer::{BEGINS_TURN, RECORD_HEAD};
-use super::{Header, JournalError, Output, RawEvent};
-use crate::core::event::Turn;
+use super::{Header, JournalError, Output, RawEvent, RawPiece};
+use crate::core::download::Demand;
+use crate::core::event::{Opening, Turn};
 use crate::core::id::ConnectionId;
 
 /// A recording whose every record has been checked.
@@ -186,10 +187,13 @@ impl<'a> Walk<'a> {
 
 fn read_event<'a>(kind: u8, from: &mut Decoder<'a>) -> Option<RawEvent<'a>> {
     Some(match kind {
-        1 => RawEvent::SessionOpened {
+        1 => RawEvent::SessionOpened(Opening {
             seed: from.u64()?,
             url: from.text()?,
-        },
+            address: from.text()?,
+            locale: from.text()?,
+            timezone: from.text()?,
+        }),
         2 => RawEvent::FrontendJoined {
             connection: ConnectionId(from.varint()?),
         },
@@ -201,6 +205,18 @@ fn read_event<'a>(kind: u8, from: &mut Decoder<'a>) -> Option<RawEvent<'a>> {
             text: from.text()?,
         },
         5 => RawEvent::TimersDue,
+        8 => RawEvent::MessagePublished {
+            topic: from.text()?,
+            value: from.text()?,
+            only: Some(from.varint()?).filter(|&only| only != 0),
+        },
+        9 => RawEvent::Download {
+            token: from.u128()?,
+            demand: match from.flag()? {
+                false => Demand::Next,
+                true => Demand::Dropped,
+            },
+        },
         _ => return None,
     })
 }
@@ -220,6 +236,24 @@ fn read_output<'a>(from: &mut Decoder<'a>) -> Option<Output<'a>> {
             description: from.text()?,
         },
         4 => Output::SessionEnded,
+        7 => Output::Published {
+            topic: from.text()?,
+            value: from.text()?,
+            retain: from.flag()?,
+        },
+        8 => Output::Download {
+            token: from.u128()?,
+            piece: match from.byte()? {
+                0 => RawPiece::Begin {
+                    name: from.text()?,
+                    mime: from.text()?,
+                },
+                1 => RawPiece::Data(from.bytes()?),
+                2 => RawPiece::End,
+                3 => RawPiece::Failed(from.text()?),
+                _ => return None,
+            },
+        },
         _ => return None,
     })
 }

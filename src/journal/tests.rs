@@ -4,11 +4,18 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::*;
-use crate::core::event::Turn;
+use crate::core::event::{Opening, Turn};
 use crate::core::id::SessionId;
 use crate::core::limits::SessionLimits;
 use crate::core::site::Site;
 
+const OPENING: Opening<&str> = Opening {
+    seed: u64::MAX - 1,
+    url: "/a?b=c",
+    address: "/0123",
+    locale: "de-CH",
+    timezone: "Europe/Zurich",
+};
 const A: ConnectionId = ConnectionId(701);
 const B: ConnectionId = ConnectionId(33);
 
@@ -41,13 +48,7 @@ fn turn(now: u64) -> Turn {
 fn recording() -> Vec<u8> {
     let path = temp_path();
     let mut writer = Writer::create(&path, &header()).unwrap();
-    writer.event(
-        turn(5),
-        &RawEvent::SessionOpened {
-            seed: u64::MAX - 1,
-            url: "/a?b=c",
-        },
-    );
+    writer.event(turn(5), &RawEvent::SessionOpened(OPENING));
     writer.event(turn(5), &RawEvent::FrontendJoined { connection: A });
     writer.commit().unwrap();
     writer.event(turn(30), &RawEvent::FrontendJoined { connection: B });
@@ -93,13 +94,7 @@ fn what_was_written_is_read_with_connections_renumbered() {
     let turns: Vec<_> = records.iter().map(|r| (r.turn_number, r.turn)).collect();
     let expected = [(1, 5), (1, 5), (2, 30), (2, 30), (3, 30), (4, 20)];
     assert_eq!(turns, expected.map(|(n, now)| (n, turn(now))));
-    assert_eq!(
-        records[0].event,
-        RawEvent::SessionOpened {
-            seed: u64::MAX - 1,
-            url: "/a?b=c"
-        }
-    );
+    assert_eq!(records[0].event, RawEvent::SessionOpened(OPENING));
     assert_eq!(
         records[3].event,
         RawEvent::Frame {
@@ -202,8 +197,9 @@ fn other_files_and_other_versions_are_refused_clearly() {
     assert!(error(b"").contains("not a recording"));
     assert!(error(b"print('hello, I am no recording')").contains("not a recording"));
     let mut newer = recording();
-    newer[8] = 2;
-    assert!(error(&newer).contains("format 2"), "{}", error(&newer));
+    newer[8] = FORMAT_VERSION as u8 + 1;
+    let said = format!("format {}", FORMAT_VERSION + 1);
+    assert!(error(&newer).contains(&said), "{}", error(&newer));
 }
 
 #[test]
@@ -237,4 +233,60 @@ fn recordings_are_for_their_owner_only() {
         |path: &std::path::Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!((mode(&dir), mode(&path)), (0o700, 0o600));
     std::fs::remove_dir_all(&dir).unwrap();
+}
+
+#[test]
+fn messages_and_downloads_survive() {
+    let path = temp_path();
+    let mut writer = Writer::create(&path, &header()).unwrap();
+    let events = [
+        RawEvent::MessagePublished {
+            topic: "t",
+            value: "[1]",
+            only: Some(7),
+        },
+        RawEvent::MessagePublished {
+            topic: "t",
+            value: "null",
+            only: None,
+        },
+        RawEvent::Download {
+            token: u128::MAX - 1,
+            demand: Demand::Next,
+        },
+        RawEvent::Download {
+            token: 5,
+            demand: Demand::Dropped,
+        },
+    ];
+    let pieces = [
+        RawPiece::Begin {
+            name: "a b",
+            mime: "text/csv",
+        },
+        RawPiece::Data(&[0, 255]),
+        RawPiece::End,
+        RawPiece::Failed("why"),
+    ];
+    let mut outputs: Vec<Output<'_>> = pieces
+        .map(|piece| Output::Download { token: 3, piece })
+        .into();
+    outputs.push(Output::Published {
+        topic: "t",
+        value: "{}",
+        retain: true,
+    });
+    for event in &events {
+        writer.event(turn(5), event);
+        outputs.iter().for_each(|output| writer.output(output));
+    }
+    writer.commit().unwrap();
+    let reader = Reader::new(std::fs::read(&path).unwrap()).unwrap();
+    std::fs::remove_file(&path).unwrap();
+    let records: Vec<Record<'_>> = reader.records().collect();
+    assert_eq!(records.len(), events.len());
+    for (record, event) in records.iter().zip(events) {
+        assert_eq!(record.event, event);
+        assert_eq!(record.outputs, outputs);
+    }
 }

@@ -4,7 +4,9 @@ use std::fmt::{self, Write};
 
 use serde_json::value::RawValue;
 
-use super::{FORMAT_VERSION, Header, Output, RawEvent, Reader, Record};
+use super::{FORMAT_VERSION, Header, Output, RawEvent, RawPiece, Reader, Record};
+use crate::core::download::Demand;
+use crate::core::event::Opening;
 
 /// The exact turns, events and frames. `>` is what a connection sent, `<` what it was sent; a frame
 /// of several messages has a line for each. The same recording always gives the same text.
@@ -70,13 +72,23 @@ fn push_record(out: &mut String, record: &Record<'_>) {
 impl fmt::Display for RawEvent<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            RawEvent::SessionOpened { seed, url } => write!(f, "opened seed {seed:016x} at {url}"),
+            RawEvent::SessionOpened(opening) => {
+                let Opening { seed, url, .. } = opening;
+                write!(f, "opened seed {seed:016x} at {url}")
+            }
             RawEvent::FrontendJoined { connection } => write!(f, "{connection} joined"),
             RawEvent::FrontendLeft { connection } => write!(f, "{connection} left"),
             RawEvent::Frame { connection, text } => {
                 f.write_str(&show_frame(&format!("{connection} > "), text.as_bytes()))
             }
             RawEvent::TimersDue => f.write_str("timers due"),
+            RawEvent::MessagePublished { topic, value, .. } => {
+                write!(f, "message {} {}", one_line(topic), one_line(value))
+            }
+            RawEvent::Download { demand, .. } => match demand {
+                Demand::Next => f.write_str("download: next piece"),
+                Demand::Dropped => f.write_str("download: dropped"),
+            },
         }
     }
 }
@@ -96,6 +108,30 @@ impl fmt::Display for Output<'_> {
                 write!(f, "session failed: {}", one_line(description))
             }
             Output::SessionEnded => f.write_str("session ended"),
+            Output::Published {
+                topic,
+                value,
+                retain,
+            } => {
+                let retained = if *retain { " (retained)" } else { "" };
+                write!(
+                    f,
+                    "published {} {}{retained}",
+                    one_line(topic),
+                    one_line(value)
+                )
+            }
+            Output::Download { piece, .. } => match piece {
+                RawPiece::Begin { name, mime } => write!(f, "download {} {mime}", one_line(name)),
+                RawPiece::Data(data) => write!(
+                    f,
+                    "download {} bytes {:08x}",
+                    data.len(),
+                    crc32c::crc32c(data)
+                ),
+                RawPiece::End => f.write_str("download ends"),
+                RawPiece::Failed(reason) => write!(f, "download fails: {}", one_line(reason)),
+            },
         }
     }
 }

@@ -6,7 +6,8 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use super::code::{push_bytes, push_signed, push_varint};
-use super::{Header, Output, RawEvent};
+use super::{Header, Output, RawEvent, RawPiece};
+use crate::core::download::Demand;
 use crate::core::event::Turn;
 use crate::core::id::ConnectionId;
 
@@ -116,9 +117,16 @@ impl Writer {
 
     fn push_event(&mut self, event: &RawEvent<'_>) -> u8 {
         match *event {
-            RawEvent::SessionOpened { seed, url } => {
-                self.buffer.extend_from_slice(&seed.to_le_bytes());
-                push_bytes(&mut self.buffer, url.as_bytes());
+            RawEvent::SessionOpened(opening) => {
+                self.buffer.extend_from_slice(&opening.seed.to_le_bytes());
+                for text in [
+                    opening.url,
+                    opening.address,
+                    opening.locale,
+                    opening.timezone,
+                ] {
+                    push_bytes(&mut self.buffer, text.as_bytes());
+                }
                 1
             }
             RawEvent::FrontendJoined { connection } => {
@@ -136,6 +144,17 @@ impl Writer {
                 4
             }
             RawEvent::TimersDue => 5,
+            RawEvent::MessagePublished { topic, value, only } => {
+                push_bytes(&mut self.buffer, topic.as_bytes());
+                push_bytes(&mut self.buffer, value.as_bytes());
+                push_varint(&mut self.buffer, only.unwrap_or(0));
+                8
+            }
+            RawEvent::Download { token, demand } => {
+                self.buffer.extend_from_slice(&token.to_le_bytes());
+                push_varint(&mut self.buffer, u64::from(demand == Demand::Dropped));
+                9
+            }
         }
     }
 
@@ -165,6 +184,40 @@ impl Writer {
                 push_bytes(&mut self.buffer, description.as_bytes());
             }
             Output::SessionEnded => self.buffer.push(4),
+            Output::Published {
+                topic,
+                value,
+                retain,
+            } => {
+                self.buffer.push(7);
+                push_bytes(&mut self.buffer, topic.as_bytes());
+                push_bytes(&mut self.buffer, value.as_bytes());
+                push_varint(&mut self.buffer, u64::from(retain));
+            }
+            Output::Download { token, piece } => {
+                self.buffer.push(8);
+                self.buffer.extend_from_slice(&token.to_le_bytes());
+                self.push_piece(&piece);
+            }
+        }
+    }
+
+    fn push_piece(&mut self, piece: &RawPiece<'_>) {
+        match *piece {
+            RawPiece::Begin { name, mime } => {
+                self.buffer.push(0);
+                push_bytes(&mut self.buffer, name.as_bytes());
+                push_bytes(&mut self.buffer, mime.as_bytes());
+            }
+            RawPiece::Data(data) => {
+                self.buffer.push(1);
+                push_bytes(&mut self.buffer, data);
+            }
+            RawPiece::End => self.buffer.push(2),
+            RawPiece::Failed(reason) => {
+                self.buffer.push(3);
+                push_bytes(&mut self.buffer, reason.as_bytes());
+            }
         }
     }
 

@@ -9,7 +9,7 @@ use mlua::ffi::{self, lua_CFunction, lua_State};
 
 use super::kernel::{Source, bytes_at, current, host, pay, push_ref, push_str, raise, raise_here};
 use super::read::{held_key, set_aux};
-use super::{bind, handle, modules, prototype};
+use super::{bind, handle, messages, modules, prototype};
 use crate::core::handle::check_server_path;
 use crate::core::host::too_many_properties;
 use crate::core::id::{APP, VarId};
@@ -17,6 +17,7 @@ use crate::core::property::Properties;
 use crate::core::script::{ErrorCode, ScriptError};
 use crate::core::timer::TimerKind;
 use crate::core::variable::{Access, NewVariable, Slot};
+use crate::core::watch::Watched;
 
 /// The longest delay of a timer: about 24 days, as in browsers.
 const MAX_DELAY_MS: f64 = 2_147_483_647.0;
@@ -42,13 +43,20 @@ const METHODS: &[(&str, lua_CFunction)] = &[
     ("watchVariable", watch_variable),
 ];
 
+/// Bytes of a locale or a time zone.
+pub(super) const LOCALE_MAX: usize = 100;
+
 /// Methods written in Lua: they come with the library file `prototype`.
 const LIBRARY_METHODS: [&str; 1] = ["removePrototype"];
 
 /// Every C function an app can get hold of, in a fixed order: their places give them names that are
 /// the same in every process.
 pub(super) fn functions() -> impl Iterator<Item = lua_CFunction> {
-    METHODS.iter().map(|&(_, function)| function)
+    all_methods().map(|&(_, function)| function)
+}
+
+fn all_methods() -> impl Iterator<Item = &'static (&'static str, lua_CFunction)> {
+    METHODS.iter().chain(messages::METHODS)
 }
 
 /// `session.NAME`.
@@ -56,7 +64,8 @@ pub(super) unsafe extern "C-unwind" fn index(l: *mut lua_State) -> c_int {
     // SAFETY: called by Lua with the session table and the key.
     unsafe {
         let key = bytes_at(l, 2).unwrap_or_default();
-        if let Some(&(_, function)) = METHODS.iter().find(|(name, _)| name.as_bytes() == key) {
+        let mut methods = all_methods();
+        if let Some(&(_, function)) = methods.find(|(name, _)| name.as_bytes() == key) {
             ffi::lua_pushcfunction(l, function);
             return 1;
         }
@@ -65,10 +74,9 @@ pub(super) unsafe extern "C-unwind" fn index(l: *mut lua_State) -> c_int {
                 ffi::lua_pushinteger(l, host().session.0 as i64);
                 ffi::lua_tolstring(l, -1, std::ptr::null_mut());
             }
-            b"url" => {
-                let url: *const str = &raw const *host().url;
-                push_str(l, &*url);
-            }
+            b"url" => push_input(l, &host().opening.url),
+            b"locale" => push_input(l, &host().opening.locale),
+            b"timezone" => push_input(l, &host().opening.timezone),
             b"reloading" => ffi::lua_pushboolean(l, 0),
             _ if LIBRARY_METHODS.iter().any(|name| name.as_bytes() == key) => {
                 modules::load_library(l, current(), "prototype");
@@ -79,6 +87,48 @@ pub(super) unsafe extern "C-unwind" fn index(l: *mut lua_State) -> c_int {
             _ => ffi::lua_pushnil(l),
         }
         1
+    }
+}
+
+/// Pushes what is known of the browser, or nil if it did not say.
+unsafe fn push_input(l: *mut lua_State, text: &str) {
+    // SAFETY: as for `index`; Lua copies the text.
+    unsafe {
+        match text.is_empty() {
+            true => ffi::lua_pushnil(l),
+            false => push_str(l, text),
+        }
+    }
+}
+
+/// `session.NAME = value`: the locale and the time zone can be set, other names are the app's own.
+pub(super) unsafe extern "C-unwind" fn new_index(l: *mut lua_State) -> c_int {
+    // SAFETY: called by Lua with the session table, the key and the value; texts stay on the stack.
+    unsafe {
+        let key: &[u8] = match ffi::lua_type(l, 2) {
+            ffi::LUA_TSTRING => bytes_at(l, 2).unwrap_or_default(),
+            _ => b"",
+        };
+        if !matches!(key, b"locale" | b"timezone") {
+            ffi::lua_rawset(l, 1);
+            return 0;
+        }
+        let text = match ffi::lua_type(l, 3) {
+            ffi::LUA_TNIL => b"",
+            ffi::LUA_TSTRING => bytes_at(l, 3).unwrap_or_default(),
+            _ => raise_here(l, "session.locale and session.timezone are texts".into()),
+        };
+        match std::str::from_utf8(text) {
+            Ok(text) if text.len() <= LOCALE_MAX && key == b"locale" => {
+                host().opening.locale = text.into();
+            }
+            Ok(text) if text.len() <= LOCALE_MAX => host().opening.timezone = text.into(),
+            _ => raise_here(
+                l,
+                "session.locale and session.timezone are short texts, such as \"de-CH\"".into(),
+            ),
+        }
+        0
     }
 }
 
@@ -307,8 +357,7 @@ unsafe extern "C-unwind" fn watch_property(l: *mut lua_State) -> c_int {
         pay(l, bytes_at(l, 3).map_or(0, <[u8]>::len));
         let id = host().vars.get(slot).map_or(APP, |v| v.id);
         let name = String::from_utf8_lossy(bytes_at(l, 3).unwrap_or_default());
-        let watch = host().watches.watch_property(id, &name);
-        drop(name);
+        let watch = host().watches.watch(Watched::Property(id, name.into()));
         keep_function(l, 4, -(watch as i64));
         ffi::lua_pushinteger(l, watch as i64);
         1
@@ -323,7 +372,7 @@ unsafe extern "C-unwind" fn watch_variable(l: *mut lua_State) -> c_int {
         ffi::luaL_checktype(l, 3, ffi::LUA_TFUNCTION);
         check_watches(l);
         let id = host().vars.get(slot).map_or(APP, |v| v.id);
-        let watch = host().watches.watch_variable(id);
+        let watch = host().watches.watch(Watched::Value(id));
         // Watched from Lua is watched, whether or not a view shows it.
         host().vars.set_watched(slot, true);
         keep_function(l, 3, -(watch as i64));
@@ -332,7 +381,11 @@ unsafe extern "C-unwind" fn watch_variable(l: *mut lua_State) -> c_int {
     }
 }
 
-unsafe fn check_watches(l: *mut lua_State) {
+/// Raises if there are as many watches as there may be.
+///
+/// # Safety
+/// As for [`raise`].
+pub(super) unsafe fn check_watches(l: *mut lua_State) {
     // SAFETY: as for its callers.
     unsafe {
         let most = host().limits.subscriptions;
@@ -348,7 +401,7 @@ unsafe extern "C-unwind" fn unwatch(l: *mut lua_State) -> c_int {
     // SAFETY: called by Lua.
     unsafe {
         let watch = ffi::luaL_checkinteger(l, 2);
-        let ended = watch > 0 && host().watches.unwatch(watch as u64);
+        let ended = watch > 0 && host().unwatch(watch as u64);
         if ended {
             forget_function(l, -watch);
         }
@@ -431,8 +484,12 @@ unsafe extern "C-unwind" fn clear_timer(l: *mut lua_State) -> c_int {
     }
 }
 
-unsafe fn keep_function(l: *mut lua_State, arg: c_int, key: i64) {
-    // SAFETY: as for its callers.
+/// Keeps the function in argument `arg` for a timer or a watch.
+///
+/// # Safety
+/// Inside a protected call of the running kernel.
+pub(super) unsafe fn keep_function(l: *mut lua_State, arg: c_int, key: i64) {
+    // SAFETY: as promised by the caller.
     unsafe {
         push_ref(l, (*current()).tables.functions);
         ffi::lua_pushvalue(l, arg);

@@ -18,6 +18,7 @@ use crate::core::id::VarId;
 use crate::core::variable::Slot;
 
 const METHODS: &[(&str, lua_CFunction)] = &[
+    ("getDiagnostics", get_diagnostics),
     ("getError", get_error),
     ("getID", get_id),
     ("getId", get_id),
@@ -388,6 +389,26 @@ unsafe extern "C-unwind" fn get_error(l: *mut lua_State) -> c_int {
         match host().vars.get(slot).and_then(|v| v.error.as_deref()) {
             Some(fault) => push_str(l, &fault.message),
             None => ffi::lua_pushnil(l),
+        }
+        1
+    }
+}
+
+/// `variable:getDiagnostics()`: what `diag` said of it last, an array of `{level=, text=}`.
+unsafe extern "C-unwind" fn get_diagnostics(l: *mut lua_State) -> c_int {
+    // SAFETY: called by Lua; the texts are copied by Lua, and nothing changes them meanwhile.
+    unsafe {
+        let slot = check(l, 1);
+        ffi::lua_createtable(l, 0, 0);
+        let variable = host().vars.get(slot);
+        let remarks = variable.and_then(|v| v.remarks.as_deref());
+        for (i, (level, text)) in remarks.iter().flat_map(|r| &r.list).enumerate() {
+            ffi::lua_createtable(l, 0, 2);
+            ffi::lua_pushinteger(l, i64::from(*level));
+            ffi::lua_setfield(l, -2, c"level".as_ptr());
+            push_str(l, text);
+            ffi::lua_setfield(l, -2, c"text".as_ptr());
+            ffi::lua_rawseti(l, -2, i as i64 + 1);
         }
         1
     }

@@ -22,6 +22,7 @@ mod encode;
 mod handle;
 mod kernel;
 mod keys;
+mod messages;
 mod modules;
 mod objects;
 mod prototype;

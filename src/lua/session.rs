@@ -11,7 +11,7 @@ use super::modules::ChunkCache;
 use super::objects::Objects;
 use super::read::{detect_op, push_aux, raw_key, value_key};
 use super::state::{State, StateLimits};
-use super::{api, bind, describe, handle, modules, prototype, ui, write};
+use super::{api, bind, describe, handle, messages, modules, prototype, ui, write};
 use crate::core::change::{Change, Changes};
 use crate::core::host::Host;
 use crate::core::id::TimerId;
@@ -46,7 +46,7 @@ impl LuaSession {
             memory: host.limits.lua_memory,
             gas: host.limits.gas,
         };
-        let state = State::new(host.seed, limits)
+        let state = State::new(host.opening.seed, limits)
             .map_err(|error| ScriptError::new(ErrorCode::Limit, error.to_string()))?;
         let state = Box::new(state);
         host.log(2, format_args!("own Lua state"));
@@ -179,7 +179,7 @@ impl Script for LuaSession {
         let Some(value) = value else {
             return Ok(());
         };
-        self.kernel.call.incoming = Some(parse(value)?);
+        self.kernel.call.incoming = Some(parse(&value.0)?);
         let held = self.kernel.enter(host, write::hold_op);
         self.kernel.call.incoming = None;
         held
@@ -223,7 +223,7 @@ impl Script for LuaSession {
     }
 
     fn write(&mut self, host: &mut Host, slot: Slot, value: &Json) -> Result<(), ScriptError> {
-        self.kernel.call.incoming = Some(parse(value)?);
+        self.kernel.call.incoming = Some(parse(&value.0)?);
         self.kernel.call.slot = slot;
         host.current = Some(slot);
         let written = self.kernel.enter(host, write::write_op);
@@ -254,7 +254,25 @@ impl Script for LuaSession {
                 self.kernel.call.slot = slot;
                 self.kernel.enter(host, tell_value_op)
             }
+            WatchedValue::Message { topic, value } => {
+                self.kernel.call.text = topic;
+                self.kernel.call.incoming = Some(parse(value)?);
+                let told = self.kernel.enter(host, tell_message_op);
+                self.kernel.call.incoming = None;
+                told
+            }
         }
+    }
+
+    fn next_piece(
+        &mut self,
+        host: &mut Host,
+        maker: WatchHandle,
+    ) -> Result<Option<Vec<u8>>, ScriptError> {
+        self.kernel.call.number = -(maker as i64);
+        self.kernel.enter(host, messages::next_piece_op)?;
+        let piece = std::mem::take(&mut self.kernel.encoded);
+        Ok((self.kernel.call.slot == 1).then_some(piece))
     }
 
     fn forget_watch(&mut self, host: &mut Host, watch: WatchHandle) {
@@ -272,8 +290,8 @@ impl Script for LuaSession {
     }
 }
 
-fn parse(value: &Json) -> Result<serde_json::Value, ScriptError> {
-    serde_json::from_str(&value.0).map_err(|error| {
+fn parse(json: &str) -> Result<serde_json::Value, ScriptError> {
+    serde_json::from_str(json).map_err(|error| {
         let text = format!("the value cannot be read: {error}");
         ScriptError::new(ErrorCode::BadMessage, text)
     })
@@ -307,6 +325,10 @@ unsafe extern "C-unwind" fn set_up(l: *mut lua_State) -> c_int {
         ffi::lua_pushstring(l, c"type".as_ptr());
         ffi::lua_rawseti(l, -2, super::kernel::KEY_TYPE.into());
         push_indexed(l, api::index);
+        ffi::lua_getmetatable(l, -1);
+        ffi::lua_pushcfunction(l, api::new_index);
+        ffi::lua_setfield(l, -2, c"__newindex".as_ptr());
+        ffi::lua_settop(l, -2);
         ffi::lua_pushvalue(l, -1);
         tables.session = ffi::luaL_ref(l, ffi::LUA_REGISTRYINDEX);
         ffi::lua_setglobal(l, c"session".as_ptr());
@@ -318,6 +340,8 @@ unsafe extern "C-unwind" fn set_up(l: *mut lua_State) -> c_int {
         ffi::lua_setglobal(l, c"require".as_ptr());
         ffi::lua_pushcfunction(l, api::print);
         ffi::lua_setglobal(l, c"print".as_ptr());
+        ffi::lua_pushcfunction(l, messages::diag);
+        ffi::lua_setglobal(l, c"diag".as_ptr());
         (*k).objects = Objects::new(tables.anchors);
         (*k).tables = tables;
         0
@@ -351,8 +375,12 @@ unsafe extern "C-unwind" fn fire_op(l: *mut lua_State) -> c_int {
     }
 }
 
-unsafe fn push_function(l: *mut lua_State, k: *mut Kernel) {
-    // SAFETY: as for `fire_op`.
+/// Pushes the function of a timer or watch, `call.number`.
+///
+/// # Safety
+/// Inside a protected call of this kernel.
+pub(super) unsafe fn push_function(l: *mut lua_State, k: *mut Kernel) {
+    // SAFETY: as promised by the caller.
     unsafe {
         push_ref(l, (*k).tables.functions);
         ffi::lua_rawgeti(l, -1, (*k).call.number);
@@ -367,6 +395,22 @@ unsafe extern "C-unwind" fn tell_text_op(l: *mut lua_State) -> c_int {
         push_function(l, k);
         super::kernel::push_str(l, &*(*k).call.text);
         ffi::lua_callk(l, 1, 0, 0, None);
+        0
+    }
+}
+
+/// Calls the function of a subscription with the message and its topic.
+unsafe extern "C-unwind" fn tell_message_op(l: *mut lua_State) -> c_int {
+    // SAFETY: called by Lua under `enter`; the text is lent for the call, the value kept in the
+    // kernel.
+    unsafe {
+        let k = current();
+        push_function(l, k);
+        if let Some(value) = &(*k).call.incoming {
+            write::push_value(l, k, &raw const *value, false);
+        }
+        super::kernel::push_str(l, &*(*k).call.text);
+        ffi::lua_callk(l, 2, 0, 0, None);
         0
     }
 }
@@ -415,7 +459,14 @@ pub(super) fn name_functions() {
     for (i, function) in prototype::functions().into_iter().enumerate() {
         super::determinism::name_function(&format!("prototype.{i}"), function);
     }
-    let others = [modules::require, api::print, api::index, ui::index];
+    let others = [
+        modules::require,
+        api::print,
+        api::index,
+        ui::index,
+        api::new_index,
+        messages::diag,
+    ];
     for (i, function) in others.into_iter().enumerate() {
         super::determinism::name_function(&format!("runtime.{i}"), function);
     }

@@ -65,7 +65,7 @@ unsafe extern "C-unwind" fn json_encode(l: *mut lua_State) -> c_int {
         ffi::luaL_checkany(l, 1);
         let k = current();
         (*k).encoded.clear();
-        if let Err(reason) = push_json(l, k, 1, 0) {
+        if let Err(reason) = push_json(l, k, 1, 0, Other::Null) {
             ffi::lua_pushnil(l);
             push_str(l, reason);
             return 2;
@@ -76,11 +76,35 @@ unsafe extern "C-unwind" fn json_encode(l: *mut lua_State) -> c_int {
     }
 }
 
+/// What becomes of values that JSON has no form for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Other {
+    /// null; keys that are no texts are left out.
+    Null,
+    Refused,
+}
+
+/// Leaves the value at `index` as JSON in the kernel's `encoded`: text, numbers, booleans, arrays,
+/// and tables with text keys, of which those with `_` in front are left out. `Err`: what else there
+/// is in it.
+///
+/// # Safety
+/// Inside a protected call of the running kernel.
+pub(super) unsafe fn encode_plain(l: *mut lua_State, index: c_int) -> Result<(), &'static str> {
+    // SAFETY: as promised by the caller.
+    unsafe {
+        let k = current();
+        (*k).encoded.clear();
+        push_json(l, k, index, 0, Other::Refused)
+    }
+}
+
 unsafe fn push_json(
     l: *mut lua_State,
     k: *mut Kernel,
     index: c_int,
     depth: u32,
+    other: Other,
 ) -> Result<(), &'static str> {
     // SAFETY: as for `json_encode`.
     unsafe {
@@ -112,10 +136,12 @@ unsafe fn push_json(
             ffi::LUA_TTABLE => {
                 let index = ffi::lua_absindex(l, index);
                 if is_array(l, index) {
-                    return push_array(l, k, index, depth);
+                    return push_array(l, k, index, depth, other);
                 }
-                return push_object(l, k, index, depth);
+                return push_object(l, k, index, depth, other);
             }
+            ffi::LUA_TNIL => out.extend_from_slice(b"null"),
+            _ if other == Other::Refused => return Err("a function, thread or handle is in it"),
             _ => out.extend_from_slice(b"null"),
         }
         Ok(())
@@ -127,6 +153,7 @@ unsafe fn push_array(
     k: *mut Kernel,
     index: c_int,
     depth: u32,
+    other: Other,
 ) -> Result<(), &'static str> {
     // SAFETY: as for `json_encode`.
     unsafe {
@@ -138,7 +165,7 @@ unsafe fn push_array(
                 (*k).encoded.push(b',');
             }
             ffi::lua_rawgeti(l, index, i as i64);
-            push_json(l, k, -1, depth + 1)?;
+            push_json(l, k, -1, depth + 1, other)?;
             ffi::lua_settop(l, -2);
         }
         (*k).encoded.push(b']');
@@ -152,9 +179,13 @@ unsafe fn push_object(
     k: *mut Kernel,
     index: c_int,
     depth: u32,
+    other: Other,
 ) -> Result<(), &'static str> {
     // SAFETY: as for `json_encode`. The names are sorted in a Lua table: a jump leaks nothing.
     unsafe {
+        if other == Other::Refused && !has_text_keys(l, index) {
+            return Err("a table in it has keys that are neither texts nor those of an array");
+        }
         push_names(l, index);
         let names = ffi::lua_gettop(l);
         (*k).encoded.push(b'{');
@@ -168,12 +199,28 @@ unsafe fn push_object(
             (*k).encoded.push(b':');
             ffi::lua_settop(l, -2);
             ffi::lua_rawget(l, index);
-            push_json(l, k, -1, depth + 1)?;
+            push_json(l, k, -1, depth + 1, other)?;
             ffi::lua_settop(l, names);
         }
         (*k).encoded.push(b'}');
         ffi::lua_settop(l, names - 1);
         Ok(())
+    }
+}
+
+unsafe fn has_text_keys(l: *mut lua_State, index: c_int) -> bool {
+    // SAFETY: as for `json_encode`; keys are only looked at.
+    unsafe {
+        ffi::lua_pushnil(l);
+        while ffi::lua_next(l, index) != 0 {
+            pay(l, 32);
+            ffi::lua_settop(l, -2);
+            if ffi::lua_type(l, -1) != ffi::LUA_TSTRING {
+                ffi::lua_settop(l, -2);
+                return false;
+            }
+        }
+        true
     }
 }
 

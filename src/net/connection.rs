@@ -10,7 +10,7 @@ use std::io::Read;
 use super::http::{Refusal, Request, parse_head};
 use super::limits::{NetLimits, PIPELINE_BACKLOG_BYTES};
 use super::output::OutputQueue;
-use super::response::Response;
+use super::response::{Body, Response};
 use super::websocket::{Incoming, Text, WebSocketEndpoint, close_code, write_handshake};
 
 /// What the owner shall know or do.
@@ -47,6 +47,13 @@ struct Stream {
     left: u64,
 }
 
+/// An answer whose length nobody knows when it begins (RFC 9112 section 7.1).
+struct Chunks {
+    /// Each piece has its length in front; without, the end of the connection is the end.
+    framed: bool,
+    keep_alive: bool,
+}
+
 /// See the module's description.
 pub struct Connection {
     state: State,
@@ -55,6 +62,7 @@ pub struct Connection {
     /// The WebSocket has its own.
     output: OutputQueue,
     stream: Option<Stream>,
+    chunks: Option<Chunks>,
     deadline: u64,
     /// The first head is timed from the start of the connection, later ones from their first byte.
     answered_any: bool,
@@ -76,6 +84,7 @@ impl Connection {
             input: Vec::new(),
             output: OutputQueue::default(),
             stream: None,
+            chunks: None,
             deadline: now + limits.head_timeout_ms,
             answered_any: false,
             look: false,
@@ -214,6 +223,61 @@ impl Connection {
             self.drain(limits.stall_timeout_ms, now);
         }
         self.refill();
+    }
+
+    /// Begins to answer the request that was handed out with a body of unknown length: pieces follow
+    /// by [`Connection::push_chunk`], and [`Connection::end_chunks`] ends it.
+    pub fn begin_chunks(
+        &mut self,
+        request: Option<&Request>,
+        response: Response,
+        limits: &NetLimits,
+        now: u64,
+    ) {
+        let framed = request.is_some_and(Request::takes_chunks);
+        let response = response.body(Body::Chunks { framed }).close(!framed);
+        let written = response.write(request, self.output.tail());
+        self.chunks = Some(Chunks {
+            framed,
+            keep_alive: written.keep_alive,
+        });
+        self.answered_any = true;
+        self.deadline = now + limits.stall_timeout_ms;
+    }
+
+    /// Adds to the body; nothing if there is none under way, or the piece is empty.
+    pub fn push_chunk(&mut self, data: &[u8]) {
+        let Some(chunks) = &self.chunks else {
+            return;
+        };
+        if data.is_empty() {
+            // An empty chunk would end the body.
+            return;
+        }
+        let out = self.output.tail();
+        if chunks.framed {
+            out.extend_from_slice(format!("{:x}\r\n", data.len()).as_bytes());
+        }
+        out.extend_from_slice(data);
+        if chunks.framed {
+            out.extend_from_slice(b"\r\n");
+        }
+    }
+
+    /// The body is complete.
+    pub fn end_chunks(&mut self, limits: &NetLimits, now: u64) {
+        let Some(chunks) = self.chunks.take() else {
+            return;
+        };
+        if chunks.framed {
+            self.output.tail().extend_from_slice(b"0\r\n\r\n");
+        }
+        if chunks.keep_alive {
+            self.state = State::Head;
+            self.deadline = now + limits.stall_timeout_ms;
+        } else {
+            self.drain(limits.stall_timeout_ms, now);
+        }
     }
 
     /// Answers a handshake: from now on this is a WebSocket.

@@ -265,3 +265,38 @@ fn an_abort_is_reported_once() {
     assert_eq!(peer.next(), None);
     assert!(peer.connection.is_finished());
 }
+
+#[test]
+fn a_body_of_unknown_length_comes_in_pieces() {
+    for (head, framed) in [("GET /a HTTP/1.1", true), ("GET /a HTTP/1.0", false)] {
+        let mut peer = Peer::new();
+        peer.feed(format!("{head}\r\nHost: localhost\r\n\r\n").as_bytes());
+        let Some(Action::Request(request)) = peer.next() else {
+            panic!("no request");
+        };
+        let Peer {
+            connection, limits, ..
+        } = &mut peer;
+        connection.begin_chunks(Some(&request), Response::new(200), limits, 5);
+        connection.push_chunk(b"hello");
+        connection.push_chunk(b"");
+        connection.push_chunk(b" you");
+        connection.end_chunks(limits, 5);
+        connection.push_chunk(b"too late");
+        let out = String::from_utf8(peer.take_output()).unwrap();
+        let (fields, body) = out.split_once("\r\n\r\n").unwrap();
+        assert!(!fields.contains("Content-Length"), "{fields}");
+        assert_eq!(fields.contains("Transfer-Encoding: chunked"), framed);
+        let expected = match framed {
+            true => "5\r\nhello\r\n4\r\n you\r\n0\r\n\r\n",
+            false => "hello you",
+        };
+        assert_eq!(body, expected);
+        // Without lengths only the end of the connection tells that all has come.
+        assert_eq!(peer.connection.take_shutdown(), !framed);
+        if framed {
+            peer.feed(GET);
+            assert_eq!(peer.serve(), ["request /a"]);
+        }
+    }
+}

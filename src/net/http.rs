@@ -278,6 +278,11 @@ impl Request {
                 .any(|t| t.eq_ignore_ascii_case("close"))
     }
 
+    /// Whether the answer may come in chunks: HTTP/1.0 knows none.
+    pub fn takes_chunks(&self) -> bool {
+        !self.http_1_0
+    }
+
     /// The key of a WebSocket handshake; `None`: this is an ordinary request.
     ///
     /// # Errors

@@ -19,13 +19,17 @@ pub enum Body {
         reader: Box<dyn Read>,
         len: u64,
     },
+    /// Comes later, in pieces; `framed`: each with its length (chunked transfer coding).
+    Chunks {
+        framed: bool,
+    },
 }
 
 impl Body {
-    /// Bytes of the body.
+    /// Bytes of the body, as far as they are known.
     pub fn len(&self) -> u64 {
         match self {
-            Body::Empty => 0,
+            Body::Empty | Body::Chunks { .. } => 0,
             Body::Bytes(bytes) => bytes.len() as u64,
             Body::Static(bytes) => bytes.len() as u64,
             Body::Shared(bytes) => bytes.len() as u64,
@@ -59,6 +63,9 @@ pub const CSP_COMPAT: &str = "default-src 'self'; script-src 'self' 'unsafe-inli
     style-src 'self' 'unsafe-inline' https:; img-src 'self' data: blob: https:; font-src 'self' data: https:; \
     media-src 'self' data: blob: https:; connect-src 'self' https:; object-src 'none'; base-uri 'self'; \
     frame-ancestors 'self'";
+
+/// The policy for files that Lua made: whatever they are, no script in them runs.
+pub const CSP_SANDBOX: &str = "default-src 'none'; sandbox";
 
 impl Response {
     /// An answer without a body.
@@ -153,8 +160,13 @@ impl Response {
         if let Some(etag) = &self.etag {
             let _ = write!(head, "ETag: {etag}\r\n");
         }
-        if !fresh {
-            let _ = write!(head, "Content-Length: {}\r\n", self.body.len());
+        match &self.body {
+            _ if fresh => {}
+            Body::Chunks { framed: true } => head.push_str("Transfer-Encoding: chunked\r\n"),
+            Body::Chunks { framed: false } => {}
+            body => {
+                let _ = write!(head, "Content-Length: {}\r\n", body.len());
+            }
         }
         head.push_str("X-Content-Type-Options: nosniff\r\nReferrer-Policy: same-origin\r\n");
         if !keep_alive {
@@ -166,7 +178,7 @@ impl Response {
         let mut stream = None;
         match self.body {
             _ if no_body => {}
-            Body::Empty => {}
+            Body::Empty | Body::Chunks { .. } => {}
             Body::Bytes(bytes) => out.extend_from_slice(&bytes),
             Body::Static(bytes) => out.extend_from_slice(bytes),
             Body::Shared(bytes) => out.extend_from_slice(&bytes),

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::core::change::{Change, Changes};
-use crate::core::event::Turn;
+use crate::core::event::{Opening, Turn};
 use crate::core::host::Host;
 use crate::core::id::TimerId;
 use crate::core::limits::SessionLimits;
@@ -43,6 +43,10 @@ impl Runtime for CounterRuntime {
 }
 
 impl Script for Counter {
+    fn next_piece(&mut self, _: &mut Host, _: WatchHandle) -> Result<Option<Vec<u8>>, ScriptError> {
+        Ok(None)
+    }
+
     fn forget_watch(&mut self, _: &mut Host, _: WatchHandle) {}
 
     fn begin_detection(&mut self) {}
@@ -153,7 +157,11 @@ fn record(runtime: CounterRuntime) -> Vec<u8> {
     let mut writer = Writer::create(&path, &header).unwrap();
     let mut manager = SessionManager::new(runtime, ManagerConfig::default());
     let opening = [
-        RawEvent::SessionOpened { seed: 5, url: "/" },
+        RawEvent::SessionOpened(Opening {
+            seed: 5,
+            url: "/",
+            ..Opening::default()
+        }),
         RawEvent::FrontendJoined { connection: A },
     ];
     let frames = FRAMES.map(|text| RawEvent::Frame {
@@ -171,7 +179,7 @@ fn record(runtime: CounterRuntime) -> Vec<u8> {
         writer.event(turn, &event);
         manager.handle_event(to_event(&event, session), turn);
         while let Some(effect) = manager.poll_effect() {
-            if let Some(output) = to_output(&effect, &mut frame) {
+            if let Some(output) = Output::of(&effect, &mut frame) {
                 writer.output(&output);
             }
         }

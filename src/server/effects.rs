@@ -21,32 +21,39 @@ impl<R: Runtime> Server<R> {
     }
 
     fn carry_out(&mut self, session: SessionId, effect: Effect) {
+        if self.recordings.is_on() {
+            let mut frame = std::mem::take(&mut self.frame);
+            if let Some(output) = Output::of(&effect, &mut frame) {
+                self.recordings.output(session, &output);
+            }
+            let rest = match effect {
+                Effect::Send { connection, .. } => {
+                    self.send(connection, |out| out.extend_from_slice(&frame));
+                    None
+                }
+                effect => Some(effect),
+            };
+            frame.clear();
+            self.frame = frame;
+            if let Some(effect) = rest {
+                self.perform(effect);
+            }
+        } else {
+            self.perform(effect);
+        }
+    }
+
+    /// Does what an effect says.
+    fn perform(&mut self, effect: Effect) {
         match effect {
             Effect::Send { connection, batch } => {
-                if self.recordings.is_on() {
-                    let mut frame = std::mem::take(&mut self.frame);
-                    wire::write_batch(&batch, &mut frame);
-                    let text = &*frame;
-                    self.recordings
-                        .output(session, &Output::Frame { connection, text });
-                    self.send(connection, |out| out.extend_from_slice(text));
-                    frame.clear();
-                    self.frame = frame;
-                } else {
-                    self.send(connection, |out| wire::write_batch(&batch, out));
-                }
+                self.send(connection, |out| wire::write_batch(&batch, out));
             }
             Effect::Close {
                 connection,
                 code,
                 reason,
             } => {
-                let output = Output::Close {
-                    connection,
-                    code,
-                    reason: &reason,
-                };
-                self.recordings.output(session, &output);
                 if let Some(&key) = self.by_connection.get(&connection) {
                     self.close(key, code, &reason);
                 }
@@ -56,21 +63,23 @@ impl<R: Runtime> Server<R> {
                 level,
                 text,
             } => self.log.session(level, session, format_args!("{text}")),
+            // Core has it queued for those who subscribed.
+            Effect::Published { .. } => {}
+            Effect::Download {
+                session,
+                token,
+                piece,
+            } => self.send_piece(session, token, piece),
             Effect::SessionFailed {
                 session,
                 description,
             } => {
-                let output = Output::SessionFailed {
-                    description: &description,
-                };
-                self.recordings.output(session, &output);
                 self.recordings.end(session);
                 self.sessions.fail(session, description);
                 self.close_all_of(session);
                 self.ended += 1;
             }
             Effect::SessionEnded { session } => {
-                self.recordings.output(session, &Output::SessionEnded);
                 self.recordings.end(session);
                 self.sessions.end(session);
                 self.ended += 1;

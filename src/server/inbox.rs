@@ -3,20 +3,19 @@
 use std::ops::Range;
 
 use super::sessions::Sid;
+use crate::core::download::{Demand, Token};
+use crate::core::event::Opening;
 use crate::core::id::{ConnectionId, SessionId};
 
 /// Input for one session, as it came.
 pub enum Input {
     /// The first attach.
-    Open {
-        sid: Sid,
-        seed: u64,
-        url: Box<str>,
-    },
+    Open(Sid, Box<Opening>),
     Join(ConnectionId),
     Leave(ConnectionId),
     /// One text frame; its text is in [`Inbox::texts`].
     Frame(ConnectionId, Range<usize>),
+    Download(Token, Demand),
 }
 
 /// Inputs in the order they came. One buffer holds the texts of all frames, so that reading costs

@@ -10,6 +10,7 @@
 
 mod accept;
 pub mod clock;
+mod downloads;
 mod effects;
 pub mod files;
 pub mod guard;

@@ -6,10 +6,12 @@ use std::net::Shutdown;
 use mio::net::TcpStream;
 use mio::{Interest, Token};
 
+use super::downloads::Fetch;
 use super::inbox::Input;
-use super::routes::{Answer, Desk};
+use super::routes::{Answer, Desk, Place};
 use super::sessions::Sid;
 use super::{FIRST_PEER, Server};
+use crate::core::event::Opening;
 use crate::core::id::{ConnectionId, SessionId, Timestamp};
 use crate::core::script::Runtime;
 use crate::net::connection::{Action, Connection};
@@ -28,6 +30,10 @@ pub struct Peer {
     pub hung_up: bool,
     /// The deadline that is in the server's table.
     pub armed: Option<Timestamp>,
+    /// The download it fetches.
+    pub fetch: Option<Fetch>,
+    /// The request for it, until the answer has begun.
+    pub fetching: Option<Box<Request>>,
     is_ready: bool,
     is_touched: bool,
     wants_writable: bool,
@@ -47,6 +53,8 @@ impl Peer {
             readable: false,
             hung_up: false,
             armed: None,
+            fetch: None,
+            fetching: None,
             is_ready: false,
             is_touched: false,
             wants_writable: false,
@@ -165,7 +173,7 @@ impl<R: Runtime> Server<R> {
                 }
             }
             Action::Alive => {}
-            Action::Request(request) => self.answer(key, &request),
+            Action::Request(request) => self.answer(key, request),
             Action::Refused(refusal) => {
                 self.log
                     .line(1, format_args!("refused a request: {refusal}"));
@@ -180,7 +188,7 @@ impl<R: Runtime> Server<R> {
         }
     }
 
-    fn answer(&mut self, key: usize, request: &Request) {
+    fn answer(&mut self, key: usize, request: Box<Request>) {
         let now = self.turn.now;
         let mut desk = Desk {
             sessions: &mut self.sessions,
@@ -188,14 +196,24 @@ impl<R: Runtime> Server<R> {
             now,
             notice: None,
         };
-        let answer = self.routes.answer(request, &mut desk);
+        let answer = self.routes.answer(&request, &mut desk);
         if let Some(notice) = desk.notice {
             self.log.line(0, format_args!("{notice}"));
         }
         let response = match answer {
             Answer::Response(response) => response,
-            Answer::WebSocket { sid, key: secret } => {
-                if self.attach(key, sid) {
+            Answer::Download { sid, token } => {
+                if self.sessions.live(sid).is_some() {
+                    return self.fetch(key, sid, token, request);
+                }
+                Response::error_text(404, "Session not found")
+            }
+            Answer::WebSocket {
+                sid,
+                key: secret,
+                place,
+            } => {
+                if self.attach(key, sid, place) {
                     let connection = &mut self.peers[key].connection;
                     connection.upgrade(secret, None, &self.limits, now);
                     return;
@@ -207,11 +225,11 @@ impl<R: Runtime> Server<R> {
             .line(3, format_args!("{} {}", response.status(), request.path()));
         self.peers[key]
             .connection
-            .respond(Some(request), response, &self.limits, now);
+            .respond(Some(&request), response, &self.limits, now);
     }
 
     /// Makes the peer a frontend of the session; its first one begins it.
-    fn attach(&mut self, key: usize, sid: Sid) -> bool {
+    fn attach(&mut self, key: usize, sid: Sid, place: Place<'_>) -> bool {
         let Ok(seed) = self.random.seed() else {
             return false;
         };
@@ -219,7 +237,15 @@ impl<R: Runtime> Server<R> {
             return false;
         };
         if let Some(url) = begins_at {
-            self.inbox.push(session, Input::Open { sid, seed, url });
+            let opening = Opening {
+                seed,
+                url,
+                address: format!("/{sid}").into(),
+                locale: place.locale.into(),
+                timezone: place.timezone.into(),
+            };
+            self.inbox
+                .push(session, Input::Open(sid, Box::new(opening)));
         }
         self.last_connection += 1;
         let connection = ConnectionId(self.last_connection);
@@ -247,6 +273,8 @@ impl<R: Runtime> Server<R> {
         let peer = &mut self.peers[key];
         peer.is_touched = false;
         let blocked = peer.send(&server);
+        self.ask_for_piece(key);
+        let peer = &mut self.peers[key];
         if peer.connection.take_shutdown() {
             let _ = peer.stream.shutdown(Shutdown::Write);
         }
@@ -288,6 +316,7 @@ impl<R: Runtime> Server<R> {
     /// Closes the socket. Only at the end of a turn: until then its place must not be reused.
     pub(super) fn free(&mut self, key: usize) {
         self.unlink(key);
+        self.drop_fetch(key);
         let peer = self.peers.remove(key);
         if let Some(armed) = peer.armed {
             self.deadlines.remove(&(armed, key));

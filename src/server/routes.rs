@@ -4,6 +4,7 @@ use super::files::StaticFiles;
 use super::guard::Guard;
 use super::random::Random;
 use super::sessions::{Found, SessionTable, Sid, URL_MAX};
+use crate::core::download::Token;
 use crate::core::id::Timestamp;
 use crate::net::http::{Method, Refusal, Request};
 use crate::net::response::{Body, CSP_COMPAT, CSP_STRICT, Response};
@@ -17,7 +18,48 @@ pub enum Answer<'r> {
     WebSocket {
         sid: Sid,
         key: &'r str,
+        place: Place<'r>,
     },
+    /// Send what the session offered under this token.
+    Download {
+        sid: Sid,
+        token: Token,
+    },
+}
+
+/// Where the browser is, as far as it says: empty when it does not.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Place<'r> {
+    pub locale: &'r str,
+    pub timezone: &'r str,
+}
+
+impl<'r> Place<'r> {
+    /// From the query of the WebSocket's address, `?locale=de-CH&timezone=Europe/Zurich`, or the
+    /// first language that the browser prefers.
+    fn of(request: &'r Request) -> Place<'r> {
+        let named = |wanted: &str| {
+            let pairs = request.query().unwrap_or("").split('&');
+            let mut pairs = pairs.filter_map(|pair| pair.split_once('='));
+            let (_, value) = pairs.find(|(name, _)| *name == wanted)?;
+            is_place(value).then_some(value)
+        };
+        let preferred = || {
+            let languages = request.header("accept-language")?;
+            let first = languages.split([',', ';']).next()?.trim();
+            is_place(first).then_some(first)
+        };
+        Place {
+            locale: named("locale").or_else(preferred).unwrap_or(""),
+            timezone: named("timezone").unwrap_or(""),
+        }
+    }
+}
+
+/// Whether this can be a language tag (RFC 5646) or the name of a time zone.
+fn is_place(text: &str) -> bool {
+    let good = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'/' | b'+');
+    !text.is_empty() && text.len() <= 64 && text.bytes().all(good)
 }
 
 /// What all requests have in common.
@@ -76,7 +118,11 @@ impl Routes {
         }
         let first = path[1..].split('/').next().unwrap_or_default();
         if let Some(sid) = Sid::parse(first) {
-            return self.session_page(request, desk, sid, &path[1 + first.len()..]);
+            let rest = &path[1 + first.len()..];
+            if let Some(token) = rest.strip_prefix("/download/") {
+                return download(request, sid, token);
+            }
+            return self.session_page(request, desk, sid, rest);
         }
         if path.starts_with("/_lunette/") {
             let asset = web::asset(path).ok_or(NOT_FOUND)?;
@@ -201,10 +247,22 @@ impl Routes {
         }
         match Sid::parse(sid) {
             Some(sid) if desk.sessions.find(sid, desk.now) == Found::Usable => {
-                Ok(Answer::WebSocket { sid, key })
+                let place = Place::of(request);
+                Ok(Answer::WebSocket { sid, key, place })
             }
             _ => Err(refuse(404, NO_SESSION)),
         }
+    }
+}
+
+/// What a session offered for download, once: looking at it first is not possible.
+fn download(request: &Request, sid: Sid, token: &str) -> Result<Answer<'static>, Refusal> {
+    if request.method() == Method::Head {
+        return Err(refuse(405, "a download can only be fetched"));
+    }
+    match Sid::parse(token) {
+        Some(Sid(token)) => Ok(Answer::Download { sid, token }),
+        None => Err(NOT_FOUND),
     }
 }
 

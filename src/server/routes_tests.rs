@@ -30,7 +30,11 @@ impl Front {
         let answer = self.routes.answer(&request, &mut desk);
         self.notice = desk.notice;
         match answer {
-            Answer::WebSocket { sid, .. } => format!("websocket {sid}"),
+            Answer::WebSocket { sid, place, .. } => {
+                let Place { locale, timezone } = place;
+                format!("websocket {sid} {locale} {timezone}")
+            }
+            Answer::Download { sid, token } => format!("download {sid} {token:x}"),
             Answer::Response(response) => {
                 let mut out = Vec::new();
                 response.write(Some(&request), &mut out);
@@ -143,10 +147,10 @@ fn websockets_need_a_session_and_the_right_page() {
         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
     let line = format!("GET /ws/{sid}");
     let from = |origin: &str| format!("{upgrade}Origin: {origin}\r\n");
-    assert_eq!(front.ask(&line, upgrade), format!("websocket {sid}"));
+    assert_eq!(front.ask(&line, upgrade), format!("websocket {sid}  "));
     assert_eq!(
         front.ask(&line, &from("http://localhost:8080")),
-        format!("websocket {sid}")
+        format!("websocket {sid}  ")
     );
     let foreign = front.ask(&line, &from("https://evil.example"));
     assert!(foreign.starts_with("HTTP/1.1 403 ") && foreign.contains("allowed_origins"));

@@ -120,6 +120,14 @@ impl SessionTable {
         }
     }
 
+    /// The session that `sid` stands for, if it has begun.
+    pub fn live(&self, sid: Sid) -> Option<SessionId> {
+        match self.entries.get(&sid)? {
+            Entry::Live(session) => Some(*session),
+            Entry::Reserved { .. } | Entry::Failed(_) => None,
+        }
+    }
+
     /// The id of a live session.
     pub fn sid(&self, session: SessionId) -> Option<Sid> {
         self.sids.get(&session).copied()

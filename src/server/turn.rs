@@ -6,13 +6,17 @@ use std::io::{self, Read};
 use std::time::Duration;
 
 use super::inbox::Input;
+use super::sessions::Sid;
 use super::{FIRST_PEER, LISTENER, SIGNALS, STOP_MS, Server, system};
-use crate::core::event::Event;
-use crate::core::id::Timestamp;
+use crate::core::event::{Event, Opening};
+use crate::core::id::{SessionId, Timestamp};
 use crate::core::script::Runtime;
 use crate::journal::RawEvent;
 use crate::net::websocket::close_code;
 use crate::wire;
+
+/// Published messages that arrive in one turn: then sockets are looked at again.
+const MESSAGES_PER_TURN: usize = 64;
 
 impl<R: Runtime> Server<R> {
     pub(super) fn take_turn(&mut self) -> io::Result<()> {
@@ -38,7 +42,8 @@ impl<R: Runtime> Server<R> {
     fn sleep_time(&self) -> Option<Duration> {
         let work_left =
             !(self.inbox.is_empty() && self.ready.is_empty() && self.touched.is_empty())
-                || self.accepting.goes_on();
+                || self.accepting.goes_on()
+                || self.core.messages_waiting() > 0;
         if work_left {
             return Some(Duration::ZERO);
         }
@@ -107,24 +112,14 @@ impl<R: Runtime> Server<R> {
 
     /// Lets core handle what came, then what is due. What that brings about happens next turn.
     fn run_core(&mut self) {
+        // What is published in this turn arrives in the next.
+        let messages = self.core.messages_waiting().min(MESSAGES_PER_TURN);
         let mut inbox = std::mem::take(&mut self.inbox);
-        let mut opened: Box<str>;
         for (session, input) in inbox.inputs.drain(..) {
             let (raw, event) = match input {
-                Input::Open { sid, seed, url } => {
-                    self.recordings.begin(session, sid);
-                    let line = "frontend connects to WebSocketEndpoint (new session)";
-                    self.log.session(2, session, format_args!("{line}"));
-                    opened = url;
-                    let (url, own) = (&*opened, opened.clone());
-                    (
-                        RawEvent::SessionOpened { seed, url },
-                        Event::SessionOpened {
-                            session,
-                            seed,
-                            url: own,
-                        },
-                    )
+                Input::Open(sid, opening) => {
+                    self.open(session, sid, *opening);
+                    continue;
                 }
                 Input::Join(connection) => (
                     RawEvent::FrontendJoined { connection },
@@ -152,6 +147,14 @@ impl<R: Runtime> Server<R> {
                         },
                     )
                 }
+                Input::Download(token, demand) => (
+                    RawEvent::Download { token, demand },
+                    Event::Download {
+                        session,
+                        token,
+                        demand,
+                    },
+                ),
             };
             self.handle(event, &raw);
         }
@@ -166,6 +169,36 @@ impl<R: Runtime> Server<R> {
             };
             self.handle(Event::TimersDue { session }, &RawEvent::TimersDue);
         }
+        for _ in 0..messages {
+            self.deliver();
+        }
+    }
+
+    /// A session begins with its first attach.
+    fn open(&mut self, session: SessionId, sid: Sid, opening: Opening) {
+        self.recordings.begin(session, sid);
+        let line = "frontend connects to WebSocketEndpoint (new session)";
+        self.log.session(2, session, format_args!("{line}"));
+        let recorded = opening.clone();
+        let raw = RawEvent::SessionOpened(recorded.map(|text| text));
+        self.handle(Event::SessionOpened { session, opening }, &raw);
+    }
+
+    /// One published message reaches a session.
+    fn deliver(&mut self) {
+        let Some(event) = self.core.take_message() else {
+            return;
+        };
+        let Event::MessagePublished { message, .. } = &event else {
+            return;
+        };
+        let message = message.clone();
+        let raw = RawEvent::MessagePublished {
+            topic: &message.topic,
+            value: &message.value,
+            only: message.only,
+        };
+        self.handle(event, &raw);
     }
 
     /// Recordings first, replies after.

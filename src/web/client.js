@@ -3,7 +3,7 @@
 //
 // The parts, in reading order: connection (the socket), outbox (what is to be
 // said), store (the variables), templates (viewdefs), views and viewlist (what
-// is shown), bind-* (each attribute), fields, errors, notices; chart and sanitize are loaded when first used.
+// is shown), bind-* (each attribute), fields, errors, notices, history; chart and sanitize are loaded when first used.
 
 import { Connection, findSession } from './connection.js';
 import { Store } from './store.js';
@@ -13,6 +13,7 @@ import { View } from './views.js';
 import { Fields } from './fields.js';
 import { Errors } from './errors.js';
 import { Notices } from './notices.js';
+import { History } from './history.js';
 import { publish } from './api.js';
 
 /** @typedef {import('./viewlist.js').List} List */
@@ -40,10 +41,11 @@ export class App {
       refused: (kind) => (kind === 'gone' ? this.notices.gone(this.address.base) : this.notices.login()),
     });
     this.store = new Store(this.connection, {
-      viewdefs: (defs) => this.#newViewdefs(defs),
+      app: (props) => this.#told(props),
       structure: () => this.#arrange(),
       settled: () => this.transitions.settle(),
     });
+    this.history = new History(this);
     this.transitions = new Transitions(this.store, (view, kept) => this.fields.restore(view, kept));
   }
 
@@ -63,6 +65,7 @@ export class App {
 
   #opened() {
     this.store.resync();
+    this.history.opened();
     this.notices.online();
   }
 
@@ -78,6 +81,13 @@ export class App {
   #lost() {
     this.store.outbox.lost();
     this.notices.offline();
+  }
+
+  /** What the server says of the page as a whole. @param {Object<string,string>} props */
+  #told(props) {
+    if (props.viewdefs) this.#newViewdefs(JSON.parse(props.viewdefs));
+    if (props.notices) for (const { text, kind } of JSON.parse(props.notices)) this.notices.toast(text, kind);
+    if (props.url) this.history.told(props);
   }
 
   /** @param {Object<string,string>} defs */

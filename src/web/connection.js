@@ -27,6 +27,12 @@ export function findSession() {
   return { base: '/', session: inCookie ? inCookie[1] : '' };
 }
 
+/** Where the user is, for `session.locale` and `session.timezone`. */
+function place() {
+  const { timeZone = '' } = Intl.DateTimeFormat().resolvedOptions();
+  return `locale=${navigator.language || ''}&timezone=${timeZone}`;
+}
+
 export class Connection {
   /** @param {Address} address @param {Listener} listener */
   constructor(address, listener) {
@@ -50,7 +56,7 @@ export class Connection {
     if (this.stopped) return;
     const { base, session } = this.address;
     const scheme = location.protocol === 'https:' ? 'wss:' : 'ws:';
-    const socket = new WebSocket(`${scheme}//${location.host}${base}ws/${session}`);
+    const socket = new WebSocket(`${scheme}//${location.host}${base}ws/${session}?${place()}`);
     this.socket = socket;
     socket.onopen = () => {
       this.connected = true;

@@ -34,7 +34,7 @@ export class Notices {
     this.strip = null;
   }
 
-  /** @param {string} text @param {string} [kind]  info, success, error */
+  /** @param {string} text @param {string} [kind]  info, success, warning, error */
   toast(text, kind = 'info') {
     if (!this.toasts) {
       this.toasts = element('div', 'ui-toasts');

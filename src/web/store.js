@@ -23,7 +23,7 @@ import { Outbox } from './outbox.js';
  * @property {Object} data
  *
  * @typedef {Object} Hooks               what the store asks of the page
- * @property {(defs: Object<string,string>) => void} viewdefs  new templates came
+ * @property {(props: Object<string,string>) => void} app  properties of variable 1 came
  * @property {() => void} structure      lists re-arrange themselves
  * @property {() => void} settled        a frame is applied and its answer is sent
  */
@@ -230,9 +230,9 @@ export class Store {
   }
 
   #properties(v, props) {
-    if (v === this.root && props.viewdefs) {
-      this.hooks.viewdefs(JSON.parse(props.viewdefs));
-      props = { ...props, viewdefs: '' };
+    if (v === this.root) {
+      this.hooks.app(props);
+      props = { ...props, viewdefs: '', notices: '' };
     }
     for (const name in props) {
       if (name === 'type') v.type = props.type;

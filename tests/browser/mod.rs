@@ -11,6 +11,7 @@
 
 mod cdp;
 mod demo;
+mod messages;
 pub mod server;
 mod sites;
 mod upkeep;

@@ -1,8 +1,9 @@
-//! The built `lunette` as a child process: started on a free port, killed when dropped.
+//! The built `lunette` as a child process: started on a free port, killed when dropped. Every session is
+//! recorded, and replayed when the server is dropped: that must give the same bytes again.
 
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -13,6 +14,7 @@ pub struct Server {
     port: u16,
     dir: Option<PathBuf>,
     log: PathBuf,
+    recordings: PathBuf,
 }
 
 impl Server {
@@ -32,14 +34,16 @@ impl Server {
 
     fn start(dir: Option<PathBuf>) -> Server {
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let log = PathBuf::from(env!("CARGO_TARGET_TMPDIR"))
-            .join(format!("server-{}-{number}.log", std::process::id()));
-        let (child, port) = launch(dir.as_ref(), 0, &log);
+        let scratch = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
+        let name = format!("server-{}-{number}", std::process::id());
+        let (log, recordings) = (scratch.join(format!("{name}.log")), scratch.join(name));
+        let (child, port) = launch(dir.as_ref(), 0, &log, &recordings);
         Server {
             child,
             port,
             dir,
             log,
+            recordings,
         }
     }
 
@@ -63,7 +67,7 @@ impl Server {
     /// Starts a new process on the same port.
     pub fn restart(&mut self) {
         self.kill();
-        (self.child, self.port) = launch(self.dir.as_ref(), self.port, &self.log);
+        (self.child, self.port) = launch(self.dir.as_ref(), self.port, &self.log, &self.recordings);
     }
 }
 
@@ -74,11 +78,33 @@ impl Drop for Server {
             eprintln!("--- the server's log ---\n{}--- end of log ---", self.log());
         }
         let _ = fs::remove_file(&self.log);
+        let diverged = replay_all(&self.recordings);
+        let _ = fs::remove_dir_all(&self.recordings);
+        if !std::thread::panicking() {
+            assert!(diverged.is_empty(), "{diverged}");
+        }
     }
 }
 
+/// Replays all recordings of a directory; what they said if they did not come out the same.
+fn replay_all(recordings: &Path) -> String {
+    let mut said = String::new();
+    for entry in fs::read_dir(recordings).into_iter().flatten().flatten() {
+        let replayed = Command::new(env!("CARGO_BIN_EXE_lunette"))
+            .arg("replay")
+            .arg(entry.path())
+            .output()
+            .expect("lunette runs");
+        if !replayed.status.success() {
+            said.push_str(&String::from_utf8_lossy(&replayed.stdout));
+            said.push_str(&String::from_utf8_lossy(&replayed.stderr));
+        }
+    }
+    said
+}
+
 /// Starts the binary and waits for the line that names its address.
-fn launch(dir: Option<&PathBuf>, port: u16, log: &PathBuf) -> (Child, u16) {
+fn launch(dir: Option<&PathBuf>, port: u16, log: &PathBuf, recordings: &Path) -> (Child, u16) {
     let log_file = File::options()
         .create(true)
         .append(true)
@@ -86,6 +112,7 @@ fn launch(dir: Option<&PathBuf>, port: u16, log: &PathBuf) -> (Child, u16) {
         .expect("a log file can be written");
     let mut command = Command::new(env!("CARGO_BIN_EXE_lunette"));
     command.args(["serve", "--state", "none", "--port", &port.to_string()]);
+    command.arg("--record").arg(recordings);
     if let Some(dir) = dir {
         command.arg("--dir").arg(dir);
     }

@@ -4,14 +4,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-use lunette::core::event::Turn;
+use lunette::core::event::{Opening, Turn};
 use lunette::core::id::{ConnectionId, SessionId};
 use lunette::core::limits::SessionLimits;
 use lunette::core::manager::{ManagerConfig, SessionManager};
 use lunette::core::site::Site;
 use lunette::journal::{Header, Output, RawEvent, Reader, Writer};
 use lunette::lua::LuaRuntime;
-use lunette::replay::{replay, to_event, to_output};
+use lunette::replay::{replay, to_event};
 use serde_json::{Value, json};
 
 const SESSION: SessionId = SessionId(5);
@@ -136,7 +136,11 @@ impl Walk {
             joined: 0,
             trail: Vec::new(),
         };
-        walk.event(&RawEvent::SessionOpened { seed, url: "/" });
+        walk.event(&RawEvent::SessionOpened(Opening {
+            seed,
+            url: "/",
+            ..Opening::default()
+        }));
         walk.join();
         walk
     }
@@ -276,7 +280,7 @@ impl Walk {
         self.manager.handle_event(to_event(event, SESSION), turn);
         let mut frame = Vec::new();
         while let Some(effect) = self.manager.poll_effect() {
-            if let Some(output) = to_output(&effect, &mut frame) {
+            if let Some(output) = Output::of(&effect, &mut frame) {
                 self.writer.output(&output);
                 if let Output::Frame { connection, text } = output {
                     self.trail.push(format!("  {output}"));

@@ -1,0 +1,149 @@
+//! Downloads: files that Lua makes piece by piece, each fetched once by the browser.
+//!
+//! The shell asks for one piece after the other, as fast as the browser takes them: each is an event
+//! ([`super::event::Event::Download`]) and answered by an effect.
+
+use std::collections::BTreeMap;
+
+use super::watch::WatchHandle;
+
+/// Names a download in its address. Nobody can guess it who does not know the session's seed.
+pub type Token = u128;
+
+/// Downloads that were offered and not fetched: the oldest makes room.
+const OFFERED_MAX: usize = 100;
+/// Bytes of one piece.
+pub const PIECE_MAX: usize = 1 << 20;
+
+/// What the shell says of a download.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Demand {
+    /// The browser takes the next piece; with the first, the download begins.
+    Next,
+    /// The browser is gone, or the download is over for another reason.
+    Dropped,
+}
+
+/// What the shell shall send.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Piece {
+    /// Comes before the first piece.
+    Begin {
+        name: Box<str>,
+        mime: Box<str>,
+    },
+    Data(Vec<u8>),
+    End,
+    /// It cannot go on, or never began.
+    Failed(String),
+}
+
+/// A download that has not ended.
+#[derive(Clone, Debug)]
+pub struct Download {
+    pub name: Box<str>,
+    pub mime: Box<str>,
+    /// Keeps the function that makes the pieces.
+    pub maker: WatchHandle,
+    pub begun: bool,
+}
+
+/// Those of one session.
+#[derive(Debug)]
+pub struct Downloads {
+    seed: u64,
+    vended: u64,
+    all: BTreeMap<Token, Download>,
+    /// In order of their offer: those that nobody has fetched yet.
+    offered: BTreeMap<u64, Token>,
+}
+
+impl Downloads {
+    /// None yet; tokens are made from `seed`.
+    pub fn new(seed: u64) -> Downloads {
+        Downloads {
+            seed,
+            vended: 0,
+            all: BTreeMap::new(),
+            offered: BTreeMap::new(),
+        }
+    }
+
+    /// Offers one. Returns its token, and the one that had to make room, whose maker is free.
+    pub fn offer(
+        &mut self,
+        name: &str,
+        mime: &str,
+        maker: WatchHandle,
+    ) -> (Token, Option<Download>) {
+        self.vended += 1;
+        let low = mix(self.seed ^ mix(self.vended));
+        let high = mix(low ^ mix(self.seed.rotate_left(32) ^ !self.vended));
+        let token = u128::from(high) << 64 | u128::from(low);
+        let download = Download {
+            name: name.into(),
+            mime: mime.into(),
+            maker,
+            begun: false,
+        };
+        self.all.insert(token, download);
+        self.offered.insert(self.vended, token);
+        let mut out = None;
+        if self.offered.len() > OFFERED_MAX
+            && let Some((_, oldest)) = self.offered.pop_first()
+        {
+            out = self.all.remove(&oldest);
+        }
+        (token, out)
+    }
+
+    /// The download with this token, if it has not ended; from now on it is begun. Says whether it
+    /// was before.
+    pub fn take(&mut self, token: Token) -> Option<(Download, bool)> {
+        let download = self.all.get_mut(&token)?;
+        let was = std::mem::replace(&mut download.begun, true);
+        let download = download.clone();
+        if !was {
+            self.offered.retain(|_, offered| *offered != token);
+        }
+        Some((download, was))
+    }
+
+    /// It is over.
+    pub fn end(&mut self, token: Token) -> Option<Download> {
+        self.offered.retain(|_, offered| *offered != token);
+        self.all.remove(&token)
+    }
+}
+
+/// Mixes all bits of a number into all others (the finalizer of SplitMix64).
+fn mix(number: u64) -> u64 {
+    let mut z = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tokens_differ_and_the_oldest_offer_makes_room() {
+        let mut downloads = Downloads::new(7);
+        let (first, _) = downloads.offer("a", "text/plain", 1);
+        let (second, _) = downloads.offer("b", "text/plain", 2);
+        assert_ne!(first, second);
+        assert!(!downloads.take(second).unwrap().1);
+        assert!(downloads.take(second).unwrap().1);
+        for n in 0..OFFERED_MAX as u64 - 1 {
+            assert!(downloads.offer("c", "text/plain", n).1.is_none());
+        }
+        let (_, out) = downloads.offer("d", "text/plain", 1);
+        assert_eq!(&*out.unwrap().name, "a");
+        assert!(downloads.take(first).is_none());
+        assert_eq!(downloads.end(second).unwrap().maker, 2);
+        assert!(downloads.take(second).is_none());
+        assert_ne!(Downloads::new(8).offer("a", "", 1).0, first);
+    }
+}

@@ -1,0 +1,251 @@
+//! Topics: what sessions of one server publish to each other.
+//!
+//! A published message is an input of each session that gets it: the shell takes it with
+//! `SessionManager::take_message`, records it and feeds it back as an event. So a session can be run
+//! again alone, without those that published.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::rc::Rc;
+
+use super::id::SessionId;
+use super::watch::WatchHandle;
+
+/// Bytes of a topic's name.
+pub const TOPIC_MAX: usize = 200;
+/// Bytes of one message as JSON.
+pub const MESSAGE_MAX: usize = 256 << 10;
+/// Messages and bytes that may wait for one session: a slow one must not fill the memory of all.
+const WAITING_MAX: usize = 1_000;
+const WAITING_BYTES_MAX: usize = 4 << 20;
+/// Values that are kept for late subscribers, and bytes of all of them.
+const RETAINED_MAX: usize = 1_000;
+const RETAINED_BYTES_MAX: usize = 16 << 20;
+
+/// What a script did with topics, in the order in which it did so.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TopicNews {
+    Published {
+        topic: Box<str>,
+        /// Valid JSON; `null` takes a retained value away.
+        value: Box<str>,
+        retain: bool,
+    },
+    Subscribed {
+        topic: Box<str>,
+        watch: WatchHandle,
+    },
+    /// The last subscription of this session to the topic ended.
+    Unsubscribed {
+        topic: Box<str>,
+    },
+}
+
+/// A message on its way to one session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Message {
+    pub topic: Rc<str>,
+    /// Valid JSON.
+    pub value: Rc<str>,
+    /// A retained value goes to the subscription that has just been made and to no other.
+    pub only: Option<WatchHandle>,
+}
+
+/// Who subscribed to what, what is kept for late subscribers, and what is on its way.
+#[derive(Debug, Default)]
+pub(super) struct Topics {
+    subscribers: BTreeMap<Box<str>, BTreeSet<SessionId>>,
+    retained: BTreeMap<Box<str>, Rc<str>>,
+    retained_bytes: usize,
+    queue: VecDeque<(SessionId, Message)>,
+    /// Messages and bytes in `queue`, by session.
+    waiting: BTreeMap<SessionId, (usize, usize)>,
+}
+
+impl Topics {
+    /// Takes note of one thing that `session` did. `Err`: why nothing or not all of it happened.
+    pub fn take_news(&mut self, session: SessionId, news: TopicNews) -> Result<(), String> {
+        match news {
+            TopicNews::Published {
+                topic,
+                value,
+                retain,
+            } => self.publish(&topic, value.into(), retain),
+            TopicNews::Subscribed { topic, watch } => {
+                let sessions = self.subscribers.entry(topic.clone()).or_default();
+                sessions.insert(session);
+                match self.retained.get(&topic).cloned() {
+                    Some(value) => self.enqueue(session, &Rc::from(&*topic), value, Some(watch)),
+                    None => Ok(()),
+                }
+            }
+            TopicNews::Unsubscribed { topic } => {
+                if let Some(sessions) = self.subscribers.get_mut(&topic) {
+                    sessions.remove(&session);
+                    if sessions.is_empty() {
+                        self.subscribers.remove(&topic);
+                    }
+                }
+                Ok(())
+            }
+        }
+    }
+
+    fn publish(&mut self, topic: &str, value: Rc<str>, retain: bool) -> Result<(), String> {
+        let mut done = Ok(());
+        if retain {
+            done = self.keep(topic, &value);
+        }
+        let sessions: Vec<SessionId> = self
+            .subscribers
+            .get(topic)
+            .into_iter()
+            .flatten()
+            .copied()
+            .collect();
+        let topic: Rc<str> = topic.into();
+        for session in sessions {
+            done = self.enqueue(session, &topic, value.clone(), None).and(done);
+        }
+        done
+    }
+
+    fn keep(&mut self, topic: &str, value: &Rc<str>) -> Result<(), String> {
+        if let Some(old) = self.retained.remove(topic) {
+            self.retained_bytes -= topic.len() + old.len();
+        }
+        if &**value == "null" {
+            return Ok(());
+        }
+        let bytes = topic.len() + value.len();
+        if self.retained.len() >= RETAINED_MAX || self.retained_bytes + bytes > RETAINED_BYTES_MAX {
+            return Err(format!(
+                "the value of topic {topic:?} is not kept for late subscribers: {} values, {} bytes are, \
+                 the most there may be",
+                self.retained.len(),
+                self.retained_bytes
+            ));
+        }
+        self.retained_bytes += bytes;
+        self.retained.insert(topic.into(), value.clone());
+        Ok(())
+    }
+
+    fn enqueue(
+        &mut self,
+        session: SessionId,
+        topic: &Rc<str>,
+        value: Rc<str>,
+        only: Option<WatchHandle>,
+    ) -> Result<(), String> {
+        let (count, bytes) = self.waiting.entry(session).or_default();
+        if *count >= WAITING_MAX || *bytes + value.len() > WAITING_BYTES_MAX {
+            return Err(format!(
+                "a message to topic {topic:?} is dropped for session {session}: {count} messages wait for \
+                 it already"
+            ));
+        }
+        *count += 1;
+        *bytes += value.len();
+        let topic = topic.clone();
+        let message = Message { topic, value, only };
+        self.queue.push_back((session, message));
+        Ok(())
+    }
+
+    /// The oldest message on its way.
+    pub fn take(&mut self) -> Option<(SessionId, Message)> {
+        let (session, message) = self.queue.pop_front()?;
+        if let Some((count, bytes)) = self.waiting.get_mut(&session) {
+            *count -= 1;
+            *bytes -= message.value.len();
+            if *count == 0 {
+                self.waiting.remove(&session);
+            }
+        }
+        if self.queue.is_empty() {
+            self.queue.shrink_to(16);
+        }
+        Some((session, message))
+    }
+
+    /// How many messages are on their way.
+    pub fn waiting(&self) -> usize {
+        self.queue.len()
+    }
+
+    /// The session is gone: nothing is for it any more. What it published stays.
+    pub fn forget(&mut self, session: SessionId) {
+        self.subscribers.retain(|_, sessions| {
+            sessions.remove(&session);
+            !sessions.is_empty()
+        });
+        if self.waiting.remove(&session).is_some() {
+            self.queue.retain(|(to, _)| *to != session);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn publish(topics: &mut Topics, value: &str, retain: bool) -> Result<(), String> {
+        let news = TopicNews::Published {
+            topic: "t".into(),
+            value: value.into(),
+            retain,
+        };
+        topics.take_news(SessionId(1), news)
+    }
+
+    fn subscribe(topics: &mut Topics, session: u64, watch: WatchHandle) {
+        let topic = "t".into();
+        let news = TopicNews::Subscribed { topic, watch };
+        topics.take_news(SessionId(session), news).unwrap();
+    }
+
+    fn taken(topics: &mut Topics) -> Vec<(u64, String, Option<WatchHandle>)> {
+        std::iter::from_fn(|| topics.take())
+            .map(|(session, m)| (session.0, m.value.to_string(), m.only))
+            .collect()
+    }
+
+    #[test]
+    fn messages_go_out_in_order_and_retained_ones_to_new_subscriptions_only() {
+        let mut topics = Topics::default();
+        subscribe(&mut topics, 2, 1);
+        subscribe(&mut topics, 1, 1);
+        publish(&mut topics, "1", true).unwrap();
+        subscribe(&mut topics, 2, 7);
+        publish(&mut topics, "2", false).unwrap();
+        let expected = [
+            (1, "1".into(), None),
+            (2, "1".into(), None),
+            (2, "1".into(), Some(7)),
+            (1, "2".into(), None),
+            (2, "2".into(), None),
+        ];
+        assert_eq!(taken(&mut topics), expected);
+        publish(&mut topics, "null", true).unwrap();
+        taken(&mut topics);
+        subscribe(&mut topics, 3, 1);
+        assert_eq!(topics.waiting(), 0);
+        assert_eq!(topics.retained_bytes, 0);
+    }
+
+    #[test]
+    fn what_waits_and_what_is_kept_is_bounded() {
+        let mut topics = Topics::default();
+        subscribe(&mut topics, 1, 1);
+        for _ in 0..WAITING_MAX {
+            publish(&mut topics, "1", false).unwrap();
+        }
+        assert!(publish(&mut topics, "1", false).is_err());
+        topics.forget(SessionId(1));
+        assert_eq!(topics.waiting(), 0);
+        assert!(topics.subscribers.is_empty() && topics.waiting.is_empty());
+        let large = "1".repeat(RETAINED_BYTES_MAX);
+        assert!(publish(&mut topics, &large, true).is_err());
+        assert!(publish(&mut topics, "1", true).is_ok());
+    }
+}
