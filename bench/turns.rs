@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 use std::hint::black_box;
 
+use lunette::core::download::Demand;
+use lunette::core::effect::Effect;
 use lunette::core::event::{Event, Opening, Turn};
 use lunette::core::id::{ConnectionId, SessionId};
 use lunette::core::manager::{ManagerConfig, SessionManager};
 use lunette::core::site::Site;
 use lunette::lua::LuaRuntime;
-use lunette::wire::read_batch;
+use lunette::wire::{read_batch, write_batch};
 
 use crate::{ACTION, Harness, print_line};
 
@@ -30,6 +32,26 @@ session:createAppVariable(app)
 ";
 const SMALL: &str =
     "session:createAppVariable(session:create(session:prototype('App', { count = 0 })))";
+
+/// Sessions that hear what one of them says, and can save it.
+const ROOM: &str = "
+local app = { heard = 0, said = 0 }
+session:subscribe('room', function(n) app.heard = n end)
+function app:say() self.said = self.said + 1; session:publish('room', self.said) end
+local piece = string.rep('x', 16384)
+function app:save() self.link = session:download('x', 'text/plain', function() return piece end) end
+session:createAppVariable(app)
+";
+const OPEN_ROOM: &str = r#"[{"type":"watch","data":{"varId":1}},
+{"type":"create","data":{"id":2,"parentId":1,"properties":{"path":"heard"}}},
+{"type":"create","data":{"id":3,"parentId":1,"properties":{"path":"say()","access":"action"}}},
+{"type":"create","data":{"id":4,"parentId":1,"properties":{"path":"save()","access":"action"}}},
+{"type":"create","data":{"id":5,"parentId":1,"properties":{"path":"link"}}}]"#;
+const SAY: &str =
+    r#"{"userEvent":true,"messages":[{"type":"update","data":{"varId":3,"value":null}}]}"#;
+const SAVE: &str =
+    r#"{"userEvent":true,"messages":[{"type":"update","data":{"varId":4,"value":null}}]}"#;
+const SUBSCRIBERS: u64 = 100;
 
 type Manager = SessionManager<LuaRuntime>;
 
@@ -114,6 +136,7 @@ pub fn run(harness: &Harness) {
     harness.bench("turn: an action, from frame to effect", 1, || {
         page.receive(ACTION)
     });
+    messages(harness);
     sessions(harness);
 }
 
@@ -144,6 +167,92 @@ fn detection(harness: &Harness) {
         VARIABLES,
         || page.receive(nothing),
     );
+}
+
+/// A message from one session to many, and a download.
+fn messages(harness: &Harness) {
+    let mut room = manager(ROOM);
+    let mut turn = Turn::default();
+    for session in (1..=SUBSCRIBERS).map(SessionId) {
+        let opening = Opening {
+            seed: session.0,
+            ..Opening::default()
+        };
+        room.handle_event(Event::SessionOpened { session, opening }, turn);
+        let connection = ConnectionId(session.0);
+        room.handle_event(
+            Event::FrontendJoined {
+                session,
+                connection,
+            },
+            turn,
+        );
+        let batch = read_batch(OPEN_ROOM);
+        room.handle_event(
+            Event::BatchReceived {
+                session,
+                connection,
+                batch,
+            },
+            turn,
+        );
+    }
+    let drain = |room: &mut Manager| {
+        while let Some(effect) = room.poll_effect() {
+            black_box(effect);
+        }
+    };
+    let act = |room: &mut Manager, frame: &str, turn: Turn| {
+        let event = Event::BatchReceived {
+            session: SessionId(1),
+            connection: ConnectionId(1),
+            batch: read_batch(frame),
+        };
+        room.handle_event(event, turn);
+        drain(room);
+    };
+    harness.bench(
+        "message: published, told and shown, per subscriber",
+        SUBSCRIBERS as usize,
+        || {
+            turn.now += 20;
+            act(&mut room, SAY, turn);
+            while let Some(event) = room.take_message() {
+                room.handle_event(event, turn);
+                drain(&mut room);
+            }
+        },
+    );
+    let event = Event::BatchReceived {
+        session: SessionId(1),
+        connection: ConnectionId(1),
+        batch: read_batch(SAVE),
+    };
+    room.handle_event(event, turn);
+    let token = offered_token(&mut room);
+    harness.bench("download: a piece of 16 KiB", 1, || {
+        turn.now += 1;
+        let event = Event::Download {
+            session: SessionId(1),
+            token,
+            demand: Demand::Next,
+        };
+        room.handle_event(event, turn);
+        drain(&mut room);
+    });
+}
+
+/// The token at the end of the address that the page was told.
+fn offered_token(room: &mut Manager) -> u128 {
+    let mut frame = Vec::new();
+    while let Some(effect) = room.poll_effect() {
+        if let Effect::Send { batch, .. } = effect {
+            write_batch(&batch, &mut frame);
+        }
+    }
+    let text = String::from_utf8_lossy(&frame);
+    let (_, rest) = text.split_once("/download/").expect("an address was told");
+    u128::from_str_radix(&rest[..32], 16).expect("a token is hexadecimal")
 }
 
 fn sessions(harness: &Harness) {

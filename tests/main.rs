@@ -7,6 +7,7 @@ mod golden;
 mod guide;
 mod net;
 mod replay;
+mod suites;
 mod tidy;
 
 // What the load generator and the tests have in common: a client of the base protocol, a server as a

@@ -1,0 +1,2 @@
+counting = (counting or 0) + 1
+return { loads = counting }

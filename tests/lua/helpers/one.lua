@@ -1,0 +1,2 @@
+local two = require("helpers.two")
+return { seen = two.of_one }

@@ -1,0 +1,1 @@
+return { of_one = require("helpers.one") }
