@@ -74,7 +74,7 @@ fn pieces_after(socket: &mut Socket, turns: usize) -> i64 {
         let told = values(socket).into_iter().filter(|(id, _)| *id == PIECES);
         pieces = told
             .filter_map(|(_, v)| v.as_i64())
-            .last()
+            .next_back()
             .unwrap_or(pieces);
     }
     pieces
