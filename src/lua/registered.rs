@@ -4,7 +4,7 @@ use std::ffi::c_int;
 
 use mlua::ffi::{self, lua_State};
 
-use super::handle::{argument, push};
+use super::handle::{argument, push, showing};
 use super::kernel::{Source, bytes_at, current, host, pay, raise, raise_here};
 use super::read::{held_key, set_aux};
 use super::{api, bind};
@@ -14,7 +14,7 @@ use crate::core::script::ErrorCode;
 use crate::core::variable::{Access, Slot};
 
 /// `session:registerVariable(name, variable)`: an id, a handle, or a table, for which a variable is
-/// made if none shows it. nil takes the name away. Returns the variable's handle.
+/// made if none of the app's shows it. nil takes the name away. Returns the variable's handle.
 pub(super) unsafe extern "C-unwind" fn register_variable(l: *mut lua_State) -> c_int {
     // SAFETY: called by Lua.
     unsafe {
@@ -34,14 +34,21 @@ pub(super) unsafe extern "C-unwind" fn register_variable(l: *mut lua_State) -> c
             let message = format!("this session has {most} registered variables, the most it may have");
             raise(l, ErrorCode::Limit, message);
         }
-        let (slot, own) = match argument(l, 3) {
-            Some(slot) => (slot, false),
-            None if ffi::lua_type(l, 3) == ffi::LUA_TTABLE => (make(l), true),
+        let table = ffi::lua_type(l, 3) == ffi::LUA_TTABLE;
+        let known = match table {
+            // Those of a view go when it goes: a page that is closed must not take the name along.
+            true => showing(l, 3, |variable| variable.view.is_none()),
+            false => argument(l, 3),
+        };
+        let slot = match known {
+            Some(slot) => slot,
+            None if table => make(l),
             None => raise_here(
                 l,
                 "registerVariable: no such variable; give its id, its handle or a table".into(),
             ),
         };
+        let own = known.is_none();
         host().vars.register(name(l), slot, own);
         push(l, current(), slot);
         1
