@@ -5,6 +5,7 @@ mod browser;
 mod determinism;
 mod golden;
 mod net;
+mod properties;
 mod replay;
 mod tidy;
 
