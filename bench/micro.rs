@@ -1,9 +1,11 @@
 //! In-process benches of what one turn is made of: reading a frame, detection, encoding, crossing into Lua, and a
-//! fresh session. `cargo bench --bench micro`; `-- --smoke` runs each once, `-- WORD` those whose name contains it.
+//! fresh session; of pages with tens of thousands of variables; and of other designs of the inner loop. `cargo bench --bench micro`; `-- --smoke` runs each once, `-- WORD` those whose name contains it.
 //!
 //! Each is run in rounds long enough for the clock; the fastest round and the middle one are printed. The fastest is
 //! the figure to compare: noise only ever adds.
 
+mod inner_loop;
+mod scale;
 mod turns;
 
 use std::hint::black_box;
@@ -30,6 +32,24 @@ impl Harness {
         self.wanted
             .as_ref()
             .is_none_or(|wanted| name.contains(wanted))
+    }
+
+    /// Prints what `call` takes when `prepare` comes before it, uncounted.
+    fn bench_prepared<T>(&self, name: &str, state: &mut T, prepare: fn(&mut T), call: fn(&mut T)) {
+        if !self.wants(name) {
+            return;
+        }
+        let rounds = if self.smoke { 1 } else { ROUNDS };
+        let mut times: Vec<f64> = (0..rounds)
+            .map(|_| {
+                prepare(state);
+                let started = Instant::now();
+                call(state);
+                started.elapsed().as_secs_f64() * 1e6
+            })
+            .collect();
+        times.sort_by(f64::total_cmp);
+        print_line(name, times[0], times[times.len() / 2], "us");
     }
 
     /// Prints what one of `per_call` things that `call` does takes.
@@ -89,6 +109,8 @@ fn main() {
     encode(&harness);
     crossing(&harness);
     turns::run(&harness);
+    scale::run(&harness);
+    inner_loop::run(&harness);
 }
 
 fn wire(harness: &Harness) {

@@ -66,10 +66,13 @@ fn manager(main: &str) -> Manager {
 }
 
 /// One session with one page.
-struct Page {
+pub struct Page {
     manager: Manager,
     turn: Turn,
 }
+
+/// An event that changes nothing, so that all it does is look.
+pub const NOTHING: &str = r#"{"userEvent":true,"messages":[]}"#;
 
 impl Page {
     const SESSION: SessionId = SessionId(1);
@@ -77,8 +80,13 @@ impl Page {
 
     /// A page that watches a variable for each of `paths`.
     fn open(paths: impl Iterator<Item = String>) -> Page {
+        Page::open_app(APP, paths.map(|path| (1, path)))
+    }
+
+    /// A page of an app that watches a variable for each parent and path.
+    pub fn open_app(main: &str, variables: impl Iterator<Item = (usize, String)>) -> Page {
         let mut page = Page {
-            manager: manager(APP),
+            manager: manager(main),
             turn: Turn::default(),
         };
         page.handle(Event::SessionOpened {
@@ -89,26 +97,28 @@ impl Page {
                 ..Opening::default()
             },
         });
-        page.handle(Event::FrontendJoined {
-            session: Page::SESSION,
-            connection: Page::CONNECTION,
-        });
-        let mut frame = r#"[{"type":"watch","data":{"varId":1}}"#.to_owned();
-        for (id, path) in (2..).zip(paths) {
-            let access = if path == "increment()" {
-                r#","access":"action""#
-            } else {
-                ""
-            };
-            frame += &format!(
-                r#",{{"type":"create","data":{{"id":{id},"parentId":1,"properties":{{"path":"{path}"{access}}}}}}}"#
-            );
-        }
-        page.receive(&(frame + "]"));
+        page.join();
+        page.receive(&creates(2, variables));
         page
     }
 
-    fn receive(&mut self, frame: &str) {
+    /// The frontend is there.
+    pub fn join(&mut self) {
+        self.handle(Event::FrontendJoined {
+            session: Page::SESSION,
+            connection: Page::CONNECTION,
+        });
+    }
+
+    /// The frontend is gone.
+    pub fn leave(&mut self) {
+        self.handle(Event::FrontendLeft {
+            session: Page::SESSION,
+            connection: Page::CONNECTION,
+        });
+    }
+
+    pub fn receive(&mut self, frame: &str) {
         let (session, connection) = (Page::SESSION, Page::CONNECTION);
         self.handle(Event::BatchReceived {
             session,
@@ -126,6 +136,22 @@ impl Page {
     }
 }
 
+/// The frame of a page that watches variable 1 and creates variables below it, with ids from `first` on.
+pub fn creates(first: usize, variables: impl Iterator<Item = (usize, String)>) -> String {
+    let mut frame = r#"[{"type":"watch","data":{"varId":1}}"#.to_owned();
+    for (id, (parent, path)) in (first..).zip(variables) {
+        let access = if path == "increment()" {
+            r#","access":"action""#
+        } else {
+            ""
+        };
+        frame += &format!(
+            r#",{{"type":"create","data":{{"id":{id},"parentId":{parent},"properties":{{"path":"{path}"{access}}}}}}}"#
+        );
+    }
+    frame + "]"
+}
+
 pub fn run(harness: &Harness) {
     detection(harness);
     let mut page = Page::open(
@@ -140,9 +166,8 @@ pub fn run(harness: &Harness) {
     sessions(harness);
 }
 
-/// Events that change nothing, so that all they do is look.
 fn detection(harness: &Harness) {
-    let nothing = r#"{"userEvent":true,"messages":[]}"#;
+    let nothing = NOTHING;
     let mut page = Page::open(std::iter::empty());
     harness.bench("turn: an event, nothing to detect", 1, || {
         page.receive(nothing)

@@ -6,6 +6,7 @@ mod determinism;
 mod golden;
 mod guide;
 mod net;
+mod properties;
 mod replay;
 mod suites;
 mod tidy;

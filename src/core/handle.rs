@@ -92,12 +92,11 @@ impl<S: Script> Session<S> {
     /// Tells all of a variable, read now if detection passes it by.
     fn get(&mut self, view: usize, slot: Slot, wire: WireId) {
         let vars = &self.host.vars;
-        let id = vars.get(slot).map(|v| v.id);
-        self.outbox.views[view].resend.extend(id);
-        if vars
-            .get(slot)
-            .is_none_or(|v| v.watched || !v.access.reads())
-        {
+        let Some(variable) = vars.get(slot) else {
+            return;
+        };
+        self.outbox.views[view].resend.push(variable.id);
+        if !variable.access.reads() {
             return;
         }
         let above = |&at: &Slot| vars.get(at).and_then(Variable::parent);
@@ -112,6 +111,11 @@ impl<S: Script> Session<S> {
             return;
         }
         self.looks_left -= order.len();
+        let inactive = |&at: &Slot| vars.get(at).is_some_and(|v| v.inactive);
+        if variable.watched && !order.iter().any(inactive) {
+            // Detection reads it anyway.
+            return;
+        }
         order.reverse();
         look_at(&mut self.script, &mut self.host, &mut self.outbox, &order);
     }

@@ -316,14 +316,13 @@ impl View {
         let mut wanted: Vec<&Property> = variable
             .properties
             .iter()
-            .filter(|p| p.priority.unwrap_or(variable.priority) == item.class)
             .filter(|p| match item.what {
                 What::All => !p.value.is_empty() && !is_per_view(variable, p),
-                What::Changes => p.dirty,
+                What::Changes => p.dirty && p.priority.unwrap_or(variable.priority) == item.class,
                 What::Value => false,
             })
             .collect();
-        if item.what == What::All && variable.id == APP && item.class == variable.priority {
+        if item.what == What::All && variable.id == APP {
             wanted.extend(self.properties.iter().filter(|p| !p.value.is_empty()));
             wanted.sort_by(|a, b| a.name.cmp(&b.name));
         }
@@ -336,7 +335,8 @@ fn is_per_view(variable: &Variable, property: &Property) -> bool {
     variable.id == APP && PER_VIEW.contains(&&*property.name)
 }
 
-/// One item for each class in which the variable has something to tell.
+/// One item for each class in which the variable has something to tell; all of it is one item in the
+/// class of its value, as `watch` and `get` are answered.
 fn push_items(items: &mut Vec<Item>, host: &Host, id: VarId, what: What) {
     let Some(slot) = host.vars.find(id) else {
         return;
@@ -349,12 +349,8 @@ fn push_items(items: &mut Vec<Item>, host: &Host, id: VarId, what: What) {
             class == variable.priority && (what != What::Changes || variable.pending.is_some());
         let property = || {
             let of_class = |p: &Property| p.priority.unwrap_or(variable.priority) == class;
-            let told = |p: &Property| match what {
-                What::All => true,
-                What::Changes => p.dirty,
-                What::Value => false,
-            };
-            variable.properties.iter().any(|p| of_class(p) && told(p))
+            let mut properties = variable.properties.iter();
+            what == What::Changes && properties.any(|p| of_class(p) && p.dirty)
         };
         if value || property() {
             items.push(Item {

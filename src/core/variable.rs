@@ -1,6 +1,12 @@
 //! VariableStore: the variables of one session, a tree in a slab.
 
+mod names;
+mod order;
+
 use std::collections::BTreeMap;
+
+use names::Names;
+use order::Order;
 
 use super::id::{APP, VarId, WireId};
 use super::json;
@@ -109,6 +115,8 @@ pub struct Variable {
     /// JSON of the value that the next flush tells.
     pub pending: Option<Span>,
     dirty: bool,
+    /// Counts up with every variable made: the order of detection.
+    made: u64,
     parent: Slot,
     first_child: Slot,
     last_child: Slot,
@@ -140,8 +148,10 @@ pub struct VariableStore {
     dirty: Vec<VarId>,
     /// JSON of pending values.
     json: Vec<u8>,
-    order: Vec<Slot>,
-    order_stale: bool,
+    order: Order,
+    /// How many variables were made so far.
+    made: u64,
+    names: Names,
 }
 
 /// What a new variable is made of.
@@ -207,6 +217,7 @@ impl VariableStore {
     pub fn insert(&mut self, new: NewVariable) -> Slot {
         let priority = new.properties.get("priority").and_then(Priority::parse);
         self.property_bytes += new.properties.bytes();
+        self.made += 1;
         let variable = Variable {
             id: new.id,
             wire: new.wire,
@@ -224,6 +235,7 @@ impl VariableStore {
             properties: new.properties,
             pending: None,
             dirty: false,
+            made: self.made,
             parent: new.parent.unwrap_or(NONE),
             first_child: NONE,
             last_child: NONE,
@@ -245,7 +257,7 @@ impl VariableStore {
             Some(parent) => self.link(parent, slot),
             None => self.roots.push(slot),
         }
-        self.order_stale = true;
+        self.order_new(slot);
         slot
     }
 
@@ -295,9 +307,9 @@ impl VariableStore {
     /// Destroys a variable and all below it. Returns the slots, children before parents; they stay
     /// taken until [`VariableStore::take_released`] gives them to whoever drops the script's side.
     pub fn destroy(&mut self, slot: Slot) -> Vec<Slot> {
-        if self.get(slot).is_none() {
+        let Some(parent) = self.get(slot).map(Variable::parent) else {
             return Vec::new();
-        }
+        };
         self.unlink(slot);
         let mut gone = Vec::new();
         let mut stack = vec![(slot, false)];
@@ -322,10 +334,13 @@ impl VariableStore {
                 variable.dead = true;
                 let id = variable.id;
                 self.by_id.remove(&id);
+                if self.names.forget(id) {
+                    self.order.spoil();
+                }
             }
         }
         self.released.extend_from_slice(&gone);
-        self.order_stale = true;
+        self.order_gone(parent, &gone);
         gone
     }
 
@@ -356,6 +371,7 @@ impl VariableStore {
         let Some(variable) = self.get_mut(slot) else {
             return;
         };
+        let was = (variable.priority, variable.inactive);
         match name {
             "priority" => {
                 let text = variable.properties.get("priority").unwrap_or("");
@@ -364,7 +380,9 @@ impl VariableStore {
             "inactive" => variable.inactive = is_set(variable.properties.get("inactive")),
             _ => return,
         }
-        self.order_stale = true;
+        if was != (variable.priority, variable.inactive) {
+            self.order.spoil();
+        }
     }
 
     /// Watches or unwatches; the order of detection follows.
@@ -373,7 +391,7 @@ impl VariableStore {
             && variable.watched != watched
         {
             variable.watched = watched;
-            self.order_stale = true;
+            self.order.spoil();
         }
     }
 
@@ -460,70 +478,6 @@ impl VariableStore {
         self.json.clear();
         // A big answer should not be paid for by the idle session that follows it.
         self.json.shrink_to(1024);
-    }
-
-    /// Lends the order of detection out: high, medium, low priority; parents before children,
-    /// children in order of creation. Give it back with [`VariableStore::return_order`].
-    pub fn lend_order(&mut self) -> Vec<Slot> {
-        if self.order_stale {
-            self.order_stale = false;
-            self.rebuild_order();
-        }
-        std::mem::take(&mut self.order)
-    }
-
-    /// See [`VariableStore::lend_order`].
-    pub fn return_order(&mut self, order: Vec<Slot>) {
-        self.order = order;
-    }
-
-    /// Whether variables came or went since the order was lent.
-    pub fn order_is_stale(&self) -> bool {
-        self.order_stale
-    }
-
-    fn rebuild_order(&mut self) {
-        let mut classes: [Vec<Slot>; 3] = Default::default();
-        // A child is never read before its parent, so it inherits a later class.
-        let mut stack: Vec<(Slot, Priority)> = Vec::new();
-        stack.extend(self.roots.iter().rev().map(|&slot| (slot, Priority::High)));
-        let mut keep = vec![false; self.slots.len()];
-        while let Some((slot, least)) = stack.pop() {
-            let Some(variable) = self.slots[slot as usize].as_ref() else {
-                continue;
-            };
-            if variable.inactive {
-                continue;
-            }
-            let class = variable.priority.max(least);
-            classes[class as usize].push(slot);
-            if variable.watched {
-                self.keep_upwards(slot, &mut keep);
-            }
-            let start = stack.len();
-            let mut child = variable.first_child;
-            while child != NONE {
-                stack.push((child, class));
-                child = self.slots[child as usize].as_ref().map_or(NONE, |v| v.next);
-            }
-            stack[start..].reverse();
-        }
-        self.order.clear();
-        for class in classes {
-            self.order.extend(class.into_iter().filter(|&s| {
-                let reads = |v: &Variable| v.access.reads() || v.first_child != NONE;
-                keep[s as usize] && self.slots[s as usize].as_ref().is_some_and(reads)
-            }));
-        }
-    }
-
-    /// A watched variable needs the values above it.
-    fn keep_upwards(&self, slot: Slot, keep: &mut [bool]) {
-        let mut at = slot;
-        while at != NONE && !keep[at as usize] {
-            keep[at as usize] = true;
-            at = self.slots[at as usize].as_ref().map_or(NONE, |v| v.parent);
-        }
     }
 
     /// The variables directly below one, in order of creation.

@@ -9,7 +9,7 @@ use mlua::ffi::{self, lua_CFunction, lua_State};
 
 use super::kernel::{Source, bytes_at, current, host, pay, push_ref, push_str, raise, raise_here};
 use super::read::{held_key, set_aux};
-use super::{bind, handle, messages, modules, prototype};
+use super::{bind, handle, messages, modules, prototype, registered};
 use crate::core::handle::check_server_path;
 use crate::core::host::too_many_properties;
 use crate::core::id::{APP, VarId};
@@ -35,6 +35,7 @@ const METHODS: &[(&str, lua_CFunction)] = &[
     ("getVariable", get_variable),
     ("log", log),
     ("prototype", prototype::prototype),
+    ("registerVariable", registered::register_variable),
     ("setImmediate", set_immediate),
     ("setInterval", set_interval),
     ("setTimeout", set_timeout),
@@ -217,17 +218,42 @@ unsafe fn insert(id: VarId, parent: Option<Slot>, access: Access, properties: Pr
     })
 }
 
+/// A new variable of the server; raises if there are too many.
+///
+/// # Safety
+/// Inside a C function called by Lua.
+pub(super) unsafe fn make_server_variable(
+    l: *mut lua_State,
+    parent: Option<Slot>,
+    access: Access,
+    properties: Properties,
+) -> Slot {
+    // SAFETY: as promised by the caller.
+    unsafe {
+        check_variables(l);
+        let id = host().vars.next_server_id();
+        insert(id, parent, access, properties)
+    }
+}
+
+unsafe fn check_variables(l: *mut lua_State) {
+    // SAFETY: as for its callers.
+    unsafe {
+        if host().vars.len() >= host().limits.variables {
+            let most = host().limits.variables;
+            let message = format!("this session has {most} variables, the most it may have");
+            raise(l, ErrorCode::Limit, message);
+        }
+    }
+}
+
 /// `session:createVariable(parent, object_or_path [, properties])`.
 unsafe extern "C-unwind" fn create_variable(l: *mut lua_State) -> c_int {
     // SAFETY: called by Lua.
     unsafe {
         let parent = handle::check(l, 2);
         ffi::lua_settop(l, 4);
-        if host().vars.len() >= host().limits.variables {
-            let most = host().limits.variables;
-            let message = format!("this session has {most} variables, the most it may have");
-            raise(l, ErrorCode::Limit, message);
-        }
+        check_variables(l);
         let k = current();
         let id = host().vars.next_server_id();
         if ffi::lua_type(l, 3) == ffi::LUA_TTABLE {

@@ -5,15 +5,24 @@ use std::ffi::c_int;
 use mlua::ffi::{self, lua_State};
 
 use super::kernel::{
-    Cell, Kernel, Quick, Source, Step, Wrapped, current, host, push_ref, push_str, raise,
+    Cell, Kernel, Quick, Source, Wrapped, current, host, push_ref, push_str, raise,
 };
+use super::route::{Invocation, Operand, Origin, Route, Special, Step};
 use super::wrapper;
-use crate::core::path::{Path, Segment};
+use crate::core::path::{Argument, Path, Segment, Start};
 use crate::core::script::ErrorCode;
-use crate::core::variable::{Access, Slot};
+use crate::core::variable::{Access, Slot, Variable};
 
 /// Items of a list are presented by the list: a wrapper that base clients ask for there is not.
 const ITEM_TYPE: &str = "lua.ViewListItem";
+
+/// A path that is being prepared. Kept in the kernel, since an error may jump out of it.
+#[derive(Debug, Default)]
+pub(super) struct Binding {
+    path: Path,
+    /// Places of the names interned so far.
+    names: Vec<u32>,
+}
 
 /// Prepares `call.slot` as its properties say.
 ///
@@ -40,16 +49,10 @@ pub(super) unsafe fn finish(l: *mut lua_State, k: *mut Kernel, slot: Slot, sourc
         let Some(variable) = host().vars.get(slot) else {
             return;
         };
-        let parent = variable.parent();
         let action = variable.access == Access::Action;
-        let path = variable.properties.get("path").map(Path::parse);
         let creates = variable.properties.get("create").is_some();
         let has_path = variable.has_path;
-        let steps = match path {
-            None => Vec::new(),
-            Some(Ok(path)) => intern(l, k, &path),
-            Some(Err(error)) => raise(l, ErrorCode::PathFailure, error.to_string()),
-        };
+        take_path(l, k, slot);
         let wrapped = wrapped_of(slot);
         let found = match source {
             _ if creates => Source::Held,
@@ -57,10 +60,18 @@ pub(super) unsafe fn finish(l: *mut lua_State, k: *mut Kernel, slot: Slot, sourc
             None if has_path => Source::Path,
             None => Source::Held,
         };
+        // From here on nothing raises until the cell has what was interned for it.
+        let binding = std::mem::take(&mut (*k).binding);
+        let mut names = binding.names.into_iter();
+        let (origin, steps, special) = route(slot, &binding.path, &mut names);
         let cell = (*k).cell_mut(slot);
         if cell.source == Source::Nothing {
-            *cell = new_cell(parent, steps, action, found);
+            *cell = new_cell(origin, steps, special, action, found);
+        } else {
+            let unused = new_cell(origin, steps, special, action, found);
+            release_names(&mut *k, &unused);
         }
+        let cell = (*k).cell_mut(slot);
         if cell.wrapped.is_none() {
             cell.wrapped = wrapped.map(Box::new);
         }
@@ -68,6 +79,149 @@ pub(super) unsafe fn finish(l: *mut lua_State, k: *mut Kernel, slot: Slot, sourc
         (&mut (*k).quick)[slot as usize] = quick;
         if creates {
             wrapper::create(l, k, slot);
+        }
+    }
+}
+
+/// Parses a variable's path into `binding` and interns its names there: an error may jump out at any
+/// of them, and then they are given back by the next one to come.
+unsafe fn take_path(l: *mut lua_State, k: *mut Kernel, slot: Slot) {
+    // SAFETY: as for `finish`.
+    unsafe {
+        for key in std::mem::take(&mut (*k).binding).names {
+            (*k).keys.give_back(key);
+        }
+        let text = host().vars.get(slot).and_then(|v| v.properties.get("path"));
+        match text.map(Path::parse) {
+            None => {}
+            Some(Ok(path)) => (*k).binding.path = path,
+            Some(Err(error)) => {
+                let message = error.to_string();
+                drop(error);
+                raise(l, ErrorCode::PathFailure, message);
+            }
+        }
+        let path = &raw const (*k).binding.path;
+        intern(l, k, slot, path);
+    }
+}
+
+/// Interns the names of a path in the order in which [`route`] takes them.
+unsafe fn intern(l: *mut lua_State, k: *mut Kernel, slot: Slot, path: *const Path) {
+    // SAFETY: as for `finish`; the path stays in the kernel.
+    unsafe {
+        match &(*path).start {
+            Start::Named(name) => intern_name(l, k, name),
+            Start::Up(steps) => {
+                if *steps > 0 && above(slot, *steps).is_none() {
+                    let message = format!("path \"{}\" leads above the topmost variable", *path);
+                    raise(l, ErrorCode::PathFailure, message);
+                }
+            }
+        }
+        for i in 0..(*path).segments.len() {
+            match &(&(*path).segments)[i] {
+                Segment::Field(name) => intern_name(l, k, name),
+                Segment::Index(_) => {}
+                Segment::Call(name, arguments) => {
+                    intern_name(l, k, name);
+                    for argument in arguments {
+                        match argument {
+                            Argument::Text(text) => intern_name(l, k, text),
+                            Argument::Path(path) => intern(l, k, slot, path),
+                            _ => {}
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+unsafe fn intern_name(l: *mut lua_State, k: *mut Kernel, name: &str) {
+    // SAFETY: as for `finish`. The string is at its place before the place is taken: there may be no
+    // memory for it.
+    unsafe {
+        let id = match (*k).keys.take(name) {
+            Some(id) => id,
+            None => {
+                push_ref(l, (*k).tables.keys);
+                push_str(l, name);
+                ffi::lua_rawseti(l, -2, (*k).keys.next().into());
+                ffi::lua_settop(l, -2);
+                (*k).keys.add(name)
+            }
+        };
+        (*k).binding.names.push(id);
+    }
+}
+
+/// The variable so many above the parent of the one in `slot`.
+fn above(slot: Slot, steps: u32) -> Option<Slot> {
+    // SAFETY: only called while an operation of the kernel runs; nothing here calls into Lua.
+    let vars = unsafe { &host().vars };
+    let up = |slot| vars.get(slot).and_then(Variable::parent);
+    (0..steps).try_fold(up(slot)?, |at, _| up(at))
+}
+
+type Names = std::vec::IntoIter<u32>;
+type Parts = (Origin, Vec<Step>, Option<Box<Special>>);
+
+fn next(names: &mut Names) -> u32 {
+    // There are as many as were interned on the way through the same path.
+    names.next().unwrap_or(0)
+}
+
+/// A path with its names replaced by their places. Never raises.
+fn route(slot: Slot, path: &Path, names: &mut Names) -> Parts {
+    let origin = match &path.start {
+        Start::Named(_) => Origin::Named(next(names)),
+        Start::Up(steps) => above(slot, *steps).map_or(Origin::Nowhere, Origin::Variable),
+    };
+    let mut steps = Vec::with_capacity(path.segments.len());
+    let mut calls = Vec::new();
+    for segment in &path.segments {
+        steps.push(match segment {
+            Segment::Field(_) => Step::Field(next(names)),
+            Segment::Index(index) => Step::Index(*index),
+            Segment::Call(_, arguments) if arguments.is_empty() => Step::Call(next(names)),
+            Segment::Call(_, arguments) => {
+                let key = next(names);
+                let operands = arguments.iter().map(|a| operand(slot, a, names)).collect();
+                calls.push(Invocation {
+                    key,
+                    arguments: operands,
+                    takes_written: segment.takes_written(),
+                });
+                Step::CallWith((calls.len() - 1) as u32)
+            }
+        });
+    }
+    let special = path.not || !calls.is_empty();
+    let special = special.then(|| {
+        Box::new(Special {
+            not: path.not,
+            calls: calls.into_boxed_slice(),
+        })
+    });
+    (origin, steps, special)
+}
+
+fn operand(slot: Slot, argument: &Argument, names: &mut Names) -> Operand {
+    match argument {
+        Argument::Nil => Operand::Nil,
+        Argument::Boolean(flag) => Operand::Boolean(*flag),
+        Argument::Integer(number) => Operand::Integer(*number),
+        Argument::Float(number) => Operand::Float(*number),
+        Argument::Text(_) => Operand::Text(next(names)),
+        Argument::Written => Operand::Written,
+        Argument::Path(path) => {
+            let (origin, steps, special) = route(slot, path, names);
+            Operand::Path(Box::new(Route {
+                origin,
+                steps: steps.into_boxed_slice(),
+                special,
+            }))
         }
     }
 }
@@ -84,9 +238,12 @@ unsafe fn wrapped_of(slot: Slot) -> Option<Wrapped> {
 
 /// The short form of a cell, if it has one.
 fn quick_of(cell: &Cell) -> Quick {
-    match (cell.source, cell.parent, cell.last) {
-        (Source::Path, Some(parent), Some(Step::Field(key)))
-            if cell.prefix.is_none() && cell.wrapped.is_none() && !cell.action =>
+    match (cell.source, cell.origin, cell.last) {
+        (Source::Path, Origin::Variable(parent), Some(Step::Field(key)))
+            if cell.prefix.is_none()
+                && cell.special.is_none()
+                && cell.wrapped.is_none()
+                && !cell.action =>
         {
             Quick { parent, key }
         }
@@ -94,55 +251,53 @@ fn quick_of(cell: &Cell) -> Quick {
     }
 }
 
-fn new_cell(parent: Option<Slot>, mut steps: Vec<Step>, action: bool, source: Source) -> Cell {
+fn new_cell(
+    origin: Origin,
+    mut steps: Vec<Step>,
+    special: Option<Box<Special>>,
+    action: bool,
+    source: Source,
+) -> Cell {
     let last = steps.pop();
     Cell {
-        parent,
+        origin,
         source,
         last,
         prefix: (!steps.is_empty()).then(|| steps.into_boxed_slice()),
+        special,
         action,
         ..Cell::EMPTY
     }
 }
 
-unsafe fn intern(l: *mut lua_State, k: *mut Kernel, path: &Path) -> Vec<Step> {
-    let mut steps = Vec::with_capacity(path.segments.len());
-    for segment in &path.segments {
-        // SAFETY: as for `finish`.
-        steps.push(unsafe {
-            match segment {
-                Segment::Field(name) => Step::Field(intern_name(l, k, name)),
-                Segment::Index(index) => Step::Index(*index),
-                Segment::Call(name) => Step::Call(intern_name(l, k, name)),
-                Segment::Setter(name) => Step::Setter(intern_name(l, k, name)),
-            }
-        });
-    }
-    steps
-}
-
-unsafe fn intern_name(l: *mut lua_State, k: *mut Kernel, name: &str) -> u32 {
-    // SAFETY: as for `finish`.
-    unsafe {
-        let (id, new) = (*k).keys.take(name);
-        if new {
-            push_ref(l, (*k).tables.keys);
-            push_str(l, name);
-            ffi::lua_rawseti(l, -2, id.into());
-            ffi::lua_settop(l, -2);
-        }
-        id
-    }
-}
-
 /// Gives the names of a cell's path back.
 pub(super) fn release_names(k: &mut Kernel, cell: &Cell) {
-    let prefix = cell.prefix.iter().flat_map(|steps| steps.iter());
-    for step in prefix.chain(cell.last.iter()) {
+    let prefix = cell.prefix.as_deref().unwrap_or_default();
+    release_steps(k, cell.origin, prefix, cell.special.as_deref());
+    release_steps(k, Origin::Nowhere, cell.last.as_slice(), None);
+}
+
+fn release_steps(k: &mut Kernel, origin: Origin, steps: &[Step], special: Option<&Special>) {
+    if let Origin::Named(key) = origin {
+        k.keys.give_back(key);
+    }
+    for step in steps {
         match step {
-            Step::Field(key) | Step::Call(key) | Step::Setter(key) => k.keys.give_back(*key),
-            Step::Index(_) => {}
+            Step::Field(key) | Step::Call(key) => k.keys.give_back(*key),
+            // The calls themselves know their names.
+            Step::Index(_) | Step::CallWith(_) => {}
+        }
+    }
+    for call in special.iter().flat_map(|special| &special.calls) {
+        k.keys.give_back(call.key);
+        for argument in &call.arguments {
+            match argument {
+                Operand::Text(key) => k.keys.give_back(*key),
+                Operand::Path(route) => {
+                    release_steps(k, route.origin, &route.steps, route.special.as_deref());
+                }
+                _ => {}
+            }
         }
     }
 }

@@ -15,7 +15,7 @@ use super::objects::Held;
 use super::read::{held_key, push_aux, raw_key, set_aux, value_key};
 use super::write;
 use crate::core::id::VarId;
-use crate::core::variable::Slot;
+use crate::core::variable::{Slot, Variable};
 
 const METHODS: &[(&str, lua_CFunction)] = &[
     ("getDiagnostics", get_diagnostics),
@@ -99,7 +99,7 @@ pub(super) unsafe fn argument(l: *mut lua_State, arg: c_int) -> Option<Slot> {
         match ffi::lua_type(l, arg) {
             ffi::LUA_TNUMBER => host().vars.find(VarId(ffi::lua_tointeger(l, arg))),
             ffi::LUA_TUSERDATA => host().vars.find(VarId(handle_id(l, arg)?)),
-            ffi::LUA_TTABLE => showing(l, arg),
+            ffi::LUA_TTABLE => showing(l, arg, |_| true),
             _ => None,
         }
     }
@@ -137,8 +137,15 @@ unsafe fn handle_id(l: *mut lua_State, arg: c_int) -> Option<i64> {
     }
 }
 
-/// The first variable that shows or holds this object.
-unsafe fn showing(l: *mut lua_State, arg: c_int) -> Option<Slot> {
+/// The first wanted variable that shows or holds the object at index `arg`.
+///
+/// # Safety
+/// As for [`argument`].
+pub(super) unsafe fn showing(
+    l: *mut lua_State,
+    arg: c_int,
+    wanted: fn(&Variable) -> bool,
+) -> Option<Slot> {
     // SAFETY: as for `argument`.
     unsafe {
         let k = current();
@@ -147,7 +154,7 @@ unsafe fn showing(l: *mut lua_State, arg: c_int) -> Option<Slot> {
             let cell = &(&(*k).cells)[slot as usize];
             let held = cell.source == Source::Held;
             let shows = matches!(cell.seen.held, Held::One(_));
-            if !held && !shows || host().vars.get(slot).is_none() {
+            if !held && !shows || !host().vars.get(slot).is_some_and(wanted) {
                 continue;
             }
             push_raw(l, k, slot);

@@ -16,6 +16,7 @@ use mlua::ffi::{self, lua_CFunction, lua_State};
 use super::budget;
 use super::modules::ChunkCache;
 use super::objects::{Held, Objects};
+use super::route::{Origin, Special, Step};
 use super::sandbox::clock::{TurnTime, set_turn};
 use super::state::State;
 use crate::core::change::Changes;
@@ -39,15 +40,6 @@ pub(super) const MESSAGE_MAX: usize = 1_000;
 
 /// What the C side says when memory runs out (`MEMERRMSG` in c/lunette_lua.h).
 const OUT_OF_MEMORY: &str = "not enough memory: this session used up its Lua memory";
-
-/// One step of a path, its name replaced by its place in `KEYS`.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Step {
-    Field(u32),
-    Index(u32),
-    Call(u32),
-    Setter(u32),
-}
 
 /// Where a variable's value comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,11 +72,12 @@ pub(super) struct Wrapped {
 /// The script's side of one variable.
 #[derive(Debug)]
 pub(super) struct Cell {
-    pub parent: Option<Slot>,
+    pub origin: Origin,
     pub source: Source,
     /// The path is `prefix`, then `last`; an empty path is the parent's own value.
     pub prefix: Option<Box<[Step]>>,
     pub last: Option<Step>,
+    pub special: Option<Box<Special>>,
     pub action: bool,
     pub seen: Seen,
     pub wrapped: Option<Box<Wrapped>>,
@@ -95,10 +88,11 @@ pub(super) struct Cell {
 impl Cell {
     /// The cell of a slot in which no variable lives.
     pub const EMPTY: Cell = Cell {
-        parent: None,
+        origin: Origin::Nowhere,
         source: Source::Nothing,
         prefix: None,
         last: None,
+        special: None,
         action: false,
         seen: Seen {
             held: Held::Nothing,
@@ -165,6 +159,7 @@ pub(super) struct Kernel {
     pub quick: Vec<Quick>,
     pub objects: Objects,
     pub keys: super::keys::Keys,
+    pub binding: super::bind::Binding,
     pub tables: Tables,
     pub chunks: Rc<ChunkCache>,
     pub call: Call,

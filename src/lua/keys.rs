@@ -27,25 +27,31 @@ impl Default for Keys {
 }
 
 impl Keys {
-    /// The place of `name` and whether the caller must put the string there now.
-    pub fn take(&mut self, name: &str) -> (u32, bool) {
-        if let Some(&id) = self.ids.get(name) {
-            self.names[id as usize - 1].1 += 1;
-            return (id, false);
+    /// The place of `name` for one path more, if it has one.
+    pub fn take(&mut self, name: &str) -> Option<u32> {
+        let id = *self.ids.get(name)?;
+        self.names[id as usize - 1].1 += 1;
+        Some(id)
+    }
+
+    /// The place that the next new name gets.
+    pub fn next(&self) -> u32 {
+        match self.free.last() {
+            Some(&id) => id,
+            None => self.names.len() as u32 + 1,
         }
+    }
+
+    /// Gives a new name its place, at which the caller has put the string.
+    pub fn add(&mut self, name: &str) -> u32 {
         let name: Rc<str> = name.into();
-        let id = match self.free.pop() {
-            Some(id) => {
-                self.names[id as usize - 1] = (name.clone(), 1);
-                id
-            }
-            None => {
-                self.names.push((name.clone(), 1));
-                self.names.len() as u32
-            }
-        };
+        let id = self.next();
+        match self.free.pop() {
+            Some(_) => self.names[id as usize - 1] = (name.clone(), 1),
+            None => self.names.push((name.clone(), 1)),
+        }
         self.ids.insert(name, id);
-        (id, true)
+        id
     }
 
     /// The name at a place.

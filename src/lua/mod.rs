@@ -2,7 +2,7 @@
 //!
 //! Reading order: [`state`] is one Lua state with its `arena`, allocator (`alloc`), `budget` and
 //! `sandbox`; [`determinism`] is what makes two of them alike; `session` is core's `Script` around
-//! one; `kernel` is the way into Lua, with `read`, `write`, `wrapper`, `encode` and `bind` behind it;
+//! one; `kernel` is the way into Lua, with `bind`, `route`, `read`, `write`, `wrapper` and `encode` behind it;
 //! `api`, `ui` and `handle` are what Lua code calls; `modules` loads files.
 //!
 //! `unsafe` lives here and nowhere else in the crate: Lua's C interface is used directly where
@@ -27,6 +27,8 @@ mod modules;
 mod objects;
 mod prototype;
 mod read;
+mod registered;
+mod route;
 mod session;
 mod ui;
 mod wrapper;

@@ -7,10 +7,10 @@ use mlua::ffi::{self, lua_State};
 
 use super::encode::{Flaw, encode, encode_array, is_array};
 use super::kernel::{
-    Cell, KEY_TYPE, KEYS, Kernel, Quick, Seen, Source, Step, VALUES, bytes_at, current, push_ref,
-    raise,
+    Cell, KEY_TYPE, KEYS, Kernel, Quick, Seen, Source, VALUES, bytes_at, current, push_ref,
 };
 use super::objects::{Held, ShownArray};
+use super::route::{Step, follow, negate, push_origin, special_of};
 use super::wrapper;
 use crate::core::change::Change;
 use crate::core::script::{ErrorCode, ScriptError};
@@ -326,88 +326,25 @@ pub(super) unsafe fn read_path(l: *mut lua_State, k: *mut Kernel, cell: *mut Cel
     // SAFETY: see `detect_op`; the prefix belongs to the cell, which a destroy inside a getter
     // only marks dead until the call is over.
     unsafe {
-        push_parent(l, (*cell).parent);
+        let special = special_of(&(*cell).special);
         let last = (*cell).last;
-        if let Some(prefix) = &(*cell).prefix {
-            let prefix: *const [Step] = &raw const **prefix;
+        let prefix: Option<*const [Step]> = (*cell).prefix.as_deref().map(|p| &raw const *p);
+        push_origin(l, k, (*cell).origin);
+        if let Some(prefix) = prefix {
             for i in 0..prefix.len() {
                 if ffi::lua_type(l, CONTAINER) == ffi::LUA_TNIL {
                     break;
                 }
-                follow(l, k, (&(*prefix))[i]);
+                follow(l, k, (&(*prefix))[i], special);
             }
         }
         ffi::lua_pushvalue(l, CONTAINER);
         if let Some(step) = last
             && ffi::lua_type(l, CONTAINER) != ffi::LUA_TNIL
         {
-            follow(l, k, step);
+            follow(l, k, step, special);
         }
-    }
-}
-
-/// Pushes the presented value of a parent.
-///
-/// # Safety
-/// The kernel's tables are on the stack.
-pub(super) unsafe fn push_parent(l: *mut lua_State, parent: Option<Slot>) {
-    // SAFETY: as promised by the caller.
-    unsafe {
-        match parent {
-            Some(parent) => {
-                ffi::lua_rawgeti(l, VALUES, value_key(parent));
-            }
-            None => ffi::lua_pushnil(l),
-        }
-    }
-}
-
-/// Replaces the value on top by what one step from it leads to.
-///
-/// # Safety
-/// Inside a protected call of this kernel; Lua code may run.
-pub(super) unsafe fn follow(l: *mut lua_State, k: *mut Kernel, step: Step) {
-    // SAFETY: see `detect_op`.
-    unsafe {
-        match step {
-            Step::Field(key) => {
-                ffi::lua_rawgeti(l, KEYS, key.into());
-                ffi::lua_gettable(l, -2);
-                ffi::lua_copy(l, -1, -2);
-                ffi::lua_settop(l, -2);
-            }
-            Step::Index(index) => {
-                ffi::lua_geti(l, -1, i64::from(index) + 1);
-                ffi::lua_copy(l, -1, -2);
-                ffi::lua_settop(l, -2);
-            }
-            Step::Call(key) => {
-                push_method(l, k, key);
-                ffi::lua_rotate(l, -2, 1);
-                ffi::lua_callk(l, 1, 1, 0, None);
-            }
-            Step::Setter(key) => {
-                let name = (*k).keys.name(key);
-                let message = format!("{name}(_) takes a value: it cannot be read");
-                raise(l, ErrorCode::BadAccess, message);
-            }
-        }
-    }
-}
-
-/// Pushes the method of the object on top, above it.
-///
-/// # Safety
-/// Inside a protected call of this kernel; a metamethod may run.
-pub(super) unsafe fn push_method(l: *mut lua_State, k: *mut Kernel, key: u32) {
-    // SAFETY: see `detect_op`.
-    unsafe {
-        ffi::lua_rawgeti(l, KEYS, key.into());
-        if ffi::lua_gettable(l, -2) == ffi::LUA_TNIL {
-            let name = (*k).keys.name(key);
-            let message = format!("there is no method {name}() on this object");
-            raise(l, ErrorCode::PathFailure, message);
-        }
+        negate(l, special);
     }
 }
 

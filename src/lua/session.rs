@@ -58,6 +58,7 @@ impl LuaSession {
             quick: Vec::new(),
             objects: Objects::new(0),
             keys: Default::default(),
+            binding: Default::default(),
             tables: Tables::default(),
             chunks,
             call: Call {

@@ -7,10 +7,11 @@ use serde_json::Value;
 
 use super::encode::is_array;
 use super::kernel::{
-    KEYS, Kernel, MESSAGE_MAX, Step, VALUES, bytes_at, current, pay, push_str, raise,
+    Cell, KEYS, Kernel, MESSAGE_MAX, Source, VALUES, bytes_at, current, pay, push_str, raise,
 };
-use super::read::{
-    cell_of, follow, push_method, push_parent, raw_key, remember, set_aux, type_of, value_key,
+use super::read::{cell_of, held_key, raw_key, remember, set_aux, type_of, value_key};
+use super::route::{
+    Special, Step, Written, follow, negate, push_call, push_method, push_origin, special_of,
 };
 use crate::core::script::ErrorCode;
 use crate::core::variable::Slot;
@@ -50,41 +51,107 @@ pub(super) unsafe fn write_value(l: *mut lua_State, k: *mut Kernel, slot: Slot, 
         let Some(cell) = cell_of(k, slot) else {
             return;
         };
+        let special = special_of(&(*cell).special);
         let Some(last) = (*cell).last else {
+            if !matches!((*cell).source, Source::Held) {
+                refuse_object(l, k, slot);
+            }
             ffi::lua_pushvalue(l, VALUE);
-            set_aux(l, k, super::read::held_key(slot));
+            set_aux(l, k, held_key(slot));
             if told {
                 keep_written(l, k, slot);
             }
             return;
         };
-        push_parent(l, (*cell).parent);
-        if let Some(prefix) = &(*cell).prefix {
-            let prefix: *const [Step] = &raw const **prefix;
+        let action = (*cell).action;
+        let call = match last {
+            Step::CallWith(at) => Some(&raw const (&(*special).calls)[at as usize]),
+            _ => None,
+        };
+        let takes_written = call.is_some_and(|call| (*call).takes_written);
+        // An action is only called; the value goes to it where its path says so.
+        let written = push_written(l, k, slot, special, !action || takes_written);
+        let prefix: Option<*const [Step]> = (*cell).prefix.as_deref().map(|p| &raw const *p);
+        push_origin(l, k, (*cell).origin);
+        if let Some(prefix) = prefix {
             for i in 0..prefix.len() {
                 refuse_nil(l, k, slot);
-                follow(l, k, (&(*prefix))[i]);
+                follow(l, k, (&(*prefix))[i], special);
             }
         }
         refuse_nil(l, k, slot);
-        let action = cell_of(k, slot).is_some_and(|cell| (*cell).action);
         match last {
             Step::Field(key) => {
                 ffi::lua_rawgeti(l, KEYS, key.into());
-                ffi::lua_pushvalue(l, VALUE);
+                ffi::lua_pushvalue(l, written);
                 ffi::lua_settable(l, -3);
             }
             Step::Index(index) => {
-                ffi::lua_pushvalue(l, VALUE);
+                ffi::lua_pushvalue(l, written);
                 ffi::lua_seti(l, -2, i64::from(index) + 1);
             }
-            Step::Call(key) => call_method(l, k, key, !action),
-            Step::Setter(key) => call_method(l, k, key, true),
+            Step::Call(key) => {
+                push_method(l, k, key);
+                ffi::lua_rotate(l, -2, 1);
+                call_method(l, k, 1, (!action).then_some(written));
+            }
+            Step::CallWith(_) => {
+                let call = call.unwrap_or(std::ptr::null());
+                let count = push_call(l, k, call, Written::At(written));
+                let last = (!action && !takes_written).then_some(written);
+                call_method(l, k, count, last);
+            }
         }
         let as_read = (*k).call.incoming.as_ref().is_none_or(reads_back_the_same);
-        if told && as_read && !action && !matches!(last, Step::Setter(_)) {
+        if told && as_read && !action && !takes_written {
             keep_written(l, k, slot);
         }
+    }
+}
+
+/// Where on the stack the value is that goes to the object: what was written, or its opposite if the
+/// path is negated.
+unsafe fn push_written(
+    l: *mut lua_State,
+    k: *mut Kernel,
+    slot: Slot,
+    special: *const Special,
+    used: bool,
+) -> c_int {
+    // SAFETY: see `read::detect_op`.
+    unsafe {
+        if special.is_null() || !(*special).not || !used {
+            return VALUE;
+        }
+        if ffi::lua_type(l, VALUE) != ffi::LUA_TBOOLEAN {
+            let path = path_of(k, slot);
+            let message = format!("path \"{path}\" takes true or false, since it is negated");
+            raise(l, ErrorCode::Invalid, message);
+        }
+        ffi::lua_pushvalue(l, VALUE);
+        negate(l, special);
+        ffi::lua_gettop(l)
+    }
+}
+
+unsafe fn path_of<'a>(k: *mut Kernel, slot: Slot) -> &'a str {
+    // SAFETY: see `read::detect_op`; properties stay while nothing of Lua runs.
+    unsafe {
+        let variable = (*(*k).host).vars.get(slot);
+        let path = variable.and_then(|v| v.properties.get("path"));
+        path.unwrap_or("")
+    }
+}
+
+/// A path without a name leads to an object as a whole.
+unsafe fn refuse_object(l: *mut lua_State, k: *mut Kernel, slot: Slot) -> ! {
+    // SAFETY: see `read::detect_op`.
+    unsafe {
+        let path = path_of(k, slot);
+        let message = format!(
+            "path \"{path}\" names no field: the object itself cannot be replaced, only what is in it"
+        );
+        raise(l, ErrorCode::BadAccess, message)
     }
 }
 
@@ -104,25 +171,21 @@ unsafe fn refuse_nil(l: *mut lua_State, k: *mut Kernel, slot: Slot) {
         if ffi::lua_type(l, -1) != ffi::LUA_TNIL {
             return;
         }
-        let variable = (*(*k).host).vars.get(slot);
-        let path = variable
-            .and_then(|v| v.properties.get("path"))
-            .unwrap_or("");
+        let path = path_of(k, slot);
         let message = format!("path \"{path}\" leads through nil: there is nothing to write to");
         raise(l, ErrorCode::PathFailure, message);
     }
 }
 
-/// Calls a method of the object on top. `nil, "text"` refuses what was given.
-unsafe fn call_method(l: *mut lua_State, k: *mut Kernel, key: u32, with_value: bool) {
+/// Calls the method below the `count` arguments on top, with one more if there is a value to write.
+/// `nil, "text"` refuses what was given.
+unsafe fn call_method(l: *mut lua_State, k: *mut Kernel, count: c_int, written: Option<c_int>) {
     // SAFETY: see `read::detect_op`.
     unsafe {
-        push_method(l, k, key);
-        ffi::lua_rotate(l, -2, 1);
-        if with_value {
-            ffi::lua_pushvalue(l, VALUE);
+        if let Some(index) = written {
+            ffi::lua_pushvalue(l, index);
         }
-        ffi::lua_callk(l, 1 + c_int::from(with_value), 2, 0, None);
+        ffi::lua_callk(l, count + c_int::from(written.is_some()), 2, 0, None);
         if ffi::lua_type(l, -2) != ffi::LUA_TNIL {
             return;
         }
@@ -206,7 +269,7 @@ pub(super) unsafe extern "C-unwind" fn hold_op(l: *mut lua_State) -> c_int {
         push_incoming(l, k);
         let slot = (*k).call.slot;
         ffi::lua_pushvalue(l, VALUE);
-        set_aux(l, k, super::read::held_key(slot));
+        set_aux(l, k, held_key(slot));
         if (*k).call.incoming.as_ref().is_some_and(reads_back_the_same) {
             keep_written(l, k, slot);
         }
@@ -289,20 +352,17 @@ pub(super) unsafe extern "C-unwind" fn unbind_op(l: *mut lua_State) -> c_int {
         let Some(cell) = cell_of(k, slot) else {
             return 0;
         };
-        (*k).objects
-            .exchange(l, &mut (*cell).seen.held, Default::default());
         let mut wrapped = false;
         if let Some(state) = &mut (*cell).wrapped {
             wrapped = true;
             (*k).objects
                 .exchange(l, &mut state.raw.held, Default::default());
         }
-        let held = (*cell).source == super::kernel::Source::Held;
+        let held = (*cell).source == Source::Held;
         ffi::lua_rawgeti(l, VALUES, value_key(slot));
-        ffi::lua_pushnil(l);
-        ffi::lua_rawseti(l, VALUES, value_key(slot));
+        forget_shown(l, k, cell, slot);
         if held || wrapped {
-            for key in [super::read::held_key(slot), raw_key(slot)] {
+            for key in [held_key(slot), raw_key(slot)] {
                 ffi::lua_pushnil(l);
                 set_aux(l, k, key);
             }
@@ -325,7 +385,7 @@ pub(super) unsafe extern "C-unwind" fn unbind_op(l: *mut lua_State) -> c_int {
 /// # Safety
 /// Called by Lua under [`Kernel::enter`].
 pub(super) unsafe extern "C-unwind" fn clear_op(l: *mut lua_State) -> c_int {
-    // SAFETY: see `read::detect_op`. Writing nil needs no memory.
+    // SAFETY: see `read::detect_op`.
     unsafe {
         let k = current();
         (*k).push_tables(l);
@@ -333,11 +393,19 @@ pub(super) unsafe extern "C-unwind" fn clear_op(l: *mut lua_State) -> c_int {
         let Some(cell) = cell_of(k, slot) else {
             return 0;
         };
+        forget_shown(l, k, cell, slot);
+        0
+    }
+}
+
+/// Lets go of what a variable shows. Writing nil needs no memory.
+unsafe fn forget_shown(l: *mut lua_State, k: *mut Kernel, cell: *mut Cell, slot: Slot) {
+    // SAFETY: see `read::detect_op`.
+    unsafe {
         (*cell).seen.type_name = None;
         (*k).objects
             .exchange(l, &mut (*cell).seen.held, Default::default());
         ffi::lua_pushnil(l);
         ffi::lua_rawseti(l, VALUES, value_key(slot));
-        0
     }
 }

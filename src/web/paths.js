@@ -47,7 +47,7 @@ export function isCall(path) {
   return path.endsWith(')');
 }
 
-/** Whether the path ends in `name(_)`: a call that takes one value. @param {string} path */
+/** Whether the path ends in a call that takes a value: `name(_)`, `name("x", _)`. @param {string} path */
 export function takesValue(path) {
-  return path.endsWith('(_)');
+  return /[(,]\s*_\s*[,)]/.test(path.replace(/"(\\.|[^"\\])*"|'(\\.|[^'\\])*'/g, '""'));
 }

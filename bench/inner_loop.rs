@@ -1,0 +1,176 @@
+//! The inner loop of detection in the design that was chosen and in those that were not: 40,000 fields that have not
+//! changed, four in each of 10,000 tables, the same tables for all.
+//!
+//! `unsafe`: the designs that use Lua's C interface directly are what is compared.
+
+use std::cell::Cell;
+use std::ffi::c_int;
+use std::hint::black_box;
+
+use mlua::ffi::{self, lua_State};
+use mlua::{Function, Lua, Table, Value};
+
+use crate::Harness;
+
+const FIELDS: [&str; 4] = ["name", "count", "done", "price"];
+
+const DATA: &str = "
+local tables = ...
+local parents, keys, values, fields = {}, {}, {}, { 'name', 'count', 'done', 'price' }
+for i = 1, tables do
+  local row = { name = 'row ' .. i, count = i, done = false, price = i / 4 }
+  for _, field in ipairs(fields) do
+    local at = #keys + 1
+    parents[at], keys[at], values[at] = row, field, row[field]
+  end
+end
+return parents, keys, values";
+
+/// Returns how many differ.
+const KERNEL: &str = "
+local parents, keys, values, count = ...
+return function()
+  local changed = 0
+  for i = 1, count do
+    if parents[i][keys[i]] ~= values[i] then changed = changed + 1 end
+  end
+  return changed
+end";
+
+/// What the C functions look at.
+#[derive(Clone, Copy, Default)]
+struct Loop {
+    tables: [c_int; 3],
+    at: c_int,
+    count: c_int,
+    changed: c_int,
+}
+
+thread_local! {
+    static LOOP: Cell<Loop> = Cell::default();
+}
+
+pub fn run(harness: &Harness) {
+    let tables = if harness.smoke { 100 } else { 10_000 };
+    let count = tables * FIELDS.len();
+    let lua = Lua::new();
+    let (parents, keys, values): (Table, Table, Table) = lua
+        .load(DATA)
+        .call(tables)
+        .expect("the data can be made");
+    let kernel: Function = lua
+        .load(KERNEL)
+        .call((&parents, &keys, &values, count))
+        .expect("the kernel is good");
+    let state = Cell::new(std::ptr::null_mut());
+    // SAFETY: the state is only looked at.
+    unsafe {
+        lua.exec_raw::<()>((), |l| state.set(l)).expect("an empty call");
+    }
+    let l = state.get();
+    // SAFETY: the state is live as long as `lua`; `keep` pops what it is given.
+    let kept = unsafe {
+        lua.exec_raw::<(i32, i32, i32)>((&parents, &keys, &values), |l| {
+            let mut kept = [0; 3];
+            for at in (0..3).rev() {
+                kept[at] = ffi::luaL_ref(l, ffi::LUA_REGISTRYINDEX);
+            }
+            kept.iter().for_each(|&k| ffi::lua_pushinteger(l, k.into()));
+        })
+        .expect("references can be kept")
+    };
+    let start = Loop {
+        tables: [kept.0, kept.1, kept.2],
+        count: count as c_int,
+        ..Loop::default()
+    };
+    harness.bench("inner loop: one protected C call, as in detection", count, || {
+        LOOP.set(start);
+        // SAFETY: the state is live and nothing of it runs.
+        unsafe { protected(l, look_at_all) };
+        assert_eq!(LOOP.get().changed, 0);
+    });
+    harness.bench("inner loop: a Lua function over parallel arrays", count, || {
+        assert_eq!(kernel.call::<usize>(()).expect("it cannot fail"), 0);
+    });
+    harness.bench("inner loop: a protected C call for each", count, || {
+        for at in 1..=start.count {
+            LOOP.set(Loop { at, ..start });
+            // SAFETY: as above.
+            unsafe { protected(l, look_at_one) };
+            assert_eq!(LOOP.get().changed, 0);
+        }
+    });
+    let parents: Vec<Table> = parents.sequence_values().map(|t| t.expect("a table")).collect();
+    let keys: Vec<mlua::LuaString> = keys.sequence_values().map(|k| k.expect("a text")).collect();
+    let values: Vec<Value> = values.sequence_values().map(|v| v.expect("a value")).collect();
+    harness.bench("inner loop: mlua's Table::get for each", count, || {
+        for ((parent, key), old) in parents.iter().zip(&keys).zip(&values) {
+            let new: Value = parent.get(key).expect("a field");
+            assert!(black_box(new == *old));
+        }
+    });
+    harness.bench("inner loop: mlua's Table::raw_get for each", count, || {
+        for ((parent, key), old) in parents.iter().zip(&keys).zip(&values) {
+            let new: Value = parent.raw_get(key).expect("a field");
+            assert!(black_box(new == *old));
+        }
+    });
+}
+
+/// # Safety
+/// The state is live, nothing of it runs, and the function holds nothing to drop.
+unsafe fn protected(l: *mut lua_State, function: ffi::lua_CFunction) {
+    // SAFETY: light C functions need no memory.
+    unsafe {
+        ffi::lua_pushcfunction(l, function);
+        assert_eq!(ffi::lua_pcall(l, 0, 0, 0), ffi::LUA_OK);
+    }
+}
+
+unsafe extern "C-unwind" fn look_at_all(l: *mut lua_State) -> c_int {
+    // SAFETY: called by Lua; the tables were kept before.
+    unsafe {
+        let mut state = LOOP.get();
+        push_tables(l, &state);
+        for at in 1..=state.count {
+            state.changed += c_int::from(differs(l, at));
+        }
+        LOOP.set(state);
+        0
+    }
+}
+
+unsafe extern "C-unwind" fn look_at_one(l: *mut lua_State) -> c_int {
+    // SAFETY: as above.
+    unsafe {
+        let mut state = LOOP.get();
+        push_tables(l, &state);
+        state.changed += c_int::from(differs(l, state.at));
+        LOOP.set(state);
+        0
+    }
+}
+
+unsafe fn push_tables(l: *mut lua_State, state: &Loop) {
+    // SAFETY: a C function has room for this.
+    unsafe {
+        for table in state.tables {
+            ffi::lua_rawgeti(l, ffi::LUA_REGISTRYINDEX, table.into());
+        }
+    }
+}
+
+/// The calls that `lua::read` makes for a field.
+unsafe fn differs(l: *mut lua_State, at: c_int) -> bool {
+    // SAFETY: the tables are at 1, 2 and 3.
+    unsafe {
+        ffi::lua_rawgeti(l, 1, at.into());
+        ffi::lua_rawgeti(l, 2, at.into());
+        ffi::lua_gettable(l, 4);
+        ffi::lua_rawgeti(l, 3, at.into());
+        let same = ffi::lua_rawequal(l, 5, -1) != 0;
+        ffi::lua_settop(l, 3);
+        !same
+    }
+}
