@@ -123,6 +123,7 @@ fn updates(count: i64) -> OutgoingBatch {
         batch.messages.push(OutgoingMessage::Update {
             var,
             value,
+            pieces: false,
             properties: None,
         });
     }

@@ -234,6 +234,8 @@ impl<S: Script> Session<S> {
             if variable.view.is_some() {
                 // What waited to be told is older than what the client has just written.
                 variable.pending = None;
+                // And what it was told is not what it has.
+                self.host.vars.exchange_told(slot, b"");
             }
         }
         self.clear_error(slot);

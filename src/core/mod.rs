@@ -13,6 +13,7 @@
 
 pub mod batch;
 pub mod change;
+mod delta;
 pub mod effect;
 pub mod event;
 pub mod handle;
