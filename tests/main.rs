@@ -4,6 +4,7 @@ mod base_client;
 mod browser;
 mod determinism;
 mod golden;
+mod lists;
 mod net;
 mod replay;
 mod tidy;
