@@ -151,35 +151,66 @@ local function give_items(list, fresh, missing, old, value, start)
   end
 end
 
+-- Items of the `old` ones that follow one another as before, after some were put in, taken out or
+-- replaced. Returns the places still without one; items that have no place are marked free.
+local function match_runs(fresh, old, value, start, count)
+  local missing, at = {}, 1
+  for i = 1, #old do old[i]._free = true end
+  for i = 1, count do
+    local element = value[start + i]
+    local item = old[at]
+    fresh[i] = false
+    if type(element) == "table" and item then
+      if item.baseItem ~= element then
+        -- What was here is gone, or moved.
+        item = old[at + 1]
+        at = item and item.baseItem == element and at + 1 or at
+      end
+      if item and item.baseItem == element then
+        item._free = nil
+        fresh[i] = item
+        at = at + 1
+      end
+    end
+    if not fresh[i] then missing[#missing + 1] = i end
+  end
+  return missing
+end
+
 -- Items for `count` elements after the first `start`, taken from the `old` ones as far as possible.
 -- The same element may occur more than once.
 local function match(list, old, value, start, count)
-  local free, fresh, missing = {}, {}, {}
-  for i = #old, 1, -1 do
-    local item = old[i]
-    local element = item.baseItem
-    item._free = true
-    if type(element) == "table" then
-      item._next = free[element]
-      free[element] = item
+  local fresh, free = {}, {}
+  local missing = match_runs(fresh, old, value, start, count)
+  if missing[1] then
+    for i = #old, 1, -1 do
+      local item = old[i]
+      local element = item.baseItem
+      if item._free and type(element) == "table" then
+        item._next = free[element]
+        free[element] = item
+      end
     end
-  end
-  for i = 1, count do
-    local element = value[start + i]
-    local item = free[element]
-    if item then
-      free[element] = item._next
-      item._free = nil
-    elseif type(element) ~= "table" and old[i] and type(old[i].baseItem) ~= "table" then
-      item = old[i]
-      item._free = nil
-      if not same(item.baseItem, element) then present(item, element) end
-    else
-      missing[#missing + 1] = i
+    local rest = {}
+    for i = 1, #missing do
+      local at = missing[i]
+      local element, item = value[start + at], nil
+      if type(element) == "table" then
+        item = free[element]
+        if item then free[element] = item._next end
+      elseif old[at] and type(old[at].baseItem) ~= "table" then
+        item = old[at]
+        if not same(item.baseItem, element) then present(item, element) end
+      end
+      if item then
+        item._free = nil
+        fresh[at] = item
+      else
+        rest[#rest + 1] = at
+      end
     end
-    fresh[i] = item or false
+    if rest[1] then give_items(list, fresh, rest, old, value, start) end
   end
-  if missing[1] then give_items(list, fresh, missing, old, value, start) end
   for i = 1, #old do old[i]._next, old[i]._free = nil, nil end
   return fresh
 end
