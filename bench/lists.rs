@@ -171,14 +171,21 @@ impl<'a> Page<'a> {
             )?;
             self.rows.push(id);
         }
-        self.settle()?;
+        let last = self.next_id + PER_ROW * items.len().saturating_sub(1);
+        self.await_answer(last + 1)?;
         for row in 0..items.len() {
             let id = self.next_id + PER_ROW * row;
             self.create(id + 2, id + 1, r#""path":"name","access":"r""#)?;
             self.create(id + 3, id + 1, r#""path":"count","access":"r""#)?;
         }
         self.next_id += PER_ROW * items.len();
-        self.settle()
+        self.await_answer(last + 3)
+    }
+
+    /// Sends what waits, as a page does that only makes variables, and receives until the last is told.
+    fn await_answer(&mut self, id: usize) -> io::Result<()> {
+        self.flush(false)?;
+        receive_until(&mut self.socket, &format!(r#""varId":{id},"#))
     }
 
     /// Server CPU milliseconds and payload bytes of what `work` does.
@@ -200,7 +207,8 @@ impl<'a> Page<'a> {
             "delete()" => match self.rows.pop() {
                 Some(id) => {
                     self.say(&format!(r#"{{"type":"destroy","data":{{"varId":{id}}}}}"#))?;
-                    self.settle()
+                    self.flush(false)?;
+                    receive_until(&mut self.socket, &format!(r#"{{"varId":{id}}}"#))
                 }
                 None => Ok(()),
             },

@@ -229,16 +229,20 @@ function List:sync()
   local before = #items
   local least = min(before, size)
   local head = 0
-  while head < least and same(items[head + 1].baseItem, value[first + head + 1]) do head = head + 1 end
+  while head < least do
+    local was, is = items[head + 1].baseItem, value[first + head + 1]
+    if was ~= is and (was == was or is == is) then break end
+    head = head + 1
+  end
   local stays = first == self.first
   self.count, self.first = count, first
   if self.selectionIndex >= count then self.selectionIndex = count - 1 end
   if head == size and before == size and stays then return false end
   local tail = 0
   while tail < least - head do
-    local element = items[before - tail].baseItem
+    local was, is = items[before - tail].baseItem, value[first + size - tail]
     -- What is no table keeps its slot.
-    if type(element) ~= "table" and before ~= size or not same(element, value[first + size - tail]) then break end
+    if was ~= is and (was == was or is == is) or before ~= size and type(was) ~= "table" then break end
     tail = tail + 1
   end
 
