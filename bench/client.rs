@@ -147,6 +147,8 @@ pub struct Socket {
     inbox: Vec<u8>,
     /// Bytes of `inbox` that were handed out already.
     taken: usize,
+    /// Where in `inbox` the frame is that was handed out last.
+    last: (usize, usize),
     /// Reused for every frame that is sent.
     outbox: Vec<u8>,
     /// Payload bytes of text frames received so far.
@@ -184,6 +186,7 @@ impl Socket {
             stream,
             inbox,
             taken: 0,
+            last: (0, 0),
             outbox: Vec::new(),
             text_bytes: 0,
         }))
@@ -210,11 +213,19 @@ impl Socket {
         }
     }
 
+    /// The text frame that was received last, as long as nothing else was.
+    #[allow(dead_code, reason = "the load generator asks, the tests do not")]
+    pub fn last_text(&self) -> &str {
+        let (start, end) = self.last;
+        std::str::from_utf8(&self.inbox[start..end]).unwrap_or("")
+    }
+
     /// The next text or close frame, waiting for it.
     pub fn receive_frame(&mut self) -> io::Result<Frame<'_>> {
         loop {
             if let Some((opcode, start, end)) = self.take_frame()? {
                 if let Some(frame) = self.frame_of(opcode, start, end)? {
+                    self.last = (start, end);
                     return frame_at(&self.inbox, frame);
                 }
                 continue;

@@ -7,6 +7,7 @@
 
 mod client;
 mod floor;
+mod lists;
 mod pages;
 mod process;
 mod report;
@@ -34,6 +35,10 @@ pub struct Scale {
     pub rows: usize,
     pub renders: usize,
     pub touches: usize,
+    pub long_rows: usize,
+    pub window_rows: usize,
+    pub long_renders: usize,
+    pub edits: usize,
     pub ticking_sessions: usize,
     pub tick_seconds: u64,
 }
@@ -49,6 +54,10 @@ const FULL: Scale = Scale {
     rows: 1000,
     renders: 9,
     touches: 300,
+    long_rows: 10_000,
+    window_rows: 50_000,
+    long_renders: 5,
+    edits: 15,
     ticking_sessions: 1000,
     tick_seconds: 6,
 };
@@ -64,18 +73,24 @@ const SMOKE: Scale = Scale {
     rows: 20,
     renders: 1,
     touches: 5,
+    long_rows: 60,
+    window_rows: 300,
+    long_renders: 1,
+    edits: 2,
     ticking_sessions: 20,
     tick_seconds: 1,
 };
 
 type Scenario = fn(&Subject, &Scale, &mut Report) -> io::Result<()>;
 
-const SCENARIOS: [(&str, Scenario); 8] = [
+const SCENARIOS: [(&str, Scenario); 10] = [
     ("idle", scenarios::idle),
     ("memory", scenarios::memory),
     ("sessions", scenarios::sessions),
     ("actions", scenarios::actions),
     ("list", pages::list),
+    ("long-list", lists::long_list),
+    ("window", lists::window),
     ("ticks", pages::ticks),
     ("first-load", pages::first_load),
     ("binary", pages::binary),

@@ -145,6 +145,7 @@ fn updates(count: i64) -> OutgoingBatch {
         batch.messages.push(OutgoingMessage::Update {
             var,
             value,
+            pieces: false,
             properties: None,
         });
     }

@@ -3,10 +3,19 @@
 --
 -- Items are matched to elements by identity: an item and its presenter stay with their element when
 -- others are inserted, removed or moved. Elements that are not tables keep their slot.
+--
+-- Two properties of the list's variable change what is presented. `identity` is for clients that
+-- address rows by their item: items without an element take over new elements, so that an array of
+-- fresh tables at each look shows the same items again. `window` presents a part of the array only:
+-- the client says which with property `range`, and nothing costs more than that part has elements.
 
 local _, types = ...
-local type, setmetatable, rawget, error = type, setmetatable, rawget, error
-local remove = table.remove
+local type, setmetatable, rawget, error, tonumber = type, setmetatable, rawget, error, tonumber
+local remove, move = table.remove, table.move
+local max, min = math.max, math.min
+
+-- A client may ask for so many windows at once: what a tall screen shows, and some beyond each edge.
+local WINDOWS_MOST = 4
 
 local Item = { type = "lua.ViewListItem" }
 Item.__index = Item
@@ -49,12 +58,58 @@ local function new_item(list, element, index)
   return item
 end
 
+-- Two values are the same; NaN is the same as NaN.
+local function same(a, b)
+  return a == b or a ~= a and b ~= b
+end
+
+-- The part of the array that the client asked for: "FIRST" or "FIRST-LAST", counted from 0.
+local function read_range(list)
+  local text = list._variable:getProperty("range")
+  list._range = text
+  local first, last = (text or "0"):match("^(%d+)%-?(%d*)$")
+  first = max(0, min(tonumber(first) or 0, 1 << 40)) // 1 | 0
+  last = min(tonumber(last) or first + list._window - 1, first + WINDOWS_MOST * list._window - 1) // 1 | 0
+  list._from, list._size = first, max(1, last - first + 1)
+end
+
+-- Which elements are presented: how many come before them, and how many they are.
+local function part(list, count)
+  if not list._window then return 0, count end
+  if list._range ~= list._variable:getProperty("range") then read_range(list) end
+  local first = max(0, min(list._from, count - list._size))
+  return first, min(list._size, count - first)
+end
+
+-- Whether a window shows something else than it should: asked instead of comparing whole arrays.
+local function window_differs(list, value)
+  if value ~= list.value or #value ~= list.count then return true end
+  if list._range ~= list._variable:getProperty("range") then return true end
+  local items, first = list.items, list.first
+  for i = 1, #items do
+    if not same(items[i].baseItem, value[first + i]) then return true end
+  end
+  return false
+end
+
+local function set_window(list, variable, text)
+  local window = tonumber(text)
+  if not window or window < 1 or window % 1 ~= 0 then
+    error("window=" .. text .. ": it must be a number of rows, such as 50", 0)
+  end
+  list._variable, list._window, list._differs = variable, window | 0, window_differs
+  read_range(list)
+end
+
 function List:new(variable)
   local list = variable:getWrapper()
   if not list then
     local name = variable:getProperty("itemWrapper") or variable:getProperty("item")
-    list = setmetatable({ items = setmetatable({}, array), selectionIndex = -1 }, List)
+    list = setmetatable({ items = setmetatable({}, array), selectionIndex = -1, first = 0, count = 0 }, List)
     list._presenter = presenter_type(name)
+    list._identity = variable:getProperty("identity") ~= nil
+    local window = variable:getProperty("window")
+    if window then set_window(list, variable, window) end
     variable:setProperty("fallbackNamespace:high", "list-item")
   end
   list.value = variable:getValue()
@@ -62,53 +117,148 @@ function List:new(variable)
   return list
 end
 
--- The first index at which the items no longer match the elements.
-local function first_difference(items, value, count)
-  for i = 1, count do
-    local item = items[i]
-    if not item or item.baseItem ~= value[i] then return i end
+-- Items that no element has: given to those new elements that have no item, first of all to the one
+-- in the same place. Only then are items made.
+local function give_items(list, fresh, missing, old, value, start)
+  local rest, next_rest = missing, 1
+  if list._identity then
+    rest = {}
+    for i = 1, #missing do
+      local at = missing[i]
+      local item = old[at]
+      if item and item._free then
+        item._free = nil
+        present(item, value[start + at])
+        fresh[at] = item
+      else
+        rest[#rest + 1] = at
+      end
+    end
+    for i = 1, #old do
+      local item, at = old[i], rest[next_rest]
+      if not at then break end
+      if item._free then
+        item._free = nil
+        present(item, value[start + at])
+        fresh[at] = item
+        next_rest = next_rest + 1
+      end
+    end
   end
-  return count + 1
+  for i = next_rest, #rest do
+    local at = rest[i]
+    fresh[at] = new_item(list, value[start + at], start + at - 1)
+  end
 end
 
+-- Items of the `old` ones that follow one another as before, after some were put in, taken out or
+-- replaced. Returns the places still without one; items that have no place are marked free.
+local function match_runs(fresh, old, value, start, count)
+  local missing, at = {}, 1
+  for i = 1, #old do old[i]._free = true end
+  for i = 1, count do
+    local element = value[start + i]
+    local item = old[at]
+    fresh[i] = false
+    if type(element) == "table" and item then
+      if item.baseItem ~= element then
+        -- What was here is gone, or moved.
+        item = old[at + 1]
+        at = item and item.baseItem == element and at + 1 or at
+      end
+      if item and item.baseItem == element then
+        item._free = nil
+        fresh[i] = item
+        at = at + 1
+      end
+    end
+    if not fresh[i] then missing[#missing + 1] = i end
+  end
+  return missing
+end
+
+-- Items for `count` elements after the first `start`, taken from the `old` ones as far as possible.
+-- The same element may occur more than once.
+local function match(list, old, value, start, count)
+  local fresh, free = {}, {}
+  local missing = match_runs(fresh, old, value, start, count)
+  if missing[1] then
+    for i = #old, 1, -1 do
+      local item = old[i]
+      local element = item.baseItem
+      if item._free and type(element) == "table" then
+        item._next = free[element]
+        free[element] = item
+      end
+    end
+    local rest = {}
+    for i = 1, #missing do
+      local at = missing[i]
+      local element, item = value[start + at], nil
+      if type(element) == "table" then
+        item = free[element]
+        if item then free[element] = item._next end
+      elseif old[at] and type(old[at].baseItem) ~= "table" then
+        item = old[at]
+        if not same(item.baseItem, element) then present(item, element) end
+      end
+      if item then
+        item._free = nil
+        fresh[at] = item
+      else
+        rest[#rest + 1] = at
+      end
+    end
+    if rest[1] then give_items(list, fresh, rest, old, value, start) end
+  end
+  for i = 1, #old do old[i]._next, old[i]._free = nil, nil end
+  return fresh
+end
+
+-- Makes the items match the elements. Returns false if nothing but the list and its items can have
+-- changed: then nobody who was read before needs to be read again.
 function List:sync()
   local value = type(self.value) == "table" and self.value or {}
   self.list = value
-  local items = self.items
-  local count, before = #value, #items
-  local start = first_difference(items, value, count)
-  if start > count and before == count then return end
-
-  -- Items from here on are taken anew from those that are there, by element; the same element may
-  -- occur more than once.
-  local old = {}
-  for i = start, before do old[i] = items[i] end
-  local free = {}
-  for i = before, start, -1 do
-    local element = old[i].baseItem
-    if type(element) == "table" then
-      old[i]._next = free[element]
-      free[element] = old[i]
-    end
+  local items, count = self.items, #value
+  local first, size = part(self, count)
+  if self._half then
+    -- A presenter raised an error in the middle of the last time.
+    for i = #items, 1, -1 do items[i] = nil end
   end
-  for i = start, count do
-    local element = value[i]
-    local item = free[element]
-    if item then
-      free[element] = item._next
-      item._next = nil
-      item.index = i - 1
-    elseif type(element) ~= "table" and old[i] and type(old[i].baseItem) ~= "table" then
-      item = old[i]
-      present(item, element)
-    else
-      item = new_item(self, element, i - 1)
-    end
-    items[i] = item
+  local before = #items
+  local least = min(before, size)
+  local head = 0
+  while head < least do
+    local was, is = items[head + 1].baseItem, value[first + head + 1]
+    if was ~= is and (was == was or is == is) then break end
+    head = head + 1
   end
-  for i = before, count + 1, -1 do items[i] = nil end
-  for i = start, before do old[i]._next = nil end
+  local stays = first == self.first
+  self.count, self.first = count, first
   if self.selectionIndex >= count then self.selectionIndex = count - 1 end
+  if head == size and before == size and stays then return false end
+  local tail = 0
+  while tail < least - head do
+    local was, is = items[before - tail].baseItem, value[first + size - tail]
+    -- What is no table keeps its slot.
+    if was ~= is and (was == was or is == is) or before ~= size and type(was) ~= "table" then break end
+    tail = tail + 1
+  end
+
+  if head + tail < before or head + tail < size then
+    self._half = true
+    local old = move(items, head + 1, before - tail, 1, {})
+    local fresh = match(self, old, value, first + head, size - tail - head)
+    if before ~= size then move(items, before - tail + 1, before, size - tail + 1) end
+    for i = before, size + 1, -1 do items[i] = nil end
+    move(fresh, 1, #fresh, head + 1, items)
+    self._half = nil
+  end
+  for i = (stays and head or 0) + 1, (stays and before == size) and size - tail or size do
+    items[i].index = first + i - 1
+  end
+  return self._presenter ~= nil
 end
 
 -- Removes the element at a 0-based index from the wrapped array.

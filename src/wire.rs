@@ -2,6 +2,26 @@
 //!
 //! Value JSON itself is made in core and the script, straight into the output buffer; here it is
 //! copied between the protocol's own words.
+//!
+//! # Beyond the base protocol
+//!
+//! A client that wants them asks, variable by variable, with properties of its `create`; one that
+//! does not never sees them.
+//!
+//! - `delta=true`: an `update` may carry `pieces` in place of `value` when the value is an array and
+//!   so was the one told before, whichever is shorter. Pieces are what the new array consists of, in
+//!   order: two numbers `START,COUNT` are COUNT elements of the old array from index START on, with a
+//!   negative COUNT going down from there; an array is new elements. Of `[a,b,c,d]`, `[[x],0,4]` makes
+//!   `[x,a,b,c,d]`, `[0,1,2,2]` makes `[a,c,d]`, `[3,-4]` makes `[d,c,b,a]`. After `watch`, `get`, or
+//!   a write of the client's own the value comes whole.
+//! - `identity=true`, on a variable with a `lua.ViewList` wrapper: the client addresses rows by their
+//!   items, each in a variable of its own (`create` without a path, `"value":{"obj":N}`, below the
+//!   `items` variable), and not by index. Items then stay the same as far as possible: an element
+//!   that is new takes over an item whose element is gone. `not-found` on such a `create` means that
+//!   the item is gone, and that a newer array says so.
+//! - `window=N`, on the same: `items` has N elements at first; setting property `range` to `FIRST` or
+//!   `FIRST-LAST` (counted from 0, both included) moves them, at most four times N. Fields `count` and
+//!   `first` of the list say how long the whole array is and where `items` begins.
 
 use std::borrow::Cow;
 
@@ -310,12 +330,17 @@ fn write_message(data: &[u8], message: &OutgoingMessage, out: &mut Vec<u8>) {
         OutgoingMessage::Update {
             var,
             value,
+            pieces,
             properties,
         } => {
             out.extend_from_slice(b"{\"type\":\"update\",\"data\":{\"varId\":");
             json::push_int(out, var);
             if let Some(value) = value {
-                out.extend_from_slice(b",\"value\":");
+                out.extend_from_slice(if pieces {
+                    b",\"pieces\":"
+                } else {
+                    b",\"value\":"
+                });
                 out.extend_from_slice(&data[value.range()]);
             }
             if let Some(properties) = properties {

@@ -5,6 +5,7 @@ mod browser;
 mod determinism;
 mod golden;
 mod guide;
+mod lists;
 mod net;
 mod properties;
 mod replay;

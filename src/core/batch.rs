@@ -19,6 +19,8 @@ pub enum OutgoingMessage {
         var: WireId,
         /// JSON of the value; absent when it is unchanged.
         value: Option<Span>,
+        /// That JSON is the pieces which make the value of the one that was told last (`delta`).
+        pieces: bool,
         /// A JSON object of strings.
         properties: Option<Span>,
     },

@@ -50,6 +50,23 @@ pub(super) fn detect<S: Script>(script: &mut S, host: &mut Host, outbox: &mut Ou
     looks
 }
 
+/// The same after an event that only made variables: these are read, and the others only if that has
+/// led to more.
+pub(super) fn detect_fresh<S: Script>(
+    script: &mut S,
+    host: &mut Host,
+    outbox: &mut Outbox,
+    fresh: &[Slot],
+) -> usize {
+    let mut looks = fresh.len();
+    script.begin_detection();
+    if look_at(script, host, outbox, fresh) {
+        looks += run_rounds(script, host, outbox);
+    }
+    script.end_detection();
+    looks
+}
+
 fn run_rounds<S: Script>(script: &mut S, host: &mut Host, outbox: &mut Outbox) -> usize {
     let mut looks = 0;
     let mut changes = Changes::default();
@@ -76,16 +93,19 @@ fn run_rounds<S: Script>(script: &mut S, host: &mut Host, outbox: &mut Outbox) -
     looks
 }
 
-/// Reads just these variables, parents before children.
+/// Reads just these variables, parents before children. Returns whether that may have changed what
+/// others show.
 pub(super) fn look_at<S: Script>(
     script: &mut S,
     host: &mut Host,
     outbox: &mut Outbox,
     order: &[Slot],
-) {
+) -> bool {
     let mut changes = Changes::default();
     script.detect(host, order, &mut changes);
-    apply(script, host, outbox, &mut changes);
+    let again = changes.again;
+    let told = apply(script, host, outbox, &mut changes);
+    again || told
 }
 
 /// Returns whether a watch in Lua was told, which may have changed something.

@@ -24,6 +24,9 @@ struct Creation {
 
 impl<S: Script> Session<S> {
     pub(super) fn handle_message(&mut self, view: usize, message: Message) {
+        if !matches!(message, Message::Create { .. } | Message::Destroy { .. }) {
+            self.fresh = None;
+        }
         match message {
             Message::Create {
                 id,
@@ -149,6 +152,7 @@ impl<S: Script> Session<S> {
             return self.error(view, id, error.code, error.message);
         }
         let checked = self.check(&properties);
+        let extended = ["delta", "identity"].map(|name| properties.get(name).is_some());
         let internal = self.host.vars.next_client_id();
         let slot = self.host.vars.insert(NewVariable {
             id: internal,
@@ -161,6 +165,8 @@ impl<S: Script> Session<S> {
             properties,
         });
         self.outbox.views[view].add_alias(id, slot);
+        self.outbox.views[view].extended |= extended.contains(&true);
+        self.note_fresh(slot, new.value.is_some() && has_path);
         if let Err(error) = checked {
             return self.break_variable(slot, error);
         }
@@ -169,6 +175,30 @@ impl<S: Script> Session<S> {
             self.break_variable(slot, error);
         } else if let Some(value) = new.value {
             self.write(slot, &value);
+        }
+    }
+
+    /// A new variable is all there is to look at, unless more than reading fields comes with it.
+    fn note_fresh(&mut self, slot: Slot, writes: bool) {
+        let Some(fresh) = &mut self.fresh else {
+            return;
+        };
+        let vars = &self.host.vars;
+        let runs_code = |v: &Variable| {
+            let calls = v.properties.get("path").is_some_and(|p| p.contains('('));
+            let named = |name| v.properties.get(name).is_some();
+            calls && v.access.reads() || named("wrapper") || named("create")
+        };
+        let mut above = std::iter::successors(vars.get(slot), |v| vars.get(v.parent()?));
+        let looks_left = &mut self.looks_left;
+        let all_read = above.all(|v| {
+            *looks_left = looks_left.saturating_sub(1);
+            *looks_left > 0 && v.watched && !v.inactive
+        });
+        if writes || !all_read || vars.get(slot).is_none_or(runs_code) {
+            self.fresh = None;
+        } else {
+            fresh.push(slot);
         }
     }
 
@@ -238,6 +268,8 @@ impl<S: Script> Session<S> {
             if variable.view.is_some() {
                 // What waited to be told is older than what the client has just written.
                 variable.pending = None;
+                // And what it was told is not what it has.
+                self.host.vars.exchange_told(slot, b"");
             }
         }
         self.clear_error(slot);
@@ -338,6 +370,14 @@ impl<S: Script> Session<S> {
             return self.error(view, var, ErrorCode::Unauthorized, text);
         }
         let gone = self.host.vars.destroy(slot);
+        let wrapped = |slot: &Slot| {
+            let variable = self.host.vars.get_dead(*slot);
+            variable.is_some_and(|v| v.properties.get("wrapper").is_some())
+        };
+        if gone.iter().any(wrapped) {
+            // What its destroy() does may show elsewhere.
+            self.fresh = None;
+        }
         self.forget(&gone);
         self.release();
     }

@@ -13,6 +13,7 @@
 
 pub mod batch;
 pub mod change;
+mod delta;
 pub mod download;
 pub mod effect;
 pub mod event;

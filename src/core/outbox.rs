@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 
 use super::batch::{OutgoingBatch, OutgoingMessage};
+use super::delta::push_pieces;
 use super::host::{Host, NoticeKind};
 use super::id::{APP, ConnectionId, VarId, WireId};
 use super::json;
@@ -119,7 +120,7 @@ impl View {
     fn assemble<S: Script>(
         &mut self,
         script: &mut S,
-        host: &Host,
+        host: &mut Host,
         viewdefs: &Viewdefs,
         dirty: &[Slot],
     ) -> OutgoingBatch {
@@ -239,6 +240,7 @@ impl View {
             batch.messages.push(OutgoingMessage::Update {
                 var: APP.0,
                 value: None,
+                pieces: false,
                 properties: Some(properties),
             });
         }
@@ -273,6 +275,7 @@ impl View {
             batch.messages.push(OutgoingMessage::Update {
                 var: APP.0,
                 value: None,
+                pieces: false,
                 properties: Some(properties),
             });
         }
@@ -281,7 +284,7 @@ impl View {
     fn push_update<S: Script>(
         &self,
         script: &mut S,
-        host: &Host,
+        host: &mut Host,
         item: &Item,
         batch: &mut OutgoingBatch,
     ) {
@@ -297,11 +300,20 @@ impl View {
         } else {
             None
         };
-        let properties = self.put_properties(variable, item, batch);
+        let delta = variable.delta;
+        let (value, pieces) = match value {
+            Some(whole) if delta => in_pieces(host, item, whole, batch),
+            whole => (whole, false),
+        };
+        let properties = host
+            .vars
+            .get(item.slot)
+            .and_then(|variable| self.put_properties(variable, item, batch));
         if value.is_some() || properties.is_some() {
             batch.messages.push(OutgoingMessage::Update {
                 var: item.wire,
                 value,
+                pieces,
                 properties,
             });
         }
@@ -328,6 +340,28 @@ impl View {
         }
         (!wanted.is_empty()).then(|| batch.put(|out| push_properties(out, wanted.into_iter())))
     }
+}
+
+/// Puts the pieces in place of the whole value, which was put last, if the client can make the value
+/// of what it was told before and they are shorter.
+fn in_pieces(
+    host: &mut Host,
+    item: &Item,
+    whole: Span,
+    batch: &mut OutgoingBatch,
+) -> (Option<Span>, bool) {
+    let now = &batch.data[whole.range()];
+    let before = host.vars.exchange_told(item.slot, now);
+    if item.what != What::Changes || before.is_empty() {
+        return (Some(whole), false);
+    }
+    let mut pieces = Vec::new();
+    if !push_pieces(&before, now, &mut pieces) {
+        return (Some(whole), false);
+    }
+    batch.data.truncate(whole.start as usize);
+    let span = batch.put(|out| out.extend_from_slice(&pieces));
+    (Some(span), true)
 }
 
 /// Whether each view has this property of the app variable for itself.

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::change::detect;
+use super::change::{detect, detect_fresh};
 use super::download::{Demand, Download, Piece, Token};
 use super::effect::Effect;
 use super::event::Turn;
@@ -46,6 +46,9 @@ pub struct Session<S> {
     field_faults: VecDeque<(VarId, VarId)>,
     /// How many variables may still be looked at in this event beside what its gas counts.
     pub(super) looks_left: usize,
+    /// What the present batch has made, as long as nothing in it can have changed what other
+    /// variables show: then these are all that detection looks at.
+    pub(super) fresh: Option<Vec<Slot>>,
     last_flush: Option<Timestamp>,
     unattached_since: Timestamp,
 }
@@ -63,6 +66,7 @@ impl<S: Script> Session<S> {
             acting: None,
             field_faults: VecDeque::new(),
             looks_left: LOOKS_MAX,
+            fresh: None,
             last_flush: None,
         }
     }
@@ -106,6 +110,7 @@ impl<S: Script> Session<S> {
         self.urgent = false;
         self.host.logged = 0;
         self.looks_left = LOOKS_MAX;
+        self.fresh = None;
         self.script.begin_event(self.host.limits.gas);
     }
 
@@ -142,6 +147,9 @@ impl<S: Script> Session<S> {
         self.urgent = batch.user_event;
         self.acting = Some(view);
         self.used |= batch.user_event;
+        if self.outbox.views[view].extended && !batch.messages.is_empty() {
+            self.fresh = Some(Vec::new());
+        }
         for message in batch.messages {
             self.handle_message(view, message);
             self.run_work();
@@ -261,7 +269,11 @@ impl<S: Script> Session<S> {
     /// Finishes what an event began: work left by API calls, then detection.
     pub(super) fn settle(&mut self) {
         self.run_work();
-        let looks = detect(&mut self.script, &mut self.host, &mut self.outbox);
+        let (script, host, outbox) = (&mut self.script, &mut self.host, &mut self.outbox);
+        let looks = match self.fresh.take() {
+            Some(fresh) => detect_fresh(script, host, outbox, &fresh),
+            None => detect(script, host, outbox),
+        };
         self.looks_left = self.looks_left.saturating_sub(looks);
         self.release();
         self.run_work();

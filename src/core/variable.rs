@@ -20,6 +20,10 @@ pub type Slot = u32;
 
 const NONE: Slot = Slot::MAX;
 
+/// Bytes of values kept to tell pieces of: a hundred lists of 10,000 rows. Beyond it values are told
+/// whole.
+const TOLD_MOST: usize = 16 << 20;
+
 /// What may be done through a variable's path.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Access {
@@ -114,6 +118,10 @@ pub struct Variable {
     pub properties: Properties,
     /// JSON of the value that the next flush tells.
     pub pending: Option<Span>,
+    /// Its view asked for arrays as pieces of the ones before, when it made the variable.
+    pub delta: bool,
+    /// JSON of the value as the view was told it last; only kept for `delta`.
+    told: Box<[u8]>,
     dirty: bool,
     /// Counts up with every variable made: the order of detection.
     made: u64,
@@ -144,6 +152,7 @@ pub struct VariableStore {
     last_client: i64,
     last_server: i64,
     property_bytes: usize,
+    told_bytes: usize,
     /// By id: a slot may be somebody else's by the time of the flush.
     dirty: Vec<VarId>,
     /// JSON of pending values.
@@ -218,6 +227,7 @@ impl VariableStore {
         let priority = new.properties.get("priority").and_then(Priority::parse);
         self.property_bytes += new.properties.bytes();
         self.made += 1;
+        let delta = new.view.is_some() && is_set(new.properties.get("delta"));
         let variable = Variable {
             id: new.id,
             wire: new.wire,
@@ -234,6 +244,8 @@ impl VariableStore {
             remarks: None,
             properties: new.properties,
             pending: None,
+            delta,
+            told: Box::default(),
             dirty: false,
             made: self.made,
             parent: new.parent.unwrap_or(NONE),
@@ -362,6 +374,7 @@ impl VariableStore {
             self.property_bytes = self
                 .property_bytes
                 .saturating_sub(variable.properties.bytes());
+            self.told_bytes -= variable.told.len();
             self.free.push(slot);
         }
     }
@@ -431,6 +444,21 @@ impl VariableStore {
             variable.pending = Some(Span { start, end });
             self.mark_dirty(slot);
         }
+    }
+
+    /// Keeps what a variable's view is told now, to tell it pieces of that next time. Returns what it
+    /// was told before; empty: unknown.
+    pub(super) fn exchange_told(&mut self, slot: Slot, told: &[u8]) -> Box<[u8]> {
+        let left = TOLD_MOST.saturating_sub(self.told_bytes);
+        let Some(variable) = self.get_mut(slot) else {
+            return Box::default();
+        };
+        let keeps = variable.delta && told.len() <= left + variable.told.len();
+        let told: Box<[u8]> = if keeps { told.into() } else { Box::default() };
+        let kept = told.len();
+        let before = std::mem::replace(&mut variable.told, told);
+        self.told_bytes = self.told_bytes + kept - before.len();
+        before
     }
 
     /// JSON of a pending value.

@@ -27,6 +27,8 @@ pub(super) struct View {
     aliases: BTreeMap<WireId, Slot>,
     /// Shared variables it watches.
     pub shared: BTreeSet<VarId>,
+    /// It has asked for something that the base protocol does not have: it is our own client.
+    pub extended: bool,
     /// Its own share of variable 1's properties.
     pub properties: Properties,
     /// Types whose viewdefs it has.
@@ -55,6 +57,7 @@ impl View {
             connection,
             aliases: BTreeMap::new(),
             shared: BTreeSet::new(),
+            extended: false,
             properties: Properties::default(),
             types: BTreeSet::new(),
             resend: Vec::new(),

@@ -15,6 +15,7 @@ use crate::core::variable::{Access, Slot, Variable};
 
 /// Items of a list are presented by the list: a wrapper that base clients ask for there is not.
 const ITEM_TYPE: &str = "lua.ViewListItem";
+const LIST_TYPE: &str = "lua.ViewList";
 
 /// A path that is being prepared. Kept in the kernel, since an error may jump out of it.
 #[derive(Debug, Default)]
@@ -232,6 +233,7 @@ unsafe fn wrapped_of(slot: Slot) -> Option<Wrapped> {
     let name = properties.get("wrapper")?;
     (!name.is_empty() && name != ITEM_TYPE).then(|| Wrapped {
         type_name: name.into(),
+        windowed: name == LIST_TYPE && properties.get("window").is_some(),
         raw: Default::default(),
     })
 }

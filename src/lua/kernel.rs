@@ -65,6 +65,8 @@ pub(super) struct Seen {
 #[derive(Debug)]
 pub(super) struct Wrapped {
     pub type_name: Box<str>,
+    /// It presents a part of what it wraps, and looks for differences there itself.
+    pub windowed: bool,
     /// What was last seen of the value it wraps, which is at `AUX[raw]`.
     pub raw: Seen,
 }

@@ -25,6 +25,17 @@ pub(super) enum Held {
     Array(Box<ShownArray>),
 }
 
+impl Held {
+    /// The objects it refers to.
+    fn numbers(&self) -> &[u64] {
+        match self {
+            Held::Nothing => &[],
+            Held::One(number) => std::slice::from_ref(number),
+            Held::Array(array) => &array.objects,
+        }
+    }
+}
+
 /// An array as it was last told.
 #[derive(Debug)]
 pub(super) struct ShownArray {
@@ -186,22 +197,17 @@ impl Objects {
     /// # Safety
     /// Two stack slots are free.
     pub unsafe fn exchange(&mut self, l: *mut lua_State, held: &mut Held, new: Held) {
-        match &new {
-            Held::Nothing => {}
-            Held::One(number) => self.keep(*number),
-            Held::Array(array) => array.objects.iter().for_each(|&n| self.keep(n)),
-        }
-        // SAFETY: as promised by the caller.
-        unsafe {
-            match std::mem::replace(held, new) {
-                Held::Nothing => {}
-                Held::One(number) => self.release(l, number),
-                Held::Array(array) => {
-                    for &number in &array.objects {
-                        self.release(l, number);
-                    }
-                }
-            }
+        let before = std::mem::replace(held, new);
+        let (mut gone, mut come) = (before.numbers(), held.numbers());
+        // Most edits of a long array leave its ends as they were.
+        let head = gone.iter().zip(come).take_while(|(a, b)| a == b).count();
+        (gone, come) = (&gone[head..], &come[head..]);
+        let ends = gone.iter().rev().zip(come.iter().rev());
+        let tail = ends.take_while(|(a, b)| a == b).count();
+        come[..come.len() - tail].iter().for_each(|&n| self.keep(n));
+        for &number in &gone[..gone.len() - tail] {
+            // SAFETY: as promised by the caller.
+            unsafe { self.release(l, number) }
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Wrappers: presenters that stand between a value and what is shown of it.
 
-use std::ffi::CStr;
+use std::ffi::{CStr, c_int};
 
 use mlua::ffi::{self, lua_State};
 
@@ -26,28 +26,37 @@ pub(super) unsafe fn present(l: *mut lua_State, k: *mut Kernel, slot: Slot) {
             ffi::lua_rawgeti(l, VALUES, value_key(slot));
             return notice(l, k, slot);
         }
-        if !raw_differs(l, k, slot) && (&(*k).cells)[slot as usize].failed.is_none() {
+        let differs = if checks_itself(l, k, slot) {
+            wrapper_differs(l, slot)
+        } else {
+            raw_differs(l, k, slot)
+        };
+        if !differs && (&(*k).cells)[slot as usize].failed.is_none() {
             return;
         }
+        let mut quiet = false;
         ffi::lua_settop(l, NEW);
         ffi::lua_pushvalue(l, NEW);
         set_aux(l, k, raw_key(slot));
         ffi::lua_rawgeti(l, VALUES, value_key(slot));
         if ffi::lua_type(l, NEW) == ffi::LUA_TNIL {
-            call_if_there(l, c"destroy");
+            call_if_there(l, c"destroy", 0);
         } else if ffi::lua_type(l, -1) == ffi::LUA_TNIL {
             make(l, k, slot);
         } else {
             ffi::lua_pushvalue(l, NEW);
             ffi::lua_setfield(l, -2, c"value".as_ptr());
-            if call_if_there(l, c"sync") {
+            if call_if_there(l, c"sync", 1) {
+                quiet = ffi::lua_type(l, -1) == ffi::LUA_TBOOLEAN && ffi::lua_toboolean(l, -1) == 0;
+                ffi::lua_settop(l, -2);
                 ffi::lua_copy(l, -1, NEW);
             } else {
                 make(l, k, slot);
             }
         }
-        // Only now: a wrapper that raises would go round after round.
-        (*(*k).call.changes).again = true;
+        // Only now: a wrapper that raises would go round after round. One whose sync() returns false
+        // says that nothing read before it is old now.
+        (*(*k).call.changes).again |= !quiet;
         ffi::lua_settop(l, NEW);
         ffi::lua_rawgeti(l, VALUES, value_key(slot));
         notice(l, k, slot);
@@ -81,6 +90,33 @@ unsafe fn is_item(l: *mut lua_State, k: *mut Kernel) -> bool {
         let item = ffi::lua_rawequal(l, -1, -3) != 0;
         ffi::lua_settop(l, NEW);
         item
+    }
+}
+
+/// Whether the wrapper looks for differences itself, as a windowed list does: then what it wraps is
+/// neither compared nor numbered, however long it is.
+unsafe fn checks_itself(l: *mut lua_State, k: *mut Kernel, slot: Slot) -> bool {
+    // SAFETY: see `present`.
+    unsafe {
+        let wrapped = &(&(*k).cells)[slot as usize].wrapped;
+        ffi::lua_type(l, NEW) == ffi::LUA_TTABLE && wrapped.as_ref().is_some_and(|w| w.windowed)
+    }
+}
+
+/// What such a wrapper says; without one there is something to wrap.
+unsafe fn wrapper_differs(l: *mut lua_State, slot: Slot) -> bool {
+    // SAFETY: see `present`.
+    unsafe {
+        ffi::lua_rawgeti(l, VALUES, value_key(slot));
+        if ffi::lua_type(l, -1) != ffi::LUA_TTABLE
+            || ffi::lua_getfield(l, -1, c"_differs".as_ptr()) != ffi::LUA_TFUNCTION
+        {
+            return true;
+        }
+        ffi::lua_rotate(l, -2, 1);
+        ffi::lua_pushvalue(l, NEW);
+        ffi::lua_callk(l, 2, 1, 0, None);
+        ffi::lua_toboolean(l, -1) != 0
     }
 }
 
@@ -157,8 +193,9 @@ unsafe fn make(l: *mut lua_State, k: *mut Kernel, slot: Slot) {
     }
 }
 
-/// Calls a method of the object on top if it is there. Leaves the object on top.
-unsafe fn call_if_there(l: *mut lua_State, name: &CStr) -> bool {
+/// Calls a method of the object on top if it is there. Leaves the object on top, and above it so many
+/// results.
+unsafe fn call_if_there(l: *mut lua_State, name: &CStr, results: c_int) -> bool {
     // SAFETY: see `present`.
     unsafe {
         if ffi::lua_type(l, -1) != ffi::LUA_TTABLE
@@ -167,7 +204,7 @@ unsafe fn call_if_there(l: *mut lua_State, name: &CStr) -> bool {
             return false;
         }
         ffi::lua_pushvalue(l, -2);
-        ffi::lua_callk(l, 1, 0, 0, None);
+        ffi::lua_callk(l, 1, results, 0, None);
         true
     }
 }
