@@ -330,7 +330,10 @@ impl Stage {
                 code,
                 reason,
             } => format!("  {} closed {code} {reason}", name(connection)),
-            Output::SessionFailed { .. } | Output::SessionEnded => format!("  {output}"),
+            Output::SessionFailed { .. }
+            | Output::SessionEnded
+            | Output::HostCalled { .. }
+            | Output::Process { .. } => format!("  {output}"),
         };
         self.out.push_str(&line);
         self.out.push('\n');

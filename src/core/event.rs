@@ -2,6 +2,7 @@
 
 use super::id::{ConnectionId, SessionId, Timestamp};
 use super::message::Batch;
+use super::outside::{ProcessId, ProcessNews};
 
 /// The time of one turn of the loop, read once by the shell and frozen for all that happens in it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -42,6 +43,12 @@ pub enum Event {
     /// Something of this session is due, as told by `SessionManager::next_due`: timers, coalesced
     /// output or expiry.
     TimersDue { session: SessionId },
+    /// A process of this session wrote lines or ended.
+    Process {
+        session: SessionId,
+        process: ProcessId,
+        news: ProcessNews,
+    },
 }
 
 impl Event {
@@ -52,7 +59,8 @@ impl Event {
             | Event::FrontendJoined { session, .. }
             | Event::FrontendLeft { session, .. }
             | Event::BatchReceived { session, .. }
-            | Event::TimersDue { session } => *session,
+            | Event::TimersDue { session }
+            | Event::Process { session, .. } => *session,
         }
     }
 }

@@ -10,6 +10,7 @@ use super::event::{Event, Turn};
 use super::host::Host;
 use super::id::{APP, ConnectionId, SessionId, Timestamp};
 use super::limits::SessionLimits;
+use super::outside::{Nowhere, Outgoing, Outside};
 use super::script::{Runtime, ScriptError};
 use super::session::Session;
 use super::site::Site;
@@ -40,6 +41,8 @@ pub struct SessionManager<R: Runtime> {
     deadlines: BTreeSet<(Timestamp, SessionId)>,
     deadline_of: BTreeMap<SessionId, Timestamp>,
     effects: VecDeque<Effect>,
+    /// Lent to the session whose event runs.
+    outside: Option<Box<dyn Outside>>,
 }
 
 impl<R: Runtime> SessionManager<R> {
@@ -55,12 +58,18 @@ impl<R: Runtime> SessionManager<R> {
             deadlines: BTreeSet::new(),
             deadline_of: BTreeMap::new(),
             effects: VecDeque::new(),
+            outside: Some(Box::new(Nowhere)),
         }
     }
 
     /// Files of the site that were taken for viewdefs and are none, with the reasons.
     pub fn viewdef_problems(&self) -> &[String] {
         &self.viewdefs.problems
+    }
+
+    /// Who answers what scripts ask of the machine from now on; at first it is [`Nowhere`].
+    pub fn set_outside(&mut self, outside: Box<dyn Outside>) {
+        self.outside = Some(outside);
     }
 
     /// Lets one thing happen at `turn`. Events of sessions that are gone are ignored.
@@ -86,6 +95,9 @@ impl<R: Runtime> SessionManager<R> {
             Event::TimersDue { .. } => {
                 self.with_session(id, turn, |session| session.run_timers());
                 self.expire(id, turn);
+            }
+            Event::Process { process, news, .. } => {
+                self.with_session(id, turn, |session| session.hear_of_process(process, &news));
             }
         }
     }
@@ -130,6 +142,7 @@ impl<R: Runtime> SessionManager<R> {
         let mut host = Box::new(Host::new(id, seed, turn, site, limits));
         host.url = url;
         host.verbosity = self.config.verbosity;
+        host.outside = self.outside.take();
         host.log(2, format_args!("LuaRuntime.createLuaSession({id})"));
         let started = match self.runtime.create_session(id, &mut host) {
             Ok(script) => {
@@ -139,17 +152,20 @@ impl<R: Runtime> SessionManager<R> {
                 session
                     .host
                     .log(2, format_args!("Session.setLuaSession(luaSession)"));
-                let effects = &mut self.effects;
-                for (level, text) in session.host.logs.drain(..) {
-                    effects.push_back(Effect::Log {
-                        session: id,
-                        level,
-                        text,
-                    });
+                self.outside = session.host.outside.take();
+                if started.is_err() {
+                    // Nobody is left who could hear of processes: none is started.
+                    let called = |out: &Outgoing| matches!(out, Outgoing::Called { .. });
+                    session.host.outgoing.retain(called);
                 }
+                let effects = &mut self.effects;
+                session.hand_over(&mut |effect| effects.push_back(effect));
                 started.map(|()| session)
             }
-            Err(error) => Err(error),
+            Err(error) => {
+                self.outside = host.outside.take();
+                Err(error)
+            }
         };
         match started {
             Ok(session) => {
@@ -195,9 +211,11 @@ impl<R: Runtime> SessionManager<R> {
         };
         let session = &mut self.sessions[key];
         session.begin(turn);
+        session.host.outside = self.outside.take();
         act(session);
         let effects = &mut self.effects;
         session.finish(&self.viewdefs, &mut |effect| effects.push_back(effect));
+        self.outside = session.host.outside.take();
         self.reschedule(id, key);
     }
 

@@ -19,7 +19,9 @@
 //! check    = u32                          CRC32C of header
 //! header   = engine(text) arch(text) pointer_bits(varint) arena_class(varint) dialect(text)
 //!            session(varint)              the number vended to it, seen by Lua
-//!            limits                       varints, in the order of SessionLimits' fields
+//!            limits                       varints, in the order of SessionLimits' fields, but for the last
+//!            grants(varint)               bits from the lowest: io, os, files, spawn, blocking
+//!            count(varint) command(text)* what may be spawned
 //!            count(varint) file*          the site, sorted by path
 //! file     = path(text) content(bytes)
 //!
@@ -37,10 +39,19 @@
 //!          | 3 FrontendLeft     connection(varint)
 //!          | 4 frame received   connection(varint) frame(text), exactly as it came
 //!          | 5 TimersDue
+//!          | 7 process          process(varint) news
 //! output   = 1 frame sent       connection(varint) frame(bytes)
 //!          | 2 close            connection(varint) code(varint) reason(text)
 //!          | 3 SessionFailed    description(text)
 //!          | 4 SessionEnded
+//!          | 5 host call        call(text) answer
+//!          | 6 process          process(varint) action(text)
+//! call, action = one line of text, see core::outside
+//! answer   = 1 done | 2 nothing | 3 bytes | 4 failed code(signed varint) text
+//!          | 5 ran output(bytes) exit
+//! news     = 1 stdout lines(bytes) | 2 stderr lines(bytes) | 3 exited exit
+//! exit     = flags(u8) code(signed varint)? signal(signed varint)? error(text)?
+//!            bits from the lowest: code, signal, timeout, interrupted, error
 //! ```
 //!
 //! Connections are numbered 1, 2, 3 in the order in which they joined this session, so that a
@@ -53,6 +64,7 @@
 
 mod code;
 mod header;
+mod outside;
 mod reader;
 mod transcript;
 mod writer;
@@ -62,14 +74,16 @@ use std::path::PathBuf;
 use thiserror::Error;
 
 use crate::core::id::ConnectionId;
+use crate::core::outside::ProcessId;
 
 pub use header::Header;
+pub use outside::{RawAnswer, RawExit, RawNews};
 pub use reader::{Reader, Record, Records};
 pub use transcript::{show_frame, transcript};
 pub use writer::{Recorder, Writer};
 
 /// The version of the format that is written and read.
-pub const FORMAT_VERSION: u16 = 1;
+pub const FORMAT_VERSION: u16 = 2;
 
 const MAGIC: [u8; 8] = *b"\x89LNT\r\n\x1a\n";
 
@@ -92,6 +106,11 @@ pub enum RawEvent<'a> {
         text: &'a str,
     },
     TimersDue,
+    /// A process of the session wrote lines or ended.
+    Process {
+        process: ProcessId,
+        news: RawNews<'a>,
+    },
 }
 
 /// What an event made the session do. Log lines are not recorded: they depend on `-v`.
@@ -111,6 +130,16 @@ pub enum Output<'a> {
         description: &'a str,
     },
     SessionEnded,
+    /// The script asked the machine for something. The answer is an input: a replay gives it again.
+    HostCalled {
+        call: &'a str,
+        answer: RawAnswer<'a>,
+    },
+    /// Something was to be done to a process, as one line.
+    Process {
+        process: ProcessId,
+        action: &'a str,
+    },
 }
 
 /// Why a recording cannot be used. Offsets count bytes from the start of the file.

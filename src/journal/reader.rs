@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::code::Decoder;
 use super::writer::{BEGINS_TURN, RECORD_HEAD};
-use super::{Header, JournalError, Output, RawEvent};
+use super::{Header, JournalError, Output, RawAnswer, RawEvent, RawNews};
 use crate::core::event::Turn;
 use crate::core::id::ConnectionId;
 
@@ -201,6 +201,10 @@ fn read_event<'a>(kind: u8, from: &mut Decoder<'a>) -> Option<RawEvent<'a>> {
             text: from.text()?,
         },
         5 => RawEvent::TimersDue,
+        7 => RawEvent::Process {
+            process: from.varint()?,
+            news: RawNews::read(from)?,
+        },
         _ => return None,
     })
 }
@@ -220,6 +224,14 @@ fn read_output<'a>(from: &mut Decoder<'a>) -> Option<Output<'a>> {
             description: from.text()?,
         },
         4 => Output::SessionEnded,
+        5 => Output::HostCalled {
+            call: from.text()?,
+            answer: RawAnswer::read(from)?,
+        },
+        6 => Output::Process {
+            process: from.varint()?,
+            action: from.text()?,
+        },
         _ => return None,
     })
 }

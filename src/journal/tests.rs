@@ -7,10 +7,57 @@ use super::*;
 use crate::core::event::Turn;
 use crate::core::id::SessionId;
 use crate::core::limits::SessionLimits;
+use crate::core::outside::{Grants, Stream};
 use crate::core::site::Site;
 
 const A: ConnectionId = ConnectionId(701);
 const B: ConnectionId = ConnectionId(33);
+
+const EXIT: RawExit<'static> = RawExit {
+    code: Some(-1),
+    signal: Some(9),
+    timeout: true,
+    interrupted: true,
+    error: Some("why"),
+};
+const ANSWERS: [(&str, RawAnswer<'static>); 6] = [
+    ("a", RawAnswer::Done),
+    ("b", RawAnswer::Nothing),
+    ("c", RawAnswer::Bytes(b"\0\xff")),
+    (
+        "d",
+        RawAnswer::Failed {
+            code: -2,
+            text: "no",
+        },
+    ),
+    (
+        "e",
+        RawAnswer::Ran {
+            output: b"out",
+            exit: EXIT,
+        },
+    ),
+    ("f", RawAnswer::Bytes(b"")),
+];
+const NEWS: [RawNews<'static>; 4] = [
+    RawNews::Lines {
+        stream: Stream::Out,
+        text: b"a\n\xff\n",
+    },
+    RawNews::Lines {
+        stream: Stream::Err,
+        text: b"no line feed",
+    },
+    RawNews::Exited(EXIT),
+    RawNews::Exited(RawExit {
+        code: Some(0),
+        signal: None,
+        timeout: false,
+        interrupted: false,
+        error: None,
+    }),
+];
 
 fn temp_path() -> PathBuf {
     static COUNT: AtomicU32 = AtomicU32::new(0);
@@ -24,6 +71,12 @@ fn header() -> Header {
     let limits = SessionLimits {
         gas: 77,
         dev: true,
+        grants: Grants {
+            os: true,
+            blocking: true,
+            commands: vec!["df".into(), "/bin/x".into()],
+            ..Grants::default()
+        },
         ..SessionLimits::default()
     };
     let site = Site::new(files.into_iter().collect());
@@ -77,6 +130,17 @@ fn recording() -> Vec<u8> {
     writer.output(&Output::SessionFailed { description: "x" });
     writer.commit().unwrap();
     writer.event(turn(20), &RawEvent::TimersDue);
+    for (call, answer) in ANSWERS {
+        writer.output(&Output::HostCalled { call, answer });
+    }
+    writer.output(&Output::Process {
+        process: 300,
+        action: "spawn \"df\"",
+    });
+    writer.commit().unwrap();
+    for news in NEWS {
+        writer.event(turn(20), &RawEvent::Process { process: 300, news });
+    }
     writer.output(&Output::SessionEnded);
     writer.commit().unwrap();
     let bytes = std::fs::read(&path).unwrap();
@@ -92,7 +156,10 @@ fn what_was_written_is_read_with_connections_renumbered() {
     let records: Vec<Record> = reader.records().collect();
     let turns: Vec<_> = records.iter().map(|r| (r.turn_number, r.turn)).collect();
     let expected = [(1, 5), (1, 5), (2, 30), (2, 30), (3, 30), (4, 20)];
-    assert_eq!(turns, expected.map(|(n, now)| (n, turn(now))));
+    let last = [(5, 20); NEWS.len()];
+    let expected: Vec<_> = expected.into_iter().chain(last).collect();
+    let expected = expected.into_iter().map(|(n, now)| (n, turn(now)));
+    assert_eq!(turns, expected.collect::<Vec<_>>());
     assert_eq!(
         records[0].event,
         RawEvent::SessionOpened {
@@ -115,8 +182,21 @@ fn what_was_written_is_read_with_connections_renumbered() {
         }
     );
     assert_eq!(records[4].outputs.len(), 2);
-    assert_eq!(records[5].outputs, [Output::SessionEnded]);
-    assert_eq!(records[5].sequence, 6);
+    let called = ANSWERS.map(|(call, answer)| Output::HostCalled { call, answer });
+    assert_eq!(records[5].outputs[..called.len()], called);
+    let action = "spawn \"df\"";
+    let process = 300;
+    assert_eq!(
+        records[5].outputs[called.len()..],
+        [Output::Process { process, action }]
+    );
+    let heard: Vec<RawEvent> = records[6..].iter().map(|record| record.event).collect();
+    assert_eq!(
+        heard,
+        NEWS.map(|news| RawEvent::Process { process, news })
+    );
+    assert_eq!(records[9].outputs, [Output::SessionEnded]);
+    assert_eq!(records[9].sequence, 10);
 }
 
 #[test]
@@ -202,8 +282,8 @@ fn other_files_and_other_versions_are_refused_clearly() {
     assert!(error(b"").contains("not a recording"));
     assert!(error(b"print('hello, I am no recording')").contains("not a recording"));
     let mut newer = recording();
-    newer[8] = 2;
-    assert!(error(&newer).contains("format 2"), "{}", error(&newer));
+    newer[8] = 3;
+    assert!(error(&newer).contains("format 3"), "{}", error(&newer));
 }
 
 #[test]

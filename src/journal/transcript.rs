@@ -77,6 +77,7 @@ impl fmt::Display for RawEvent<'_> {
                 f.write_str(&show_frame(&format!("{connection} > "), text.as_bytes()))
             }
             RawEvent::TimersDue => f.write_str("timers due"),
+            RawEvent::Process { process, news } => write!(f, "process {process} {news}"),
         }
     }
 }
@@ -96,6 +97,8 @@ impl fmt::Display for Output<'_> {
                 write!(f, "session failed: {}", one_line(description))
             }
             Output::SessionEnded => f.write_str("session ended"),
+            Output::HostCalled { call, answer } => write!(f, "host: {call} -> {answer}"),
+            Output::Process { process, action } => write!(f, "process {process}: {action}"),
         }
     }
 }
@@ -128,7 +131,7 @@ fn messages(text: &str) -> Option<Vec<&RawValue>> {
 }
 
 /// The text with its control characters escaped.
-fn one_line(text: &str) -> String {
+pub(super) fn one_line(text: &str) -> String {
     let mut line = String::with_capacity(text.len());
     for c in text.chars() {
         match c.is_control() {

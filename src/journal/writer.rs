@@ -136,6 +136,11 @@ impl Writer {
                 4
             }
             RawEvent::TimersDue => 5,
+            RawEvent::Process { process, news } => {
+                push_varint(&mut self.buffer, process);
+                news.push(&mut self.buffer);
+                7
+            }
         }
     }
 
@@ -165,6 +170,16 @@ impl Writer {
                 push_bytes(&mut self.buffer, description.as_bytes());
             }
             Output::SessionEnded => self.buffer.push(4),
+            Output::HostCalled { call, answer } => {
+                self.buffer.push(5);
+                push_bytes(&mut self.buffer, call.as_bytes());
+                answer.push(&mut self.buffer);
+            }
+            Output::Process { process, action } => {
+                self.buffer.push(6);
+                push_varint(&mut self.buffer, process);
+                push_bytes(&mut self.buffer, action.as_bytes());
+            }
         }
     }
 
@@ -197,7 +212,8 @@ impl Writer {
         };
         self.sequence += 1;
         let payload = start + RECORD_HEAD;
-        // A frame has at most a few MiB, a record a few frames for each of at most 1,024 connections.
+        // A frame has at most a few MiB, a record a few frames for each of at most 1,024 connections;
+        // gas bounds the answers of host calls in one event to about 300 MiB.
         let length = (self.buffer.len() - payload) as u32;
         let check = crc32c::crc32c(&self.buffer[payload..]);
         let head = &mut self.buffer[start..payload];

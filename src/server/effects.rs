@@ -4,6 +4,7 @@ use super::Server;
 use crate::core::effect::Effect;
 use crate::core::event::Event;
 use crate::core::id::{ConnectionId, SessionId};
+use crate::core::outside::Outgoing;
 use crate::core::script::Runtime;
 use crate::journal::{Output, RawEvent};
 use crate::net::websocket::close_code;
@@ -51,6 +52,16 @@ impl<R: Runtime> Server<R> {
                     self.close(key, code, &reason);
                 }
             }
+            Effect::Outside { session, outgoing } => {
+                let output = Output::of_outgoing(&outgoing, &mut self.frame);
+                self.recordings.output(session, &output);
+                self.frame.clear();
+                if let Outgoing::Process { process, action } = outgoing {
+                    let now = self.turn.now;
+                    let registry = self.poll.registry();
+                    self.processes.act(session, process, action, now, registry);
+                }
+            }
             Effect::Log {
                 session,
                 level,
@@ -66,6 +77,7 @@ impl<R: Runtime> Server<R> {
                 self.recordings.output(session, &output);
                 self.recordings.end(session);
                 self.sessions.fail(session, description);
+                self.processes.end_session(session, self.turn.now);
                 self.close_all_of(session);
                 self.ended += 1;
             }
@@ -73,6 +85,7 @@ impl<R: Runtime> Server<R> {
                 self.recordings.output(session, &Output::SessionEnded);
                 self.recordings.end(session);
                 self.sessions.end(session);
+                self.processes.end_session(session, self.turn.now);
                 self.ended += 1;
             }
         }

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use super::sessions::Sid;
 use crate::core::id::{ConnectionId, SessionId};
+use crate::core::outside::{ProcessId, ProcessNews};
 
 /// Input for one session, as it came.
 pub enum Input {
@@ -17,6 +18,8 @@ pub enum Input {
     Leave(ConnectionId),
     /// One text frame; its text is in [`Inbox::texts`].
     Frame(ConnectionId, Range<usize>),
+    /// Bounded by how many processes there are: one chunk of each is read a turn.
+    Process(ProcessId, ProcessNews),
 }
 
 /// Inputs in the order they came. One buffer holds the texts of all frames, so that reading costs

@@ -10,12 +10,15 @@
 
 mod accept;
 pub mod clock;
+mod command;
 mod effects;
 pub mod files;
 pub mod guard;
 mod inbox;
 pub mod log;
+pub mod outside;
 mod peers;
+mod process;
 pub mod random;
 mod recording;
 pub mod routes;
@@ -47,7 +50,9 @@ use files::{SiteError, StaticFiles, demo_site, load_site};
 use guard::Guard;
 use inbox::Inbox;
 use log::Logger;
+use outside::Machine;
 use peers::Peer;
+use process::{PROCESSES_MAX, Processes};
 use random::Random;
 use recording::Recordings;
 use routes::Routes;
@@ -129,6 +134,7 @@ pub struct Server<R: Runtime> {
     peers: Slab<Peer>,
     by_connection: HashMap<ConnectionId, usize>,
     last_connection: u64,
+    processes: Processes,
     inbox: Inbox,
     /// Peers with something to read, in their sockets or already here.
     ready: Vec<usize>,
@@ -153,7 +159,9 @@ impl<R: Runtime> Server<R> {
     pub fn bind(config: &Config, runtime: R) -> Result<Server<R>, ServerError> {
         let log = Logger::new(config.verbosity);
         let limits = NetLimits::default();
-        system::raise_descriptor_limit(2 * limits.connections as u64 + SPARE_DESCRIPTORS);
+        system::raise_descriptor_limit(
+            2 * limits.connections as u64 + 4 * PROCESSES_MAX as u64 + SPARE_DESCRIPTORS,
+        );
         let (site, files) = match &config.dir {
             Some(dir) => (load_site(dir)?, StaticFiles::of_site(dir)),
             None => (demo_site(), StaticFiles::BuiltIn),
@@ -168,7 +176,9 @@ impl<R: Runtime> Server<R> {
             path: config.record.clone().unwrap_or_default(),
             source,
         })?;
-        let core = SessionManager::new(
+        let machine = Machine::new(config.dir.as_deref(), &config.directories);
+        let processes = Processes::new(machine.base().into());
+        let mut core = SessionManager::new(
             runtime,
             ManagerConfig {
                 site,
@@ -176,6 +186,7 @@ impl<R: Runtime> Server<R> {
                 verbosity: config.verbosity,
             },
         );
+        core.set_outside(Box::new(machine));
         for problem in core.viewdef_problems() {
             log.line(0, format_args!("{problem}"));
         }
@@ -206,6 +217,7 @@ impl<R: Runtime> Server<R> {
             peers: Slab::new(),
             by_connection: HashMap::new(),
             last_connection: 0,
+            processes,
             inbox: Inbox::default(),
             ready: Vec::new(),
             touched: Vec::new(),
@@ -234,8 +246,8 @@ impl<R: Runtime> Server<R> {
     }
 
     fn is_stopped(&self) -> bool {
-        self.stop_at
-            .is_some_and(|at| self.peers.is_empty() || self.turn.now >= at)
+        let idle = self.peers.is_empty() && self.processes.is_empty();
+        self.stop_at.is_some_and(|at| idle || self.turn.now >= at)
     }
 }
 

@@ -1,6 +1,9 @@
 //! What only the C library can be asked for: the limit of open descriptors, memory given back.
 //! `unsafe` because that is how C is called.
 
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+
 /// Raises the soft limit as far as `wanted` and the hard limit allow. Returns the limit in force.
 pub fn raise_descriptor_limit(wanted: u64) -> u64 {
     let mut limit = libc::rlimit {
@@ -20,6 +23,20 @@ pub fn raise_descriptor_limit(wanted: u64) -> u64 {
     match unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit) } {
         0 => limit.rlim_cur,
         _ => before,
+    }
+}
+
+/// Has the child of this command killed when the server is gone, however that ended.
+pub fn die_with_server(command: &mut Command) {
+    #[cfg(target_os = "linux")]
+    // SAFETY: between fork and exec only a system call is made, which allocates nothing.
+    unsafe {
+        command.pre_exec(|| {
+            match libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL as libc::c_ulong) {
+                0 => Ok(()),
+                _ => Err(std::io::Error::last_os_error()),
+            }
+        });
     }
 }
 

@@ -6,9 +6,10 @@ use std::io::{self, Read};
 use std::time::Duration;
 
 use super::inbox::Input;
-use super::{FIRST_PEER, LISTENER, SIGNALS, STOP_MS, Server, system};
+use super::{FIRST_PEER, LISTENER, SIGNALS, STOP_MS, Server, process, system};
 use crate::core::event::Event;
 use crate::core::id::Timestamp;
+use crate::core::outside::ProcessNews;
 use crate::core::script::Runtime;
 use crate::journal::RawEvent;
 use crate::net::websocket::close_code;
@@ -38,7 +39,8 @@ impl<R: Runtime> Server<R> {
     fn sleep_time(&self) -> Option<Duration> {
         let work_left =
             !(self.inbox.is_empty() && self.ready.is_empty() && self.touched.is_empty())
-                || self.accepting.goes_on();
+                || self.accepting.goes_on()
+                || self.processes.has_work();
         if work_left {
             return Some(Duration::ZERO);
         }
@@ -47,6 +49,7 @@ impl<R: Runtime> Server<R> {
             self.deadlines.first().map(|&(due, _)| due),
             self.sessions.next_purge(),
             self.accepting.retry_at(),
+            self.processes.next_due(),
             self.stop_at,
         ];
         let due: Timestamp = due.into_iter().flatten().min()?;
@@ -60,6 +63,7 @@ impl<R: Runtime> Server<R> {
             match event.token() {
                 LISTENER => connections_wait = true,
                 SIGNALS => signalled = true,
+                token if token.0 >= process::FIRST_TOKEN => self.processes.wake(token),
                 token => {
                     let key = token.0 - FIRST_PEER;
                     let Some(peer) = self.peers.get_mut(key) else {
@@ -87,6 +91,7 @@ impl<R: Runtime> Server<R> {
             self.read_peer(key);
         }
         self.spare = ready;
+        self.processes.read(self.turn.now, &mut self.inbox);
     }
 
     fn time_out_peers(&mut self) {
@@ -109,6 +114,7 @@ impl<R: Runtime> Server<R> {
     fn run_core(&mut self) {
         let mut inbox = std::mem::take(&mut self.inbox);
         let mut opened: Box<str>;
+        let mut heard: ProcessNews;
         for (session, input) in inbox.inputs.drain(..) {
             let (raw, event) = match input {
                 Input::Open { sid, seed, url } => {
@@ -151,6 +157,18 @@ impl<R: Runtime> Server<R> {
                             batch,
                         },
                     )
+                }
+                Input::Process(process, news) => {
+                    heard = news;
+                    let news = (&heard).into();
+                    let raw = RawEvent::Process { process, news };
+                    let news = heard.clone();
+                    let event = Event::Process {
+                        session,
+                        process,
+                        news,
+                    };
+                    (raw, event)
                 }
             };
             self.handle(event, &raw);
@@ -210,6 +228,7 @@ impl<R: Runtime> Server<R> {
         let now = self.turn.now;
         self.stop_at = Some(now + STOP_MS);
         self.listener = None;
+        self.processes.end_all(now);
         for (key, peer) in &mut self.peers {
             peer.connection.finish(
                 close_code::RESTARTING,
