@@ -4,6 +4,6 @@
 
 mod http;
 mod limits;
-mod process;
+pub mod process;
 mod program;
-mod websocket;
+pub mod websocket;

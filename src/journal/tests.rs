@@ -191,10 +191,7 @@ fn what_was_written_is_read_with_connections_renumbered() {
         [Output::Process { process, action }]
     );
     let heard: Vec<RawEvent> = records[6..].iter().map(|record| record.event).collect();
-    assert_eq!(
-        heard,
-        NEWS.map(|news| RawEvent::Process { process, news })
-    );
+    assert_eq!(heard, NEWS.map(|news| RawEvent::Process { process, news }));
     assert_eq!(records[9].outputs, [Output::SessionEnded]);
     assert_eq!(records[9].sequence, 10);
 }

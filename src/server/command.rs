@@ -42,7 +42,7 @@ pub fn program(name: &[u8], base: &Path) -> Command {
             command.env(name, value);
         }
     }
-    system::die_with_server(&mut command);
+    system::confine(&mut command);
     command
 }
 

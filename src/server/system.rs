@@ -26,12 +26,20 @@ pub fn raise_descriptor_limit(wanted: u64) -> u64 {
     }
 }
 
-/// Has the child of this command killed when the server is gone, however that ended.
-pub fn die_with_server(command: &mut Command) {
+/// Has the child of this command killed when the server is gone, however that ended, and lets it have
+/// no descriptor but its standard ones.
+pub fn confine(command: &mut Command) {
     #[cfg(target_os = "linux")]
-    // SAFETY: between fork and exec only a system call is made, which allocates nothing.
+    // SAFETY: between fork and exec only system calls are made, which allocate nothing.
     unsafe {
         command.pre_exec(|| {
+            // Also what the server itself was given from outside. Old kernels do not know how.
+            libc::syscall(
+                libc::SYS_close_range,
+                3 as libc::c_uint,
+                libc::c_uint::MAX,
+                libc::CLOSE_RANGE_CLOEXEC,
+            );
             match libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL as libc::c_ulong) {
                 0 => Ok(()),
                 _ => Err(std::io::Error::last_os_error()),
