@@ -24,6 +24,13 @@ const MEANT_IO: [&str; 3] = ["(global 'io')", "(local 'io')", "(upvalue 'io')"];
 
 /// What is said of a function that is not granted.
 pub(super) fn not_granted(function: &str, grant: &str) -> String {
+    if grant == "blocking" {
+        // There is one thread for all sessions.
+        return format!(
+            "{function} would block everyone: use session:spawn, or add allow = [\"blocking\"] to \
+             [lua] in lunette.toml"
+        );
+    }
     format!("{function} is not granted: add allow = [\"{grant}\"] to [lua] in lunette.toml")
 }
 
@@ -45,7 +52,8 @@ pub(super) unsafe fn explain(l: *mut lua_State, index: c_int) {
         }
         let index = ffi::lua_absindex(l, index);
         ffi::lua_pushvalue(l, index);
-        let hint = c": io is not granted: add allow = [\"io\"] to [lua] in lunette.toml";
+        let hint = c": io is not granted: add allow = [\"io\"] to [lua] in \
+                     lunette.toml; instead of io.popen use session:spawn";
         ffi::lua_pushstring(l, hint.as_ptr());
         ffi::lua_concat(l, 2);
         ffi::lua_replace(l, index);

@@ -7,7 +7,7 @@ use std::ffi::c_int;
 use mlua::ffi::{self, lua_State};
 
 use super::files::{answer_of, check_granted, path_at, push_answer, run};
-use super::kernel::{bytes_at, current, host, push_str, raise_here};
+use super::kernel::{bytes_at, push_str, raise_here};
 use crate::core::outside::{Grants, HostAnswer, HostCall};
 
 fn granted(grants: &Grants) -> bool {
@@ -68,11 +68,7 @@ pub(super) unsafe extern "C-unwind" fn getenv(l: *mut lua_State) -> c_int {
 pub(super) unsafe extern "C-unwind" fn execute(l: *mut lua_State) -> c_int {
     // SAFETY: called by Lua; the answer is the kernel's, which outlives a jump.
     unsafe {
-        if current().is_null() || !host().limits.grants.blocking {
-            let text = "os.execute would block everyone: use session:spawn, or add allow = \
-                        [\"blocking\"] to [lua] in lunette.toml";
-            raise_here(l, text.into());
-        }
+        check_granted(l, "os.execute", "blocking", |grants| grants.blocking);
         if ffi::lua_type(l, 1) <= ffi::LUA_TNIL {
             ffi::lua_pushboolean(l, 1);
             return 1;

@@ -105,8 +105,8 @@ const FIRST_PEER: usize = 2;
 const READ_BYTES: usize = 64 * 1024;
 /// Socket events taken at a time.
 const EVENTS: usize = 256;
-/// Descriptors besides those of connections: files, recordings, the loop's own.
-const SPARE_DESCRIPTORS: u64 = 64;
+/// Descriptors besides those of connections: files, the loop's own, four for each process.
+const SPARE_DESCRIPTORS: u64 = 64 + 4 * PROCESSES_MAX as u64;
 /// A server that is told to stop is gone after 5 seconds; this leaves some for the last turn.
 const STOP_MS: u64 = 4_500;
 
@@ -159,9 +159,7 @@ impl<R: Runtime> Server<R> {
     pub fn bind(config: &Config, runtime: R) -> Result<Server<R>, ServerError> {
         let log = Logger::new(config.verbosity);
         let limits = NetLimits::default();
-        system::raise_descriptor_limit(
-            2 * limits.connections as u64 + 4 * PROCESSES_MAX as u64 + SPARE_DESCRIPTORS,
-        );
+        system::raise_descriptor_limit(2 * limits.connections as u64 + SPARE_DESCRIPTORS);
         let (site, files) = match &config.dir {
             Some(dir) => (load_site(dir)?, StaticFiles::of_site(dir)),
             None => (demo_site(), StaticFiles::BuiltIn),

@@ -8,8 +8,8 @@ use std::time::Duration;
 use super::inbox::Input;
 use super::{FIRST_PEER, LISTENER, SIGNALS, STOP_MS, Server, process, system};
 use crate::core::event::Event;
-use crate::core::id::Timestamp;
-use crate::core::outside::ProcessNews;
+use crate::core::id::{SessionId, Timestamp};
+use crate::core::outside::{ProcessId, ProcessNews};
 use crate::core::script::Runtime;
 use crate::journal::RawEvent;
 use crate::net::websocket::close_code;
@@ -114,7 +114,6 @@ impl<R: Runtime> Server<R> {
     fn run_core(&mut self) {
         let mut inbox = std::mem::take(&mut self.inbox);
         let mut opened: Box<str>;
-        let mut heard: ProcessNews;
         for (session, input) in inbox.inputs.drain(..) {
             let (raw, event) = match input {
                 Input::Open { sid, seed, url } => {
@@ -159,16 +158,8 @@ impl<R: Runtime> Server<R> {
                     )
                 }
                 Input::Process(process, news) => {
-                    heard = news;
-                    let news = (&heard).into();
-                    let raw = RawEvent::Process { process, news };
-                    let news = heard.clone();
-                    let event = Event::Process {
-                        session,
-                        process,
-                        news,
-                    };
-                    (raw, event)
+                    self.hear_of_process(session, process, news);
+                    continue;
                 }
             };
             self.handle(event, &raw);
@@ -184,6 +175,16 @@ impl<R: Runtime> Server<R> {
             };
             self.handle(Event::TimersDue { session }, &RawEvent::TimersDue);
         }
+    }
+
+    fn hear_of_process(&mut self, session: SessionId, process: ProcessId, news: ProcessNews) {
+        let event = Event::Process {
+            session,
+            process,
+            news: news.clone(),
+        };
+        let news = (&news).into();
+        self.handle(event, &RawEvent::Process { process, news });
     }
 
     /// Recordings first, replies after.

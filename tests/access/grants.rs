@@ -56,7 +56,7 @@ fn without_the_grant_io_is_nil_and_errors_about_that_say_so() {
     let running = Site::new("allow = [\"os\", \"files\"]", main).run();
     running.wait_for("error in timer");
     let nil = "attempt to index a nil value";
-    let hint = "io is not granted: add allow = [\"io\"] to [lua] in lunette.toml";
+    let hint = "io is not granted: add allow = [\"io\"] to [lua] in lunette.toml; instead of io.popen use session:spawn";
     let told = running.told();
     assert_eq!(
         told[..9],
@@ -101,7 +101,7 @@ fn one_grant_is_not_another() {
     assert_eq!(
         running.told(),
         [
-            "main.lua:1: io.popen is not granted: add allow = [\"blocking\"] to [lua] in lunette.toml"
+            "main.lua:1: io.popen would block everyone: use session:spawn, or add allow = [\"blocking\"] to [lua] in lunette.toml"
         ]
     );
 }
