@@ -1,12 +1,17 @@
 //! What the server shall do: defaults, overridden by what was set, checked once.
 //!
-//! Sources come in the order of [`Config::resolve`]'s argument, later ones win; today that is the
-//! command line alone.
+//! Each source makes [`Settings`]: the site's `lunette.toml` ([`file`]) and the command line. Later ones
+//! win ([`Settings::or`]), and [`Config::resolve`] makes of the whole one valid configuration.
+
+pub mod file;
+pub mod units;
 
 use std::net::IpAddr;
 use std::path::PathBuf;
 
 use crate::core::limits::SessionLimits;
+use crate::core::outside::Grants;
+use file::FileError;
 
 /// What one source sets; `None`: nothing.
 #[derive(Clone, Debug, Default)]
@@ -24,6 +29,89 @@ pub struct Settings {
     pub gas: Option<u64>,
     /// Milliseconds; 0: never.
     pub session_timeout_ms: Option<u64>,
+    /// What Lua code may do outside of its session.
+    pub allow: Option<Vec<Grant>>,
+    /// Directories, and single files, that Lua code may read or write.
+    pub read: Option<Vec<PathBuf>>,
+    pub write: Option<Vec<PathBuf>>,
+    /// What `session:spawn` may start.
+    pub commands: Option<Vec<String>>,
+    pub remote_code: Option<bool>,
+    pub private_paths: Option<bool>,
+    /// Where a setting stands, if it came from a file: its name and `FILE:LINE`.
+    pub places: Vec<(&'static str, String)>,
+}
+
+/// What `[lua] allow` can name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Grant {
+    Io,
+    Os,
+    Files,
+    Spawn,
+    Blocking,
+}
+
+/// What Lua code may reach of the file system. Relative paths begin at the site.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Directories {
+    pub read: Vec<PathBuf>,
+    /// These can be read, too.
+    pub write: Vec<PathBuf>,
+}
+
+impl Settings {
+    /// These settings, and `others` where these say nothing.
+    #[must_use]
+    pub fn or(self, others: Settings) -> Settings {
+        let longer = |a: Vec<String>, b| if a.is_empty() { b } else { a };
+        let mut places = others.places;
+        // A place is of use only if the setting it tells of is.
+        let overridden = [
+            ("host", self.host.is_some()),
+            ("lua_memory", self.lua_memory.is_some()),
+            ("gas", self.gas.is_some()),
+        ];
+        places.retain(|(name, _)| !overridden.contains(&(*name, true)));
+        places.extend(self.places);
+        Settings {
+            dir: self.dir.or(others.dir),
+            host: self.host.or(others.host),
+            port: self.port.or(others.port),
+            record: self.record.or(others.record),
+            allowed_hosts: longer(self.allowed_hosts, others.allowed_hosts),
+            allowed_origins: longer(self.allowed_origins, others.allowed_origins),
+            insecure_no_auth: self.insecure_no_auth || others.insecure_no_auth,
+            verbosity: match self.verbosity {
+                0 => others.verbosity,
+                verbosity => verbosity,
+            },
+            lua_memory: self.lua_memory.or(others.lua_memory),
+            gas: self.gas.or(others.gas),
+            session_timeout_ms: self.session_timeout_ms.or(others.session_timeout_ms),
+            allow: self.allow.or(others.allow),
+            read: self.read.or(others.read),
+            write: self.write.or(others.write),
+            commands: self.commands.or(others.commands),
+            remote_code: self.remote_code.or(others.remote_code),
+            private_paths: self.private_paths.or(others.private_paths),
+            places,
+        }
+    }
+
+    fn grants(&mut self) -> Grants {
+        let allow = self.allow.take().unwrap_or_default();
+        let has = |grant| allow.contains(&grant);
+        let commands = self.commands.take().unwrap_or_default();
+        Grants {
+            io: has(Grant::Io),
+            os: has(Grant::Os),
+            files: has(Grant::Files),
+            spawn: has(Grant::Spawn),
+            blocking: has(Grant::Blocking),
+            commands: commands.into_iter().map(String::into_boxed_str).collect(),
+        }
+    }
 }
 
 /// A valid configuration.
@@ -42,6 +130,7 @@ pub struct Config {
     pub allowed_origins: Vec<String>,
     pub verbosity: u8,
     pub limits: SessionLimits,
+    pub directories: Directories,
 }
 
 /// Why settings make no configuration.
@@ -56,6 +145,13 @@ pub enum ConfigError {
     LuaMemory(usize),
     #[error("gas is {0}: an event needs at least 10000")]
     Gas(u64),
+    #[error("{place}: {error}")]
+    At {
+        place: String,
+        error: Box<ConfigError>,
+    },
+    #[error(transparent)]
+    File(#[from] FileError),
 }
 
 const LUA_MEMORY_MIN: usize = 256 << 10;
@@ -64,15 +160,36 @@ const LUA_MEMORY_MAX: usize = 512 << 20;
 const GAS_MIN: u64 = 10_000;
 
 impl Config {
+    /// The configuration that these flags make with the `lunette.toml` of the site they name.
+    ///
+    /// # Errors
+    /// As for [`Config::resolve`], and when the file cannot be read or understood.
+    pub fn load(flags: Settings) -> Result<Config, ConfigError> {
+        let file = match &flags.dir {
+            Some(dir) => file::read(dir)?,
+            None => Settings::default(),
+        };
+        Config::resolve(flags.or(file))
+    }
+
     /// The configuration that these settings make.
     ///
     /// # Errors
     /// When a value is out of its range, or makes the server less safe than it may silently be.
-    pub fn resolve(settings: Settings) -> Result<Config, ConfigError> {
+    pub fn resolve(mut settings: Settings) -> Result<Config, ConfigError> {
+        let places = std::mem::take(&mut settings.places);
+        let at = |name: &str, error| match places.iter().find(|(place, _)| *place == name) {
+            Some((_, place)) => ConfigError::At {
+                place: place.clone(),
+                error: Box::new(error),
+            },
+            None => error,
+        };
         let defaults = SessionLimits::default();
+        let grants = settings.grants();
         let host = settings.host.unwrap_or_else(|| "127.0.0.1".into());
         if !is_loopback(&host) && !settings.insecure_no_auth {
-            return Err(ConfigError::Exposed(host));
+            return Err(at("host", ConfigError::Exposed(host)));
         }
         let limits = SessionLimits {
             lua_memory: settings.lua_memory.unwrap_or(defaults.lua_memory),
@@ -80,13 +197,16 @@ impl Config {
             session_timeout_ms: settings
                 .session_timeout_ms
                 .unwrap_or(defaults.session_timeout_ms),
+            remote_code: settings.remote_code.unwrap_or(defaults.remote_code),
+            private_paths: settings.private_paths.unwrap_or(defaults.private_paths),
+            grants,
             ..defaults
         };
         if !(LUA_MEMORY_MIN..=LUA_MEMORY_MAX).contains(&limits.lua_memory) {
-            return Err(ConfigError::LuaMemory(limits.lua_memory));
+            return Err(at("lua_memory", ConfigError::LuaMemory(limits.lua_memory)));
         }
         if limits.gas < GAS_MIN {
-            return Err(ConfigError::Gas(limits.gas));
+            return Err(at("gas", ConfigError::Gas(limits.gas)));
         }
         Ok(Config {
             dir: settings.dir,
@@ -97,6 +217,10 @@ impl Config {
             allowed_origins: settings.allowed_origins,
             verbosity: settings.verbosity.min(4),
             limits,
+            directories: Directories {
+                read: settings.read.unwrap_or_default(),
+                write: settings.write.unwrap_or_else(|| vec!["data".into()]),
+            },
         })
     }
 }

@@ -34,7 +34,7 @@ fn main() -> ExitCode {
 }
 
 fn serve(settings: Settings) -> Result<(), u8> {
-    let config = Config::resolve(settings).map_err(failed(CONFIG))?;
+    let config = Config::load(settings).map_err(failed(CONFIG))?;
     let mut server = server::start(&config).map_err(|error| match error {
         ServerError::Bind { .. } => failed(BIND)(error),
         ServerError::Site(_) | ServerError::Record { .. } => failed(CONFIG)(error),

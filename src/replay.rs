@@ -3,17 +3,19 @@
 //! A shell around core like the live server; events come from the file, effects go to a comparison.
 //! Nothing else is read: the site, the limits, the seed and all times are in the recording.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::path::Path;
 
 use serde_json::Value;
 use thiserror::Error;
 
+use crate::core::effect::Effect;
 use crate::core::event::Event;
 use crate::core::id::{APP, ConnectionId, SessionId, WireId};
 use crate::core::manager::{ManagerConfig, SessionManager};
 use crate::core::message::Message;
+use crate::core::outside::{HostAnswer, HostCall, Outgoing, Outside};
 use crate::core::script::Runtime;
 use crate::core::topic;
 use crate::journal::{Header, JournalError, Output, RawEvent, Reader, Record};
@@ -51,6 +53,8 @@ pub struct Divergence {
     /// Each as a transcript shows it; `None`: there was none.
     pub recorded: Option<String>,
     pub replayed: Option<String>,
+    /// Where the code is that asked the machine for something else, or again.
+    pub at: Option<String>,
     pub difference: Option<Difference>,
 }
 
@@ -92,6 +96,7 @@ pub fn replay<R: Runtime>(reader: &Reader, make_runtime: impl FnOnce(&Header) ->
     for record in reader.records() {
         report.turns = record.turn_number;
         report.events += 1;
+        manager.set_outside(Box::new(Recorded::of(&record)));
         let event = to_event(&record.event, header.session);
         manager.handle_event(event, record.turn);
         let compared = compare(&mut manager, &record, &mut frame, &mut report);
@@ -104,6 +109,34 @@ pub fn replay<R: Runtime>(reader: &Reader, make_runtime: impl FnOnce(&Header) ->
         }
     }
     report
+}
+
+/// The machine as it answered then: the calls of one event, in their order.
+#[derive(Debug)]
+struct Recorded(VecDeque<(String, HostAnswer)>);
+
+impl Recorded {
+    fn of(record: &Record<'_>) -> Recorded {
+        let called = |output: &Output<'_>| match *output {
+            Output::HostCalled { call, answer } => Some((call.to_owned(), answer.into())),
+            _ => None,
+        };
+        Recorded(record.outputs.iter().filter_map(called).collect())
+    }
+}
+
+impl Outside for Recorded {
+    fn call(&mut self, _: SessionId, call: &HostCall) -> HostAnswer {
+        match self.0.pop_front() {
+            Some((recorded, answer)) if recorded == call.to_string() => answer,
+            // What comes of it does not matter: comparing outputs will find this call first.
+            _ => {
+                self.0.clear();
+                let text = "the recording has no answer to this".into();
+                HostAnswer::Failed { code: 0, text }
+            }
+        }
+    }
 }
 
 /// What makes an exact replay of this recording here more than was promised.
@@ -162,6 +195,11 @@ pub fn to_event(event: &RawEvent<'_>, session: SessionId) -> Event {
             token,
             demand,
         },
+        RawEvent::Process { process, news } => Event::Process {
+            session,
+            process,
+            news: news.into(),
+        },
     }
 }
 
@@ -178,10 +216,21 @@ fn compare<R: Runtime>(
             continue;
         };
         report.outputs += 1;
+        let at = match &effect {
+            Effect::Outside {
+                outgoing: Outgoing::Called { at, .. },
+                ..
+            } if !at.is_empty() => Some(at.clone()),
+            _ => None,
+        };
         report.frames += u64::from(matches!(replayed, Output::Frame { .. }));
         match recorded.next() {
             Some(output) if *output == replayed => {}
-            output => return Err(Divergence::new(record, output, Some(&replayed))),
+            output => {
+                let mut divergence = Divergence::new(record, output, Some(&replayed));
+                divergence.at = at;
+                return Err(divergence);
+            }
         }
     }
     match recorded.next() {
@@ -209,6 +258,7 @@ impl Divergence {
             event: record.event.to_string(),
             recorded: recorded.map(Output::to_string),
             replayed: replayed.map(Output::to_string),
+            at: None,
             difference,
         })
     }
@@ -361,6 +411,9 @@ impl fmt::Display for Divergence {
         )?;
         writeln!(f, "  recorded  {}", show(&self.recorded))?;
         writeln!(f, "  replayed  {}", show(&self.replayed))?;
+        if let Some(at) = &self.at {
+            writeln!(f, "  asked at  {at}")?;
+        }
         let Some(difference) = &self.difference else {
             return Ok(());
         };

@@ -370,6 +370,8 @@ impl Stage {
             }
             Output::SessionFailed { .. }
             | Output::SessionEnded
+            | Output::HostCalled { .. }
+            | Output::Process { .. }
             | Output::Published { .. }
             | Output::Download { .. } => format!("  {output}"),
         };

@@ -1,5 +1,6 @@
 //! All integration tests, one binary. A module a topic; each says in its first lines what it proves.
 
+mod access;
 mod base_client;
 mod browser;
 mod determinism;

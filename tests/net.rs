@@ -5,6 +5,6 @@
 mod downloads;
 mod http;
 mod limits;
-mod process;
+pub mod process;
 mod program;
-mod websocket;
+pub mod websocket;

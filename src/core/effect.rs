@@ -3,6 +3,7 @@
 use super::batch::OutgoingBatch;
 use super::download::{Piece, Token};
 use super::id::{ConnectionId, SessionId};
+use super::outside::Outgoing;
 
 /// One thing the shell shall do. Effects come in one deterministic order.
 #[derive(Debug)]
@@ -17,6 +18,12 @@ pub enum Effect {
         connection: ConnectionId,
         code: u16,
         reason: String,
+    },
+    /// The script asked the machine for something and has its answer, or something shall be done to a
+    /// process of its. Recorded; only what is said of processes is still to be done.
+    Outside {
+        session: SessionId,
+        outgoing: Outgoing,
     },
     /// A line for the log. Level 0 always shows; 1 to 4 need as many `-v`.
     Log {

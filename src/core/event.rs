@@ -3,6 +3,7 @@
 use super::download::{Demand, Token};
 use super::id::{ConnectionId, SessionId, Timestamp};
 use super::message::Batch;
+use super::outside::{ProcessId, ProcessNews};
 use super::topic::Message;
 
 /// The time of one turn of the loop, read once by the shell and frozen for all that happens in it.
@@ -80,6 +81,12 @@ pub enum Event {
         token: Token,
         demand: Demand,
     },
+    /// A process of this session wrote lines or ended.
+    Process {
+        session: SessionId,
+        process: ProcessId,
+        news: ProcessNews,
+    },
 }
 
 impl Event {
@@ -92,7 +99,8 @@ impl Event {
             | Event::BatchReceived { session, .. }
             | Event::TimersDue { session }
             | Event::MessagePublished { session, .. }
-            | Event::Download { session, .. } => *session,
+            | Event::Download { session, .. }
+            | Event::Process { session, .. } => *session,
         }
     }
 }

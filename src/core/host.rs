@@ -6,6 +6,9 @@ use super::download::Downloads;
 use super::event::{Opening, Turn};
 use super::id::{APP, SessionId, VarId};
 use super::limits::SessionLimits;
+use super::outside::{
+    HostAnswer, HostCall, Nowhere, Outgoing, Outside, ProcessAction, ProcessId, Processes,
+};
 use super::property::{PROPERTIES_MAX, Priority};
 use super::script::{ErrorCode, ScriptError};
 use super::site::Site;
@@ -74,6 +77,11 @@ pub struct Host {
     pub vars: VariableStore,
     pub watches: WatchManager,
     pub timers: Timers,
+    pub processes: Processes,
+    /// Lent for the event that runs.
+    pub outside: Option<Box<dyn Outside>>,
+    /// What the script did outside, in order.
+    pub outgoing: Vec<Outgoing>,
     /// Lines for the log: level and text.
     pub logs: Vec<(u8, String)>,
     /// Bytes that the present event has logged.
@@ -108,6 +116,9 @@ impl Host {
             vars: VariableStore::default(),
             watches: WatchManager::default(),
             timers: Timers::default(),
+            processes: Processes::default(),
+            outside: None,
+            outgoing: Vec::new(),
             logs: Vec::new(),
             logged: 0,
             work: VecDeque::new(),
@@ -140,6 +151,25 @@ impl Host {
             let text = "the rest of what this event logs is dropped: it is too much";
             self.logs.push((0, text.into()));
         }
+    }
+
+    /// Asks the machine: the one way out that gives an answer. `at` is where in the code.
+    pub fn call(&mut self, call: &HostCall, at: String) -> HostAnswer {
+        let answer = match &mut self.outside {
+            Some(outside) => outside.call(self.session, call),
+            None => Nowhere.call(self.session, call),
+        };
+        self.outgoing.push(Outgoing::Called {
+            call: call.to_string(),
+            answer: answer.clone(),
+            at,
+        });
+        answer
+    }
+
+    /// Tells a process to do something; what comes of it is an event of its own.
+    pub fn tell_process(&mut self, process: ProcessId, action: ProcessAction) {
+        self.outgoing.push(Outgoing::Process { process, action });
     }
 
     /// Sets a property as the server's doing: views are told and watches notified. `name` may end in

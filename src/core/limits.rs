@@ -1,5 +1,7 @@
 //! What one session may use. Going over ends that event with an error, never another session.
 
+use super::outside::Grants;
+
 /// Limits of each session, with the defaults of the protocol and operations documents.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SessionLimits {
@@ -15,6 +17,8 @@ pub struct SessionLimits {
     pub timers: usize,
     /// Property and variable watches from Lua.
     pub subscriptions: usize,
+    /// Processes running at once.
+    pub processes: usize,
     /// A session nobody is attached to ends after this many milliseconds; 0 keeps it for ever.
     pub session_timeout_ms: u64,
     /// The same for a session in which nobody ever did anything.
@@ -27,6 +31,8 @@ pub struct SessionLimits {
     pub private_paths: bool,
     /// Error pages and messages may tell tracebacks.
     pub dev: bool,
+    /// What its code may do outside.
+    pub grants: Grants,
 }
 
 impl Default for SessionLimits {
@@ -38,12 +44,14 @@ impl Default for SessionLimits {
             property_bytes: 16 << 20,
             timers: 1_000,
             subscriptions: 10_000,
+            processes: 8,
             session_timeout_ms: 24 * 60 * 60 * 1000,
             unused_timeout_ms: 10 * 60 * 1000,
             coalesce_ms: 10,
             remote_code: false,
             private_paths: false,
             dev: false,
+            grants: Grants::default(),
         }
     }
 }

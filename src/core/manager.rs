@@ -11,6 +11,7 @@ use super::event::{Event, Opening, Turn};
 use super::host::Host;
 use super::id::{APP, ConnectionId, SessionId, Timestamp};
 use super::limits::SessionLimits;
+use super::outside::{Nowhere, Outgoing, Outside};
 use super::script::{Runtime, ScriptError};
 use super::session::Session;
 use super::site::Site;
@@ -43,6 +44,8 @@ pub struct SessionManager<R: Runtime> {
     deadline_of: BTreeMap<SessionId, Timestamp>,
     topics: Topics,
     effects: VecDeque<Effect>,
+    /// Lent to the session whose event runs.
+    outside: Option<Box<dyn Outside>>,
 }
 
 impl<R: Runtime> SessionManager<R> {
@@ -59,12 +62,18 @@ impl<R: Runtime> SessionManager<R> {
             deadline_of: BTreeMap::new(),
             topics: Topics::default(),
             effects: VecDeque::new(),
+            outside: Some(Box::new(Nowhere)),
         }
     }
 
     /// Files of the site that were taken for viewdefs and are none, with the reasons.
     pub fn viewdef_problems(&self) -> &[String] {
         &self.viewdefs.problems
+    }
+
+    /// Who answers what scripts ask of the machine from now on; at first it is [`Nowhere`].
+    pub fn set_outside(&mut self, outside: Box<dyn Outside>) {
+        self.outside = Some(outside);
     }
 
     /// Lets one thing happen at `turn`. Events of sessions that are gone are ignored.
@@ -95,6 +104,9 @@ impl<R: Runtime> SessionManager<R> {
                 self.with_session(id, turn, |session| session.receive_message(&message));
             }
             Event::Download { token, demand, .. } => self.download(id, turn, token, demand),
+            Event::Process { process, news, .. } => {
+                self.with_session(id, turn, |session| session.hear_of_process(process, &news));
+            }
         }
         self.take_topic_news(id);
     }
@@ -150,6 +162,7 @@ impl<R: Runtime> SessionManager<R> {
         let ManagerConfig { site, limits, .. } = self.config.clone();
         let mut host = Box::new(Host::new(id, opening, turn, site, limits));
         host.verbosity = self.config.verbosity;
+        host.outside = self.outside.take();
         host.log(2, format_args!("LuaRuntime.createLuaSession({id})"));
         let started = match self.runtime.create_session(id, &mut host) {
             Ok(script) => {
@@ -159,17 +172,20 @@ impl<R: Runtime> SessionManager<R> {
                 session
                     .host
                     .log(2, format_args!("Session.setLuaSession(luaSession)"));
-                let effects = &mut self.effects;
-                for (level, text) in session.host.logs.drain(..) {
-                    effects.push_back(Effect::Log {
-                        session: id,
-                        level,
-                        text,
-                    });
+                self.outside = session.host.outside.take();
+                if started.is_err() {
+                    // Nobody is left who could hear of processes: none is started.
+                    let called = |out: &Outgoing| matches!(out, Outgoing::Called { .. });
+                    session.host.outgoing.retain(called);
                 }
+                let effects = &mut self.effects;
+                session.hand_over(&mut |effect| effects.push_back(effect));
                 started.map(|()| session)
             }
-            Err(error) => Err(error),
+            Err(error) => {
+                self.outside = host.outside.take();
+                Err(error)
+            }
         };
         match started {
             Ok(session) => {
@@ -215,9 +231,11 @@ impl<R: Runtime> SessionManager<R> {
         };
         let session = &mut self.sessions[key];
         session.begin(turn);
+        session.host.outside = self.outside.take();
         act(session);
         let effects = &mut self.effects;
         session.finish(&self.viewdefs, &mut |effect| effects.push_back(effect));
+        self.outside = session.host.outside.take();
         self.reschedule(id, key);
     }
 

@@ -9,7 +9,7 @@
 //! Reading order: [`event`], [`effect`] and [`message`] say what goes in and out;
 //! [`manager`] owns the sessions; [`session`] is one of them; [`host`] is what a script can reach
 //! of its session; [`variable`], [`watch`] and [`timer`] are its parts; [`script`] is what core
-//! asks of a language; [`change`] runs detection; [`batch`] assembles what each view is told.
+//! asks of a language, [`outside`] what scripts ask of the machine; [`change`] runs detection; [`batch`] assembles what each view is told.
 
 pub mod batch;
 pub mod change;
@@ -25,6 +25,7 @@ pub mod limits;
 pub mod manager;
 pub mod message;
 mod outbox;
+pub mod outside;
 pub mod path;
 pub mod property;
 pub mod script;

@@ -4,6 +4,7 @@ use super::change::Changes;
 use super::host::Host;
 use super::id::{SessionId, TimerId};
 use super::message::Json;
+use super::outside::{ProcessExit, ProcessId, Stream};
 use super::variable::Slot;
 use super::watch::WatchHandle;
 
@@ -138,6 +139,14 @@ pub trait Script {
     /// The watch has ended; drop its function.
     fn forget_watch(&mut self, host: &mut Host, watch: WatchHandle);
 
+    /// Tells what a process wrote or how it ended; after its end its functions are dropped.
+    fn tell_process(
+        &mut self,
+        host: &mut Host,
+        process: ProcessId,
+        news: ToldOfProcess<'_>,
+    ) -> Result<(), ScriptError>;
+
     /// Appends `[{"obj":N,"value":{...}},...]` for those of `numbers` that are known and returns
     /// the rest.
     fn objects(&mut self, host: &mut Host, numbers: &[u64], out: &mut Vec<u8>) -> Vec<u64>;
@@ -155,4 +164,15 @@ pub enum WatchedValue<'a> {
     Variable(Slot),
     /// A message of a topic, as JSON.
     Message { topic: &'a str, value: &'a str },
+}
+
+/// What a script is told of a process.
+#[derive(Clone, Copy, Debug)]
+pub enum ToldOfProcess<'a> {
+    /// One line, without its line feed.
+    Line {
+        stream: Stream,
+        line: &'a [u8],
+    },
+    Exit(&'a ProcessExit),
 }

@@ -10,7 +10,8 @@ use super::host::{Host, Work};
 use super::id::{APP, ConnectionId, SessionId, TimerId, Timestamp, VarId};
 use super::message::Batch;
 use super::outbox::Outbox;
-use super::script::{ErrorCode, Script, ScriptError, WatchedValue};
+use super::outside::{ProcessId, ProcessNews};
+use super::script::{ErrorCode, Script, ScriptError, ToldOfProcess, WatchedValue};
 use super::timer::TimerKind;
 use super::topic::{Message, TopicNews};
 use super::variable::{Fault, Slot};
@@ -253,17 +254,81 @@ impl<S: Script> Session<S> {
         self.host.current = started_by.and_then(|var| self.host.vars.find(var));
         let fired = self.script.fire(&mut self.host, id, keep);
         self.host.current = None;
-        if let Err(mut error) = fired {
-            let text = error.traceback.take();
-            let text = text.as_deref().unwrap_or(&error.message);
-            self.host
-                .log(0, format_args!("error in timer {id}: {text}"));
-            let blamed = started_by.unwrap_or(APP);
-            if let Some(slot) = self.host.vars.find(blamed) {
-                self.tell_fault(slot, error);
+        if let Err(error) = fired {
+            self.blame(started_by, format_args!("timer {id}"), error);
+        }
+        self.settle();
+    }
+
+    /// Logs what a function raised that nobody called, and tells it to the variable that gave it.
+    fn blame(
+        &mut self,
+        started_by: Option<VarId>,
+        what: std::fmt::Arguments<'_>,
+        mut error: ScriptError,
+    ) {
+        let text = error.traceback.take();
+        let text = text.as_deref().unwrap_or(&error.message);
+        self.host.log(0, format_args!("error in {what}: {text}"));
+        if let Some(slot) = self.host.vars.find(started_by.unwrap_or(APP)) {
+            self.tell_fault(slot, error);
+        }
+    }
+
+    /// A process wrote something or ended.
+    pub(super) fn hear_of_process(&mut self, process: ProcessId, news: &ProcessNews) {
+        let Some(started_by) = self.host.processes.started_by(process) else {
+            return;
+        };
+        match news {
+            ProcessNews::Lines { stream, text } => {
+                for line in text.split_inclusive(|&byte| byte == b'\n') {
+                    let line = line.strip_suffix(b"\n").unwrap_or(line);
+                    let stream = *stream;
+                    self.tell_process(process, started_by, ToldOfProcess::Line { stream, line });
+                    if self.script.is_exhausted() {
+                        let text = "the lines that came with it are dropped";
+                        self.host.log(0, format_args!("process {process}: {text}"));
+                        break;
+                    }
+                }
+            }
+            ProcessNews::Exited(exit) => {
+                // Over before its function hears of it: that may start another in its place.
+                self.host.processes.end(process);
+                self.tell_process(process, started_by, ToldOfProcess::Exit(exit));
             }
         }
         self.settle();
+    }
+
+    fn tell_process(
+        &mut self,
+        process: ProcessId,
+        started_by: Option<VarId>,
+        told: ToldOfProcess<'_>,
+    ) {
+        self.host.current = started_by.and_then(|var| self.host.vars.find(var));
+        let done = self.script.tell_process(&mut self.host, process, told);
+        self.host.current = None;
+        if let Err(error) = done {
+            self.blame(started_by, format_args!("process {process}"), error);
+        }
+    }
+
+    /// Moves out what the script did outside and what it logged.
+    pub(super) fn hand_over(&mut self, effects: &mut dyn FnMut(Effect)) {
+        let session = self.host.session;
+        for outgoing in self.host.outgoing.drain(..) {
+            effects(Effect::Outside { session, outgoing });
+        }
+        for (level, text) in self.host.logs.drain(..) {
+            effects(Effect::Log {
+                session,
+                level,
+                text,
+            });
+        }
     }
 
     /// Finishes what an event began: work left by API calls, then detection.
@@ -511,6 +576,9 @@ impl<S: Script> Session<S> {
     /// Sends what is due and moves log lines out.
     pub(super) fn finish(&mut self, viewdefs: &Viewdefs, effects: &mut dyn FnMut(Effect)) {
         let session = self.host.session;
+        for outgoing in self.host.outgoing.drain(..) {
+            effects(Effect::Outside { session, outgoing });
+        }
         if self.outbox.has_news(&self.host) && (self.urgent || self.may_flush()) {
             let mut sent = false;
             let send = |connection, batch| {
@@ -528,13 +596,7 @@ impl<S: Script> Session<S> {
                 self.last_flush = Some(self.host.turn.now);
             }
         }
-        for (level, text) in self.host.logs.drain(..) {
-            effects(Effect::Log {
-                session,
-                level,
-                text,
-            });
-        }
+        self.hand_over(effects);
     }
 
     fn may_flush(&self) -> bool {

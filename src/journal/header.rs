@@ -6,6 +6,7 @@ use super::code::{Decoder, push_bytes, push_varint};
 use super::{FORMAT_VERSION, JournalError, MAGIC};
 use crate::core::id::SessionId;
 use crate::core::limits::SessionLimits;
+use crate::core::outside::Grants;
 use crate::core::site::Site;
 
 /// Magic, version, length and checksum.
@@ -132,32 +133,70 @@ fn read_body(body: &[u8]) -> Option<Header> {
 
 fn push_limits(limits: &SessionLimits, out: &mut Vec<u8>) {
     // Taken apart without `..`, so that a new limit cannot be forgotten here: it needs a new format.
-    let &SessionLimits {
+    let SessionLimits {
         lua_memory,
         gas,
         variables,
         property_bytes,
         timers,
         subscriptions,
+        processes,
         session_timeout_ms,
         unused_timeout_ms,
         coalesce_ms,
         remote_code,
         private_paths,
         dev,
-    } = limits;
+        ref grants,
+    } = *limits;
     push_varint(out, lua_memory as u64);
     push_varint(out, gas);
     push_varint(out, variables as u64);
     push_varint(out, property_bytes as u64);
     push_varint(out, timers as u64);
     push_varint(out, subscriptions as u64);
+    push_varint(out, processes as u64);
     push_varint(out, session_timeout_ms);
     push_varint(out, unused_timeout_ms);
     push_varint(out, coalesce_ms);
     push_varint(out, u64::from(remote_code));
     push_varint(out, u64::from(private_paths));
     push_varint(out, u64::from(dev));
+    push_grants(grants, out);
+}
+
+fn push_grants(grants: &Grants, out: &mut Vec<u8>) {
+    let Grants {
+        io,
+        os,
+        files,
+        spawn,
+        blocking,
+        commands,
+    } = grants;
+    let granted = [io, os, files, spawn, blocking].into_iter().enumerate();
+    push_varint(out, granted.map(|(bit, &on)| u64::from(on) << bit).sum());
+    push_varint(out, commands.len() as u64);
+    for command in commands {
+        push_bytes(out, command.as_bytes());
+    }
+}
+
+fn read_grants(from: &mut Decoder<'_>) -> Option<Grants> {
+    let granted = from.varint()?;
+    let has = |bit: u32| granted & 1 << bit != 0;
+    let mut commands = Vec::new();
+    for _ in 0..from.varint()? {
+        commands.push(from.text()?.into());
+    }
+    Some(Grants {
+        io: has(0),
+        os: has(1),
+        files: has(2),
+        spawn: has(3),
+        blocking: has(4),
+        commands,
+    })
 }
 
 fn read_limits(from: &mut Decoder<'_>) -> Option<SessionLimits> {
@@ -178,11 +217,13 @@ fn read_limits(from: &mut Decoder<'_>) -> Option<SessionLimits> {
         property_bytes: size()?,
         timers: size()?,
         subscriptions: size()?,
+        processes: size()?,
         session_timeout_ms: from.varint()?,
         unused_timeout_ms: from.varint()?,
         coalesce_ms: from.varint()?,
         remote_code: from.flag()?,
         private_paths: from.flag()?,
         dev: from.flag()?,
+        grants: read_grants(from)?,
     })
 }

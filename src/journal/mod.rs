@@ -19,7 +19,9 @@
 //! check    = u32                          CRC32C of header
 //! header   = engine(text) arch(text) pointer_bits(varint) arena_class(varint) dialect(text)
 //!            session(varint)              the number vended to it, seen by Lua
-//!            limits                       varints, in the order of SessionLimits' fields
+//!            limits                       varints, in the order of SessionLimits' fields, but for the last
+//!            grants(varint)               bits from the lowest: io, os, files, spawn, blocking
+//!            count(varint) command(text)* what may be spawned
 //!            count(varint) file*          the site, sorted by path
 //! file     = path(text) content(bytes)
 //!
@@ -37,12 +39,21 @@
 //!          | 3 FrontendLeft     connection(varint)
 //!          | 4 frame received   connection(varint) frame(text), exactly as it came
 //!          | 5 TimersDue
+//!          | 7 process          process(varint) news
 //!          | 8 MessagePublished topic(text) value(text) only(varint)  0: for all subscriptions
 //!          | 9 Download         token(u128) demand(varint)           0 next, 1 dropped
 //! output   = 1 frame sent       connection(varint) frame(bytes)
 //!          | 2 close            connection(varint) code(varint) reason(text)
 //!          | 3 SessionFailed    description(text)
 //!          | 4 SessionEnded
+//!          | 5 host call        call(text) answer
+//!          | 6 process          process(varint) action(text)
+//! call, action = one line of text, see core::outside
+//! answer   = 1 done | 2 nothing | 3 bytes | 4 failed code(signed varint) text
+//!          | 5 ran output(bytes) exit
+//! news     = 1 stdout lines(bytes) | 2 stderr lines(bytes) | 3 exited exit
+//! exit     = flags(u8) code(signed varint)? signal(signed varint)? error(text)?
+//!            bits from the lowest: code, signal, timeout, interrupted, error
 //!          | 7 published        topic(text) value(text) retain(flag)
 //!          | 8 download         token(u128) 0 name(text) mime(text) | 1 data(bytes) | 2 | 3 reason(text)
 //! ```
@@ -57,6 +68,7 @@
 
 mod code;
 mod header;
+mod outside;
 mod reader;
 mod transcript;
 mod writer;
@@ -69,10 +81,12 @@ use crate::core::download::{Demand, Piece, Token};
 use crate::core::effect::Effect;
 use crate::core::event::Opening;
 use crate::core::id::ConnectionId;
+use crate::core::outside::ProcessId;
 use crate::core::watch::WatchHandle;
 use crate::wire;
 
 pub use header::Header;
+pub use outside::{RawAnswer, RawExit, RawNews};
 pub use reader::{Reader, Record, Records};
 pub use transcript::{show_frame, transcript};
 pub use writer::{Recorder, Writer};
@@ -107,6 +121,11 @@ pub enum RawEvent<'a> {
         token: Token,
         demand: Demand,
     },
+    /// A process of the session wrote lines or ended.
+    Process {
+        process: ProcessId,
+        news: RawNews<'a>,
+    },
 }
 
 /// What an event made the session do. Log lines are not recorded: they depend on `-v`.
@@ -126,6 +145,16 @@ pub enum Output<'a> {
         description: &'a str,
     },
     SessionEnded,
+    /// The script asked the machine for something. The answer is an input: a replay gives it again.
+    HostCalled {
+        call: &'a str,
+        answer: RawAnswer<'a>,
+    },
+    /// Something was to be done to a process, as one line.
+    Process {
+        process: ProcessId,
+        action: &'a str,
+    },
     Published {
         topic: &'a str,
         value: &'a str,
@@ -138,7 +167,7 @@ pub enum Output<'a> {
 }
 
 impl<'a> Output<'a> {
-    /// An effect as it is recorded, its frame encoded into `frame`. `None`: log lines, which are not.
+    /// An effect as it is recorded, what is written for it in `frame`. `None`: log lines, which are not.
     pub fn of(effect: &'a Effect, frame: &'a mut Vec<u8>) -> Option<Output<'a>> {
         match effect {
             Effect::Send { connection, batch } => {
@@ -162,6 +191,7 @@ impl<'a> Output<'a> {
                 Some(Output::SessionFailed { description })
             }
             Effect::SessionEnded { .. } => Some(Output::SessionEnded),
+            Effect::Outside { outgoing, .. } => Some(Output::of_outgoing(outgoing, frame)),
             Effect::Published {
                 topic,
                 value,

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::code::Decoder;
 use super::writer::{BEGINS_TURN, RECORD_HEAD};
-use super::{Header, JournalError, Output, RawEvent, RawPiece};
+use super::{Header, JournalError, Output, RawAnswer, RawEvent, RawNews, RawPiece};
 use crate::core::download::Demand;
 use crate::core::event::{Opening, Turn};
 use crate::core::id::ConnectionId;
@@ -217,6 +217,10 @@ fn read_event<'a>(kind: u8, from: &mut Decoder<'a>) -> Option<RawEvent<'a>> {
                 true => Demand::Dropped,
             },
         },
+        7 => RawEvent::Process {
+            process: from.varint()?,
+            news: RawNews::read(from)?,
+        },
         _ => return None,
     })
 }
@@ -253,6 +257,14 @@ fn read_output<'a>(from: &mut Decoder<'a>) -> Option<Output<'a>> {
                 3 => RawPiece::Failed(from.text()?),
                 _ => return None,
             },
+        },
+        5 => Output::HostCalled {
+            call: from.text()?,
+            answer: RawAnswer::read(from)?,
+        },
+        6 => Output::Process {
+            process: from.varint()?,
+            action: from.text()?,
         },
         _ => return None,
     })

@@ -7,6 +7,7 @@ use super::*;
 use crate::core::event::{Opening, Turn};
 use crate::core::id::SessionId;
 use crate::core::limits::SessionLimits;
+use crate::core::outside::{Grants, Stream};
 use crate::core::site::Site;
 
 const OPENING: Opening<&str> = Opening {
@@ -18,6 +19,52 @@ const OPENING: Opening<&str> = Opening {
 };
 const A: ConnectionId = ConnectionId(701);
 const B: ConnectionId = ConnectionId(33);
+
+const EXIT: RawExit<'static> = RawExit {
+    code: Some(-1),
+    signal: Some(9),
+    timeout: true,
+    interrupted: true,
+    error: Some("why"),
+};
+const ANSWERS: [(&str, RawAnswer<'static>); 6] = [
+    ("a", RawAnswer::Done),
+    ("b", RawAnswer::Nothing),
+    ("c", RawAnswer::Bytes(b"\0\xff")),
+    (
+        "d",
+        RawAnswer::Failed {
+            code: -2,
+            text: "no",
+        },
+    ),
+    (
+        "e",
+        RawAnswer::Ran {
+            output: b"out",
+            exit: EXIT,
+        },
+    ),
+    ("f", RawAnswer::Bytes(b"")),
+];
+const NEWS: [RawNews<'static>; 4] = [
+    RawNews::Lines {
+        stream: Stream::Out,
+        text: b"a\n\xff\n",
+    },
+    RawNews::Lines {
+        stream: Stream::Err,
+        text: b"no line feed",
+    },
+    RawNews::Exited(EXIT),
+    RawNews::Exited(RawExit {
+        code: Some(0),
+        signal: None,
+        timeout: false,
+        interrupted: false,
+        error: None,
+    }),
+];
 
 fn temp_path() -> PathBuf {
     static COUNT: AtomicU32 = AtomicU32::new(0);
@@ -31,6 +78,12 @@ fn header() -> Header {
     let limits = SessionLimits {
         gas: 77,
         dev: true,
+        grants: Grants {
+            os: true,
+            blocking: true,
+            commands: vec!["df".into(), "/bin/x".into()],
+            ..Grants::default()
+        },
         ..SessionLimits::default()
     };
     let site = Site::new(files.into_iter().collect());
@@ -78,6 +131,17 @@ fn recording() -> Vec<u8> {
     writer.output(&Output::SessionFailed { description: "x" });
     writer.commit().unwrap();
     writer.event(turn(20), &RawEvent::TimersDue);
+    for (call, answer) in ANSWERS {
+        writer.output(&Output::HostCalled { call, answer });
+    }
+    writer.output(&Output::Process {
+        process: 300,
+        action: "spawn \"df\"",
+    });
+    writer.commit().unwrap();
+    for news in NEWS {
+        writer.event(turn(20), &RawEvent::Process { process: 300, news });
+    }
     writer.output(&Output::SessionEnded);
     writer.commit().unwrap();
     let bytes = std::fs::read(&path).unwrap();
@@ -93,7 +157,10 @@ fn what_was_written_is_read_with_connections_renumbered() {
     let records: Vec<Record> = reader.records().collect();
     let turns: Vec<_> = records.iter().map(|r| (r.turn_number, r.turn)).collect();
     let expected = [(1, 5), (1, 5), (2, 30), (2, 30), (3, 30), (4, 20)];
-    assert_eq!(turns, expected.map(|(n, now)| (n, turn(now))));
+    let last = [(5, 20); NEWS.len()];
+    let expected: Vec<_> = expected.into_iter().chain(last).collect();
+    let expected = expected.into_iter().map(|(n, now)| (n, turn(now)));
+    assert_eq!(turns, expected.collect::<Vec<_>>());
     assert_eq!(records[0].event, RawEvent::SessionOpened(OPENING));
     assert_eq!(
         records[3].event,
@@ -110,8 +177,18 @@ fn what_was_written_is_read_with_connections_renumbered() {
         }
     );
     assert_eq!(records[4].outputs.len(), 2);
-    assert_eq!(records[5].outputs, [Output::SessionEnded]);
-    assert_eq!(records[5].sequence, 6);
+    let called = ANSWERS.map(|(call, answer)| Output::HostCalled { call, answer });
+    assert_eq!(records[5].outputs[..called.len()], called);
+    let action = "spawn \"df\"";
+    let process = 300;
+    assert_eq!(
+        records[5].outputs[called.len()..],
+        [Output::Process { process, action }]
+    );
+    let heard: Vec<RawEvent> = records[6..].iter().map(|record| record.event).collect();
+    assert_eq!(heard, NEWS.map(|news| RawEvent::Process { process, news }));
+    assert_eq!(records[9].outputs, [Output::SessionEnded]);
+    assert_eq!(records[9].sequence, 10);
 }
 
 #[test]
@@ -126,7 +203,19 @@ fn the_transcript_shows_every_byte_of_a_frame() {
         "{text}"
     );
     assert!(text.contains("turn 3 now 30 wall 1699999999970\n1 left\n  2 closed 1011 why\n"));
-    assert!(text.ends_with("timers due\n  session ended\n"), "{text}");
+    assert!(
+        text.ends_with(
+            "turn 4 now 20 wall 1699999999980\ntimers due\n  host: a -> done\n  host: b -> nothing\n  \
+             host: c -> 2 bytes: \\u{0}\u{fffd}\n  host: d -> error -2: no\n  \
+             host: e -> code -1, signal 9, timeout, interrupted, \"why\", 3 bytes: out\n  \
+             host: f -> 0 bytes: \n  process 300: spawn \"df\"\n\n\
+             turn 5 now 20 wall 1699999999980\nprocess 300 stdout: a\\n\u{fffd}\\n\n\
+             process 300 stderr: no line feed\n\
+             process 300 exited: code -1, signal 9, timeout, interrupted, \"why\"\n\
+             process 300 exited: code 0\n  session ended\n"
+        ),
+        "{text}"
+    );
 }
 
 #[test]
@@ -143,7 +232,7 @@ fn a_file_cut_anywhere_is_read_up_to_its_last_whole_record() {
         let cut = cut.unwrap_or_else(|e| panic!("cut at {end}: {e}"));
         let count = cut.records().count();
         assert!(
-            count >= seen && count < 6,
+            count >= seen && count < 10,
             "cut at {end}: {count} after {seen}"
         );
         seen = count;
@@ -151,7 +240,7 @@ fn a_file_cut_anywhere_is_read_up_to_its_last_whole_record() {
     let mut zeros = whole.clone();
     zeros.extend([0; 40]);
     let reader = Reader::new(zeros).unwrap();
-    assert_eq!((reader.records().count(), reader.torn_bytes()), (6, 40));
+    assert_eq!((reader.records().count(), reader.torn_bytes()), (10, 40));
     assert_eq!(reader.whole_bytes(), whole.len());
 }
 

@@ -89,6 +89,7 @@ impl fmt::Display for RawEvent<'_> {
                 Demand::Next => f.write_str("download: next piece"),
                 Demand::Dropped => f.write_str("download: dropped"),
             },
+            RawEvent::Process { process, news } => write!(f, "process {process} {news}"),
         }
     }
 }
@@ -132,6 +133,8 @@ impl fmt::Display for Output<'_> {
                 RawPiece::End => f.write_str("download ends"),
                 RawPiece::Failed(reason) => write!(f, "download fails: {}", one_line(reason)),
             },
+            Output::HostCalled { call, answer } => write!(f, "host: {call} -> {answer}"),
+            Output::Process { process, action } => write!(f, "process {process}: {action}"),
         }
     }
 }
@@ -164,7 +167,7 @@ fn messages(text: &str) -> Option<Vec<&RawValue>> {
 }
 
 /// The text with its control characters escaped.
-fn one_line(text: &str) -> String {
+pub(super) fn one_line(text: &str) -> String {
     let mut line = String::with_capacity(text.len());
     for c in text.chars() {
         match c.is_control() {

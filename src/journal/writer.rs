@@ -155,6 +155,11 @@ impl Writer {
                 push_varint(&mut self.buffer, u64::from(demand == Demand::Dropped));
                 9
             }
+            RawEvent::Process { process, news } => {
+                push_varint(&mut self.buffer, process);
+                news.push(&mut self.buffer);
+                7
+            }
         }
     }
 
@@ -184,6 +189,16 @@ impl Writer {
                 push_bytes(&mut self.buffer, description.as_bytes());
             }
             Output::SessionEnded => self.buffer.push(4),
+            Output::HostCalled { call, answer } => {
+                self.buffer.push(5);
+                push_bytes(&mut self.buffer, call.as_bytes());
+                answer.push(&mut self.buffer);
+            }
+            Output::Process { process, action } => {
+                self.buffer.push(6);
+                push_varint(&mut self.buffer, process);
+                push_bytes(&mut self.buffer, action.as_bytes());
+            }
             Output::Published {
                 topic,
                 value,
@@ -250,7 +265,8 @@ impl Writer {
         };
         self.sequence += 1;
         let payload = start + RECORD_HEAD;
-        // A frame has at most a few MiB, a record a few frames for each of at most 1,024 connections.
+        // A frame has at most a few MiB, a record a few frames for each of at most 1,024 connections;
+        // gas bounds the answers of host calls in one event to about 300 MiB.
         let length = (self.buffer.len() - payload) as u32;
         let check = crc32c::crc32c(&self.buffer[payload..]);
         let head = &mut self.buffer[start..payload];

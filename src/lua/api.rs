@@ -9,7 +9,7 @@ use mlua::ffi::{self, lua_CFunction, lua_State};
 
 use super::kernel::{Source, bytes_at, current, host, pay, push_ref, push_str, raise, raise_here};
 use super::read::{held_key, set_aux};
-use super::{bind, handle, messages, modules, prototype, registered};
+use super::{bind, files, handle, messages, modules, process, prototype, registered};
 use crate::core::handle::check_server_path;
 use crate::core::host::too_many_properties;
 use crate::core::id::{APP, VarId};
@@ -35,13 +35,16 @@ const METHODS: &[(&str, lua_CFunction)] = &[
     ("getVariable", get_variable),
     ("log", log),
     ("prototype", prototype::prototype),
+    ("readFile", files::read_file),
     ("registerVariable", registered::register_variable),
     ("setImmediate", set_immediate),
     ("setInterval", set_interval),
     ("setTimeout", set_timeout),
+    ("spawn", process::spawn),
     ("unwatch", unwatch),
     ("watchProperty", watch_property),
     ("watchVariable", watch_variable),
+    ("writeFile", files::write_file),
 ];
 
 /// Bytes of a locale or a time zone.

@@ -10,6 +10,7 @@
 
 use crate::lua::alloc::Heap;
 use crate::lua::determinism::heap_of;
+use crate::lua::files::explain;
 use crate::lua::state::State;
 use mlua::ffi::{self, lua_Debug, lua_KContext, lua_State};
 use std::os::raw::c_int;
@@ -213,6 +214,7 @@ unsafe extern "C-unwind" fn finish_pcall(
         if status == ffi::LUA_OK || status == ffi::LUA_YIELD {
             return ffi::lua_gettop(state) - extra as c_int;
         }
+        explain(state, -1);
         ffi::lua_pushboolean(state, 0);
         ffi::lua_pushvalue(state, -2);
         2
@@ -239,6 +241,7 @@ unsafe extern "C-unwind" fn guard_handler(state: *mut lua_State) -> c_int {
         if is_exhausted(state) {
             return 1;
         }
+        explain(state, 1);
         ffi::lua_pushvalue(state, ffi::lua_upvalueindex(1));
         ffi::lua_insert(state, 1);
         ffi::lua_call(state, ffi::lua_gettop(state) - 1, 1);
@@ -297,6 +300,7 @@ unsafe fn resume(state: *mut lua_State, thread: *mut lua_State, count: c_int) ->
             return Some(results);
         }
         ffi::lua_xmove(thread, state, 1);
+        explain(state, -1);
         None
     }
 }

@@ -21,7 +21,8 @@ use super::sandbox::clock::{TurnTime, set_turn};
 use super::state::State;
 use crate::core::change::Changes;
 use crate::core::host::Host;
-use crate::core::script::{ErrorCode, ScriptError};
+use crate::core::outside::{HostAnswer, SpawnOrder};
+use crate::core::script::{ErrorCode, ScriptError, ToldOfProcess};
 use crate::core::variable::Slot;
 
 /// Stack index of the table of presented values while a kernel operation runs.
@@ -137,6 +138,12 @@ pub(super) struct Tables {
     pub session: c_int,
     /// The metatable of variable handles.
     pub handle: c_int,
+    /// The global `io`; 0: not granted.
+    pub io: c_int,
+    /// The functions of processes, `onLine` at twice the id, `onExit` behind it; 0: none yet.
+    pub processes: c_int,
+    /// The metatable of process handles; 0: none yet.
+    pub process: c_int,
 }
 
 /// What goes into and comes out of the operation that runs.
@@ -148,6 +155,7 @@ pub(super) struct Call {
     pub order: *const [Slot],
     pub cursor: usize,
     pub changes: *mut Changes,
+    pub told: *const ToldOfProcess<'static>,
 }
 
 /// See the module's description.
@@ -183,6 +191,10 @@ pub(super) struct Kernel {
     pub type_text: String,
     /// A value of `ui.json_decode` on its way into Lua.
     pub decoded: Option<serde_json::Value>,
+    /// What the machine answered, on its way into Lua.
+    pub answer: Option<HostAnswer>,
+    /// A process on its way out of Lua.
+    pub order: Option<SpawnOrder>,
     /// What is left of the gas of the event, or of the pass of detection, that runs.
     pub gas_left: u64,
     /// Set aside for detection.
@@ -427,6 +439,7 @@ pub(super) unsafe extern "C-unwind" fn handle_message(l: *mut lua_State) -> c_in
             ffi::lua_pushfstring(l, c"error object is a %s value".as_ptr(), kind);
             ffi::lua_replace(l, 1);
         }
+        super::files::explain(l, 1);
         let mut text = ffi::luaL_tolstring(l, 1, &mut len);
         let whole = std::slice::from_raw_parts(text.cast::<u8>(), len);
         let code = (*kernel).code.as_ref();

@@ -3,7 +3,8 @@
 //! Reading order: [`state`] is one Lua state with its `arena`, allocator (`alloc`), `budget` and
 //! `sandbox`; [`determinism`] is what makes two of them alike; `session` is core's `Script` around
 //! one; `kernel` is the way into Lua, with `bind`, `route`, `read`, `write`, `wrapper` and `encode` behind it;
-//! `api`, `ui` and `handle` are what Lua code calls; `modules` loads files.
+//! `api`, `ui`, `messages` and `handle` are what Lua code calls, `files`, `os` and `process` what it calls of the
+//! machine; `modules` loads files.
 //!
 //! `unsafe` lives here and nowhere else in the crate: Lua's C interface is used directly where
 //! thousands of variables are read in one go, where memory is allocated and where an event is cut.
@@ -19,12 +20,15 @@ mod api;
 mod bind;
 mod describe;
 mod encode;
+mod files;
 mod handle;
 mod kernel;
 mod keys;
 mod messages;
 mod modules;
 mod objects;
+mod os;
+mod process;
 mod prototype;
 mod read;
 mod registered;

@@ -13,6 +13,7 @@ use crate::core::script::ErrorCode;
 
 /// The Lua side of the library, by the name it is loaded with.
 const LIBRARY: &[(&str, &str)] = &[
+    ("io", include_str!("../../lua/io.lua")),
     ("prototype", include_str!("../../lua/prototype.lua")),
     ("viewlist", include_str!("../../lua/viewlist.lua")),
 ];
@@ -207,8 +208,12 @@ pub(super) unsafe fn load_library(l: *mut lua_State, k: *mut Kernel, name: &str)
         };
         push_chunk(l, k, name, text.as_bytes(), true);
         push_ref(l, (*k).tables.session);
-        push_ref(l, (*k).tables.registered);
-        push_ref(l, (*k).tables.stored);
+        if name == "io" {
+            super::files::push_arguments(l, k);
+        } else {
+            push_ref(l, (*k).tables.registered);
+            push_ref(l, (*k).tables.stored);
+        }
         ffi::lua_callk(l, 3, 0, 0, None);
         mark_loaded(l, k, name, true);
     }

@@ -15,6 +15,7 @@ mod text;
 
 use crate::lua::budget;
 use crate::lua::determinism::{heap_of, name_function};
+use crate::lua::os;
 use crate::lua::state::{StateError, pop_text};
 use mlua::ffi::{self, lua_CFunction, lua_State};
 use std::collections::BTreeMap;
@@ -190,8 +191,12 @@ fn os_list() -> Vec<Entry> {
         Own("clock", clock::os_clock),
         Own("date", clock::os_date),
         Own("difftime", clock::os_difftime),
-        Own("execute", base::os_execute),
+        Own("execute", os::execute),
+        Own("getenv", os::getenv),
+        Own("remove", os::remove),
+        Own("rename", os::rename),
         Own("time", clock::os_time),
+        Own("tmpname", os::tmpname),
     ]
 }
 

@@ -6,17 +6,18 @@ use std::rc::Rc;
 
 use mlua::ffi::{self, lua_State};
 
-use super::kernel::{Call, GAS_SPENT, Kernel, Quick, Source, Tables, current, push_ref};
+use super::kernel::{Call, GAS_SPENT, Kernel, Quick, Source, Tables, current, host, push_ref};
 use super::modules::ChunkCache;
 use super::objects::Objects;
 use super::read::{detect_op, push_aux, raw_key, value_key};
 use super::state::{State, StateLimits};
-use super::{api, bind, describe, handle, messages, modules, prototype, ui, write};
+use super::{api, bind, describe, files, handle, messages, modules, process, prototype, ui, write};
 use crate::core::change::{Change, Changes};
 use crate::core::host::Host;
 use crate::core::id::TimerId;
 use crate::core::message::Json;
-use crate::core::script::{ErrorCode, Script, ScriptError, WatchedValue};
+use crate::core::outside::ProcessId;
+use crate::core::script::{ErrorCode, Script, ScriptError, ToldOfProcess, WatchedValue};
 use crate::core::variable::Slot;
 use crate::core::watch::WatchHandle;
 
@@ -69,6 +70,7 @@ impl LuaSession {
                 order: &[],
                 cursor: 0,
                 changes: ptr::null_mut(),
+                told: ptr::null(),
             },
             scratch: Vec::new(),
             scratch_objects: Vec::new(),
@@ -79,6 +81,8 @@ impl LuaSession {
             names: Vec::new(),
             type_text: String::new(),
             decoded: None,
+            answer: None,
+            order: None,
             gas_left: host.limits.gas,
             gas_for_detection: host.limits.gas,
             gas_for_upkeep: host.limits.gas,
@@ -282,6 +286,26 @@ impl Script for LuaSession {
         let _ = self.kernel.enter_with(GAS_FOR_UPKEEP, host, forget_op);
     }
 
+    fn tell_process(
+        &mut self,
+        host: &mut Host,
+        process: ProcessId,
+        told: ToldOfProcess<'_>,
+    ) -> Result<(), ScriptError> {
+        self.kernel.call.number = process as i64;
+        self.kernel.call.told = (&raw const told).cast();
+        let done = match told {
+            ToldOfProcess::Line { .. } => self.kernel.enter(host, process::line_op),
+            // However much the lines before it cost, an end is heard of.
+            ToldOfProcess::Exit(_) => {
+                let gas = self.kernel.gas_left.clamp(GAS_FOR_UPKEEP, host.limits.gas);
+                self.kernel.enter_with(gas, host, process::exit_op)
+            }
+        };
+        self.kernel.call.told = ptr::null();
+        done
+    }
+
     fn objects(&mut self, host: &mut Host, numbers: &[u64], out: &mut Vec<u8>) -> Vec<u64> {
         describe::objects(&mut self.kernel, host, numbers, out)
     }
@@ -343,6 +367,13 @@ unsafe extern "C-unwind" fn set_up(l: *mut lua_State) -> c_int {
         ffi::lua_setglobal(l, c"print".as_ptr());
         ffi::lua_pushcfunction(l, messages::diag);
         ffi::lua_setglobal(l, c"diag".as_ptr());
+        let grants = &host().limits.grants;
+        if grants.io || grants.blocking {
+            push_indexed(l, files::io_index);
+            ffi::lua_pushvalue(l, -1);
+            tables.io = ffi::luaL_ref(l, ffi::LUA_REGISTRYINDEX);
+            ffi::lua_setglobal(l, c"io".as_ptr());
+        }
         (*k).objects = Objects::new(tables.anchors);
         (*k).tables = tables;
         0
@@ -456,6 +487,12 @@ pub(super) fn name_functions() {
     }
     for (i, function) in handle::functions().enumerate() {
         super::determinism::name_function(&format!("variable.{i}"), function);
+    }
+    for (i, function) in process::functions().enumerate() {
+        super::determinism::name_function(&format!("process.{i}"), function);
+    }
+    for (i, function) in files::functions().into_iter().enumerate() {
+        super::determinism::name_function(&format!("files.{i}"), function);
     }
     for (i, function) in prototype::functions().into_iter().enumerate() {
         super::determinism::name_function(&format!("prototype.{i}"), function);

@@ -7,8 +7,9 @@ use crate::core::host::Host;
 use crate::core::id::TimerId;
 use crate::core::limits::SessionLimits;
 use crate::core::message::Json;
+use crate::core::outside::ProcessId;
 use crate::core::property::Properties;
-use crate::core::script::{ErrorCode, Script, ScriptError, WatchedValue};
+use crate::core::script::{ErrorCode, Script, ScriptError, ToldOfProcess, WatchedValue};
 use crate::core::site::Site;
 use crate::core::timer::TimerKind;
 use crate::core::variable::{Access, NewVariable, Slot, Span};
@@ -123,6 +124,15 @@ impl Script for Counter {
         _: &mut Host,
         _: WatchHandle,
         _: WatchedValue<'_>,
+    ) -> Result<(), ScriptError> {
+        Ok(())
+    }
+
+    fn tell_process(
+        &mut self,
+        _: &mut Host,
+        _: ProcessId,
+        _: ToldOfProcess<'_>,
     ) -> Result<(), ScriptError> {
         Ok(())
     }

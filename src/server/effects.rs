@@ -4,6 +4,7 @@ use super::Server;
 use crate::core::effect::Effect;
 use crate::core::event::Event;
 use crate::core::id::{ConnectionId, SessionId};
+use crate::core::outside::Outgoing;
 use crate::core::script::Runtime;
 use crate::journal::{Output, RawEvent};
 use crate::net::websocket::close_code;
@@ -58,6 +59,14 @@ impl<R: Runtime> Server<R> {
                     self.close(key, code, &reason);
                 }
             }
+            Effect::Outside { session, outgoing } => {
+                // A call was answered while the script ran.
+                if let Outgoing::Process { process, action } = outgoing {
+                    let now = self.turn.now;
+                    let registry = self.poll.registry();
+                    self.processes.act(session, process, action, now, registry);
+                }
+            }
             Effect::Log {
                 session,
                 level,
@@ -76,12 +85,14 @@ impl<R: Runtime> Server<R> {
             } => {
                 self.recordings.end(session);
                 self.sessions.fail(session, description);
+                self.processes.end_session(session, self.turn.now);
                 self.close_all_of(session);
                 self.ended += 1;
             }
             Effect::SessionEnded { session } => {
                 self.recordings.end(session);
                 self.sessions.end(session);
+                self.processes.end_session(session, self.turn.now);
                 self.ended += 1;
             }
         }

@@ -6,6 +6,7 @@ use super::sessions::Sid;
 use crate::core::download::{Demand, Token};
 use crate::core::event::Opening;
 use crate::core::id::{ConnectionId, SessionId};
+use crate::core::outside::{ProcessId, ProcessNews};
 
 /// Input for one session, as it came.
 pub enum Input {
@@ -16,6 +17,8 @@ pub enum Input {
     /// One text frame; its text is in [`Inbox::texts`].
     Frame(ConnectionId, Range<usize>),
     Download(Token, Demand),
+    /// Bounded by how many processes there are: one chunk of each is read a turn.
+    Process(ProcessId, ProcessNews),
 }
 
 /// Inputs in the order they came. One buffer holds the texts of all frames, so that reading costs

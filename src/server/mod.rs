@@ -10,13 +10,16 @@
 
 mod accept;
 pub mod clock;
+mod command;
 mod downloads;
 mod effects;
 pub mod files;
 pub mod guard;
 mod inbox;
 pub mod log;
+pub mod outside;
 mod peers;
+mod process;
 pub mod random;
 mod recording;
 pub mod routes;
@@ -48,7 +51,9 @@ use files::{SiteError, StaticFiles, demo_site, load_site};
 use guard::Guard;
 use inbox::Inbox;
 use log::Logger;
+use outside::Machine;
 use peers::Peer;
+use process::{PROCESSES_MAX, Processes};
 use random::Random;
 use recording::Recordings;
 use routes::Routes;
@@ -101,8 +106,8 @@ const FIRST_PEER: usize = 2;
 const READ_BYTES: usize = 64 * 1024;
 /// Socket events taken at a time.
 const EVENTS: usize = 256;
-/// Descriptors besides those of connections: files, recordings, the loop's own.
-const SPARE_DESCRIPTORS: u64 = 64;
+/// Descriptors besides those of connections: files, the loop's own, four for each process.
+const SPARE_DESCRIPTORS: u64 = 64 + 4 * PROCESSES_MAX as u64;
 /// A server that is told to stop is gone after 5 seconds; this leaves some for the last turn.
 const STOP_MS: u64 = 4_500;
 
@@ -130,6 +135,7 @@ pub struct Server<R: Runtime> {
     peers: Slab<Peer>,
     by_connection: HashMap<ConnectionId, usize>,
     last_connection: u64,
+    processes: Processes,
     inbox: Inbox,
     /// Peers with something to read, in their sockets or already here.
     ready: Vec<usize>,
@@ -169,7 +175,9 @@ impl<R: Runtime> Server<R> {
             path: config.record.clone().unwrap_or_default(),
             source,
         })?;
-        let core = SessionManager::new(
+        let machine = Machine::new(config.dir.as_deref(), &config.directories);
+        let processes = Processes::new(machine.base().into());
+        let mut core = SessionManager::new(
             runtime,
             ManagerConfig {
                 site,
@@ -177,6 +185,7 @@ impl<R: Runtime> Server<R> {
                 verbosity: config.verbosity,
             },
         );
+        core.set_outside(Box::new(machine));
         for problem in core.viewdef_problems() {
             log.line(0, format_args!("{problem}"));
         }
@@ -207,6 +216,7 @@ impl<R: Runtime> Server<R> {
             peers: Slab::new(),
             by_connection: HashMap::new(),
             last_connection: 0,
+            processes,
             inbox: Inbox::default(),
             ready: Vec::new(),
             touched: Vec::new(),
@@ -235,8 +245,8 @@ impl<R: Runtime> Server<R> {
     }
 
     fn is_stopped(&self) -> bool {
-        self.stop_at
-            .is_some_and(|at| self.peers.is_empty() || self.turn.now >= at)
+        let idle = self.peers.is_empty() && self.processes.is_empty();
+        self.stop_at.is_some_and(|at| idle || self.turn.now >= at)
     }
 }
 

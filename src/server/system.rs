@@ -1,6 +1,9 @@
 //! What only the C library can be asked for: the limit of open descriptors, memory given back.
 //! `unsafe` because that is how C is called.
 
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+
 /// Raises the soft limit as far as `wanted` and the hard limit allow. Returns the limit in force.
 pub fn raise_descriptor_limit(wanted: u64) -> u64 {
     let mut limit = libc::rlimit {
@@ -20,6 +23,28 @@ pub fn raise_descriptor_limit(wanted: u64) -> u64 {
     match unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit) } {
         0 => limit.rlim_cur,
         _ => before,
+    }
+}
+
+/// Has the child of this command killed when the server is gone, however that ended, and lets it have
+/// no descriptor but its standard ones.
+pub fn confine(command: &mut Command) {
+    #[cfg(target_os = "linux")]
+    // SAFETY: between fork and exec only system calls are made, which allocate nothing.
+    unsafe {
+        command.pre_exec(|| {
+            // Also what the server itself was given from outside. Old kernels do not know how.
+            libc::syscall(
+                libc::SYS_close_range,
+                3 as libc::c_uint,
+                libc::c_uint::MAX,
+                libc::CLOSE_RANGE_CLOEXEC,
+            );
+            match libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL as libc::c_ulong) {
+                0 => Ok(()),
+                _ => Err(std::io::Error::last_os_error()),
+            }
+        });
     }
 }
 

@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use super::inbox::Input;
 use super::sessions::Sid;
-use super::{FIRST_PEER, LISTENER, SIGNALS, STOP_MS, Server, system};
+use super::{FIRST_PEER, LISTENER, SIGNALS, STOP_MS, Server, process, system};
 use crate::core::event::{Event, Opening};
 use crate::core::id::{SessionId, Timestamp};
+use crate::core::outside::{ProcessId, ProcessNews};
 use crate::core::script::Runtime;
 use crate::journal::RawEvent;
 use crate::net::websocket::close_code;
@@ -43,7 +44,8 @@ impl<R: Runtime> Server<R> {
         let work_left =
             !(self.inbox.is_empty() && self.ready.is_empty() && self.touched.is_empty())
                 || self.accepting.goes_on()
-                || self.core.messages_waiting() > 0;
+                || self.core.messages_waiting() > 0
+                || self.processes.has_work();
         if work_left {
             return Some(Duration::ZERO);
         }
@@ -52,6 +54,7 @@ impl<R: Runtime> Server<R> {
             self.deadlines.first().map(|&(due, _)| due),
             self.sessions.next_purge(),
             self.accepting.retry_at(),
+            self.processes.next_due(),
             self.stop_at,
         ];
         let due: Timestamp = due.into_iter().flatten().min()?;
@@ -65,6 +68,7 @@ impl<R: Runtime> Server<R> {
             match event.token() {
                 LISTENER => connections_wait = true,
                 SIGNALS => signalled = true,
+                token if token.0 >= process::FIRST_TOKEN => self.processes.wake(token),
                 token => {
                     let key = token.0 - FIRST_PEER;
                     let Some(peer) = self.peers.get_mut(key) else {
@@ -92,6 +96,7 @@ impl<R: Runtime> Server<R> {
             self.read_peer(key);
         }
         self.spare = ready;
+        self.processes.read(self.turn.now, &mut self.inbox);
     }
 
     fn time_out_peers(&mut self) {
@@ -155,6 +160,10 @@ impl<R: Runtime> Server<R> {
                         demand,
                     },
                 ),
+                Input::Process(process, news) => {
+                    self.hear_of_process(session, process, news);
+                    continue;
+                }
             };
             self.handle(event, &raw);
         }
@@ -201,6 +210,16 @@ impl<R: Runtime> Server<R> {
         self.handle(event, &raw);
     }
 
+    fn hear_of_process(&mut self, session: SessionId, process: ProcessId, news: ProcessNews) {
+        let event = Event::Process {
+            session,
+            process,
+            news: news.clone(),
+        };
+        let news = (&news).into();
+        self.handle(event, &RawEvent::Process { process, news });
+    }
+
     /// Recordings first, replies after.
     fn commit(&mut self) {
         self.recordings.commit();
@@ -243,6 +262,7 @@ impl<R: Runtime> Server<R> {
         let now = self.turn.now;
         self.stop_at = Some(now + STOP_MS);
         self.listener = None;
+        self.processes.end_all(now);
         for (key, peer) in &mut self.peers {
             peer.connection.finish(
                 close_code::RESTARTING,

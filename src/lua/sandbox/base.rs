@@ -56,16 +56,6 @@ pub(crate) unsafe extern "C-unwind" fn tonumber(state: *mut lua_State) -> c_int 
     }
 }
 
-/// There is one thread for all sessions.
-pub(crate) unsafe extern "C-unwind" fn os_execute(state: *mut lua_State) -> c_int {
-    let text = c"os.execute would block everyone: use session:spawn";
-    // SAFETY: a C function of Lua that holds nothing to drop. Without a position: the text is enough.
-    unsafe {
-        ffi::lua_pushstring(state, text.as_ptr());
-        ffi::lua_error(state)
-    }
-}
-
 /// Only "count" does something: collection runs by itself, alike in every process.
 pub(crate) unsafe extern "C-unwind" fn collectgarbage(state: *mut lua_State) -> c_int {
     let options = [

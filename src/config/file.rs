@@ -1,0 +1,326 @@
+//! `lunette.toml`: what it can say. Each key is in one table, with what reads it.
+
+use std::io::ErrorKind::{NotADirectory, NotFound};
+use std::path::{Path, PathBuf};
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::units::{parse_bytes, parse_duration_ms};
+use super::{Grant, Settings};
+
+/// The file's name inside a site.
+const NAME: &str = "lunette.toml";
+
+/// Why a file cannot be used.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FileError {
+    #[error("{path}: {error}. Make it readable or remove it")]
+    Unreadable { path: String, error: String },
+    /// `place` is `FILE:LINE`.
+    #[error("{place}: {text}")]
+    Wrong { place: String, text: String },
+}
+
+/// What a key's value does to the settings, or what it must be.
+type Reader = fn(&mut Settings, &DeValue<'_>) -> Result<(), String>;
+
+/// Sections, keys, and what reads them, in the order in which they are told.
+const KEYS: &[(&str, &[(&str, Reader)])] = &[
+    (
+        "server",
+        &[
+            ("host", |s, v| set(&mut s.host, text(v))),
+            ("port", |s, v| set(&mut s.port, port(v))),
+            ("allowed_hosts", |s, v| put(&mut s.allowed_hosts, texts(v))),
+            ("allowed_origins", |s, v| {
+                put(&mut s.allowed_origins, texts(v))
+            }),
+            ("insecure_no_auth", |s, v| {
+                put(&mut s.insecure_no_auth, flag(v))
+            }),
+            ("verbosity", |s, v| put(&mut s.verbosity, verbosity(v))),
+            ("record", |s, v| {
+                set(&mut s.record, text(v).map(PathBuf::from))
+            }),
+        ],
+    ),
+    (
+        "limits",
+        &[
+            ("lua_memory", |s, v| set(&mut s.lua_memory, size(v))),
+            ("gas", |s, v| set(&mut s.gas, whole(v))),
+            ("session_timeout", |s, v| {
+                set(&mut s.session_timeout_ms, duration(v))
+            }),
+        ],
+    ),
+    (
+        "lua",
+        &[
+            ("allow", |s, v| set(&mut s.allow, grants(v))),
+            ("read", |s, v| set(&mut s.read, paths(v))),
+            ("write", |s, v| set(&mut s.write, paths(v))),
+            ("commands", |s, v| set(&mut s.commands, texts(v))),
+            ("remote_code", |s, v| set(&mut s.remote_code, flag(v))),
+        ],
+    ),
+    (
+        "security",
+        &[("private_paths", |s, v| set(&mut s.private_paths, flag(v)))],
+    ),
+];
+
+const GRANTS: [(&str, Grant); 5] = [
+    ("io", Grant::Io),
+    ("os", Grant::Os),
+    ("files", Grant::Files),
+    ("spawn", Grant::Spawn),
+    ("blocking", Grant::Blocking),
+];
+
+/// The settings of the site in `dir`; none if it has no such file.
+///
+/// # Errors
+/// When there is one that cannot be read or understood.
+pub fn read(dir: &Path) -> Result<Settings, FileError> {
+    let path = dir.join(NAME);
+    let shown = path.display().to_string();
+    match std::fs::read_to_string(&path) {
+        Ok(content) => {
+            let mut settings = parse(&shown, &content)?;
+            // Its paths begin where it lies, wherever the server was started.
+            settings.record = settings.record.map(|record| dir.join(record));
+            Ok(settings)
+        }
+        // That the site is no directory is told better by whoever reads it.
+        Err(error) if matches!(error.kind(), NotFound | NotADirectory) => Ok(Settings::default()),
+        Err(error) => Err(FileError::Unreadable {
+            path: shown,
+            error: error.to_string(),
+        }),
+    }
+}
+
+/// The settings in the text of a file, which messages call `name`.
+///
+/// # Errors
+/// When it is no TOML, or says what cannot be said: the first such place.
+pub fn parse(name: &str, content: &str) -> Result<Settings, FileError> {
+    let wrong = |at: usize, text: String| FileError::Wrong {
+        place: place(name, content, at),
+        text,
+    };
+    let document = DeTable::parse(content).map_err(|error| {
+        let at = error.span().map_or(0, |span| span.start);
+        wrong(at, error.message().trim_end().replace('\n', ", "))
+    })?;
+    let mut settings = Settings::default();
+    for (section, value) in in_order(document.get_ref()) {
+        let (at, section) = (section.span().start, &**section.get_ref());
+        let Some(&(section, keys)) = KEYS.iter().find(|(known, _)| *known == section) else {
+            return Err(wrong(at, unknown_section(section)));
+        };
+        let Some(table) = value.get_ref().as_table() else {
+            return Err(wrong(
+                at,
+                format!("{section} is a section: write [{section}]"),
+            ));
+        };
+        for (key, value) in in_order(table) {
+            let (at, key) = (key.span().start, &**key.get_ref());
+            let Some(&(key, reader)) = keys.iter().find(|(known, _)| *known == key) else {
+                return Err(wrong(at, unknown_key(section, key)));
+            };
+            let at = value.span().start.max(at);
+            reader(&mut settings, value.get_ref())
+                .map_err(|expected| wrong(at, format!("{key} {expected}")))?;
+            settings.places.push((key, place(name, content, at)));
+        }
+    }
+    Ok(settings)
+}
+
+/// What a table holds, in the order of the file.
+fn in_order<'t, 'i>(
+    table: &'t DeTable<'i>,
+) -> Vec<(
+    &'t Spanned<std::borrow::Cow<'i, str>>,
+    &'t Spanned<DeValue<'i>>,
+)> {
+    let mut entries: Vec<_> = table.iter().collect();
+    entries.sort_by_key(|(key, _)| key.span().start);
+    entries
+}
+
+fn place(name: &str, content: &str, at: usize) -> String {
+    let before = content.as_bytes().get(..at).unwrap_or_default();
+    let line = 1 + before.iter().filter(|&&byte| byte == b'\n').count();
+    format!("{name}:{line}")
+}
+
+fn unknown_section(section: &str) -> String {
+    // A key outside of any section: the section it belongs to is what is missing.
+    let home = KEYS
+        .iter()
+        .find(|(_, keys)| keys.iter().any(|(key, _)| *key == section));
+    if let Some((home, _)) = home {
+        return format!("{section} belongs into the section [{home}]");
+    }
+    let sections = KEYS.iter().map(|(section, _)| *section);
+    format!(
+        "there is no section [{section}]{}",
+        nearest(section, sections, "[", "]")
+    )
+}
+
+fn unknown_key(section: &str, key: &str) -> String {
+    let keys = KEYS.iter().filter(|(known, _)| *known == section);
+    let here = keys.flat_map(|(_, keys)| keys.iter().map(|(key, _)| *key));
+    let home = KEYS
+        .iter()
+        .find(|(_, keys)| keys.iter().any(|(known, _)| *known == key));
+    match home {
+        Some((home, _)) => format!("{key} belongs into the section [{home}]"),
+        None => format!("[{section}] has no {key}{}", nearest(key, here, "", "")),
+    }
+}
+
+/// What was probably meant, and otherwise all there is.
+fn nearest<'k>(
+    wrong: &str,
+    known: impl Iterator<Item = &'k str> + Clone,
+    before: &str,
+    after: &str,
+) -> String {
+    let close = known
+        .clone()
+        .map(|name| (distance(wrong, name), name))
+        .min()
+        .filter(|&(distance, name)| distance <= 1 + name.len() / 3);
+    match close {
+        Some((_, name)) => format!("; did you mean {before}{name}{after}?"),
+        None => {
+            let all: Vec<String> = known.map(|name| format!("{before}{name}{after}")).collect();
+            format!("; there are {}", all.join(", "))
+        }
+    }
+}
+
+/// How many letters must be added, left out or changed to make one of the other.
+fn distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.chars().enumerate() {
+        let mut diagonal = std::mem::replace(&mut row[0], i + 1);
+        for (j, &y) in b.iter().enumerate() {
+            let changed = diagonal + usize::from(x != y);
+            diagonal = row[j + 1];
+            row[j + 1] = changed.min(row[j] + 1).min(diagonal + 1);
+        }
+    }
+    row[b.len()]
+}
+
+fn set<T>(into: &mut Option<T>, value: Result<T, String>) -> Result<(), String> {
+    *into = Some(value?);
+    Ok(())
+}
+
+fn put<T>(into: &mut T, value: Result<T, String>) -> Result<(), String> {
+    *into = value?;
+    Ok(())
+}
+
+/// What a value must be, and what it is instead.
+fn not(expected: &str, value: &DeValue<'_>) -> String {
+    let found = match value {
+        DeValue::String(text) => format!("the text \"{text}\""),
+        DeValue::Integer(number) => format!("the number {number}"),
+        DeValue::Float(number) => format!("the number {number}"),
+        DeValue::Boolean(value) => value.to_string(),
+        DeValue::Datetime(_) => "a date".into(),
+        DeValue::Array(_) => "a list".into(),
+        DeValue::Table(_) => "a section".into(),
+    };
+    format!("must be {expected}, not {found}")
+}
+
+fn text(value: &DeValue<'_>) -> Result<String, String> {
+    let text = value.as_str().ok_or_else(|| not("a text", value))?;
+    Ok(text.into())
+}
+
+fn flag(value: &DeValue<'_>) -> Result<bool, String> {
+    value.as_bool().ok_or_else(|| not("true or false", value))
+}
+
+fn whole(value: &DeValue<'_>) -> Result<u64, String> {
+    number(value).ok_or_else(|| not("a whole number that is not negative", value))
+}
+
+fn number(value: &DeValue<'_>) -> Option<u64> {
+    let number = value.as_integer()?;
+    u64::from_str_radix(number.as_str(), number.radix()).ok()
+}
+
+fn port(value: &DeValue<'_>) -> Result<u16, String> {
+    let port = number(value).and_then(|port| u16::try_from(port).ok());
+    port.ok_or_else(|| not("a number from 0 to 65535", value))
+}
+
+fn verbosity(value: &DeValue<'_>) -> Result<u8, String> {
+    let verbosity = number(value).and_then(|number| u8::try_from(number).ok());
+    let verbosity = verbosity.filter(|verbosity| *verbosity <= 4);
+    verbosity.ok_or_else(|| not("a number from 0 to 4", value))
+}
+
+fn size(value: &DeValue<'_>) -> Result<usize, String> {
+    if let Some(bytes) = number(value).and_then(|bytes| usize::try_from(bytes).ok()) {
+        return Ok(bytes);
+    }
+    let text = value.as_str().and_then(|text| parse_bytes(text).ok());
+    text.ok_or_else(|| not("a number of bytes or a text such as \"16M\"", value))
+}
+
+fn duration(value: &DeValue<'_>) -> Result<u64, String> {
+    if number(value) == Some(0) {
+        return Ok(0);
+    }
+    let text = value.as_str().and_then(|text| parse_duration_ms(text).ok());
+    text.ok_or_else(|| not("a text such as \"90s\", \"30m\" or \"24h\", or 0", value))
+}
+
+fn texts(value: &DeValue<'_>) -> Result<Vec<String>, String> {
+    let expected = "a list of texts, such as [\"a\", \"b\"]";
+    let list = value.as_array().ok_or_else(|| not(expected, value))?;
+    let text = |item: &Spanned<DeValue<'_>>| {
+        let item = item.get_ref();
+        item.as_str()
+            .map(str::to_owned)
+            .ok_or_else(|| not(expected, item))
+    };
+    list.iter().map(text).collect()
+}
+
+fn paths(value: &DeValue<'_>) -> Result<Vec<PathBuf>, String> {
+    let paths = texts(value)?;
+    if paths.iter().any(String::is_empty) {
+        return Err("has an empty path; \".\" is the site itself".into());
+    }
+    Ok(paths.into_iter().map(PathBuf::from).collect())
+}
+
+fn grants(value: &DeValue<'_>) -> Result<Vec<Grant>, String> {
+    let grant = |name: String| {
+        let known = GRANTS.iter().find(|(known, _)| *known == name);
+        let names = GRANTS.iter().map(|(known, _)| *known);
+        let (_, grant) = known
+            .ok_or_else(|| format!("cannot grant {name:?}{}", nearest(&name, names, "\"", "\"")))?;
+        Ok(*grant)
+    };
+    texts(value)?.into_iter().map(grant).collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,174 @@
+//! What the file can say, and each way to get it wrong with what is said of it.
+
+use super::*;
+use crate::config::{Config, ConfigError};
+
+#[test]
+fn every_key_is_understood() {
+    let settings = parse(
+        "lunette.toml",
+        r#"
+        [server]
+        host = "127.0.0.2"
+        port = 0x1F90
+        allowed_hosts = ["a.example", "b.example"]
+        allowed_origins = ["https://a.example"]
+        insecure_no_auth = true
+        verbosity = 2
+        record = "recordings"
+        [limits]
+        lua_memory = "32M"
+        gas = 20_000_000
+        session_timeout = "1h30m"
+        [lua]
+        allow = ["io", "os", "files", "spawn", "blocking"]
+        read = ["/proc", "assets"]
+        write = ["data"]
+        commands = ["/usr/bin/uptime", "df"]
+        remote_code = true
+        [security]
+        private_paths = true
+        "#,
+    )
+    .unwrap();
+    let config = Config::resolve(settings).unwrap();
+    assert_eq!((config.host.as_str(), config.port), ("127.0.0.2", 8080));
+    assert_eq!(config.allowed_hosts, ["a.example", "b.example"]);
+    assert_eq!(config.allowed_origins, ["https://a.example"]);
+    assert_eq!(config.verbosity, 2);
+    assert_eq!(config.record.as_deref(), Some(Path::new("recordings")));
+    let limits = &config.limits;
+    assert_eq!((limits.lua_memory, limits.gas), (32 << 20, 20_000_000));
+    assert_eq!(limits.session_timeout_ms, 5_400_000);
+    assert!(limits.remote_code && limits.private_paths);
+    let grants = &limits.grants;
+    assert!(grants.io && grants.os && grants.files && grants.spawn && grants.blocking);
+    assert_eq!(grants.commands, ["/usr/bin/uptime".into(), "df".into()]);
+    let (read, write) = (&config.directories.read, &config.directories.write);
+    assert_eq!(read, &[PathBuf::from("/proc"), PathBuf::from("assets")]);
+    assert_eq!(write, &[PathBuf::from("data")]);
+}
+
+#[test]
+fn flags_win_over_the_file_and_the_file_over_defaults() {
+    let file = parse(
+        "lunette.toml",
+        "[server]\nport = 1\nallowed_hosts = [\"file\"]\n[limits]\ngas = 1\nlua_memory = \"1M\"",
+    )
+    .unwrap();
+    let flags = Settings {
+        gas: Some(50_000),
+        allowed_hosts: vec!["flag".into()],
+        ..Settings::default()
+    };
+    let config = Config::resolve(flags.or(file)).unwrap();
+    assert_eq!((config.port, config.limits.gas), (1, 50_000));
+    assert_eq!(config.limits.lua_memory, 1 << 20);
+    assert_eq!(config.allowed_hosts, ["flag"]);
+    assert_eq!(config.directories.write, [PathBuf::from("data")]);
+    assert!(!config.limits.grants.files && !config.limits.remote_code);
+}
+
+#[test]
+fn what_is_wrong_is_said_with_its_line_and_a_way_out() {
+    for (content, message) in [
+        (
+            "[lua]\nalow = []",
+            "f:2: [lua] has no alow; did you mean allow?",
+        ),
+        (
+            "[luna]\n",
+            "f:1: there is no section [luna]; did you mean [lua]?",
+        ),
+        (
+            "\n[zzzzzzz]\n",
+            "f:2: there is no section [zzzzzzz]; there are [server], [limits], [lua], [security]",
+        ),
+        ("gas = 5", "f:1: gas belongs into the section [limits]"),
+        (
+            "[server]\nallow = []",
+            "f:2: allow belongs into the section [lua]",
+        ),
+        (
+            "[lua]\nqqqqqqqq = 1",
+            "f:2: [lua] has no qqqqqqqq; there are allow, read, write, commands, remote_code",
+        ),
+        ("lua = 1", "f:1: lua is a section: write [lua]"),
+        (
+            "[lua]\nallow = \"io\"",
+            "f:2: allow must be a list of texts, such as [\"a\", \"b\"], not the text \"io\"",
+        ),
+        (
+            "[lua]\nallow = [\n  1]",
+            "f:2: allow must be a list of texts, such as [\"a\", \"b\"], not the number 1",
+        ),
+        (
+            "[lua]\nallow = [\"file\"]",
+            "f:2: allow cannot grant \"file\"; did you mean \"files\"?",
+        ),
+        (
+            "[lua]\nread = [\"\"]",
+            "f:2: read has an empty path; \".\" is the site itself",
+        ),
+        (
+            "[server]\nport = 65536",
+            "f:2: port must be a number from 0 to 65535, not the number 65536",
+        ),
+        (
+            "[server]\nport = -1",
+            "f:2: port must be a number from 0 to 65535, not the number -1",
+        ),
+        (
+            "[server]\nverbosity = 1.5",
+            "f:2: verbosity must be a number from 0 to 4, not the number 1.5",
+        ),
+        (
+            "[limits]\n\nsession_timeout = 90",
+            "f:3: session_timeout must be a text such as \"90s\", \"30m\" or \"24h\", or 0, not the number 90",
+        ),
+        (
+            "[limits]\nlua_memory = \"lots\"",
+            "f:2: lua_memory must be a number of bytes or a text such as \"16M\", not the text \"lots\"",
+        ),
+        (
+            "[lua]\nremote_code = \"yes\"",
+            "f:2: remote_code must be true or false, not the text \"yes\"",
+        ),
+    ] {
+        let error = parse("f", content).unwrap_err();
+        assert_eq!(error.to_string(), message, "{content}");
+    }
+}
+
+#[test]
+fn what_is_no_toml_is_said_with_its_line() {
+    for (content, line) in [
+        ("[lua", "f:1: "),
+        ("[lua]\nallow = [", "f:2: "),
+        ("[lua]\nremote_code = true\nremote_code = true", "f:3: "),
+        ("\n\n= 1", "f:3: "),
+    ] {
+        let error = parse("f", content).unwrap_err().to_string();
+        assert!(
+            error.starts_with(line) && error.len() > line.len() + 5,
+            "{error}"
+        );
+        assert!(!error.contains('\n'), "{error}");
+    }
+}
+
+#[test]
+fn values_out_of_range_name_the_line_they_stand_in() {
+    let resolve = |content| Config::resolve(parse("f", content).unwrap()).unwrap_err();
+    let message = |content| resolve(content).to_string();
+    assert!(message("[limits]\n\ngas = 1").starts_with("f:3: gas is 1:"));
+    assert!(message("[limits]\nlua_memory = 1").starts_with("f:2: lua_memory is 1 bytes:"));
+    assert!(message("[server]\nhost = \"0.0.0.0\"").starts_with("f:2: host 0.0.0.0"));
+    let flags = Settings {
+        gas: Some(1),
+        ..Settings::default()
+    };
+    let file = parse("f", "[limits]\ngas = 50000").unwrap();
+    let error = Config::resolve(flags.or(file)).unwrap_err();
+    assert_eq!(error, ConfigError::Gas(1), "a flag stands in no file");
+}
