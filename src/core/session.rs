@@ -100,6 +100,7 @@ impl<S: Script> Session<S> {
         self.host.turn = turn;
         self.urgent = false;
         self.host.logged = 0;
+        self.host.outgoing_bytes = 0;
         self.looks_left = LOOKS_MAX;
         self.script.begin_event(self.host.limits.gas);
     }
