@@ -7,7 +7,8 @@ use super::event::{Opening, Turn};
 use super::id::{APP, SessionId, VarId};
 use super::limits::SessionLimits;
 use super::outside::{
-    HostAnswer, HostCall, Nowhere, Outgoing, Outside, ProcessAction, ProcessId, Processes,
+    FILE_BYTES_MAX, HostAnswer, HostCall, Nowhere, Outgoing, Outside, ProcessAction, ProcessId,
+    Processes,
 };
 use super::property::{PROPERTIES_MAX, Priority};
 use super::script::{ErrorCode, ScriptError};
@@ -61,6 +62,8 @@ const REMARK_BYTES_MAX: usize = 1_000;
 /// a single click.
 const LOG_MAX: usize = 256 << 10;
 const LINE_MAX: usize = 16 << 10;
+/// Bytes that one event may read and give to processes: four of the largest files.
+const OUTGOING_MAX: usize = 4 * FILE_BYTES_MAX;
 /// Work that one call may leave behind.
 const WORK_MAX: usize = 1_000;
 
@@ -82,6 +85,8 @@ pub struct Host {
     pub outside: Option<Box<dyn Outside>>,
     /// What the script did outside, in order.
     pub outgoing: Vec<Outgoing>,
+    /// Bytes of answers and input in there.
+    pub outgoing_bytes: usize,
     /// Lines for the log: level and text.
     pub logs: Vec<(u8, String)>,
     /// Bytes that the present event has logged.
@@ -119,6 +124,7 @@ impl Host {
             processes: Processes::default(),
             outside: None,
             outgoing: Vec::new(),
+            outgoing_bytes: 0,
             logs: Vec::new(),
             logged: 0,
             work: VecDeque::new(),
@@ -153,23 +159,48 @@ impl Host {
         }
     }
 
-    /// Asks the machine: the one way out that gives an answer. `at` is where in the code.
-    pub fn call(&mut self, call: &HostCall, at: String) -> HostAnswer {
+    /// Asks the machine: the one way out that gives an answer, see [`Host::answer`]. `at` is where in
+    /// the code.
+    pub fn call(&mut self, call: &HostCall, at: String) {
         let answer = match &mut self.outside {
             Some(outside) => outside.call(self.session, call),
             None => Nowhere.call(self.session, call),
         };
+        self.outgoing_bytes += answer.len();
         self.outgoing.push(Outgoing::Called {
             call: call.to_string(),
-            answer: answer.clone(),
+            answer,
             at,
         });
-        answer
+    }
+
+    /// What came of the last call, if nothing else went out since.
+    pub fn answer(&self) -> Option<&HostAnswer> {
+        match self.outgoing.last()? {
+            Outgoing::Called { answer, .. } => Some(answer),
+            Outgoing::Process { .. } => None,
+        }
     }
 
     /// Tells a process to do something; what comes of it is an event of its own.
     pub fn tell_process(&mut self, process: ProcessId, action: ProcessAction) {
+        if let ProcessAction::Write(bytes) = &action {
+            self.outgoing_bytes += bytes.len();
+        }
         self.outgoing.push(Outgoing::Process { process, action });
+    }
+
+    /// Whether this event may ask for more: all that it was answered is kept to its end, for a
+    /// recording.
+    ///
+    /// # Errors
+    /// When it may not.
+    pub fn check_outgoing(&self) -> Result<(), ScriptError> {
+        if self.outgoing_bytes <= OUTGOING_MAX {
+            return Ok(());
+        }
+        let text = format!("one event may read, and write to processes, {OUTGOING_MAX} bytes");
+        Err(ScriptError::new(ErrorCode::Limit, text))
     }
 
     /// Sets a property as the server's doing: views are told and watches notified. `name` may end in

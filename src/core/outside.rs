@@ -108,6 +108,22 @@ pub enum HostAnswer {
     },
 }
 
+impl HostAnswer {
+    /// Bytes of content.
+    pub fn len(&self) -> usize {
+        match self {
+            HostAnswer::Done | HostAnswer::Nothing => 0,
+            HostAnswer::Bytes(bytes) | HostAnswer::Ran { output: bytes, .. } => bytes.len(),
+            HostAnswer::Failed { text, .. } => text.len(),
+        }
+    }
+
+    /// Whether it has none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
 /// Who answers calls.
 pub trait Outside: fmt::Debug {
     /// Does what the call says and tells what came of it. Must not block for long: everybody waits.

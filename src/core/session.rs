@@ -110,6 +110,7 @@ impl<S: Script> Session<S> {
         self.host.event += 1;
         self.urgent = false;
         self.host.logged = 0;
+        self.host.outgoing_bytes = 0;
         self.looks_left = LOOKS_MAX;
         self.fresh = None;
         self.script.begin_event(self.host.limits.gas);

@@ -1,14 +1,14 @@
 //! Files: `session:readFile` and `session:writeFile`, and what `lua/io.lua` is made of.
 //!
-//! Every call outside goes through [`answer_of`], and so through the one recorded path of core's host.
-//! The answer stays in the kernel while it becomes Lua values, because making those can raise.
+//! Every call outside goes through [`ask_outside`], and so through the one recorded path of core's host.
+//! The answer stays in the host while it becomes Lua values, because making those can raise.
 
 use std::ffi::{c_char, c_int};
 use std::mem::MaybeUninit;
 
 use mlua::ffi::{self, lua_Debug, lua_State};
 
-use super::kernel::{Kernel, bytes_at, current, host, pay, push_ref, push_str, raise_here};
+use super::kernel::{Kernel, bytes_at, current, host, pay, push_ref, push_str, raise, raise_here};
 use super::modules;
 use crate::core::outside::{FILE_BYTES_MAX, Grants, HostAnswer, HostCall, WriteMode};
 
@@ -60,17 +60,15 @@ pub(super) unsafe fn explain(l: *mut lua_State, index: c_int) {
     }
 }
 
-/// Makes the call; the answer is in the kernel afterwards.
+/// Makes the call; the answer is in the host afterwards.
 ///
 /// # Safety
 /// Inside a C function called by Lua; nothing that needs dropping but the call is on the stack.
-pub(super) unsafe fn answer_of(l: *mut lua_State, call: HostCall) -> *mut Kernel {
+pub(super) unsafe fn ask_outside(l: *mut lua_State, call: HostCall) {
     // SAFETY: as promised by the caller; nothing in here raises.
     unsafe {
-        let k = current();
         let at = position(l);
-        (*k).answer = Some(host().call(&call, at));
-        k
+        host().call(&call, at);
     }
 }
 
@@ -99,12 +97,11 @@ unsafe fn position(l: *mut lua_State) -> String {
 /// if it failed. The name at `name`, if any, stands in front of the message.
 ///
 /// # Safety
-/// As for [`answer_of`].
-pub(super) unsafe fn push_answer(l: *mut lua_State, k: *mut Kernel, name: c_int) -> c_int {
-    // SAFETY: the answer is the kernel's, which outlives a jump.
+/// As for [`ask_outside`].
+pub(super) unsafe fn push_answer(l: *mut lua_State, name: c_int) -> c_int {
+    // SAFETY: the answer is the host's, which keeps it to the end of the event.
     unsafe {
-        let answer: *const Option<HostAnswer> = &raw const (*k).answer;
-        let count = match &*answer {
+        match host().answer() {
             Some(HostAnswer::Done) => {
                 ffi::lua_pushboolean(l, 1);
                 1
@@ -140,9 +137,7 @@ pub(super) unsafe fn push_answer(l: *mut lua_State, k: *mut Kernel, name: c_int)
                 ffi::lua_pushinteger(l, i64::from(code));
                 3
             }
-        };
-        (*k).answer = None;
-        count
+        }
     }
 }
 
@@ -194,12 +189,26 @@ unsafe fn text_at<'a>(l: *mut lua_State, arg: c_int, most: usize, what: &str) ->
     // SAFETY: as for `path_at`.
     unsafe {
         ffi::luaL_checklstring(l, arg, std::ptr::null_mut());
-        pay(l, CALL_BYTES);
+        check_room(l);
         let text = bytes_at(l, arg).unwrap_or_default();
         if text.len() > most {
             raise_here(l, format!("the {what} has more than {most} bytes"));
         }
         text
+    }
+}
+
+/// Pays for a call; raises if the event has had enough answers.
+///
+/// # Safety
+/// Inside a C function called by Lua, with nothing on the Rust stack that needs dropping.
+pub(super) unsafe fn check_room(l: *mut lua_State) {
+    // SAFETY: as promised by the caller.
+    unsafe {
+        pay(l, CALL_BYTES);
+        if let Err(error) = host().check_outgoing() {
+            raise(l, error.code, error.message);
+        }
     }
 }
 
@@ -228,8 +237,8 @@ pub(super) unsafe extern "C-unwind" fn read_file(l: *mut lua_State) -> c_int {
     unsafe {
         check_granted(l, "session:readFile", "files", |grants| grants.files);
         let path = path_at(l, 2).to_vec();
-        let k = answer_of(l, HostCall::Read { path });
-        push_answer(l, k, 2)
+        ask_outside(l, HostCall::Read { path });
+        push_answer(l, 2)
     }
 }
 
@@ -254,8 +263,8 @@ unsafe fn write(l: *mut lua_State, path: c_int, mode: WriteMode) -> c_int {
             mode,
             content: content.to_vec(),
         };
-        let k = answer_of(l, call);
-        push_answer(l, k, path)
+        ask_outside(l, call);
+        push_answer(l, path)
     }
 }
 
@@ -303,8 +312,8 @@ unsafe extern "C-unwind" fn ask(l: *mut lua_State) -> c_int {
             b"check blocking" => check(l, "blocking", |grants| grants.blocking),
             b"read" => {
                 let path = path_at(l, 2).to_vec();
-                let k = answer_of(l, HostCall::Read { path });
-                push_answer(l, k, 2)
+                ask_outside(l, HostCall::Read { path });
+                push_answer(l, 2)
             }
             b"write" => write(l, 2, WriteMode::Truncate),
             b"append" => write(l, 2, WriteMode::Append),
@@ -347,7 +356,7 @@ pub(super) unsafe fn run(l: *mut lua_State) -> c_int {
             command: command.to_vec(),
             input: input.to_vec(),
         };
-        let k = answer_of(l, call);
-        push_answer(l, k, 0)
+        ask_outside(l, call);
+        push_answer(l, 0)
     }
 }

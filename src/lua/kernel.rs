@@ -21,7 +21,7 @@ use super::sandbox::clock::{TurnTime, set_turn};
 use super::state::State;
 use crate::core::change::Changes;
 use crate::core::host::Host;
-use crate::core::outside::{HostAnswer, SpawnOrder};
+use crate::core::outside::SpawnOrder;
 use crate::core::script::{ErrorCode, ScriptError, ToldOfProcess};
 use crate::core::variable::Slot;
 
@@ -191,8 +191,6 @@ pub(super) struct Kernel {
     pub type_text: String,
     /// A value of `ui.json_decode` on its way into Lua.
     pub decoded: Option<serde_json::Value>,
-    /// What the machine answered, on its way into Lua.
-    pub answer: Option<HostAnswer>,
     /// A process on its way out of Lua.
     pub order: Option<SpawnOrder>,
     /// What is left of the gas of the event, or of the pass of detection, that runs.

@@ -6,8 +6,8 @@ use std::ffi::c_int;
 
 use mlua::ffi::{self, lua_State};
 
-use super::files::{answer_of, check_granted, path_at, push_answer, run};
-use super::kernel::{bytes_at, push_str, raise_here};
+use super::files::{ask_outside, check_granted, check_room, path_at, push_answer, run};
+use super::kernel::{bytes_at, host, push_str, raise_here};
 use crate::core::outside::{Grants, HostAnswer, HostCall};
 
 fn granted(grants: &Grants) -> bool {
@@ -20,8 +20,8 @@ pub(super) unsafe extern "C-unwind" fn remove(l: *mut lua_State) -> c_int {
     unsafe {
         check_granted(l, "os.remove", "os", granted);
         let path = path_at(l, 1).to_vec();
-        let k = answer_of(l, HostCall::Remove { path });
-        push_answer(l, k, 1)
+        ask_outside(l, HostCall::Remove { path });
+        push_answer(l, 1)
     }
 }
 
@@ -32,22 +32,23 @@ pub(super) unsafe extern "C-unwind" fn rename(l: *mut lua_State) -> c_int {
         check_granted(l, "os.rename", "os", granted);
         let (from, to) = (path_at(l, 1), path_at(l, 2));
         let (from, to) = (from.to_vec(), to.to_vec());
-        let k = answer_of(l, HostCall::Rename { from, to });
-        push_answer(l, k, 1)
+        ask_outside(l, HostCall::Rename { from, to });
+        push_answer(l, 1)
     }
 }
 
 /// `os.tmpname()`: the name of a new file in the first directory that may be written.
 pub(super) unsafe extern "C-unwind" fn tmpname(l: *mut lua_State) -> c_int {
-    // SAFETY: called by Lua; what went wrong is the kernel's text, which outlives the jump.
+    // SAFETY: called by Lua; what went wrong is the host's text, which outlives the jump.
     unsafe {
         check_granted(l, "os.tmpname", "os", granted);
         ffi::lua_settop(l, 0);
-        let k = answer_of(l, HostCall::TempName);
-        if let Some(HostAnswer::Failed { text, .. }) = &(*k).answer {
+        check_room(l);
+        ask_outside(l, HostCall::TempName);
+        if let Some(HostAnswer::Failed { text, .. }) = host().answer() {
             raise_here(l, format!("os.tmpname: {text}"));
         }
-        push_answer(l, k, 0)
+        push_answer(l, 0)
     }
 }
 
@@ -57,8 +58,8 @@ pub(super) unsafe extern "C-unwind" fn getenv(l: *mut lua_State) -> c_int {
     unsafe {
         check_granted(l, "os.getenv", "os", granted);
         let name = path_at(l, 1).to_vec();
-        let k = answer_of(l, HostCall::Environment { name });
-        push_answer(l, k, 0);
+        ask_outside(l, HostCall::Environment { name });
+        push_answer(l, 0);
         1
     }
 }
@@ -66,7 +67,7 @@ pub(super) unsafe extern "C-unwind" fn getenv(l: *mut lua_State) -> c_int {
 /// `os.execute([command])`: as in Lua, true or nil, "exit" or "signal", and a number. There is one
 /// thread for all sessions, so that everybody waits.
 pub(super) unsafe extern "C-unwind" fn execute(l: *mut lua_State) -> c_int {
-    // SAFETY: called by Lua; the answer is the kernel's, which outlives a jump.
+    // SAFETY: called by Lua; the answer is on the stack.
     unsafe {
         check_granted(l, "os.execute", "blocking", |grants| grants.blocking);
         if ffi::lua_type(l, 1) <= ffi::LUA_TNIL {

@@ -196,6 +196,9 @@ unsafe fn read_input(l: *mut lua_State, k: *mut Kernel) -> Option<*const [u8]> {
 unsafe fn check_input(l: *mut lua_State, text: &[u8]) {
     // SAFETY: as for `spawn`.
     unsafe {
+        if let Err(error) = host().check_outgoing() {
+            raise(l, error.code, error.message);
+        }
         if text.len() > INPUT_MAX {
             let text = format!("a process takes at most {INPUT_MAX} bytes at a time");
             raise_here(l, text);

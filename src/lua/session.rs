@@ -81,7 +81,6 @@ impl LuaSession {
             names: Vec::new(),
             type_text: String::new(),
             decoded: None,
-            answer: None,
             order: None,
             gas_left: host.limits.gas,
             gas_for_detection: host.limits.gas,
@@ -298,7 +297,8 @@ impl Script for LuaSession {
             ToldOfProcess::Line { .. } => self.kernel.enter(host, process::line_op),
             // However much the lines before it cost, an end is heard of.
             ToldOfProcess::Exit(_) => {
-                let gas = self.kernel.gas_left.clamp(GAS_FOR_UPKEEP, host.limits.gas);
+                let gas = self.kernel.gas_left.max(GAS_FOR_UPKEEP);
+                let gas = gas.min(host.limits.gas);
                 self.kernel.enter_with(gas, host, process::exit_op)
             }
         };

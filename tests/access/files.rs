@@ -259,6 +259,32 @@ fn a_replaced_file_keeps_its_mode_and_is_never_half_there() {
 }
 
 #[test]
+fn what_one_event_may_read_is_bounded() {
+    let main = r#"
+        for i = 1, 6 do
+            local done, text = pcall(session.readFile, session, "data/largest")
+            print(i, done, done and #text or text)
+            text = nil
+            collectgarbage()
+        end
+        session:setImmediate(function() print("later", #session:readFile("data/largest")) end)
+    "#;
+    let site = site("", main);
+    site.write("data/x", "");
+    let file = fs::File::create(site.path("data/largest")).expect("a file");
+    file.set_len(8 << 20).expect("its length");
+    let running = site.run_with(&["--lua-memory", "128M"]);
+    running.wait_for("later");
+    let whole = |i| format!("{i}\ttrue\t8388608");
+    let refused = "false\tone event may read, and write to processes, 33554432 bytes";
+    let mut expected: Vec<String> = (1..=5).map(whole).collect();
+    expected.push(format!("6\t{refused}"));
+    expected.push("later\t8388608".into());
+    assert_eq!(running.told(), expected);
+    running.replays();
+}
+
+#[test]
 fn a_transcript_shows_calls_and_a_changed_one_is_told_with_its_line() {
     let running = site("", "write('data/a', 'x')\nread('data/a')").run();
     let file = running.recording();
@@ -273,6 +299,7 @@ fn a_transcript_shows_calls_and_a_changed_one_is_told_with_its_line() {
     );
     let changed = tampered(&file);
     let (done, said) = lunette(&["replay", &changed]);
+    fs::remove_file(&changed).expect("removed");
     assert!(!done, "{said}");
     for part in [
         "\n  recorded  host: read \"data/b\" -> 1 bytes: x\n",

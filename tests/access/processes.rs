@@ -3,6 +3,8 @@
 use std::fs;
 
 use super::{Running, Site, eventually};
+use crate::net::process::Server;
+use crate::net::websocket::{attach, close_code, new_session};
 
 /// Whether a process of this number runs, and not just waits to be asked how it ended.
 pub fn is_alive(pid: &str) -> bool {
@@ -315,6 +317,25 @@ fn errors_of_its_functions_are_told_and_it_goes_on() {
     );
     assert!(told.contains("exit a\t2"), "{told}");
     running.replays();
+}
+
+#[test]
+fn a_session_that_cannot_start_starts_no_process() {
+    let site = site(r#"spawn("a", { cmd = "sh", args = { "-c", "echo > ran" } }) error("no app")"#);
+    let recordings = site.folder.0.join("recordings");
+    let recordings = recordings.to_string_lossy();
+    let server = Server::start(&site.path(""), &["--record", &recordings]);
+    let mut page = attach(&server, &new_session(&server));
+    assert_eq!(close_code(&mut page), 1011);
+    let running = Running {
+        server,
+        site,
+        page: None,
+    };
+    assert_eq!(children(&running), 0);
+    assert!(!running.site.path("ran").exists());
+    let transcript = running.replays();
+    assert!(!transcript.contains("process 1"), "{transcript}");
 }
 
 #[test]

@@ -25,9 +25,12 @@ impl Server {
 
     /// Serves `tests/sites/NAME`.
     pub fn site(name: &str) -> Server {
-        let dir = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-            .join("tests/sites")
-            .join(name);
+        Server::folder(&format!("tests/sites/{name}"))
+    }
+
+    /// Serves a folder of the package.
+    pub fn folder(path: &str) -> Server {
+        let dir = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(path);
         assert!(dir.is_dir(), "there is no site {}", dir.display());
         Server::start(Some(dir))
     }
