@@ -33,13 +33,28 @@ pub fn run(harness: &Harness) {
         }
     };
     let fields = |i: usize| (1, format!("field{}", i + 1));
-    bench("scale: an unchanged field of one object, of 40,000", &mut (0..count).map(fields));
+    bench(
+        "scale: an unchanged field of one object, of 40,000",
+        &mut (0..count).map(fields),
+    );
     let rows = (0..count / 4).flat_map(row);
-    bench("scale: an unchanged row or field of it, of 40,000", &mut rows.into_iter());
+    bench(
+        "scale: an unchanged row or field of it, of 40,000",
+        &mut rows.into_iter(),
+    );
     let method = |path: &'static str| (0..count).map(move |_| (1, path.to_owned()));
-    bench("scale: an unchanged method path, of 40,000", &mut method("two()"));
-    bench("scale: the same with two arguments", &mut method("add(field1, 2)"));
-    bench("scale: an unchanged negated field, of 40,000", &mut method("!field1"));
+    bench(
+        "scale: an unchanged method path, of 40,000",
+        &mut method("two()"),
+    );
+    bench(
+        "scale: the same with two arguments",
+        &mut method("add(field1, 2)"),
+    );
+    bench(
+        "scale: an unchanged negated field, of 40,000",
+        &mut method("!field1"),
+    );
     pages(harness);
     comings_and_goings(harness);
 }
@@ -72,7 +87,12 @@ fn pages(harness: &Harness) {
     };
     let open = |o: &mut Opened| o.page.receive(&o.open);
     let close = |o: &mut Opened| o.page.receive(o.close);
-    harness.bench_prepared("scale: open a page of 6,000 variables", &mut opened, close, open);
+    harness.bench_prepared(
+        "scale: open a page of 6,000 variables",
+        &mut opened,
+        close,
+        open,
+    );
     harness.bench_prepared("scale: close it by one destroy", &mut opened, open, close);
     let open = |o: &mut Opened| {
         o.page.join();
@@ -86,14 +106,21 @@ fn pages(harness: &Harness) {
 /// Events that make or destroy one variable among many.
 fn comings_and_goings(harness: &Harness) {
     let count = if harness.smoke { 500 } else { 50_000 };
-    let mut page = Page::open_app(APP, (0..count).map(|i| (1, format!("field{}", i % 40_000 + 1))));
+    let mut page = Page::open_app(
+        APP,
+        (0..count).map(|i| (1, format!("field{}", i % 40_000 + 1))),
+    );
     harness.bench("scale: an event among 50,000 variables", 1, || {
         page.receive(NOTHING);
     });
     let mut next = count + 2;
     harness.bench("scale: the same, one variable is made", 1, || {
         let frame = creates(next, std::iter::once((1, "field1".to_owned())));
-        page.receive(&frame.replacen('[', r#"{"userEvent":true,"messages":["#, 1).replace("}}}]", "}}}]}"));
+        page.receive(
+            &frame
+                .replacen('[', r#"{"userEvent":true,"messages":["#, 1)
+                .replace("}}}]", "}}}]}"),
+        );
         next += 1;
     });
     let mut gone = 2;

@@ -139,7 +139,11 @@ fn any_text_is_a_path_or_an_error() {
         let _ = split_properties(&text);
         if let Ok(read) = Path::parse(&text) {
             let printed = read.to_string();
-            assert_eq!(Path::parse(&printed), Ok(read), "seed {seed}: {text} as {printed}");
+            assert_eq!(
+                Path::parse(&printed),
+                Ok(read),
+                "seed {seed}: {text} as {printed}"
+            );
         }
     }
 }
@@ -171,7 +175,8 @@ impl Page {
             session,
             connection: ConnectionId(1),
         });
-        let mut frame = String::from(r#"{"userEvent":true,"messages":[{"type":"watch","data":{"varId":1}}"#);
+        let mut frame =
+            String::from(r#"{"userEvent":true,"messages":[{"type":"watch","data":{"varId":1}}"#);
         for (id, path) in (2..).zip(paths) {
             let _ = write!(
                 frame,
@@ -298,7 +303,10 @@ fn values_reach_the_wire_whole_and_equal_ones_alike() {
             let again = &values[&((COUNT + i) as i64 + 2)];
             assert_eq!(told, again, "seed {seed}: {source}");
             let told: Value = serde_json::from_str(told).expect("values are JSON");
-            assert!(same(&told, made), "seed {seed}: {source} came out as {told}");
+            assert!(
+                same(&told, made),
+                "seed {seed}: {source} came out as {told}"
+            );
         }
     }
 }
@@ -333,11 +341,18 @@ session:createAppVariable(app)";
         for (id, written) in [(2, text.clone()), (3, Value::from(text).to_string())] {
             let clear = r#"{"type":"update","data":{"varId":4,"value":null}}"#;
             let write = format!(r#"{{"type":"update","data":{{"varId":{id},"value":{written}}}}}"#);
-            let told = page.receive(&format!(r#"{{"userEvent":true,"messages":[{clear},{write}]}}"#));
-            let told = told.get(&4).unwrap_or_else(|| panic!("seed {seed}: {made}"));
+            let told = page.receive(&format!(
+                r#"{{"userEvent":true,"messages":[{clear},{write}]}}"#
+            ));
+            let told = told
+                .get(&4)
+                .unwrap_or_else(|| panic!("seed {seed}: {made}"));
             let told: String = serde_json::from_str(told).expect("a text");
             let told: Value = serde_json::from_str(&told).expect("JSON");
-            assert!(same_data(&told, &made), "seed {seed}: {made} came back as {told}");
+            assert!(
+                same_data(&told, &made),
+                "seed {seed}: {made} came back as {told}"
+            );
         }
     }
 }
@@ -348,7 +363,9 @@ fn same_data(told: &Value, made: &Value) -> bool {
             t.len() == m.len() && t.iter().zip(m).all(|(t, m)| same_data(t, m))
         }
         (Value::Object(t), Value::Object(m)) => {
-            t.len() == m.len() && m.iter().all(|(k, m)| t.get(k).is_some_and(|t| same_data(t, m)))
+            t.len() == m.len()
+                && m.iter()
+                    .all(|(k, m)| t.get(k).is_some_and(|t| same_data(t, m)))
         }
         (told, made) => same(told, made),
     }

@@ -95,7 +95,9 @@ pub enum PathError {
     OpenText(String),
     #[error("path \"{0}\": in a text \\ is followed by one of \\ \" ' n r t")]
     BadEscape(String),
-    #[error("path \"{0}\": a call takes at most {ARGUMENTS_MAX} arguments, with calls {NESTING_MAX} deep in them")]
+    #[error(
+        "path \"{0}\": a call takes at most {ARGUMENTS_MAX} arguments, with calls {NESTING_MAX} deep in them"
+    )]
     TooMuch(String),
 }
 

@@ -31,7 +31,8 @@ pub(super) unsafe extern "C-unwind" fn register_variable(l: *mut lua_State) -> c
         }
         let most = host().limits.subscriptions;
         if host().vars.named(name(l)).is_none() && host().vars.names_len() >= most {
-            let message = format!("this session has {most} registered variables, the most it may have");
+            let message =
+                format!("this session has {most} registered variables, the most it may have");
             raise(l, ErrorCode::Limit, message);
         }
         let table = ffi::lua_type(l, 3) == ffi::LUA_TTABLE;

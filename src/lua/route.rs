@@ -123,7 +123,12 @@ unsafe fn push_named(l: *mut lua_State, k: *mut Kernel, key: u32) {
 /// # Safety
 /// Inside a protected call of this kernel; Lua code may run. `special` is of the path that the step
 /// is of, and stays: a cell lives until the call is over.
-pub(super) unsafe fn follow(l: *mut lua_State, k: *mut Kernel, step: Step, special: *const Special) {
+pub(super) unsafe fn follow(
+    l: *mut lua_State,
+    k: *mut Kernel,
+    step: Step,
+    special: *const Special,
+) {
     // SAFETY: as promised by the caller.
     unsafe {
         match step {

@@ -201,8 +201,7 @@ impl<'a> Parser<'a> {
     fn name(&mut self) -> &'a str {
         let rest: &'a str = &self.text[self.at..];
         let ends = |c: char| {
-            c.is_whitespace()
-                || matches!(c, '.' | ',' | '(' | ')' | '"' | '\'' | '!' | '@' | '?')
+            c.is_whitespace() || matches!(c, '.' | ',' | '(' | ')' | '"' | '\'' | '!' | '@' | '?')
         };
         let len = rest.find(ends).unwrap_or(rest.len());
         self.at += len;

@@ -91,10 +91,44 @@ fn a_path_may_start_at_a_name_and_be_negated() {
 #[test]
 fn nonsense_is_refused() {
     for text in [
-        ".", "a..b", "a.", ".a", "x(", "x)", "(x)", "x(_).y", "a b", "....", "....a", "...", "a...b", "!!a",
-        "a.!b", "@", "@.a", "@a.", "@a()", "@a b", "a.@b", "x(,)", "x(a,)", "x(,a)", "x(a b)", "x(\"a)",
-        "x(\"\\x\")", "x('a\\", "x(1e999)", "x(-a)", "x(y(_))", "x(a.)", "x(!!a)", "x()y", "a,b", "a'b",
-        "f(g(h(i(j()))))", "f(1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17)",
+        ".",
+        "a..b",
+        "a.",
+        ".a",
+        "x(",
+        "x)",
+        "(x)",
+        "x(_).y",
+        "a b",
+        "....",
+        "....a",
+        "...",
+        "a...b",
+        "!!a",
+        "a.!b",
+        "@",
+        "@.a",
+        "@a.",
+        "@a()",
+        "@a b",
+        "a.@b",
+        "x(,)",
+        "x(a,)",
+        "x(,a)",
+        "x(a b)",
+        "x(\"a)",
+        "x(\"\\x\")",
+        "x('a\\",
+        "x(1e999)",
+        "x(-a)",
+        "x(y(_))",
+        "x(a.)",
+        "x(!!a)",
+        "x()y",
+        "a,b",
+        "a'b",
+        "f(g(h(i(j()))))",
+        "f(1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17)",
     ] {
         assert!(Path::parse(text).is_err(), "{text}");
     }
@@ -105,7 +139,15 @@ fn nonsense_is_refused() {
 #[test]
 fn private_names_are_found_wherever_they_hide() {
     for text in [
-        "_a", "a._b", "_a()", "@_a", "f(_a)", "f(1, g(_a))", "f(@_a.b)", "!_a", "..._a",
+        "_a",
+        "a._b",
+        "_a()",
+        "@_a",
+        "f(_a)",
+        "f(1, g(_a))",
+        "f(@_a.b)",
+        "!_a",
+        "..._a",
     ] {
         assert!(Path::parse(text).unwrap().is_private(), "{text}");
     }
