@@ -22,7 +22,19 @@ for i = 1, 40000 do app['field' .. i] = i end
 function app:two() return 2 end
 function app:add(a, b) return a + b end
 session:createAppVariable(app)
+session:registerVariable('app', app)
 ";
+
+const PAGES: [&str; 3] = [
+    "scale: open a page of 6,000 variables",
+    "scale: close that page by one destroy",
+    "scale: close that page by leaving",
+];
+const AMONG_MANY: [&str; 3] = [
+    "scale: an event among 50,000 variables",
+    "scale: the same, one of them is made",
+    "scale: the same, one of them is destroyed",
+];
 
 pub fn run(harness: &Harness) {
     let count = if harness.smoke { 400 } else { 40_000 };
@@ -55,6 +67,10 @@ pub fn run(harness: &Harness) {
         "scale: an unchanged negated field, of 40,000",
         &mut method("!field1"),
     );
+    bench(
+        "scale: an unchanged field of a registered one",
+        &mut method("@app.field1"),
+    );
     pages(harness);
     comings_and_goings(harness);
 }
@@ -75,6 +91,10 @@ struct Opened {
 
 /// A page of 6,000 variables below variable 2, as a view has them.
 fn pages(harness: &Harness) {
+    let [open_name, destroy_name, leave_name] = PAGES;
+    if !PAGES.iter().any(|name| harness.wants(name)) {
+        return;
+    }
     let rows = if harness.smoke { 15 } else { 1_500 };
     let below = (0..rows).flat_map(row).map(|(parent, path)| match parent {
         1 => (2, path),
@@ -87,34 +107,33 @@ fn pages(harness: &Harness) {
     };
     let open = |o: &mut Opened| o.page.receive(&o.open);
     let close = |o: &mut Opened| o.page.receive(o.close);
-    harness.bench_prepared(
-        "scale: open a page of 6,000 variables",
-        &mut opened,
-        close,
-        open,
-    );
-    harness.bench_prepared("scale: close it by one destroy", &mut opened, open, close);
+    harness.bench_prepared(open_name, &mut opened, close, open);
+    harness.bench_prepared(destroy_name, &mut opened, open, close);
     let open = |o: &mut Opened| {
         o.page.join();
         o.page.receive(&o.open);
     };
     let leave = |o: &mut Opened| o.page.leave();
     opened.page.leave();
-    harness.bench_prepared("scale: close it by leaving", &mut opened, open, leave);
+    harness.bench_prepared(leave_name, &mut opened, open, leave);
 }
 
 /// Events that make or destroy one variable among many.
 fn comings_and_goings(harness: &Harness) {
+    let [nothing_name, made_name, destroyed_name] = AMONG_MANY;
+    if !AMONG_MANY.iter().any(|name| harness.wants(name)) {
+        return;
+    }
     let count = if harness.smoke { 500 } else { 50_000 };
     let mut page = Page::open_app(
         APP,
         (0..count).map(|i| (1, format!("field{}", i % 40_000 + 1))),
     );
-    harness.bench("scale: an event among 50,000 variables", 1, || {
+    harness.bench(nothing_name, 1, || {
         page.receive(NOTHING);
     });
     let mut next = count + 2;
-    harness.bench("scale: the same, one variable is made", 1, || {
+    harness.bench(made_name, 1, || {
         let frame = creates(next, std::iter::once((1, "field1".to_owned())));
         page.receive(
             &frame
@@ -124,7 +143,7 @@ fn comings_and_goings(harness: &Harness) {
         next += 1;
     });
     let mut gone = 2;
-    harness.bench("scale: the same, one variable is destroyed", 1, || {
+    harness.bench(destroyed_name, 1, || {
         page.receive(&format!(
             r#"{{"userEvent":true,"messages":[{{"type":"destroy","data":{{"varId":{gone}}}}}]}}"#
         ));

@@ -62,9 +62,8 @@ pub(super) unsafe fn finish(l: *mut lua_State, k: *mut Kernel, slot: Slot, sourc
             None => Source::Held,
         };
         // From here on nothing raises until the cell has what was interned for it.
-        let binding = std::mem::take(&mut (*k).binding);
-        let mut names = binding.names.into_iter();
-        let (origin, steps, special) = route(slot, &binding.path, &mut names);
+        let binding = &mut (*k).binding;
+        let (origin, steps, special) = route(slot, &binding.path, &mut binding.names.drain(..));
         let cell = (*k).cell_mut(slot);
         if cell.source == Source::Nothing {
             *cell = new_cell(origin, steps, special, action, found);
@@ -89,9 +88,11 @@ pub(super) unsafe fn finish(l: *mut lua_State, k: *mut Kernel, slot: Slot, sourc
 unsafe fn take_path(l: *mut lua_State, k: *mut Kernel, slot: Slot) {
     // SAFETY: as for `finish`.
     unsafe {
-        for key in std::mem::take(&mut (*k).binding).names {
+        let binding = &mut (*k).binding;
+        for key in binding.names.drain(..) {
             (*k).keys.give_back(key);
         }
+        binding.path = Path::default();
         let text = host().vars.get(slot).and_then(|v| v.properties.get("path"));
         match text.map(Path::parse) {
             None => {}
@@ -165,16 +166,16 @@ fn above(slot: Slot, steps: u32) -> Option<Slot> {
     (0..steps).try_fold(up(slot)?, |at, _| up(at))
 }
 
-type Names = std::vec::IntoIter<u32>;
+type Names<'a> = std::vec::Drain<'a, u32>;
 type Parts = (Origin, Vec<Step>, Option<Box<Special>>);
 
-fn next(names: &mut Names) -> u32 {
+fn next(names: &mut Names<'_>) -> u32 {
     // There are as many as were interned on the way through the same path.
     names.next().unwrap_or(0)
 }
 
 /// A path with its names replaced by their places. Never raises.
-fn route(slot: Slot, path: &Path, names: &mut Names) -> Parts {
+fn route(slot: Slot, path: &Path, names: &mut Names<'_>) -> Parts {
     let origin = match &path.start {
         Start::Named(_) => Origin::Named(next(names)),
         Start::Up(steps) => above(slot, *steps).map_or(Origin::Nowhere, Origin::Variable),
@@ -208,7 +209,7 @@ fn route(slot: Slot, path: &Path, names: &mut Names) -> Parts {
     (origin, steps, special)
 }
 
-fn operand(slot: Slot, argument: &Argument, names: &mut Names) -> Operand {
+fn operand(slot: Slot, argument: &Argument, names: &mut Names<'_>) -> Operand {
     match argument {
         Argument::Nil => Operand::Nil,
         Argument::Boolean(flag) => Operand::Boolean(*flag),
@@ -239,7 +240,7 @@ unsafe fn wrapped_of(slot: Slot) -> Option<Wrapped> {
 }
 
 /// The short form of a cell, if it has one.
-fn quick_of(cell: &Cell) -> Quick {
+pub(super) fn quick_of(cell: &Cell) -> Quick {
     match (cell.source, cell.origin, cell.last) {
         (Source::Path, Origin::Variable(parent), Some(Step::Field(key)))
             if cell.prefix.is_none()

@@ -5,6 +5,7 @@ use std::ptr::NonNull;
 
 use mlua::ffi::{self, lua_State};
 
+use super::bind::quick_of;
 use super::encode::{Flaw, encode, encode_array, is_array};
 use super::kernel::{
     Cell, KEY_TYPE, KEYS, Kernel, Quick, Seen, Source, VALUES, bytes_at, current, push_ref,
@@ -108,6 +109,9 @@ pub(super) unsafe fn notice(l: *mut lua_State, k: *mut Kernel, slot: Slot) {
         let same = ffi::lua_rawequal(l, NEW, -1) != 0;
         let cell = &raw mut (&mut (*k).cells)[slot as usize];
         let recovered = (*cell).failed.take().is_some();
+        if recovered {
+            (&mut (*k).quick)[slot as usize] = quick_of(&*cell);
+        }
         let kind = ffi::lua_type(l, NEW);
         if kind != ffi::LUA_TTABLE {
             if same && !recovered {

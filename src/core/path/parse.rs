@@ -28,8 +28,8 @@ struct Parser<'a> {
 
 impl<'a> Parser<'a> {
     fn path(&mut self) -> Result<Path, PathError> {
-        let not = self.skip('!');
-        if not && self.peek() == Some('!') {
+        let not = self.skip(b'!');
+        if not && self.peek() == Some(b'!') {
             return Err(PathError::BadNot(self.text.into()));
         }
         let start = self.start()?;
@@ -42,7 +42,7 @@ impl<'a> Parser<'a> {
         let alone = not || path.start != Start::default();
         let dotted = match &path.start {
             Start::Up(_) => !self.at_end(),
-            Start::Named(_) => self.skip('.'),
+            Start::Named(_) => self.skip(b'.'),
         };
         if alone && !dotted {
             return Ok(path);
@@ -52,7 +52,7 @@ impl<'a> Parser<'a> {
                 return Err(PathError::SetterInside(self.text.into()));
             }
             path.segments.push(self.segment()?);
-            if !self.skip('.') {
+            if !self.skip(b'.') {
                 return Ok(path);
             }
         }
@@ -61,9 +61,9 @@ impl<'a> Parser<'a> {
     /// Reads `@name`, or the dots in front: each `..` is one step up, with a dot between them. The
     /// dot before the name that follows may be left out.
     fn start(&mut self) -> Result<Start, PathError> {
-        if self.skip('@') {
+        if self.skip(b'@') {
             let name = self.name();
-            if name.is_empty() || self.peek() == Some('(') {
+            if name.is_empty() || self.peek() == Some(b'(') {
                 return Err(PathError::BadName(self.text.into()));
             }
             return Ok(Start::Named(name.into()));
@@ -89,14 +89,14 @@ impl<'a> Parser<'a> {
         let name = self.name();
         if name.is_empty() {
             return Err(match self.peek() {
-                None | Some('.' | ',' | ')') => PathError::Empty(self.text.into()),
-                Some('!') => PathError::BadNot(self.text.into()),
-                Some('@') => PathError::BadName(self.text.into()),
+                None | Some(b'.' | b',' | b')') => PathError::Empty(self.text.into()),
+                Some(b'!') => PathError::BadNot(self.text.into()),
+                Some(b'@') => PathError::BadName(self.text.into()),
                 Some(_) => self.bad_segment(from),
             });
         }
         let name: Box<str> = name.into();
-        let segment = if self.skip('(') {
+        let segment = if self.skip(b'(') {
             Segment::Call(name, self.arguments()?)
         } else if name.bytes().all(|b| b.is_ascii_digit())
             && (&*name == "0" || !name.starts_with('0'))
@@ -106,7 +106,7 @@ impl<'a> Parser<'a> {
         } else {
             Segment::Field(name)
         };
-        if self.at_end() || self.peek() == Some('.') {
+        if self.at_end() || self.peek() == Some(b'.') {
             return Ok(segment);
         }
         Err(self.bad_segment(from))
@@ -120,20 +120,20 @@ impl<'a> Parser<'a> {
         let mut arguments = Vec::new();
         self.skip_space();
         while arguments.len() <= ARGUMENTS_MAX {
-            if arguments.is_empty() && self.skip(')') {
+            if arguments.is_empty() && self.skip(b')') {
                 self.nesting -= 1;
                 return Ok(arguments);
             }
             arguments.push(self.argument()?);
             self.skip_space();
-            if self.skip(')') {
+            if self.skip(b')') {
                 self.nesting -= 1;
                 if arguments.len() > ARGUMENTS_MAX {
                     break;
                 }
                 return Ok(arguments);
             }
-            if !self.skip(',') {
+            if !self.skip(b',') {
                 return Err(match self.peek() {
                     None => PathError::OpenCall(self.text.into()),
                     Some(_) => self.bad_argument(self.at),
@@ -145,12 +145,12 @@ impl<'a> Parser<'a> {
     }
 
     fn argument(&mut self) -> Result<Argument, PathError> {
-        if let Some(quote @ ('"' | '\'')) = self.peek() {
+        if let Some(quote @ (b'"' | b'\'')) = self.peek() {
             return self.text(quote).map(|text| Argument::Text(text.into()));
         }
         let from = self.at;
         let rest = &self.text[from..];
-        let ends = |c: char| matches!(c, ',' | ')') || c.is_whitespace();
+        let ends = |c: char| matches!(c, ',' | ')') || c.is_ascii_whitespace();
         let word = &rest[..rest.find(ends).unwrap_or(rest.len())];
         let plain = match word {
             "" if rest.is_empty() => return Err(PathError::OpenCall(self.text.into())),
@@ -173,8 +173,8 @@ impl<'a> Parser<'a> {
         }
     }
 
-    fn text(&mut self, quote: char) -> Result<String, PathError> {
-        self.at += quote.len_utf8();
+    fn text(&mut self, quote: u8) -> Result<String, PathError> {
+        self.at += 1;
         let mut text = String::new();
         let mut chars = self.text[self.at..].char_indices();
         while let Some((at, c)) = chars.next() {
@@ -187,8 +187,8 @@ impl<'a> Parser<'a> {
                     Some(_) => return Err(PathError::BadEscape(self.text.into())),
                     None => break,
                 }),
-                c if c == quote => {
-                    self.at += at + quote.len_utf8();
+                c if c == char::from(quote) => {
+                    self.at += at + 1;
                     return Ok(text);
                 }
                 c => text.push(c),
@@ -200,36 +200,41 @@ impl<'a> Parser<'a> {
     /// Takes what may be a name.
     fn name(&mut self) -> &'a str {
         let rest: &'a str = &self.text[self.at..];
-        let ends = |c: char| {
-            c.is_whitespace() || matches!(c, '.' | ',' | '(' | ')' | '"' | '\'' | '!' | '@' | '?')
+        // All that ends a name is ASCII, so any byte of another character is part of one.
+        let ends = |b: u8| {
+            matches!(
+                b,
+                b'.' | b',' | b'(' | b')' | b'"' | b'\'' | b'!' | b'@' | b'?'
+            ) || b.is_ascii_whitespace()
         };
-        let len = rest.find(ends).unwrap_or(rest.len());
+        let len = rest.bytes().position(ends).unwrap_or(rest.len());
         self.at += len;
         &rest[..len]
     }
 
-    fn peek(&self) -> Option<char> {
-        self.text[self.at..].chars().next()
+    /// The next byte: all that means something is ASCII.
+    fn peek(&self) -> Option<u8> {
+        self.text.as_bytes().get(self.at).copied()
     }
 
-    fn skip(&mut self, wanted: char) -> bool {
+    /// Takes an ASCII character if it is there.
+    fn skip(&mut self, wanted: u8) -> bool {
         let there = self.peek() == Some(wanted);
-        if there {
-            self.at += wanted.len_utf8();
-        }
+        self.at += usize::from(there);
         there
     }
 
     fn skip_space(&mut self) {
         let rest = &self.text[self.at..];
-        self.at += rest.len() - rest.trim_start().len();
+        let blank = rest.bytes().take_while(u8::is_ascii_whitespace);
+        self.at += blank.count();
     }
 
     /// Whether the path that is read ends here.
     fn at_end(&self) -> bool {
         match self.peek() {
             None => true,
-            Some(c) => self.nesting > 0 && (matches!(c, ',' | ')') || c.is_whitespace()),
+            Some(b) => self.nesting > 0 && (matches!(b, b',' | b')') || b.is_ascii_whitespace()),
         }
     }
 

@@ -11,6 +11,10 @@ use crate::core::property::Priority;
 /// With more than one hole in so many places the order is made anew.
 const PLACES_PER_HOLE: usize = 4;
 
+/// A variable that would move more of those behind it than this does not: all of the order is made anew, once for
+/// however many there are in an event.
+const MOVED_MAX: usize = 1_000;
+
 /// Where a variable stands in the order.
 #[derive(Clone, Copy, Debug)]
 struct Place {
@@ -81,6 +85,10 @@ impl Order {
     /// Puts a variable behind all others of its class.
     fn push(&mut self, slot: Slot, class: Priority) {
         let at = self.ends[class as usize];
+        if self.slots.len() - at > MOVED_MAX {
+            self.stale = true;
+            return;
+        }
         for &moved in &self.slots[at..] {
             if let Some(place) = self.places.get_mut(moved as usize) {
                 place.at += 1;
