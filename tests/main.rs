@@ -4,10 +4,15 @@ mod base_client;
 mod browser;
 mod determinism;
 mod golden;
+mod hostile;
 mod net;
 mod replay;
 mod tidy;
 
+/// The battery that its bench runs, too.
+#[allow(dead_code, reason = "the bench uses the rest")]
+#[path = "../bench/battery.rs"]
+mod battery;
 // What the load generator and the tests have in common: a client of the base protocol, a server as a
 // child process, and what they ask of the system.
 #[allow(dead_code, reason = "the load generator uses the rest")]

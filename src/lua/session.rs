@@ -82,6 +82,7 @@ impl LuaSession {
             gas_for_detection: host.limits.gas,
             gas_for_upkeep: host.limits.gas,
             exhausted: false,
+            gas_used: 0,
         });
         let mut session = LuaSession { kernel, state };
         session.kernel.enter(host, set_up)?;
@@ -269,6 +270,10 @@ impl Script for LuaSession {
 
     fn memory_used(&self) -> usize {
         self.state.memory_used()
+    }
+
+    fn gas_used(&self) -> u64 {
+        self.kernel.gas_used
     }
 }
 
