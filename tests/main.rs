@@ -6,6 +6,7 @@ mod browser;
 mod determinism;
 mod golden;
 mod guide;
+mod hostile;
 mod lists;
 mod net;
 mod properties;
@@ -13,6 +14,10 @@ mod replay;
 mod suites;
 mod tidy;
 
+/// The battery that its bench runs, too.
+#[allow(dead_code, reason = "the bench uses the rest")]
+#[path = "../bench/battery.rs"]
+mod battery;
 // What the load generator and the tests have in common: a client of the base protocol, a server as a
 // child process, and what they ask of the system.
 #[allow(dead_code, reason = "the load generator uses the rest")]

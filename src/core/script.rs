@@ -153,6 +153,9 @@ pub trait Script {
 
     /// Bytes of memory the script uses now.
     fn memory_used(&self) -> usize;
+
+    /// Gas it has used since it was made.
+    fn gas_used(&self) -> u64;
 }
 
 /// What a watch is told.

@@ -87,6 +87,11 @@ impl<S: Script> Session<S> {
         self.script.memory_used()
     }
 
+    /// Gas its script has used since the session began.
+    pub fn gas_used(&self) -> u64 {
+        self.script.gas_used()
+    }
+
     /// Runs `main.lua`.
     ///
     /// # Errors

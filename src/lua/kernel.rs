@@ -201,6 +201,8 @@ pub(super) struct Kernel {
     pub gas_for_upkeep: u64,
     /// Something of this event was cut for its gas.
     pub exhausted: bool,
+    /// By all events so far.
+    pub gas_used: u64,
 }
 
 thread_local! {
@@ -272,6 +274,7 @@ impl Kernel {
         };
         CURRENT.set(outer);
         self.host = ptr::null_mut();
+        self.gas_used += state.budget().used();
         if status == ffi::LUA_OK {
             return Ok(());
         }

@@ -86,6 +86,7 @@ impl LuaSession {
             gas_for_detection: host.limits.gas,
             gas_for_upkeep: host.limits.gas,
             exhausted: false,
+            gas_used: 0,
         });
         let mut session = LuaSession { kernel, state };
         session.kernel.enter(host, set_up)?;
@@ -312,6 +313,10 @@ impl Script for LuaSession {
 
     fn memory_used(&self) -> usize {
         self.state.memory_used()
+    }
+
+    fn gas_used(&self) -> u64 {
+        self.kernel.gas_used
     }
 }
 

@@ -144,6 +144,10 @@ impl Script for Counter {
     fn memory_used(&self) -> usize {
         0
     }
+
+    fn gas_used(&self) -> u64 {
+        0
+    }
 }
 
 const A: ConnectionId = ConnectionId(40);

@@ -1,0 +1,214 @@
+//! Hostile scripts: each of `tests/hostile/*.lua` ends in a clean error of its own session, after the same gas in every
+//! run, while the session beside it goes on; afterwards the session itself works. See `bench/battery.rs` for the format.
+//!
+//! One message has a million units of gas here, where users have ten: that is enough to be endless, and the tests run
+//! unoptimised. `LUNETTE_LONG=1` runs all of it with the default limits, too.
+
+use std::fs;
+
+use lunette::core::event::Turn;
+use lunette::core::limits::SessionLimits;
+use lunette::journal::{Header, Output, RawEvent, Reader, Writer};
+use lunette::lua::LuaRuntime;
+use lunette::replay::replay;
+
+use crate::battery::{Attack, HOSTILE, Outcome, Recorder, attacks, run};
+
+const GAS: u64 = 1_000_000;
+const MEMORY: usize = 4 << 20;
+/// What may be in use after a script, beyond what was before: half a collection's worth of garbage.
+const LEFT_OVER: usize = 256 << 10;
+/// Tells a child where to write what it saw.
+const OUT: &str = "LUNETTE_HOSTILE_OUT";
+
+fn limits(attack: &Attack) -> SessionLimits {
+    SessionLimits {
+        gas: attack.gas.unwrap_or(GAS),
+        lua_memory: attack.memory.unwrap_or(MEMORY),
+        remote_code: true,
+        ..SessionLimits::default()
+    }
+}
+
+#[test]
+fn every_script_ends_cleanly() {
+    let attacks = attacks();
+    assert!(attacks.len() >= 90, "only {} scripts", attacks.len());
+    let wanted = std::env::var("LUNETTE_HOSTILE").unwrap_or_default();
+    let mut failures = Vec::new();
+    for attack in attacks
+        .iter()
+        .filter(|attack| attack.name.contains(&wanted))
+    {
+        let limits = limits(attack);
+        let problems = problems(attack, &limits);
+        if !problems.is_empty() {
+            failures.push(format!(
+                "tests/hostile/{}.lua:\n  {}",
+                attack.name,
+                problems.join("\n  ")
+            ));
+        }
+    }
+    assert!(
+        failures.is_empty(),
+        "{} of {}:\n{}",
+        failures.len(),
+        attacks.len(),
+        failures.join("\n")
+    );
+}
+
+#[test]
+fn every_script_ends_cleanly_with_the_default_limits() {
+    if std::env::var("LUNETTE_LONG").is_err() {
+        println!("skipped: takes minutes; LUNETTE_LONG=1 runs it");
+        return;
+    }
+    for attack in attacks() {
+        let limits = SessionLimits {
+            remote_code: true,
+            ..SessionLimits::default()
+        };
+        let problems = problems(&attack, &limits);
+        assert!(
+            problems.is_empty(),
+            "tests/hostile/{}.lua:\n{}",
+            attack.name,
+            problems.join("\n")
+        );
+    }
+}
+
+/// What is wrong with how a script ended.
+fn problems(attack: &Attack, limits: &SessionLimits) -> Vec<String> {
+    let mut recording = Recording::new(attack, limits);
+    let outcome = run(attack, limits, Some(&mut recording));
+    let again = run(attack, limits, None);
+    let mut problems = outcome.complaints.clone();
+    problems.extend(wrong_end(attack, &outcome));
+    if outcome.transcript != again.transcript || outcome.gas != again.gas {
+        let (one, two) = (&outcome.transcript, &again.transcript);
+        let differs = one.lines().zip(two.lines()).find(|(one, two)| one != two);
+        problems.push(format!(
+            "two runs differ: gas {} and {}, {differs:?}",
+            outcome.gas, again.gas
+        ));
+    }
+    let left = outcome.memory_after.saturating_sub(outcome.memory_before);
+    if !attack.keeps && outcome.failed.is_none() && left > LEFT_OVER {
+        problems.push(format!("{left} bytes of memory stay in use"));
+    }
+    problems.extend(recording.check());
+    problems
+}
+
+fn wrong_end(attack: &Attack, outcome: &Outcome) -> Option<String> {
+    let variable = attack.place.variable();
+    let text = &attack.text;
+    let fine = match &*attack.expect {
+        "failed" => outcome
+            .failed
+            .as_ref()
+            .is_some_and(|why| why.contains(text)),
+        "log" => outcome.errors.is_empty() && outcome.logs.iter().any(|line| line.contains(text)),
+        "nothing" => outcome.errors.is_empty() && outcome.failed.is_none(),
+        code => outcome
+            .errors
+            .iter()
+            .any(|(var, told, why)| *var == variable && told == code && why.contains(text)),
+    };
+    (!fine).then(|| {
+        let head = |text: &String| text.chars().take(300).collect::<String>();
+        let errors: Vec<_> = outcome
+            .errors
+            .iter()
+            .take(4)
+            .map(|(var, code, text)| (var, code, head(text)))
+            .collect();
+        let logs: Vec<_> = outcome.logs.iter().take(4).map(head).collect();
+        format!(
+            "expected {} {text:?}, but: errors {errors:?}, failed {:?}, gas {}, log {logs:?}",
+            attack.expect, outcome.failed, outcome.gas
+        )
+    })
+}
+
+/// The journal of session 1.
+struct Recording {
+    path: std::path::PathBuf,
+    writer: Writer,
+}
+
+impl Recording {
+    fn new(attack: &Attack, limits: &SessionLimits) -> Recording {
+        let file = format!("lunette-hostile-{}-{}.lnt", std::process::id(), attack.name);
+        let path = std::env::temp_dir().join(file);
+        let header = Header::here(HOSTILE, attack.site(), limits.clone(), 0, "hostile");
+        let writer = Writer::create(&path, &header).expect("a recording can be made");
+        Recording { path, writer }
+    }
+
+    /// What differs when it is replayed.
+    fn check(mut self) -> Option<String> {
+        self.writer.commit().expect("the recording can be written");
+        let reader = Reader::open(&self.path).expect("what was just written can be read");
+        let _ = fs::remove_file(&self.path);
+        let report = replay(&reader, |_| {
+            LuaRuntime::new().expect("a runtime can be made")
+        });
+        (report.exit_code() != 0).then(|| format!("its recording does not replay: {report}"))
+    }
+}
+
+impl Recorder for Recording {
+    fn event(&mut self, turn: Turn, event: &RawEvent<'_>) {
+        self.writer.commit().expect("the recording can be written");
+        self.writer.event(turn, event);
+    }
+
+    fn output(&mut self, output: &Output<'_>) {
+        self.writer.output(output);
+    }
+}
+
+fn gas_of_each() -> String {
+    let attacks = attacks();
+    let lines = attacks.iter().step_by(7).map(|attack| {
+        let outcome = run(attack, &limits(attack), None);
+        format!(
+            "{} {} {}\n",
+            attack.name,
+            outcome.gas,
+            outcome.transcript.len()
+        )
+    });
+    lines.collect()
+}
+
+#[test]
+fn child() {
+    if let Some(path) = std::env::var_os(OUT) {
+        fs::write(path, gas_of_each()).expect("the parent made room for it");
+    }
+}
+
+#[test]
+fn another_process_uses_the_same_gas() {
+    let path = std::env::temp_dir().join(format!("lunette-hostile-{}.txt", std::process::id()));
+    let program = std::env::current_exe().expect("this is a program");
+    let mut child = std::process::Command::new(program);
+    let output = child
+        .args(["--exact", "hostile::child"])
+        .env(OUT, &path)
+        .output()
+        .expect("it runs");
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let seen = fs::read_to_string(&path).expect("the child wrote it");
+    let _ = fs::remove_file(&path);
+    assert_eq!(seen, gas_of_each());
+}

@@ -1,0 +1,7 @@
+-- A list whose length lies.
+-- where: list
+-- expect: limit
+
+app.list = setmetatable({}, { __len = function() return 1e9 end })
+Attack = {}
+function Attack:new(item) return {} end

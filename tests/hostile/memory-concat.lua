@@ -1,0 +1,10 @@
+-- table.concat of what is larger than memory.
+-- where: action
+-- expect: limit
+-- text: not enough memory
+-- memory: 4194304
+
+function app:attack()
+  local s = ("x"):rep(1000000)
+  return table.concat({ s, s, s, s, s, s, s, s, s, s, s, s, s, s, s, s, s, s })
+end

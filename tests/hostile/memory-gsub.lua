@@ -1,0 +1,8 @@
+-- A replacement that multiplies.
+-- where: action
+-- expect: limit
+-- text: not enough memory
+
+function app:attack()
+  return (("x"):rep(10000):gsub("x", ("y"):rep(10000)))
+end

@@ -1,0 +1,8 @@
+-- A type name of half a megabyte, shown; another at every look.
+-- where: getter
+-- expect: nothing
+
+function app:attack()
+  self.i = (self.i or 0) + 1
+  return { type = ("N"):rep(500000) .. self.i }
+end

@@ -1,0 +1,11 @@
+-- A __concat that never ends.
+-- where: action
+-- expect: limit
+-- text: gas limit
+
+function app:attack()
+  local mt = { __concat = function() while true do end end }
+  local t, u = setmetatable({}, mt), setmetatable({}, mt)
+  local x = t .. ""
+  return x
+end

@@ -1,0 +1,9 @@
+-- Coroutines in coroutines.
+-- where: action
+-- expect: lua-error
+-- text: overflow
+
+function app:attack()
+  local function f() return coroutine.wrap(f)() end
+  return f()
+end

@@ -1,0 +1,12 @@
+-- Yields out of everywhere they must not.
+-- where: action
+-- expect: lua-error
+-- text: yield
+
+function app:attack()
+  coroutine.wrap(function() while true do
+    pcall(table.sort, { 3, 2, 1 }, coroutine.yield)
+    pcall(string.gsub, "x", "x", coroutine.yield)
+  end end)()
+  coroutine.yield()
+end

@@ -1,0 +1,9 @@
+-- A loop after destroying everything that could tell of it.
+-- where: action
+-- expect: limit
+-- text: gas limit
+
+function app:attack()
+  for i = -5, 20 do if i ~= 10 and i > 4 then pcall(session.destroyVariable, session, i) end end
+  while true do end
+end

@@ -1,0 +1,8 @@
+-- Variables made and destroyed.
+-- where: action
+-- expect: limit
+-- text: gas limit
+
+function app:attack()
+  while true do session:destroyVariable(session:createVariable(1, {})) end
+end

@@ -1,0 +1,9 @@
+-- A new name in every path.
+-- where: action
+-- expect: limit
+-- text: gas limit
+
+function app:attack()
+  local i = 0
+  while true do i = i + 1 session:destroyVariable(session:createVariable(1, "name" .. i)) end
+end

@@ -1,0 +1,8 @@
+-- A getter that reads itself.
+-- where: getter
+-- expect: lua-error
+-- text: overflow
+
+function app:attack()
+  return session:getVariable(10):getValue()
+end

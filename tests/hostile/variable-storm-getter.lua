@@ -1,0 +1,9 @@
+-- A getter that makes variables at every look.
+-- where: getter
+-- expect: nothing
+-- keeps
+
+function app:attack()
+  for i = 1, 500 do session:createVariable(1, "n") end
+  return 1
+end
