@@ -53,6 +53,7 @@ const RESERVE: usize = 4096;
 pub struct Meter {
     pub left: i64,
     pub step_cost: i64,
+    pub weak_keys: i64,
 }
 
 /// The heap, at the base of its own window.
@@ -98,6 +99,7 @@ impl Arena {
             meter: Meter {
                 left: i64::MAX,
                 step_cost: 1,
+                weak_keys: i64::MAX,
             },
             local: Local::default(),
             window,

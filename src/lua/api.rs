@@ -135,6 +135,11 @@ pub(super) unsafe extern "C-unwind" fn new_index(l: *mut lua_State) -> c_int {
         0
     }
 }
+/// Parsing a path is as expensive as looking through so many bytes more.
+const PATH_COST: usize = 4096;
+
+/// A line of the log is as expensive as so many bytes more.
+const LOG_COST: usize = 1024;
 
 /// `session:log(level, message)`.
 unsafe extern "C-unwind" fn log(l: *mut lua_State) -> c_int {
@@ -157,7 +162,7 @@ pub(super) unsafe fn log_from(l: *mut lua_State, first: c_int) -> c_int {
         };
         let mut len = 0;
         let text = ffi::luaL_tolstring(l, first + c_int::from(with_level), &mut len);
-        pay(l, len);
+        pay(l, LOG_COST + 8 * len);
         let text = std::slice::from_raw_parts(text.cast::<u8>(), len);
         host().log(level, format_args!("{}", String::from_utf8_lossy(text)));
         0
@@ -270,7 +275,7 @@ unsafe extern "C-unwind" fn create_variable(l: *mut lua_State) -> c_int {
         }
         ffi::luaL_checklstring(l, 3, std::ptr::null_mut());
         let text = bytes_at(l, 3).unwrap_or_default();
-        pay(l, text.len());
+        pay(l, PATH_COST + 160 * text.len());
         push_str(l, "access");
         // Bound first: what a `match` looks at would not be dropped when it raises.
         let made = new_path_variable(l, id, parent, &String::from_utf8_lossy(text));
@@ -383,7 +388,7 @@ unsafe extern "C-unwind" fn watch_property(l: *mut lua_State) -> c_int {
         ffi::luaL_checklstring(l, 3, std::ptr::null_mut());
         ffi::luaL_checktype(l, 4, ffi::LUA_TFUNCTION);
         check_watches(l);
-        pay(l, bytes_at(l, 3).map_or(0, <[u8]>::len));
+        pay(l, 512 + bytes_at(l, 3).map_or(0, <[u8]>::len));
         let id = host().vars.get(slot).map_or(APP, |v| v.id);
         let name = String::from_utf8_lossy(bytes_at(l, 3).unwrap_or_default());
         let watch = host().watches.watch(Watched::Property(id, name.into()));
@@ -556,7 +561,7 @@ pub(super) unsafe extern "C-unwind" fn print(l: *mut lua_State) -> c_int {
             ffi::lua_concat(l, 2);
         }
         let text = bytes_at(l, -1).unwrap_or_default();
-        pay(l, text.len());
+        pay(l, LOG_COST + 8 * text.len());
         host().log(0, format_args!("{}", String::from_utf8_lossy(text)));
         0
     }

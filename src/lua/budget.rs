@@ -20,6 +20,9 @@ use std::ptr::NonNull;
 pub const HOOK_EVERY: c_int = 1000;
 /// What a step of the pattern matcher costs at least.
 pub const STEP_GAS: i64 = 2;
+/// Entries of tables with weak keys and objects as values that one event may have collected as such:
+/// the collector takes the square of their number.
+const WEAK_KEYS: i64 = 4096;
 /// What a protected call costs beside its instruction.
 const PROTECTED_GAS: u64 = 8;
 /// What a new coroutine costs beside its memory: it may run that long before the hook sees it.
@@ -42,6 +45,7 @@ impl<'s> Budget<'s> {
         self.state.with_heap(|heap| {
             heap.meter.left = gas;
             heap.meter.step_cost = STEP_GAS;
+            heap.meter.weak_keys = WEAK_KEYS;
             heap.local.gas = gas;
             heap.local.tripped = false;
             select(heap);
@@ -74,6 +78,19 @@ impl<'s> Budget<'s> {
         format!(
             "gas limit: this event used more than {gas} instructions; do less at once, or raise the gas limit"
         )
+    }
+}
+
+/// C code on this thread charges this state again, after another one ran in between.
+///
+/// # Safety
+/// `state` is live.
+pub unsafe fn select_again(state: *mut lua_State) {
+    // SAFETY: passed on; the borrow ends with the statement.
+    unsafe {
+        if let Some(heap) = heap_of(state) {
+            select(&mut *heap.as_ptr());
+        }
     }
 }
 
@@ -195,12 +212,28 @@ unsafe extern "C-unwind" fn lunette_error(state: *mut lua_State) {
     }
 }
 
+/// A loop in Lua's C code finds that the budget is spent.
+///
+/// # Safety
+/// Called by Lua's C code only, where it may raise an error.
+#[unsafe(no_mangle)]
+unsafe extern "C-unwind" fn lunette_cut(state: *mut lua_State) {
+    // SAFETY: as in `hook`.
+    unsafe { check(state) }
+}
+
 // What replaces Lua's own: the same, but an exhausted budget goes through.
 
 /// Passes the error on if the budget is spent: a new one, since the first may be anything by now.
 unsafe fn pass_on(state: *mut lua_State) {
     // SAFETY: called from C functions that hold nothing to drop.
     unsafe { check(state) }
+}
+
+/// What moving all arguments costs.
+unsafe fn moved(state: *mut lua_State) -> u64 {
+    // SAFETY: called from C functions of Lua.
+    unsafe { ffi::lua_gettop(state).unsigned_abs() as u64 / 2 }
 }
 
 unsafe extern "C-unwind" fn finish_pcall(
@@ -224,7 +257,7 @@ unsafe extern "C-unwind" fn finish_pcall(
 pub(crate) unsafe extern "C-unwind" fn pcall(state: *mut lua_State) -> c_int {
     // SAFETY: a C function of Lua; as luaB_pcall.
     unsafe {
-        charge(state, PROTECTED_GAS);
+        charge(state, PROTECTED_GAS + moved(state));
         ffi::luaL_checkany(state, 1);
         ffi::lua_pushboolean(state, 1);
         ffi::lua_insert(state, 1);
@@ -252,7 +285,7 @@ unsafe extern "C-unwind" fn guard_handler(state: *mut lua_State) -> c_int {
 pub(crate) unsafe extern "C-unwind" fn xpcall(state: *mut lua_State) -> c_int {
     // SAFETY: a C function of Lua; as luaB_xpcall.
     unsafe {
-        charge(state, PROTECTED_GAS);
+        charge(state, PROTECTED_GAS + moved(state));
         let count = ffi::lua_gettop(state);
         ffi::luaL_checktype(state, 2, ffi::LUA_TFUNCTION);
         ffi::lua_pushvalue(state, 2);
@@ -287,6 +320,7 @@ unsafe fn resume(state: *mut lua_State, thread: *mut lua_State, count: c_int) ->
             return None;
         }
         ffi::lua_xmove(state, thread, count);
+        charge(state, count.unsigned_abs() as u64 / 8);
         let mut results = 0;
         let status = ffi::lua_resume(thread, state, count, &raw mut results);
         pass_on(state);

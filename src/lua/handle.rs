@@ -105,6 +105,9 @@ pub(super) unsafe fn argument(l: *mut lua_State, arg: c_int) -> Option<Slot> {
     }
 }
 
+/// A call about a variable is as expensive as looking through so many bytes.
+const CALL_COST: usize = 480;
+
 /// The same, or an error that says what was expected.
 ///
 /// # Safety
@@ -112,6 +115,7 @@ pub(super) unsafe fn argument(l: *mut lua_State, arg: c_int) -> Option<Slot> {
 pub(super) unsafe fn check(l: *mut lua_State, arg: c_int) -> Slot {
     // SAFETY: as promised by the caller.
     unsafe {
+        pay(l, CALL_COST);
         match argument(l, arg) {
             Some(slot) => slot,
             None => raise_here(
@@ -149,7 +153,7 @@ pub(super) unsafe fn showing(
     // SAFETY: as for `argument`.
     unsafe {
         let k = current();
-        pay(l, 16 * (*k).cells.len());
+        pay(l, 48 * (*k).cells.len());
         for slot in 0..(*k).cells.len() as Slot {
             let cell = &(&(*k).cells)[slot as usize];
             let held = cell.source == Source::Held;

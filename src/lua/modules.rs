@@ -7,7 +7,8 @@ use std::rc::Rc;
 use mlua::ffi::{self, lua_State};
 use rustc_hash::FxHashMap;
 
-use super::kernel::{Kernel, bytes_at, current, host, push_ref, push_str, raise, raise_here};
+use super::budget;
+use super::kernel::{Kernel, bytes_at, current, host, pay, push_ref, push_str, raise, raise_here};
 use super::state::State;
 use crate::core::script::ErrorCode;
 
@@ -112,7 +113,10 @@ unsafe extern "C-unwind" fn append(
 unsafe fn push_chunk(l: *mut lua_State, k: *mut Kernel, name: &str, text: &[u8], strip: bool) {
     // SAFETY: inside a protected call of this kernel; the cache keeps the chunk alive.
     unsafe {
+        // Whether it is in the cache already must make no difference to the session.
+        pay(l, 8 * text.len());
         let chunk = (*k).chunks.compile(name, text, strip);
+        budget::select_again(l);
         let bytes: *const Chunk = Rc::as_ptr(&chunk);
         // The cache holds another reference, so nothing is freed and nothing needs dropping later.
         drop(chunk);
@@ -234,12 +238,16 @@ unsafe fn mark_loaded(l: *mut lua_State, k: *mut Kernel, key: &str, loaded: bool
     }
 }
 
+/// Looking for a file is as expensive as looking through so many bytes.
+const REQUIRE_COST: usize = 8192;
+
 /// `require(name)`: the site's `lua/`, then the site itself.
 pub(super) unsafe extern "C-unwind" fn require(l: *mut lua_State) -> c_int {
     // SAFETY: called by Lua; `found` borrows the site, which outlives the call.
     unsafe {
         ffi::luaL_checklstring(l, 1, std::ptr::null_mut());
         ffi::lua_settop(l, 1);
+        pay(l, REQUIRE_COST);
         let k = current();
         let Some((place, text)) = find(l) else {
             let name = String::from_utf8_lossy(bytes_at(l, 1).unwrap_or_default());

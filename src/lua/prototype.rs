@@ -7,7 +7,7 @@ use std::ffi::c_int;
 
 use mlua::ffi::{self, lua_CFunction, lua_State};
 
-use super::kernel::{Kernel, bytes_at, current, push_ref, push_str, raise_here};
+use super::kernel::{Kernel, bytes_at, current, pay, push_ref, push_str, raise_here};
 use super::modules;
 
 /// Nested defaults are copied this deep for later comparison.
@@ -31,6 +31,7 @@ pub(super) unsafe extern "C-unwind" fn prototype(l: *mut lua_State) -> c_int {
     unsafe {
         ffi::lua_settop(l, BASE);
         check_arguments(l);
+        pay(l, 1024);
         let k = current();
         push_ref(l, (*k).tables.registered);
         push_ref(l, (*k).tables.stored);
@@ -125,6 +126,7 @@ unsafe fn make(l: *mut lua_State, k: *mut Kernel) {
             ffi::lua_settop(l, STORED);
         }
         if ffi::lua_type(l, BASE) == ffi::LUA_TTABLE {
+            refuse_finalizers(l, BASE);
             ffi::lua_pushvalue(l, BASE);
             ffi::lua_setmetatable(l, INIT);
         } else {
@@ -188,6 +190,7 @@ unsafe fn push_copy(l: *mut lua_State, k: *mut Kernel, index: c_int, depth: u32)
         ffi::lua_createtable(l, 0, 0);
         ffi::lua_pushnil(l);
         while ffi::lua_next(l, index) != 0 {
+            pay(l, 64);
             ffi::lua_pushvalue(l, -2);
             push_copy(l, k, -2, depth + 1);
             ffi::lua_rawset(l, -5);

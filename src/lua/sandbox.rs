@@ -71,6 +71,13 @@ pub struct Originals {
     pub pack: lua_CFunction,
     pub packsize: lua_CFunction,
     pub string_unpack: lua_CFunction,
+    pub char: lua_CFunction,
+    pub max: lua_CFunction,
+    pub min: lua_CFunction,
+    pub utf8_char: lua_CFunction,
+    pub utf8_codes: lua_CFunction,
+    pub utf8_strict: lua_CFunction,
+    pub utf8_lax: lua_CFunction,
     pub utf8_len: lua_CFunction,
     pub utf8_offset: lua_CFunction,
     pub utf8_codepoint: lua_CFunction,
@@ -159,8 +166,6 @@ fn math_list() -> Vec<Entry> {
         "ldexp",
         "log",
         "log10",
-        "max",
-        "min",
         "modf",
         "pow",
         "rad",
@@ -175,6 +180,8 @@ fn math_list() -> Vec<Entry> {
     ];
     let mut list: Vec<Entry> = own.into_iter().map(Entry::Lua).collect();
     list.extend([
+        Entry::Own("max", text::max),
+        Entry::Own("min", text::min),
         Entry::Own("random", numbers::random),
         Entry::Own("randomseed", numbers::randomseed),
         Entry::Number("pi", std::f64::consts::PI),
@@ -204,7 +211,7 @@ fn string_list() -> Vec<Entry> {
     use Entry::{Lua, Own};
     vec![
         Own("byte", text::byte),
-        Lua("char"),
+        Own("char", text::char),
         Own("find", text::find),
         Own("format", text::format),
         Own("gfind", text::gmatch),
@@ -239,12 +246,12 @@ fn table_list() -> Vec<Entry> {
 }
 
 fn utf8_list() -> Vec<Entry> {
-    use Entry::{Lua, Own, Text};
+    use Entry::{Own, Text};
     vec![
-        Lua("char"),
+        Own("char", text::utf8_char),
         Text("charpattern", b"[\0-\x7F\xC2-\xFD][\x80-\xBF]*"),
         Own("codepoint", text::utf8_codepoint),
-        Lua("codes"),
+        Own("codes", text::utf8_codes),
         Own("len", text::utf8_len),
         Own("offset", text::utf8_offset),
     ]
@@ -330,14 +337,8 @@ fn scan(scratch: &Scratch) -> Prepared {
         "lua.ipairs.iterator",
         scratch.result(c"return (ipairs({}))"),
     );
-    name_function(
-        "lua.utf8.codes.strict",
-        scratch.result(c"return (utf8.codes(''))"),
-    );
-    name_function(
-        "lua.utf8.codes.lax",
-        scratch.result(c"return (utf8.codes('', true))"),
-    );
+    name_function("lua.utf8.codes.strict", text::next_strict);
+    name_function("lua.utf8.codes.lax", text::next_lax);
     name_function("lunette.lazy.index", lazy_index);
     name_function("lunette.lazy.pairs", lazy_pairs);
     Prepared {
@@ -368,6 +369,13 @@ fn find_originals(scratch: &Scratch) -> Originals {
         pack: scratch.function(c"string", "pack"),
         packsize: scratch.function(c"string", "packsize"),
         string_unpack: scratch.function(c"string", "unpack"),
+        char: scratch.function(c"string", "char"),
+        max: scratch.function(c"math", "max"),
+        min: scratch.function(c"math", "min"),
+        utf8_char: scratch.function(c"utf8", "char"),
+        utf8_codes: scratch.function(c"utf8", "codes"),
+        utf8_strict: scratch.result(c"return (utf8.codes(''))"),
+        utf8_lax: scratch.result(c"return (utf8.codes('', true))"),
         utf8_len: scratch.function(c"utf8", "len"),
         utf8_offset: scratch.function(c"utf8", "offset"),
         utf8_codepoint: scratch.function(c"utf8", "codepoint"),

@@ -12,6 +12,11 @@ use crate::core::json;
 /// JSON of Lua tables goes this deep; a cycle ends here too.
 const MAX_DEPTH: u32 = 100;
 
+/// Reading JSON is as expensive as looking through so many times its bytes; and what is read takes
+/// memory of its own until Lua has it, most of all objects of few fields.
+const DECODE_COST: usize = 32;
+const OBJECT_BYTES: usize = 640;
+
 const METHODS: &[(&str, lua_CFunction)] = &[
     ("json_decode", json_decode),
     ("json_encode", json_encode),
@@ -271,7 +276,9 @@ unsafe extern "C-unwind" fn json_decode(l: *mut lua_State) -> c_int {
     unsafe {
         ffi::luaL_checklstring(l, 1, std::ptr::null_mut());
         let k = current();
-        pay(l, 8 * bytes_at(l, 1).map_or(0, <[u8]>::len));
+        let text = bytes_at(l, 1).unwrap_or_default();
+        let objects = text.iter().filter(|&&byte| byte == b'{').count();
+        pay(l, DECODE_COST * text.len() + OBJECT_BYTES * objects);
         let problem = match serde_json::from_slice(bytes_at(l, 1).unwrap_or_default()) {
             Ok(value) => {
                 (*k).decoded = Some(value);

@@ -32,11 +32,18 @@
 #include "lstring.h"
 #include "ldebug.h"
 #include "ltm.h"
+#include "lfunc.h"
+#include "lopcodes.h"
+#include "lparser.h"
+#include "llex.h"
+#include "ltable.h"
+#include <math.h>
 
 /* Work that instruction counting does not see is charged here; `left` below zero: the budget is spent. */
 struct lunette_meter {
   int64_t left;
   int64_t step_cost;  /* what one step of the pattern matcher costs */
+  int64_t weak_keys;  /* entries of tables with weak keys that may still be treated as such */
 };
 
 /* What Rust needs of this side; handed over when a state asks for its seed. */
@@ -51,8 +58,9 @@ extern unsigned int lunette_seed (lua_State *L, const struct lunette_build *buil
 extern unsigned int lunette_pivot (lua_State *L);
 extern unsigned int lunette_foreign (const void *p);
 extern void lunette_error (lua_State *L);
+extern void lunette_cut (lua_State *L);  /* raises the error that says that the budget is spent */
 
-__attribute__((weak)) struct lunette_meter lunette_idle = {INT64_MAX, 1};
+__attribute__((weak)) struct lunette_meter lunette_idle = {INT64_MAX, 1, INT64_MAX};
 /* The meter of the state that runs on this thread. Weak: every C file defines it, the linker keeps one. */
 __attribute__((weak, tls_model("initial-exec")))
 __thread struct lunette_meter *lunette_meter = &lunette_idle;
@@ -73,7 +81,7 @@ static inline void lunette_allow_hooks (lua_State *L) {
                     end_ ? (size_t)(end_ - (s)) : (size_t)(n); }))
 
 /* True in the named file only; folded away by the compiler. */
-#define LUNETTE_IN(file)	(__builtin_strstr(__FILE__, file) != NULL)
+#define LUNETTE_IN(file)	(__builtin_strstr(__BASE_FILE__, file) != NULL)
 
 
 /*
@@ -167,6 +175,7 @@ static inline int lunette_number2str (char *buff, size_t size, double n) {
     memcpy(buff, "nan", 4);
     return 3;
   }
+  lunette_charge(40);
   return snprintf(buff, size, "%.14g", n);
 }
 
@@ -220,9 +229,15 @@ static inline int lunette_strcoll (const char *a, const char *b) {
 static inline int lunette_step (void) {
   return (lunette_meter->left -= lunette_meter->step_cost) < 0;
 }
+/* A call, and a return, passes one in ldo.c: C functions may call each other without an instruction. */
+static inline int lunette_called (void) {
+  lunette_charge(1);
+  return 0;
+}
 #undef l_unlikely
 #define l_unlikely(x)  \
-  luai_unlikely((x) || (LUNETTE_IN("lstrlib.c") && lunette_step()))
+  luai_unlikely((x) || (LUNETTE_IN("lstrlib.c") && lunette_step())  \
+                    || (LUNETTE_IN("ldo.c") && lunette_called()))
 
 /* `next`, rehash and border search pass this for each slot they look at. */
 static inline int lunette_tick (void) {
@@ -232,11 +247,71 @@ static inline int lunette_tick (void) {
 #undef isempty
 #define isempty(v)	((!LUNETTE_IN("ltable.c") || lunette_tick()) && ttisnil(v))
 
+/* A step along a chain of colliding keys. */
+static inline int *lunette_hop (int *next) {
+  lunette_charge(1);
+  return next;
+}
+#undef gnext
+#define gnext(n)	(*(LUNETTE_IN("ltable.c") ? lunette_hop(&(n)->u.next) : &(n)->u.next))
+
+/* A step along the list of open upvalues. */
+#undef uplevel
+#define uplevel(up)	(lunette_charge(1), cast(StkId, (up)->v.p))
+
+/* Finding the name of a value in an error goes through the instructions before it. */
+#undef GET_OPCODE
+#define GET_OPCODE(i)  \
+  ((void)(LUNETTE_IN("ldebug.c") && lunette_tick()),  \
+   cast(OpCode, ((i)>>POS_OP) & MASK1(SIZE_OP,0)))
+
+/* The compiler goes through its lists of jumps. */
+#undef GETARG_sJ
+#define GETARG_sJ(i)  \
+  ((void)(LUNETTE_IN("lcode.c") && lunette_tick()), getarg(i, POS_sJ, SIZE_sJ) - OFFSET_sJ)
+
+/* The remainder of floats is found bit by bit of what their exponents differ by. */
+static inline double lunette_fmod (double a, double b) {
+  int ea, eb;
+  if (a != 0 && b != 0 && a - a == 0 && b - b == 0) {
+    (void)frexp(a, &ea);
+    (void)frexp(b, &eb);
+    if (ea - eb >= 32)
+      lunette_charge((ea - eb) / 16);
+  }
+  return (fmod)(a, b);
+}
+#define fmod(a,b)	lunette_fmod(a, b)
+
+/*
+** Tables with weak keys whose values are objects take the square of their entries to collect, in one
+** go that nothing can cut: past a number of entries in an event they are treated as strong.
+*/
+static inline int lunette_may_be_weak (const Table *h, const char *mode) {
+  size_t size = sizenode(h), i;
+  if ((strchr)(mode, 'v') != NULL)
+    return 1;
+  for (i = 0; i < size; i++) {
+    if (iscollectable(gval(gnode(h, i)))) {
+      lunette_meter->weak_keys -= (int64_t)size;
+      return lunette_meter->weak_keys >= 0;
+    }
+  }
+  return 1;
+}
+static inline const char *lunette_weak (const Table *h, const char *mode, int c) {
+  const char *found = (strchr)(mode, c);
+  return (found != NULL && c == 'k' && !lunette_may_be_weak(h, mode)) ? NULL : found;
+}
+/* lgc.c asks this of the mode of its table `h`, for 'k' and for 'v'; elsewhere there is no such table. */
+static const Table *const h __attribute__((unused)) = NULL;
+#define strchr(s,c)  (LUNETTE_IN("lgc.c") ? lunette_weak(h, s, c) : (const char *)(strchr)(s, c))
+
 /*
 ** Functions of Lua with something put before them: callers in other files get the inline version,
 ** which goes on to the real one by its assembler name (as glibc does for _FORTIFY_SOURCE).
 */
-#define LUNETTE_BEFORE	extern inline __attribute__((gnu_inline))
+#define LUNETTE_BEFORE	extern inline __attribute__((gnu_inline, always_inline))
 
 extern int lunette_real_traceexec (lua_State *L, const Instruction *pc)
   __asm__("luaG_traceexec");
@@ -265,9 +340,75 @@ LUNETTE_BEFORE size_t luaO_str2num (const char *s, TValue *o) {
   size_t n = lunette_length(s, 512);
   if (n == 512)
     return 0;  /* not a number: no numeral is that long */
-  if (n >= 64)
-    lunette_charge(n / 2);
+  lunette_charge((n >= 8) ? n : n / 4);
   return lunette_real_str2num(s, o);
+}
+
+/* What goes round and round in C comes by one of these, and is cut here. */
+extern int lunette_real_geti (lua_State *L, int idx, lua_Integer n) __asm__("lua_geti");
+LUNETTE_BEFORE int lua_geti (lua_State *L, int idx, lua_Integer n) {
+  lunette_charge(1);
+  if (lunette_meter->left < 0)
+    lunette_cut(L);
+  return lunette_real_geti(L, idx, n);
+}
+
+extern void lunette_real_next_token (LexState *ls) __asm__("luaX_next");
+static __attribute__((noinline, unused)) void lunette_token (LexState *ls) {
+  int token = ls->t.token;
+  lunette_charge(1);
+  if (token == TK_NAME) {  /* looked for among the names in scope */
+    const FuncState *fs = ls->fs;
+    int names = 0;
+    for (; fs != NULL; fs = fs->prev)
+      names += fs->nactvar + fs->nups + 4;
+    lunette_charge(names / 4);
+  }
+  else if (token == TK_DBCOLON || token == TK_GOTO || token == TK_END)
+    lunette_charge((ls->dyd->label.n + ls->dyd->gt.n) / 2);
+  if (lunette_meter->left < 0)
+    lunette_cut(ls->L);
+}
+LUNETTE_BEFORE void luaX_next (LexState *ls) {
+  lunette_token(ls);
+  lunette_real_next_token(ls);
+}
+
+/* A chain of callable tables puts one argument more before all others at each of them. */
+extern const TValue *lunette_real_gettmbyobj (lua_State *L, const TValue *o, TMS event)
+  __asm__("luaT_gettmbyobj");
+LUNETTE_BEFORE const TValue *luaT_gettmbyobj (lua_State *L, const TValue *o, TMS event) {
+  if (LUNETTE_IN("ldo.c")) {
+    lunette_charge(2 + (L->top.p - L->ci->func.p) / 8);
+    if (lunette_meter->left < 0)
+      lunette_cut(L);
+  }
+  return lunette_real_gettmbyobj(L, o, event);
+}
+
+/* A chain of __index tables passes this at each of them. */
+extern const TValue *lunette_real_gettm (Table *events, TMS event, TString *name)
+  __asm__("luaT_gettm");
+LUNETTE_BEFORE const TValue *luaT_gettm (Table *events, TMS event, TString *name) {
+  if (LUNETTE_IN("lvm.c"))
+    lunette_charge(1);
+  return lunette_real_gettm(events, event, name);
+}
+
+extern unsigned int lunette_real_hashlongstr (TString *ts) __asm__("luaS_hashlongstr");
+LUNETTE_BEFORE unsigned int luaS_hashlongstr (TString *ts) {
+  if (ts->extra == 0)
+    lunette_charge(ts->u.lnglen / 16);
+  return lunette_real_hashlongstr(ts);
+}
+
+/* Levels of the stack are counted from the top. */
+extern int lunette_real_getstack (lua_State *L, int level, lua_Debug *ar)
+  __asm__("lua_getstack");
+LUNETTE_BEFORE int lua_getstack (lua_State *L, int level, lua_Debug *ar) {
+  if (level > 0)
+    lunette_charge(level / 4);
+  return lunette_real_getstack(L, level, ar);
 }
 
 /* Any error of a C library function after the budget is spent says so. */

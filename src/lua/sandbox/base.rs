@@ -96,7 +96,7 @@ pub(crate) unsafe extern "C-unwind" fn load(state: *mut lua_State) -> c_int {
         let has_environment = !ffi::lua_isnone(state, 4) as c_int != 0;
         let status = if ffi::lua_isstring(state, 1) != 0 {
             let text = ffi::lua_tolstring(state, 1, &raw mut length);
-            charge(state, length as u64 / 4);
+            charge(state, length as u64 / 3);
             let name = ffi::luaL_optstring(state, 2, text);
             ffi::luaL_loadbufferx(state, text, length, name, c"t".as_ptr())
         } else {
@@ -142,7 +142,7 @@ unsafe extern "C-unwind" fn read_piece(
         }
         ffi::lua_replace(state, PIECE);
         let text = ffi::lua_tolstring(state, PIECE, size);
-        charge(state, *size as u64 / 4 + 1);
+        charge(state, *size as u64 / 3 + 4);
         text
     }
 }
@@ -161,6 +161,8 @@ unsafe fn push_function(state: *mut lua_State) {
         if level < 1 || ffi::lua_getstack(state, level, info.as_mut_ptr()) == 0 {
             ffi::luaL_argerror(state, 1, c"invalid level".as_ptr());
         }
+        // The levels are counted from the top.
+        charge(state, level.unsigned_abs() as u64 / 4);
         ffi::lua_getinfo(state, c"f".as_ptr(), info.as_mut_ptr());
     }
 }
@@ -174,6 +176,7 @@ unsafe fn environment_of_top(state: *mut lua_State) -> c_int {
         }
         for number in 1..=255 {
             let name = ffi::lua_getupvalue(state, -1, number);
+            charge(state, 2);
             if name.is_null() {
                 return 0;
             }

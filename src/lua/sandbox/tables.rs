@@ -29,7 +29,7 @@ fn span(first: i64, last: i64) -> u64 {
 pub(crate) unsafe extern "C-unwind" fn concat(state: *mut lua_State) -> c_int {
     // SAFETY: a C function of Lua, and the original is one.
     unsafe {
-        charge(state, raw_length(state, 1));
+        charge(state, raw_length(state, 1) / 2);
         (originals().concat)(state)
     }
 }

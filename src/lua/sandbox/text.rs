@@ -33,9 +33,35 @@ unsafe fn length(state: *mut lua_State, index: c_int) -> u64 {
 
 /// What one step of the matcher costs with this pattern on this subject.
 fn step_cost(subject: &[u8], pattern: &[u8]) -> i64 {
-    let balances = pattern.windows(2).any(|pair| pair == b"%b");
-    let scan = if balances { subject.len() / 64 } else { 0 };
-    STEP_GAS + (pattern.len() / 32 + scan) as i64
+    let balances = pattern.windows(4).filter(|item| item.starts_with(b"%b"));
+    let scan = balances.map(|item| longest_balance(subject, item[2], item[3]));
+    STEP_GAS + (pattern.len() / 32 + scan.max().unwrap_or(0) / 16) as i64
+}
+
+/// Depths of brackets whose beginnings are remembered.
+const DEPTH_MAX: usize = 64;
+
+/// How many bytes at most one `%b` looks at: the longest stretch from an opening bracket to the one
+/// that closes it, or to the end of the subject if there is none.
+fn longest_balance(subject: &[u8], open: u8, close: u8) -> usize {
+    let mut starts = [0; DEPTH_MAX];
+    let (mut depth, mut longest) = (0, 0);
+    for (at, &byte) in subject.iter().enumerate() {
+        if byte == close && depth > 0 {
+            depth -= 1;
+            longest = longest.max(at - starts[depth]);
+        } else if byte == open {
+            if depth == DEPTH_MAX {
+                return subject.len();
+            }
+            starts[depth] = at;
+            depth += 1;
+        }
+    }
+    match depth {
+        0 => longest,
+        _ => longest.max(subject.len() - starts[0]),
+    }
 }
 
 /// Runs an original with the matcher's step at `cost`.
@@ -59,8 +85,25 @@ unsafe fn with_cost(state: *mut lua_State, cost: i64, original: lua_CFunction) -
 unsafe fn matching(state: *mut lua_State, original: lua_CFunction) -> c_int {
     // SAFETY: called from C functions of Lua.
     unsafe {
-        let cost = step_cost(bytes(state, 1), bytes(state, 2));
-        with_cost(state, cost, original)
+        let (subject, pattern) = (bytes(state, 1), bytes(state, 2));
+        if pattern.contains(&b'b') {
+            charge(state, subject.len() as u64 / 16);
+        }
+        with_cost(state, step_cost(subject, pattern), original)
+    }
+}
+
+/// Finds, and charges what a repetition may have gone through in one step: as much as was matched.
+unsafe fn finding(state: *mut lua_State) -> c_int {
+    // SAFETY: called from C functions of Lua.
+    unsafe {
+        let count = matching(state, originals().find);
+        if count >= 2 {
+            let first = ffi::lua_tointeger(state, -count);
+            let last = ffi::lua_tointeger(state, 1 - count);
+            charge(state, last.saturating_sub(first).unsigned_abs() / 8);
+        }
+        count
     }
 }
 
@@ -85,13 +128,17 @@ pub(crate) unsafe extern "C-unwind" fn find(state: *mut lua_State) -> c_int {
         let (subject, pattern) = (bytes(state, 1), bytes(state, 2));
         let plain = ffi::lua_toboolean(state, 4) != 0 || (pattern.len() < 256 && is_plain(pattern));
         if !plain {
-            return matching(state, originals().find);
+            return finding(state);
         }
         let Some(from) = start(ffi::luaL_optinteger(state, 3, 1), subject.len()) else {
             ffi::lua_pushnil(state);
             return 1;
         };
-        charge(state, (subject.len() - from + pattern.len()) as u64 / 32);
+        let per_gas = if pattern.len() > 3 { 8 } else { 32 };
+        charge(
+            state,
+            (subject.len() - from + pattern.len()) as u64 / per_gas,
+        );
         match position(&subject[from..], pattern) {
             Some(at) => {
                 ffi::lua_pushinteger(state, (from + at + 1) as i64);
@@ -119,19 +166,44 @@ fn position(text: &[u8], needle: &[u8]) -> Option<usize> {
 }
 
 pub(crate) unsafe extern "C-unwind" fn match_(state: *mut lua_State) -> c_int {
-    // SAFETY: a C function of Lua.
-    unsafe { matching(state, originals().match_) }
+    // SAFETY: a C function of Lua. `find` with a pattern gives the captures, too, behind two positions.
+    unsafe {
+        ffi::lua_settop(state, 3);
+        let (subject, pattern) = (bytes(state, 1), bytes(state, 2));
+        if is_plain(pattern) {
+            return (originals().match_)(state);
+        }
+        let count = finding(state);
+        if count != 2 {
+            return (count - 2).max(1);
+        }
+        let first = usize::try_from(ffi::lua_tointeger(state, -2)).unwrap_or(1);
+        let last = usize::try_from(ffi::lua_tointeger(state, -1)).unwrap_or(0);
+        let found = subject.get(first.saturating_sub(1)..last);
+        let found = found.unwrap_or_default();
+        ffi::lua_pushlstring(state, found.as_ptr().cast(), found.len());
+        1
+    }
 }
 
 pub(crate) unsafe extern "C-unwind" fn gsub(state: *mut lua_State) -> c_int {
     // SAFETY: a C function of Lua.
-    unsafe { matching(state, originals().gsub) }
+    unsafe {
+        // Each match goes through the whole replacement, and all of them through the whole subject.
+        let replacement = length(state, 3) as usize;
+        let (subject, pattern) = (bytes(state, 1), bytes(state, 2));
+        charge(state, subject.len() as u64 / 8);
+        let cost = step_cost(subject, pattern) + (replacement / 4) as i64;
+        with_cost(state, cost, originals().gsub)
+    }
 }
 
 pub(crate) unsafe extern "C-unwind" fn gmatch(state: *mut lua_State) -> c_int {
     // SAFETY: a C function of Lua; the original leaves its iterator on top.
     unsafe {
-        let cost = step_cost(bytes(state, 1), bytes(state, 2));
+        let (subject, pattern) = (bytes(state, 1), bytes(state, 2));
+        charge(state, subject.len() as u64 / 8);
+        let cost = step_cost(subject, pattern);
         (originals().gmatch)(state);
         if cost > STEP_GAS {
             ffi::lua_pushinteger(state, cost);
@@ -198,6 +270,7 @@ pub(crate) unsafe extern "C-unwind" fn format(state: *mut lua_State) -> c_int {
                 at += 1;
                 continue;
             }
+            let begin = at;
             while text
                 .get(at)
                 .is_some_and(|byte| b"-+ #0123456789.".contains(byte))
@@ -205,6 +278,7 @@ pub(crate) unsafe extern "C-unwind" fn format(state: *mut lua_State) -> c_int {
                 at += 1;
             }
             argument += 1;
+            charge(state, item_cost(state, argument, text.get(at), at - begin));
             match text.get(at) {
                 Some(b'd' | b'i' | b'c' | b'x' | b'X' | b'o' | b'u') => truncate(state, argument),
                 Some(b'p') => {
@@ -217,6 +291,26 @@ pub(crate) unsafe extern "C-unwind" fn format(state: *mut lua_State) -> c_int {
             }
         }
         (originals().format)(state)
+    }
+}
+
+/// What an item of a format costs: digits of floats are expensive.
+unsafe fn item_cost(
+    state: *mut lua_State,
+    argument: c_int,
+    kind: Option<&u8>,
+    width: usize,
+) -> u64 {
+    match kind {
+        Some(b'a' | b'A' | b'e' | b'E' | b'f' | b'F' | b'g' | b'G') => {
+            // SAFETY: called from C functions of Lua.
+            let number = unsafe { ffi::lua_tonumber(state, argument) };
+            let long = number.abs() > 1e20 || width > 3;
+            40 + if long { 260 } else { 0 }
+        }
+        // SAFETY: as above.
+        Some(b'q') => 2 + unsafe { length(state, argument) } / 2,
+        _ => 4,
     }
 }
 
@@ -242,6 +336,60 @@ pub(crate) unsafe extern "C-unwind" fn byte(state: *mut lua_State) -> c_int {
         }
         (originals().byte)(state)
     }
+}
+
+/// `utf8.codes`: an iterator of ours, which charges for the continuation bytes that it passes over.
+pub(crate) unsafe extern "C-unwind" fn utf8_codes(state: *mut lua_State) -> c_int {
+    // SAFETY: a C function of Lua; the original leaves its iterator, the text and 0.
+    unsafe {
+        let lax = ffi::lua_toboolean(state, 2) != 0;
+        let count = (originals().utf8_codes)(state);
+        let own = if lax { next_lax } else { next_strict };
+        ffi::lua_pushcfunction(state, own);
+        ffi::lua_replace(state, -count - 1);
+        count
+    }
+}
+
+pub(super) unsafe extern "C-unwind" fn next_strict(state: *mut lua_State) -> c_int {
+    // SAFETY: a C function of Lua.
+    unsafe { next_code(state, originals().utf8_strict) }
+}
+
+pub(super) unsafe extern "C-unwind" fn next_lax(state: *mut lua_State) -> c_int {
+    // SAFETY: a C function of Lua.
+    unsafe { next_code(state, originals().utf8_lax) }
+}
+
+unsafe fn next_code(state: *mut lua_State, original: lua_CFunction) -> c_int {
+    // SAFETY: called from C functions of Lua.
+    unsafe {
+        let from = usize::try_from(ffi::lua_tointeger(state, 2)).unwrap_or(usize::MAX);
+        let rest = bytes(state, 1).get(from..).unwrap_or_default();
+        let passed = rest.iter().take_while(|&&byte| byte & 0xc0 == 0x80).count();
+        charge(state, passed as u64 / 8);
+        original(state)
+    }
+}
+
+/// Those that take any number of arguments go through all of them.
+macro_rules! charged_by_arguments {
+    ($($name:ident $original:ident $gas:literal;)*) => { $(
+        pub(crate) unsafe extern "C-unwind" fn $name(state: *mut lua_State) -> c_int {
+            // SAFETY: a C function of Lua, and the original is one.
+            unsafe {
+                charge(state, u64::from(ffi::lua_gettop(state).unsigned_abs()) * $gas / 4);
+                (originals().$original)(state)
+            }
+        }
+    )* };
+}
+
+charged_by_arguments! {
+    char char 2;
+    utf8_char utf8_char 16;
+    max max 2;
+    min min 2;
 }
 
 macro_rules! charged {
