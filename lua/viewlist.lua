@@ -1,12 +1,12 @@
 -- lua.ViewList: presents an array, one lua.ViewListItem for each element.
--- Loaded on first use with the session table and the table of types by name.
+-- Loaded on first use. `lua` holds Lua's own functions, whatever the app has put in place of them.
 --
 -- Items are matched to elements by identity: an item and its presenter stay with their element when
 -- others are inserted, removed or moved. Elements that are not tables keep their slot.
 
-local _, types = ...
-local type, setmetatable, rawget, error = type, setmetatable, rawget, error
-local remove = table.remove
+local lua, types = ...
+local type, setmetatable, rawget, error = lua.type, lua.setmetatable, lua.rawget, lua.error
+local remove, gmatch, _G = lua.remove, lua.gmatch, lua.globals
 
 local Item = { type = "lua.ViewListItem" }
 Item.__index = Item
@@ -22,7 +22,7 @@ local function presenter_type(name)
   local found = types[name]
   if not found then
     found = _G
-    for part in name:gmatch("[^.]+") do
+    for part in gmatch(name, "[^.]+") do
       found = type(found) == "table" and rawget(found, part) or nil
     end
   end

@@ -16,7 +16,8 @@ use crate::core::id::{APP, ConnectionId, SessionId, WireId};
 use crate::core::manager::{ManagerConfig, SessionManager};
 use crate::core::message::Message;
 use crate::core::script::Runtime;
-use crate::journal::{Header, JournalError, Output, RawEvent, Reader, Record};
+use crate::core::site::Site;
+use crate::journal::{Header, JournalError, Output, RawEvent, Reader, Record, decode_edits};
 use crate::lua::state::{StateError, StateLimits};
 use crate::lua::{DIALECT, LuaRuntime};
 use crate::wire;
@@ -92,7 +93,7 @@ pub fn replay<R: Runtime>(reader: &Reader, make_runtime: impl FnOnce(&Header) ->
     for record in reader.records() {
         report.turns = record.turn_number;
         report.events += 1;
-        let event = to_event(&record.event, header.session);
+        let event = to_event(&record.event, header.session, manager.site());
         manager.handle_event(event, record.turn);
         let compared = compare(&mut manager, &record, &mut frame, &mut report);
         if let Err(mut divergence) = compared {
@@ -128,8 +129,8 @@ fn notes(header: &Header) -> Vec<String> {
     notes
 }
 
-/// A recorded event as core takes it.
-pub fn to_event(event: &RawEvent<'_>, session: SessionId) -> Event {
+/// A recorded event as core takes it; `site` is the one before the event.
+pub fn to_event(event: &RawEvent<'_>, session: SessionId, site: &Site) -> Event {
     match *event {
         RawEvent::SessionOpened { seed, url } => Event::SessionOpened {
             session,
@@ -150,6 +151,10 @@ pub fn to_event(event: &RawEvent<'_>, session: SessionId) -> Event {
             batch: wire::read_batch(text),
         },
         RawEvent::TimersDue => Event::TimersDue { session },
+        RawEvent::SiteChanged { edits } => Event::SiteChanged {
+            session,
+            change: site.edit(decode_edits(edits).unwrap_or_default()),
+        },
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::id::{ConnectionId, SessionId, Timestamp};
 use super::message::Batch;
+use super::site::SiteChange;
 
 /// The time of one turn of the loop, read once by the shell and frozen for all that happens in it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -42,6 +43,11 @@ pub enum Event {
     /// Something of this session is due, as told by `SessionManager::next_due`: timers, coalesced
     /// output or expiry.
     TimersDue { session: SessionId },
+    /// Files of the site were edited. All sessions hear of it in one turn, one after the other.
+    SiteChanged {
+        session: SessionId,
+        change: SiteChange,
+    },
 }
 
 impl Event {
@@ -52,7 +58,8 @@ impl Event {
             | Event::FrontendJoined { session, .. }
             | Event::FrontendLeft { session, .. }
             | Event::BatchReceived { session, .. }
-            | Event::TimersDue { session } => *session,
+            | Event::TimersDue { session }
+            | Event::SiteChanged { session, .. } => *session,
         }
     }
 }

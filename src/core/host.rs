@@ -6,10 +6,11 @@ use super::event::Turn;
 use super::id::{APP, SessionId, VarId};
 use super::limits::SessionLimits;
 use super::property::{PROPERTIES_MAX, Priority};
+use super::runs::FileRuns;
 use super::script::{ErrorCode, ScriptError};
 use super::site::Site;
 use super::timer::Timers;
-use super::variable::{Slot, VariableStore};
+use super::variable::{Fault, Slot, VariableStore};
 use super::watch::WatchManager;
 
 /// Work that API calls leave for core, done when the script has returned.
@@ -19,6 +20,8 @@ pub enum Work {
     RunCode(String),
     /// Tell the watches of this property.
     PropertySet { var: VarId, name: Box<str> },
+    /// Views shall be sent the viewdefs of this type again when they next show it.
+    ForgetViewdefs(Box<str>),
 }
 
 /// Bytes that one event may log, and one line: enough for tracebacks, too little to fill a disk by
@@ -26,7 +29,7 @@ pub enum Work {
 const LOG_MAX: usize = 256 << 10;
 const LINE_MAX: usize = 16 << 10;
 /// Work that one call may leave behind.
-const WORK_MAX: usize = 1_000;
+pub const WORK_MAX: usize = 1_000;
 
 /// Lent to the script for each call. Callbacks from Lua borrow it for one statement and never
 /// across a call into Lua; what they do is visible at once to the code that did it.
@@ -42,6 +45,8 @@ pub struct Host {
     pub vars: VariableStore,
     pub watches: WatchManager,
     pub timers: Timers,
+    /// The files of code that have run.
+    pub files: FileRuns,
     /// Lines for the log: level and text.
     pub logs: Vec<(u8, String)>,
     /// Bytes that the present event has logged.
@@ -71,6 +76,7 @@ impl Host {
             vars: VariableStore::default(),
             watches: WatchManager::default(),
             timers: Timers::default(),
+            files: FileRuns::default(),
             logs: Vec::new(),
             logged: 0,
             work: VecDeque::new(),
@@ -100,6 +106,17 @@ impl Host {
         if self.logged > LOG_MAX {
             let text = "the rest of what this event logs is dropped: it is too much";
             self.logs.push((0, text.into()));
+        }
+    }
+
+    /// What views are told of an error: with `--dev` also where it came from.
+    pub fn fault(&self, error: &ScriptError) -> Fault {
+        let detail = self.limits.dev.then(|| self.site.explain(error));
+        Fault {
+            code: error.code,
+            message: error.message.clone(),
+            detail: detail.flatten(),
+            by: None,
         }
     }
 

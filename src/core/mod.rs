@@ -8,7 +8,7 @@
 //!
 //! Reading order: [`event`], [`effect`] and [`message`] say what goes in and out;
 //! [`manager`] owns the sessions; [`session`] is one of them; [`host`] is what a script can reach
-//! of its session; [`variable`], [`watch`] and [`timer`] are its parts; [`script`] is what core
+//! of its session; [`runs`] knows which files of code have run; [`variable`], [`watch`] and [`timer`] are its parts; [`script`] is what core
 //! asks of a language; [`change`] runs detection; [`batch`] assembles what each view is told.
 
 pub mod batch;
@@ -25,6 +25,8 @@ pub mod message;
 mod outbox;
 pub mod path;
 pub mod property;
+mod reload;
+pub mod runs;
 pub mod script;
 pub mod session;
 pub mod site;

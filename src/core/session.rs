@@ -9,6 +9,7 @@ use super::host::{Host, Work};
 use super::id::{APP, ConnectionId, SessionId, TimerId, Timestamp, VarId};
 use super::message::Batch;
 use super::outbox::Outbox;
+use super::reload::SiteFaults;
 use super::script::{ErrorCode, Script, ScriptError, WatchedValue};
 use super::timer::TimerKind;
 use super::variable::{Fault, Slot};
@@ -37,11 +38,12 @@ pub struct Session<S> {
     /// Somebody did something: the longer timeout applies.
     pub(super) used: bool,
     /// The present event answers a user's action, or output may go out at once.
-    urgent: bool,
+    pub(super) urgent: bool,
     /// Errors that actions put on fields beside them: the action and the field.
     field_faults: VecDeque<(VarId, VarId)>,
     /// How many variables may still be looked at in this event beside what its gas counts.
     pub(super) looks_left: usize,
+    pub(super) site_faults: SiteFaults,
     last_flush: Option<Timestamp>,
     unattached_since: Timestamp,
 }
@@ -58,6 +60,7 @@ impl<S: Script> Session<S> {
             urgent: false,
             field_faults: VecDeque::new(),
             looks_left: LOOKS_MAX,
+            site_faults: SiteFaults::default(),
             last_flush: None,
         }
     }
@@ -209,6 +212,11 @@ impl<S: Script> Session<S> {
                     }
                 }
                 Work::PropertySet { var, name } => self.tell_property(var, &name),
+                Work::ForgetViewdefs(type_name) => {
+                    for view in &mut self.outbox.views {
+                        view.types.remove(&type_name);
+                    }
+                }
             }
         }
         let left = self.host.work.len();
@@ -257,8 +265,8 @@ impl<S: Script> Session<S> {
         if let Some(traceback) = &error.traceback {
             self.host.log(0, format_args!("{traceback}"));
         }
-        let code = error.code;
-        let mut rest = error.message;
+        let mut fault = self.host.fault(&error);
+        let mut rest = std::mem::take(&mut fault.message);
         for (field, text) in &error.fields {
             let shown = self.showing_field(slot, field);
             if shown.is_empty() {
@@ -272,11 +280,7 @@ impl<S: Script> Session<S> {
             }
         }
         if !rest.is_empty() {
-            let fault = Fault {
-                code,
-                message: rest,
-                by: None,
-            };
+            fault.message = rest;
             self.outbox.fault(&mut self.host, slot, fault);
         }
     }
@@ -290,6 +294,7 @@ impl<S: Script> Session<S> {
         let fault = Fault {
             code: ErrorCode::Invalid,
             message: text.to_owned(),
+            detail: None,
             by: Some(by),
         };
         self.outbox.fault(&mut self.host, field, fault);

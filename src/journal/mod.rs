@@ -37,6 +37,9 @@
 //!          | 3 FrontendLeft     connection(varint)
 //!          | 4 frame received   connection(varint) frame(text), exactly as it came
 //!          | 5 TimersDue
+//!          | 6 SiteChanged      edits(bytes), which are:
+//!                              count(varint) then for each, sorted by path:
+//!                              path(text) there(varint: 0 removed, 1) content(bytes, if there)
 //! output   = 1 frame sent       connection(varint) frame(bytes)
 //!          | 2 close            connection(varint) code(varint) reason(text)
 //!          | 3 SessionFailed    description(text)
@@ -62,6 +65,8 @@ use std::path::PathBuf;
 use thiserror::Error;
 
 use crate::core::id::ConnectionId;
+use crate::core::site::Edits;
+use code::{Decoder, push_bytes, push_varint};
 
 pub use header::Header;
 pub use reader::{Reader, Record, Records};
@@ -69,7 +74,7 @@ pub use transcript::{show_frame, transcript};
 pub use writer::{Recorder, Writer};
 
 /// The version of the format that is written and read.
-pub const FORMAT_VERSION: u16 = 1;
+pub const FORMAT_VERSION: u16 = 2;
 
 const MAGIC: [u8; 8] = *b"\x89LNT\r\n\x1a\n";
 
@@ -92,6 +97,10 @@ pub enum RawEvent<'a> {
         text: &'a str,
     },
     TimersDue,
+    /// Files of the site were edited; see [`encode_edits`].
+    SiteChanged {
+        edits: &'a [u8],
+    },
 }
 
 /// What an event made the session do. Log lines are not recorded: they depend on `-v`.
@@ -111,6 +120,35 @@ pub enum Output<'a> {
         description: &'a str,
     },
     SessionEnded,
+}
+
+/// Edits of a site as they are recorded: once for all sessions.
+pub fn encode_edits(edits: &Edits) -> Vec<u8> {
+    let mut out = Vec::new();
+    push_varint(&mut out, edits.len() as u64);
+    for (path, content) in edits {
+        push_bytes(&mut out, path.as_bytes());
+        push_varint(&mut out, u64::from(content.is_some()));
+        if let Some(content) = content {
+            push_bytes(&mut out, content);
+        }
+    }
+    out
+}
+
+/// What [`encode_edits`] wrote; `None`: it is something else.
+pub fn decode_edits(bytes: &[u8]) -> Option<Edits> {
+    let mut from = Decoder::new(bytes);
+    let mut edits = Edits::new();
+    for _ in 0..from.varint()? {
+        let path = from.text()?.to_owned();
+        let content = match from.flag()? {
+            true => Some(from.bytes()?.to_vec()),
+            false => None,
+        };
+        edits.insert(path, content);
+    }
+    from.is_empty().then_some(edits)
 }
 
 /// Why a recording cannot be used. Offsets count bytes from the start of the file.

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::code::Decoder;
 use super::writer::{BEGINS_TURN, RECORD_HEAD};
-use super::{Header, JournalError, Output, RawEvent};
+use super::{Header, JournalError, Output, RawEvent, decode_edits};
 use crate::core::event::Turn;
 use crate::core::id::ConnectionId;
 
@@ -201,6 +201,11 @@ fn read_event<'a>(kind: u8, from: &mut Decoder<'a>) -> Option<RawEvent<'a>> {
             text: from.text()?,
         },
         5 => RawEvent::TimersDue,
+        6 => {
+            let edits = from.bytes()?;
+            decode_edits(edits)?;
+            RawEvent::SiteChanged { edits }
+        }
         _ => return None,
     })
 }

@@ -4,7 +4,7 @@ use std::fmt::{self, Write};
 
 use serde_json::value::RawValue;
 
-use super::{FORMAT_VERSION, Header, Output, RawEvent, Reader, Record};
+use super::{FORMAT_VERSION, Header, Output, RawEvent, Reader, Record, decode_edits};
 
 /// The exact turns, events and frames. `>` is what a connection sent, `<` what it was sent; a frame
 /// of several messages has a line for each. The same recording always gives the same text.
@@ -77,6 +77,19 @@ impl fmt::Display for RawEvent<'_> {
                 f.write_str(&show_frame(&format!("{connection} > "), text.as_bytes()))
             }
             RawEvent::TimersDue => f.write_str("timers due"),
+            RawEvent::SiteChanged { edits } => {
+                f.write_str("site changed")?;
+                for (path, content) in decode_edits(edits).unwrap_or_default() {
+                    match content {
+                        Some(content) => {
+                            let (size, check) = (content.len(), crc32c::crc32c(&content));
+                            write!(f, "\n  file {path} {size} bytes {check:08x}")?;
+                        }
+                        None => write!(f, "\n  file {path} removed")?,
+                    }
+                }
+                Ok(())
+            }
         }
     }
 }

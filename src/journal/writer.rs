@@ -136,6 +136,10 @@ impl Writer {
                 4
             }
             RawEvent::TimersDue => 5,
+            RawEvent::SiteChanged { edits } => {
+                push_bytes(&mut self.buffer, edits);
+                6
+            }
         }
     }
 

@@ -273,7 +273,8 @@ impl Walk {
             wall: 0,
         };
         self.writer.event(turn, event);
-        self.manager.handle_event(to_event(event, SESSION), turn);
+        let event = to_event(event, SESSION, self.manager.site());
+        self.manager.handle_event(event, turn);
         let mut frame = Vec::new();
         while let Some(effect) = self.manager.poll_effect() {
             if let Some(output) = to_output(&effect, &mut frame) {
