@@ -18,6 +18,8 @@ pub struct Settings {
     pub allowed_hosts: Vec<String>,
     pub allowed_origins: Vec<String>,
     pub insecure_no_auth: bool,
+    pub dev: bool,
+    pub hotload: bool,
     pub verbosity: u8,
     /// Bytes.
     pub lua_memory: Option<usize>,
@@ -41,6 +43,8 @@ pub struct Config {
     /// Further origins whose pages may open WebSockets.
     pub allowed_origins: Vec<String>,
     pub verbosity: u8,
+    /// Edits of the site reach running sessions.
+    pub hotload: bool,
     pub limits: SessionLimits,
 }
 
@@ -80,6 +84,7 @@ impl Config {
             session_timeout_ms: settings
                 .session_timeout_ms
                 .unwrap_or(defaults.session_timeout_ms),
+            dev: settings.dev,
             ..defaults
         };
         if !(LUA_MEMORY_MIN..=LUA_MEMORY_MAX).contains(&limits.lua_memory) {
@@ -96,6 +101,7 @@ impl Config {
             allowed_hosts: settings.allowed_hosts,
             allowed_origins: settings.allowed_origins,
             verbosity: settings.verbosity.min(4),
+            hotload: settings.hotload || settings.dev,
             limits,
         })
     }

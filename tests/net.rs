@@ -6,4 +6,5 @@ mod http;
 mod limits;
 mod process;
 mod program;
+mod reload;
 mod websocket;

@@ -6,7 +6,8 @@
 //!
 //! Reading order: [`turn`] is the loop; `peers` is what happens on one socket; `effects` is what
 //! happens between inputs and core; [`routes`] answers HTTP; [`sessions`] knows the ids in the
-//! address bar; [`guard`] decides who may ask.
+//! address bar; [`guard`] decides who may ask; `watch` notices edits of the site and `reload` tells the
+//! sessions of them.
 
 mod accept;
 pub mod clock;
@@ -18,11 +19,14 @@ pub mod log;
 mod peers;
 pub mod random;
 mod recording;
+mod reload;
 pub mod routes;
+mod scan;
 pub mod sessions;
 mod signals;
 mod system;
 pub mod turn;
+mod watch;
 
 use std::collections::{BTreeSet, HashMap};
 use std::io;
@@ -52,6 +56,7 @@ use random::Random;
 use recording::Recordings;
 use routes::Routes;
 use sessions::SessionTable;
+use watch::Watcher;
 
 /// Why a server cannot start or go on.
 #[derive(Debug, thiserror::Error)]
@@ -93,8 +98,9 @@ pub fn start(config: &Config) -> Result<Server<LuaRuntime>, ServerError> {
 
 const LISTENER: Token = Token(0);
 const SIGNALS: Token = Token(1);
+const EDITS: Token = Token(2);
 /// A peer's token is its place plus this.
-const FIRST_PEER: usize = 2;
+const FIRST_PEER: usize = 3;
 
 /// Bytes taken from a socket at a time. One buffer serves all of them.
 const READ_BYTES: usize = 64 * 1024;
@@ -113,6 +119,8 @@ pub struct Server<R: Runtime> {
     recordings: Recordings,
     limits: NetLimits,
     log: Logger,
+    /// With `--dev` or `--hotload`.
+    watcher: Option<Watcher>,
 
     poll: Poll,
     events: Events,
@@ -185,14 +193,22 @@ impl<R: Runtime> Server<R> {
         let registry = poll.registry();
         registry.register(&mut listener, LISTENER, Interest::READABLE)?;
         registry.register(&mut signals, SIGNALS, Interest::READABLE)?;
+        let watcher = match &config.dir {
+            Some(dir) if config.hotload => Some(Watcher::new(dir, log)?),
+            _ => None,
+        };
+        if let Some(watcher) = &watcher {
+            watcher.register(registry, EDITS)?;
+        }
         let guard = Guard::new(&config.host, &config.allowed_hosts, &config.allowed_origins);
         Ok(Server {
             core,
-            routes: Routes::new(guard, files),
+            routes: Routes::new(guard, files, config.limits.dev),
             sessions: SessionTable::default(),
             recordings,
             limits,
             log,
+            watcher,
             poll,
             events: Events::with_capacity(EVENTS),
             clock: Clock::new(),

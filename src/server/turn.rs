@@ -6,7 +6,8 @@ use std::io::{self, Read};
 use std::time::Duration;
 
 use super::inbox::Input;
-use super::{FIRST_PEER, LISTENER, SIGNALS, STOP_MS, Server, system};
+use super::watch::Watcher;
+use super::{EDITS, FIRST_PEER, LISTENER, SIGNALS, STOP_MS, Server, system};
 use crate::core::event::Event;
 use crate::core::id::Timestamp;
 use crate::core::script::Runtime;
@@ -48,6 +49,7 @@ impl<R: Runtime> Server<R> {
             self.sessions.next_purge(),
             self.accepting.retry_at(),
             self.stop_at,
+            self.watcher.as_ref().and_then(Watcher::due),
         ];
         let due: Timestamp = due.into_iter().flatten().min()?;
         Some(Duration::from_millis(due.saturating_sub(self.clock.now())))
@@ -55,11 +57,12 @@ impl<R: Runtime> Server<R> {
 
     /// Takes what sockets and deadlines bring; what is for sessions goes to the inbox.
     fn read(&mut self) {
-        let (mut connections_wait, mut signalled) = (false, false);
+        let (mut connections_wait, mut signalled, mut edited) = (false, false, false);
         for event in &self.events {
             match event.token() {
                 LISTENER => connections_wait = true,
                 SIGNALS => signalled = true,
+                EDITS => edited = true,
                 token => {
                     let key = token.0 - FIRST_PEER;
                     let Some(peer) = self.peers.get_mut(key) else {
@@ -78,6 +81,9 @@ impl<R: Runtime> Server<R> {
         }
         if signalled {
             self.stop();
+        }
+        if edited && let Some(watcher) = &mut self.watcher {
+            watcher.notice(self.turn.now);
         }
         self.accept(connections_wait);
         self.time_out_peers();
@@ -159,6 +165,7 @@ impl<R: Runtime> Server<R> {
         if self.inbox.is_empty() {
             self.inbox = inbox;
         }
+        self.reload();
         // A timer of zero milliseconds is due again at once: everybody gets one turn.
         for _ in 0..self.core.len() {
             let Some(session) = self.core.next_due(self.turn.now) else {
