@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use super::script::ScriptError;
+use super::script::{ErrorCode, ScriptError};
 use super::variable::Detail;
 use super::{json, viewdef};
 
@@ -95,10 +95,11 @@ impl Site {
 
     /// What those who develop the site are told of an error besides its message: where it came from.
     pub fn explain(&self, error: &ScriptError) -> Detail {
-        let source = self.line_of(&error.message);
-        if source.is_none() && error.traceback.is_none() {
+        use ErrorCode::{BadValue, Limit, LuaError};
+        if !matches!(error.code, LuaError | Limit | BadValue) {
             return None;
         }
+        let source = self.line_of(&error.message);
         let mut out = b"{\"traceback\":".to_vec();
         let traceback = error.traceback.as_deref().unwrap_or_default();
         json::push_str(&mut out, traceback.as_bytes());

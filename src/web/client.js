@@ -3,7 +3,8 @@
 //
 // The parts, in reading order: connection (the socket), outbox (what is to be
 // said), store (the variables), templates (viewdefs), views and viewlist (what
-// is shown), bind-* (each attribute), fields, errors, notices; chart and sanitize are loaded when first used.
+// is shown), bind-* (each attribute), fields, errors, notices; chart, sanitize and
+// overlay are loaded when first used.
 
 import { Connection, findSession } from './connection.js';
 import { Store } from './store.js';
@@ -41,10 +42,11 @@ export class App {
     });
     this.store = new Store(this.connection, {
       viewdefs: (defs) => this.#newViewdefs(defs),
+      failed: (v) => this.errors.develop(v),
       structure: () => this.#arrange(),
       settled: () => this.transitions.settle(),
     });
-    this.transitions = new Transitions(this.store, (view, kept) => this.fields.restore(view, kept));
+    this.transitions = new Transitions(this.store, this.fields);
   }
 
   start() {

@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -12,13 +12,19 @@ pub struct Server {
     child: Child,
     port: u16,
     dir: Option<PathBuf>,
+    flags: Vec<&'static str>,
     log: PathBuf,
 }
 
 impl Server {
     /// Serves the built-in demo site.
     pub fn demo() -> Server {
-        Server::start(None)
+        Server::start(None, &[])
+    }
+
+    /// Serves the site in `dir`.
+    pub fn with_flags(dir: &Path, flags: &[&'static str]) -> Server {
+        Server::start(Some(dir.into()), flags)
     }
 
     /// Serves `tests/sites/NAME`.
@@ -27,18 +33,19 @@ impl Server {
             .join("tests/sites")
             .join(name);
         assert!(dir.is_dir(), "there is no site {}", dir.display());
-        Server::start(Some(dir))
+        Server::start(Some(dir), &[])
     }
 
-    fn start(dir: Option<PathBuf>) -> Server {
+    fn start(dir: Option<PathBuf>, flags: &[&'static str]) -> Server {
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let log = PathBuf::from(env!("CARGO_TARGET_TMPDIR"))
             .join(format!("server-{}-{number}.log", std::process::id()));
-        let (child, port) = launch(dir.as_ref(), 0, &log);
+        let (child, port) = launch(dir.as_ref(), flags, 0, &log);
         Server {
             child,
             port,
             dir,
+            flags: flags.to_vec(),
             log,
         }
     }
@@ -63,7 +70,7 @@ impl Server {
     /// Starts a new process on the same port.
     pub fn restart(&mut self) {
         self.kill();
-        (self.child, self.port) = launch(self.dir.as_ref(), self.port, &self.log);
+        (self.child, self.port) = launch(self.dir.as_ref(), &self.flags, self.port, &self.log);
     }
 }
 
@@ -78,7 +85,7 @@ impl Drop for Server {
 }
 
 /// Starts the binary and waits for the line that names its address.
-fn launch(dir: Option<&PathBuf>, port: u16, log: &PathBuf) -> (Child, u16) {
+fn launch(dir: Option<&PathBuf>, flags: &[&str], port: u16, log: &PathBuf) -> (Child, u16) {
     let log_file = File::options()
         .create(true)
         .append(true)
@@ -88,6 +95,11 @@ fn launch(dir: Option<&PathBuf>, port: u16, log: &PathBuf) -> (Child, u16) {
     command.args(["serve", "--state", "none", "--port", &port.to_string()]);
     if let Some(dir) = dir {
         command.arg("--dir").arg(dir);
+    }
+    command.args(flags);
+    // The page of `--dev` is made of the same modules, unjoined: it must pass the same tests.
+    if std::env::var_os("LUNETTE_TEST_DEV").is_some() {
+        command.arg("--dev");
     }
     let mut child = command
         .stdin(Stdio::null())
