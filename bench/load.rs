@@ -6,6 +6,7 @@
 //! `-- --server PATH` measures another binary.
 
 mod client;
+mod edits;
 mod floor;
 mod pages;
 mod process;
@@ -36,6 +37,7 @@ pub struct Scale {
     pub touches: usize,
     pub ticking_sessions: usize,
     pub tick_seconds: u64,
+    pub edits: usize,
 }
 
 const FULL: Scale = Scale {
@@ -51,6 +53,7 @@ const FULL: Scale = Scale {
     touches: 300,
     ticking_sessions: 1000,
     tick_seconds: 6,
+    edits: 20,
 };
 
 const SMOKE: Scale = Scale {
@@ -66,17 +69,19 @@ const SMOKE: Scale = Scale {
     touches: 5,
     ticking_sessions: 20,
     tick_seconds: 1,
+    edits: 3,
 };
 
 type Scenario = fn(&Subject, &Scale, &mut Report) -> io::Result<()>;
 
-const SCENARIOS: [(&str, Scenario); 8] = [
+const SCENARIOS: [(&str, Scenario); 9] = [
     ("idle", scenarios::idle),
     ("memory", scenarios::memory),
     ("sessions", scenarios::sessions),
     ("actions", scenarios::actions),
     ("list", pages::list),
     ("ticks", pages::ticks),
+    ("edit", edits::edit),
     ("first-load", pages::first_load),
     ("binary", pages::binary),
 ];

@@ -95,6 +95,7 @@ const UNSAFE_FILES: [(&str, &[&str]); 4] = [
             "src/lua/objects.rs",
             "src/lua/prototype.rs",
             "src/lua/read.rs",
+            "src/lua/reload.rs",
             "src/lua/sandbox.rs",
             "src/lua/sandbox/base.rs",
             "src/lua/sandbox/clock.rs",

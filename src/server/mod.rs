@@ -34,7 +34,7 @@ use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 
 use mio::net::{TcpListener, UnixStream};
-use mio::{Events, Interest, Poll, Token};
+use mio::{Events, Interest, Poll, Registry, Token};
 use slab::Slab;
 
 use crate::config::Config;
@@ -193,13 +193,7 @@ impl<R: Runtime> Server<R> {
         let registry = poll.registry();
         registry.register(&mut listener, LISTENER, Interest::READABLE)?;
         registry.register(&mut signals, SIGNALS, Interest::READABLE)?;
-        let watcher = match &config.dir {
-            Some(dir) if config.hotload => Some(Watcher::new(dir, log)?),
-            _ => None,
-        };
-        if let Some(watcher) = &watcher {
-            watcher.register(registry, EDITS)?;
-        }
+        let watcher = watch_site(config, log, registry)?;
         let guard = Guard::new(&config.host, &config.allowed_hosts, &config.allowed_origins);
         Ok(Server {
             core,
@@ -253,6 +247,19 @@ impl<R: Runtime> Server<R> {
         self.stop_at
             .is_some_and(|at| self.peers.is_empty() || self.turn.now >= at)
     }
+}
+
+/// With `--dev` or `--hotload`, and a site that can be edited.
+fn watch_site(config: &Config, log: Logger, registry: &Registry) -> io::Result<Option<Watcher>> {
+    let Some(dir) = config.dir.as_ref().filter(|_| config.hotload) else {
+        return Ok(None);
+    };
+    let watcher = Watcher::new(dir, log).map_err(|error| {
+        let text = "the site cannot be watched for edits; start without --dev and --hotload";
+        io::Error::new(error.kind(), format!("{text}: {error}"))
+    })?;
+    watcher.register(registry, EDITS)?;
+    Ok(Some(watcher))
 }
 
 fn listen(host: &str, port: u16) -> Result<TcpListener, ServerError> {

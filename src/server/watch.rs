@@ -59,7 +59,8 @@ impl Watcher {
             inotify: Inotify::init()?,
             watched: HashMap::new(),
             noticed: None,
-            again_at: None,
+            // What was edited since the site was read is noticed in the first turn.
+            again_at: Some(0),
             emptied: BTreeSet::new(),
             broken: BTreeMap::new(),
             unreadable: BTreeSet::new(),

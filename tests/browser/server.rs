@@ -98,7 +98,8 @@ fn launch(dir: Option<&PathBuf>, flags: &[&str], port: u16, log: &PathBuf) -> (C
     }
     command.args(flags);
     // The page of `--dev` is made of the same modules, unjoined: it must pass the same tests.
-    if std::env::var_os("LUNETTE_TEST_DEV").is_some() {
+    let is_dev = flags.contains(&"--dev");
+    if std::env::var_os("LUNETTE_TEST_DEV").is_some() && !is_dev {
         command.arg("--dev");
     }
     let mut child = command
