@@ -146,18 +146,19 @@ end
 local before, result, strays
 
 function library.prepare()
-  before, result, strays = { types = {}, stored = {}, owners = {}, fields = {}, metas = {}, queue = {} }, nil, {}
+  local now = { types = {}, stored = {}, owners = {}, fields = {}, metas = {}, queue = {} }
   for name, found in next, types do
-    before.types[name], before.stored[name], before.owners[name] = found, stored[name], owners[name]
+    now.types[name], now.stored[name], now.owners[name] = found, stored[name], owners[name]
     local fields = {}
     for k, v in next, found do fields[k] = v end
-    before.fields[found], before.metas[found] = fields, metaOf(found) or false
+    now.fields[found], now.metas[found] = fields, metaOf(found) or false
   end
   for i = 1, #queue do
     local removed = {}
     for k in next, queue[i].removed do removed[k] = true end
-    before.queue[i] = { prototype = queue[i].prototype, removed = removed }
+    now.queue[i] = { prototype = queue[i].prototype, removed = removed }
   end
+  before, result, strays = now, nil, {}
 end
 
 function library.returned(value)
@@ -178,8 +179,10 @@ end
 
 -- The file failed: types are as before.
 function library.rollback()
+  if not before then return end
   for name in next, types do
-    if before.types[name] == nil then types[name], stored[name], owners[name] = nil, nil, nil end
+    -- What no file registered is the runtime's own.
+    if before.types[name] == nil and owners[name] then types[name], stored[name], owners[name] = nil, nil, nil end
   end
   for name, found in next, before.types do
     types[name], stored[name], owners[name] = found, before.stored[name], before.owners[name]

@@ -72,15 +72,6 @@ pub(super) fn reload(
         }
     }
     errors.extend(mutate(kernel, host));
-    let failures = std::mem::take(&mut kernel.failures);
-    errors.extend(
-        failures
-            .into_iter()
-            .map(|(message, traceback)| ScriptError {
-                traceback: Some(traceback),
-                ..ScriptError::new(ErrorCode::LuaError, message)
-            }),
-    );
     Some(errors)
 }
 
@@ -114,13 +105,30 @@ fn end(kernel: &mut Kernel, host: &mut Host, started: Vec<Started>) {
     let _ = kernel.enter_with(u64::from(u32::MAX), host, end_op);
 }
 
-/// Moves the instances of changed prototypes along. What single ones raised is in
-/// `kernel.failures` afterwards.
-pub(super) fn mutate(kernel: &mut Kernel, host: &mut Host) -> Option<ScriptError> {
+/// Moves the instances of changed prototypes along. Returns what single ones raised.
+pub(super) fn mutate(kernel: &mut Kernel, host: &mut Host) -> Vec<ScriptError> {
     if !std::mem::take(&mut kernel.mutations) {
-        return None;
+        return Vec::new();
     }
-    kernel.enter(host, mutate_op).err()
+    let cut = kernel.enter(host, mutate_op).err();
+    let failures = std::mem::take(&mut kernel.failures);
+    let failures = failures.into_iter().map(|(message, traceback)| {
+        let mut error = ScriptError::new(ErrorCode::LuaError, message);
+        error.traceback = Some(traceback);
+        error
+    });
+    failures.chain(cut).collect()
+}
+
+/// The same where there is a single answer: the first error is that, the log has all others.
+pub(super) fn mutate_all(kernel: &mut Kernel, host: &mut Host) -> Result<(), ScriptError> {
+    let mut errors = mutate(kernel, host).into_iter();
+    let first = errors.next();
+    for error in errors {
+        let text = error.traceback.as_deref().unwrap_or(&error.message);
+        host.log(0, format_args!("error in mutate(): {text}"));
+    }
+    first.map_or(Ok(()), Err)
 }
 
 /// Pushes a function of the library.

@@ -173,13 +173,13 @@ impl Script for LuaSession {
 
     fn start(&mut self, host: &mut Host) -> Result<(), ScriptError> {
         self.kernel.enter(host, modules::main_op)?;
-        reload::mutate(&mut self.kernel, host).map_or(Ok(()), Err)
+        reload::mutate_all(&mut self.kernel, host)
     }
 
     fn run_code(&mut self, host: &mut Host, code: &str) -> Result<(), ScriptError> {
         self.kernel.call.text = code;
         self.kernel.enter(host, modules::code_op)?;
-        reload::mutate(&mut self.kernel, host).map_or(Ok(()), Err)
+        reload::mutate_all(&mut self.kernel, host)
     }
 
     fn reload(&mut self, host: &mut Host, paths: &[Box<str>]) -> Option<Vec<ScriptError>> {

@@ -200,13 +200,16 @@ export class Store {
 
   /** Applies one frame: first all its values, then tells the page. @param {any} frame */
   receive(frame) {
+    const errors = [];
     for (const message of Array.isArray(frame) ? frame : [frame]) {
       const data = message && message.data;
       if (!data) continue;
       if (message.type === 'update') this.#update(data);
-      else if (message.type === 'error') this.#error(data);
+      else if (message.type === 'error') errors.push(data);
       else if (message.type === 'destroy') this.#destroyed(data);
     }
+    // A value that comes along is the one the error stands on, not its end.
+    for (const data of errors) this.#error(data);
     this.#settleAnswers();
     this.settle();
   }

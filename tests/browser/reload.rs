@@ -176,6 +176,10 @@ fn errors_are_shown_with_their_line_until_they_are_mended() {
     page.wait_for("/main\\.lua:2/.test(document.querySelector('.ui-dev-errors')?.textContent)");
     page.wait_for_text(".ui-dev-errors pre", "nonsense nonsense");
     assert_eq!(page.eval(USED), AS_USED, "behind the error");
+    // A page that comes now hears of it, too.
+    let address = page.eval("location.href");
+    let mut late = browser.open(address.as_str().expect("an address"));
+    late.wait_for_text(".ui-dev-errors pre", "nonsense nonsense");
     assert_eq!(
         page.eval("document.querySelector('.ui-dev-errors [role=alert]') !== null"),
         true
@@ -183,6 +187,17 @@ fn errors_are_shown_with_their_line_until_they_are_mended() {
     site.write("lua/main.lua", &MAIN.replace("first", "mended"));
     page.wait_for_text("h1", "mended 1");
     page.wait_for("!document.querySelector('.ui-dev-errors')");
+
+    late.wait_for("!document.querySelector('.ui-dev-errors')");
+
+    // In a method that is read: its place is marked, and well again with the next value.
+    let failing = MAIN.replace("return \"first \"", "error('cannot read') return \"first \"");
+    site.write("lua/main.lua", &failing);
+    page.wait_for("document.querySelector('h1.ui-error')");
+    page.wait_for("/cannot read/.test(document.querySelector('.ui-dev-errors pre')?.textContent)");
+    site.write("lua/main.lua", &MAIN.replace("first", "mended"));
+    page.wait_for_text("h1", "mended 1");
+    page.wait_for("!document.querySelector('.ui-dev-errors, .ui-error')");
 
     // In a template.
     site.write("viewdefs/App.DEFAULT.html", "<p>no template</p>");
