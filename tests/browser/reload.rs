@@ -191,7 +191,10 @@ fn errors_are_shown_with_their_line_until_they_are_mended() {
     late.wait_for("!document.querySelector('.ui-dev-errors')");
 
     // In a method that is read: its place is marked, and well again with the next value.
-    let failing = MAIN.replace("return \"first \"", "error('cannot read') return \"first \"");
+    let failing = MAIN.replace(
+        "return \"first \"",
+        "error('cannot read') return \"first \"",
+    );
     site.write("lua/main.lua", &failing);
     page.wait_for("document.querySelector('h1.ui-error')");
     page.wait_for("/cannot read/.test(document.querySelector('.ui-dev-errors pre')?.textContent)");
