@@ -431,7 +431,7 @@ impl Stage<'_> {
             recorder.event(turn, event);
         }
         let (gas, _) = self.used();
-        let event = to_event(event, session);
+        let event = to_event(event, session, self.manager.site());
         let began = Instant::now();
         self.manager.handle_event(event, turn);
         let took = began.elapsed();

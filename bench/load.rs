@@ -6,6 +6,7 @@
 //! `-- --server PATH` measures another binary.
 
 mod client;
+mod edits;
 mod floor;
 mod lists;
 mod pages;
@@ -41,6 +42,7 @@ pub struct Scale {
     pub edits: usize,
     pub ticking_sessions: usize,
     pub tick_seconds: u64,
+    pub saves: usize,
 }
 
 const FULL: Scale = Scale {
@@ -60,6 +62,7 @@ const FULL: Scale = Scale {
     edits: 15,
     ticking_sessions: 1000,
     tick_seconds: 6,
+    saves: 20,
 };
 
 const SMOKE: Scale = Scale {
@@ -79,11 +82,12 @@ const SMOKE: Scale = Scale {
     edits: 2,
     ticking_sessions: 20,
     tick_seconds: 1,
+    saves: 3,
 };
 
 type Scenario = fn(&Subject, &Scale, &mut Report) -> io::Result<()>;
 
-const SCENARIOS: [(&str, Scenario); 10] = [
+const SCENARIOS: [(&str, Scenario); 11] = [
     ("idle", scenarios::idle),
     ("memory", scenarios::memory),
     ("sessions", scenarios::sessions),
@@ -92,6 +96,7 @@ const SCENARIOS: [(&str, Scenario); 10] = [
     ("long-list", lists::long_list),
     ("window", lists::window),
     ("ticks", pages::ticks),
+    ("edit", edits::edit),
     ("first-load", pages::first_load),
     ("binary", pages::binary),
 ];

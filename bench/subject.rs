@@ -26,6 +26,11 @@ impl Subject {
         let dir = Path::new(env!("CARGO_MANIFEST_DIR"))
             .join("tests/sites")
             .join(site);
+        self.folder(&dir, flags)
+    }
+
+    /// The server on the site in `dir`.
+    pub fn folder(&self, dir: &Path, flags: &[&str]) -> io::Result<Server> {
         self.serve(
             Command::new(&self.binary)
                 .arg("serve")

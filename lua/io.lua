@@ -1,15 +1,15 @@
--- The library `io`, for sites that grant it. Called on first use with the session table, the table to
--- fill, and `ask`, the way outside.
+-- The library `io`, for sites that grant it. Called on first use with Lua's own functions, the session
+-- table, the table to fill, and `ask`, the way outside.
 --
 -- Reading a file is one question to the machine, when it is opened; writing is one when it is closed or
 -- flushed, at the latest after the event that wrote. All between is done here, so that a handle is
 -- nothing but Lua, and a recording holds what was read once.
 
-local session, io, ask = ...
+local lua, session, io, ask = ...
 local error, select, setmetatable, tostring, tonumber, type, rawset =
-  error, select, setmetatable, tostring, tonumber, type, rawset
-local concat, format = table.concat, string.format
-local find, match, sub = string.find, string.match, string.sub
+  lua.error, lua.select, lua.setmetatable, lua.tostring, lua.tonumber, lua.type, lua.rawset
+local concat, format, find, match, sub = lua.concat, lua.format, lua.find, lua.match, lua.sub
+local unpack = lua.unpack
 local clear, immediate, log = session.clearImmediate, session.setImmediate, session.log
 
 -- What `session:readFile` can read, too.
@@ -170,9 +170,9 @@ local function read(f, ...)
   local found = {}
   for i = 1, count do
     found[i] = read_one(f, (select(i, ...)))
-    if found[i] == nil then return table.unpack(found, 1, i) end
+    if found[i] == nil then return unpack(found, 1, i) end
   end
-  return table.unpack(found, 1, count)
+  return unpack(found, 1, count)
 end
 
 function File:read(...) return read(open_file(self), ...) end
@@ -181,9 +181,9 @@ local function lines(f, close, ...)
   local formats = { n = select("#", ...), ... }
   return function()
     if f._closed then error("file is already closed", 2) end
-    local found = { read(f, table.unpack(formats, 1, formats.n)) }
+    local found = { read(f, unpack(formats, 1, formats.n)) }
     if found[1] == nil and close then f:close() end
-    return table.unpack(found)
+    return unpack(found)
   end
 end
 
@@ -386,4 +386,4 @@ function functions.output(f)
   return output
 end
 
-for name, value in pairs(functions) do rawset(io, name, value) end
+for name, value in lua.next, functions do rawset(io, name, value) end

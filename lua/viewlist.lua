@@ -1,5 +1,5 @@
 -- lua.ViewList: presents an array, one lua.ViewListItem for each element.
--- Loaded on first use with the session table and the table of types by name.
+-- Loaded on first use. `lua` holds Lua's own functions, whatever the app has put in place of them.
 --
 -- Items are matched to elements by identity: an item and its presenter stay with their element when
 -- others are inserted, removed or moved. Elements that are not tables keep their slot.
@@ -9,10 +9,10 @@
 -- fresh tables at each look shows the same items again. `window` presents a part of the array only:
 -- the client says which with property `range`, and nothing costs more than that part has elements.
 
-local _, types = ...
-local type, setmetatable, rawget, error, tonumber = type, setmetatable, rawget, error, tonumber
-local remove, move = table.remove, table.move
-local max, min = math.max, math.min
+local lua, types = ...
+local type, setmetatable, rawget, error, tonumber = lua.type, lua.setmetatable, lua.rawget, lua.error, lua.tonumber
+local remove, move, gmatch, _G = lua.remove, lua.move, lua.gmatch, lua.globals
+local max, min = lua.max, lua.min
 
 -- A client may ask for so many windows at once: what a tall screen shows, and some beyond each edge.
 local WINDOWS_MOST = 4
@@ -31,7 +31,7 @@ local function presenter_type(name)
   local found = types[name]
   if not found then
     found = _G
-    for part in name:gmatch("[^.]+") do
+    for part in gmatch(name, "[^.]+") do
       found = type(found) == "table" and rawget(found, part) or nil
     end
   end

@@ -68,6 +68,12 @@ pub struct ServeFlags {
     /// Work an event may do, in about Lua instructions [default: 10000000]
     #[arg(long, value_name = "N")]
     gas: Option<u64>,
+    /// For developing: hot reload, errors with tracebacks on the page, code from the page
+    #[arg(long)]
+    dev: bool,
+    /// Run edited Lua files and templates at once, keeping what sessions hold
+    #[arg(long)]
+    hotload: bool,
     /// Further host names browsers may use, comma-separated
     #[arg(long, value_name = "HOST", value_delimiter = ',')]
     allowed_hosts: Vec<String>,
@@ -100,6 +106,8 @@ impl From<ServeFlags> for Settings {
             allowed_hosts: flags.allowed_hosts,
             allowed_origins: flags.allowed_origins,
             insecure_no_auth: flags.insecure_no_auth,
+            dev: flags.dev,
+            hotload: flags.hotload,
             verbosity: flags.verbose,
             lua_memory: flags.lua_memory,
             gas: flags.gas,

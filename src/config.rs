@@ -23,6 +23,8 @@ pub struct Settings {
     pub allowed_hosts: Vec<String>,
     pub allowed_origins: Vec<String>,
     pub insecure_no_auth: bool,
+    pub dev: bool,
+    pub hotload: bool,
     pub verbosity: u8,
     /// Bytes.
     pub lua_memory: Option<usize>,
@@ -95,6 +97,8 @@ impl Settings {
             commands: self.commands.or(others.commands),
             remote_code: self.remote_code.or(others.remote_code),
             private_paths: self.private_paths.or(others.private_paths),
+            dev: self.dev || others.dev,
+            hotload: self.hotload || others.hotload,
             places,
         }
     }
@@ -129,6 +133,8 @@ pub struct Config {
     /// Further origins whose pages may open WebSockets.
     pub allowed_origins: Vec<String>,
     pub verbosity: u8,
+    /// Edits of the site reach running sessions.
+    pub hotload: bool,
     pub limits: SessionLimits,
     pub directories: Directories,
 }
@@ -200,6 +206,7 @@ impl Config {
             remote_code: settings.remote_code.unwrap_or(defaults.remote_code),
             private_paths: settings.private_paths.unwrap_or(defaults.private_paths),
             grants,
+            dev: settings.dev,
             ..defaults
         };
         if !(LUA_MEMORY_MIN..=LUA_MEMORY_MAX).contains(&limits.lua_memory) {
@@ -216,6 +223,7 @@ impl Config {
             allowed_hosts: settings.allowed_hosts,
             allowed_origins: settings.allowed_origins,
             verbosity: settings.verbosity.min(4),
+            hotload: settings.hotload || settings.dev,
             limits,
             directories: Directories {
                 read: settings.read.unwrap_or_default(),

@@ -17,8 +17,9 @@ use crate::core::manager::{ManagerConfig, SessionManager};
 use crate::core::message::Message;
 use crate::core::outside::{HostAnswer, HostCall, Outgoing, Outside};
 use crate::core::script::Runtime;
+use crate::core::site::Site;
 use crate::core::topic;
-use crate::journal::{Header, JournalError, Output, RawEvent, Reader, Record};
+use crate::journal::{Header, JournalError, Output, RawEvent, Reader, Record, decode_edits};
 use crate::lua::state::{StateError, StateLimits};
 use crate::lua::{DIALECT, LuaRuntime};
 use crate::wire;
@@ -97,7 +98,7 @@ pub fn replay<R: Runtime>(reader: &Reader, make_runtime: impl FnOnce(&Header) ->
         report.turns = record.turn_number;
         report.events += 1;
         manager.set_outside(Box::new(Recorded::of(&record)));
-        let event = to_event(&record.event, header.session);
+        let event = to_event(&record.event, header.session, manager.site());
         manager.handle_event(event, record.turn);
         let compared = compare(&mut manager, &record, &mut frame, &mut report);
         if let Err(mut divergence) = compared {
@@ -161,8 +162,8 @@ fn notes(header: &Header) -> Vec<String> {
     notes
 }
 
-/// A recorded event as core takes it.
-pub fn to_event(event: &RawEvent<'_>, session: SessionId) -> Event {
+/// A recorded event as core takes it; `site` is the one before the event.
+pub fn to_event(event: &RawEvent<'_>, session: SessionId, site: &Site) -> Event {
     match *event {
         RawEvent::SessionOpened(opening) => Event::SessionOpened {
             session,
@@ -199,6 +200,10 @@ pub fn to_event(event: &RawEvent<'_>, session: SessionId) -> Event {
             session,
             process,
             news: news.into(),
+        },
+        RawEvent::SiteChanged { edits } => Event::SiteChanged {
+            session,
+            change: site.edit(decode_edits(edits).unwrap_or_default()),
         },
     }
 }

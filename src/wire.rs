@@ -358,6 +358,7 @@ fn write_message(data: &[u8], message: &OutgoingMessage, out: &mut Vec<u8>) {
             var,
             code,
             description,
+            detail,
         } => {
             out.extend_from_slice(b"{\"type\":\"error\",\"data\":{\"varId\":");
             json::push_int(out, var);
@@ -365,6 +366,10 @@ fn write_message(data: &[u8], message: &OutgoingMessage, out: &mut Vec<u8>) {
             out.extend_from_slice(code_text(code).as_bytes());
             out.extend_from_slice(b"\",\"description\":");
             json::push_str(out, &data[description.range()]);
+            if let Some(detail) = detail {
+                out.extend_from_slice(b",\"detail\":");
+                out.extend_from_slice(&data[detail.range()]);
+            }
             out.extend_from_slice(b"}}");
         }
         OutgoingMessage::Objects { objects } => {

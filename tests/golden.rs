@@ -23,6 +23,9 @@
 //! message TOPIC JSON               another session published this; the session's own arrive by themselves
 //! fetch TOKEN, drop TOKEN          a browser takes the next piece of a download, or no longer does
 //! detach a
+//! edit lua/main.lua                a file of the site is edited: its new text are the following lines that
+//! | local App = ...                  begin with |, without that and the space behind it
+//! edit lua/a.lua gone              a file is removed; several edits one after the other are one event
 //! & a: set 2 "x"                   in the same millisecond as the step before
 //! ```
 //!
@@ -40,8 +43,8 @@ use lunette::core::event::{Event, Opening, Turn};
 use lunette::core::id::{ConnectionId, SessionId};
 use lunette::core::limits::SessionLimits;
 use lunette::core::manager::{ManagerConfig, SessionManager};
-use lunette::core::site::Site;
-use lunette::journal::{Header, Output, RawEvent, Reader, Writer, show_frame};
+use lunette::core::site::{Edits, Site};
+use lunette::journal::{Header, Output, RawEvent, Reader, Writer, encode_edits, show_frame};
 use lunette::lua::LuaRuntime;
 use lunette::replay::{replay, to_event};
 
@@ -103,13 +106,24 @@ fn play(name: &str, script: &str) -> (String, Option<String>) {
         if line.starts_with(' ') {
             continue;
         }
+        let edits = line.starts_with("edit ") || line.starts_with('|');
+        if !edits && !stage.edits.is_empty() {
+            stage.site_changed();
+            text.push_str(&std::mem::take(&mut stage.out));
+        }
         text.push_str(line);
         text.push('\n');
-        if !line.is_empty() && !line.starts_with('#') {
+        if edits {
+            stage.edit(line);
+        } else if !line.is_empty() && !line.starts_with('#') {
             stage.step(line);
             stage.deliver();
             text.push_str(&std::mem::take(&mut stage.out));
         }
+    }
+    if !stage.edits.is_empty() {
+        stage.site_changed();
+        text.push_str(&std::mem::take(&mut stage.out));
     }
     (text, stage.check_recording())
 }
@@ -199,6 +213,9 @@ struct Stage {
     now: u64,
     opened: bool,
     connections: Vec<String>,
+    /// Files edited since the last step, and the one whose text is being read.
+    edits: Edits,
+    edited: String,
     out: String,
 }
 
@@ -221,6 +238,8 @@ impl Stage {
             now: 1000,
             opened: false,
             connections: Vec::new(),
+            edits: Edits::new(),
+            edited: String::new(),
             out: String::new(),
         }
     }
@@ -266,6 +285,27 @@ impl Stage {
                 wrong();
             }
         }
+    }
+
+    fn edit(&mut self, line: &str) {
+        if let Some(text) = line.strip_prefix('|') {
+            let content = self.edits.get_mut(&self.edited).and_then(Option::as_mut);
+            let content = content.unwrap_or_else(|| panic!("{}: {line}: no file", self.name));
+            content.extend_from_slice(text.strip_prefix(' ').unwrap_or(text).as_bytes());
+            content.push(b'\n');
+            return;
+        }
+        let words: Vec<&str> = line.split_whitespace().collect();
+        self.edited = words[1].to_owned();
+        let content = (words.get(2) != Some(&"gone")).then(Vec::new);
+        self.edits.insert(self.edited.clone(), content);
+    }
+
+    /// What the edits were gathered for.
+    fn site_changed(&mut self) {
+        self.advance(STEP_MS);
+        let edits = encode_edits(&std::mem::take(&mut self.edits));
+        self.event(&RawEvent::SiteChanged { edits: &edits });
     }
 
     fn attach(&mut self, who: &str) {
@@ -334,7 +374,8 @@ impl Stage {
             wall: WALL_AT_ZERO + self.now as i64,
         };
         self.writer.event(turn, event);
-        self.manager.handle_event(to_event(event, SESSION), turn);
+        let event = to_event(event, SESSION, self.manager.site());
+        self.manager.handle_event(event, turn);
         let mut frame = Vec::new();
         while let Some(effect) = self.manager.poll_effect() {
             match (Output::of(&effect, &mut frame), &effect) {

@@ -7,4 +7,5 @@ mod http;
 mod limits;
 pub mod process;
 mod program;
+mod reload;
 pub mod websocket;

@@ -101,6 +101,7 @@ const UNSAFE_FILES: [(&str, &[&str]); 5] = [
             "src/lua/read.rs",
             "src/lua/registered.rs",
             "src/lua/route.rs",
+            "src/lua/reload.rs",
             "src/lua/sandbox.rs",
             "src/lua/sandbox/base.rs",
             "src/lua/sandbox/clock.rs",

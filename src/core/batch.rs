@@ -32,6 +32,8 @@ pub enum OutgoingMessage {
         code: ErrorCode,
         /// Plain text.
         description: Span,
+        /// A JSON object for those who develop the site.
+        detail: Option<Span>,
     },
     Objects {
         /// A JSON array of `{"obj":N,"value":{...}}`.
@@ -50,20 +52,21 @@ impl OutgoingBatch {
         }
     }
 
-    /// One error and nothing else.
-    pub fn error(var: WireId, code: ErrorCode, description: &str) -> OutgoingBatch {
-        let mut batch = OutgoingBatch::default();
-        batch.push_error(var, code, description);
-        batch
-    }
-
     /// Appends an error.
-    pub fn push_error(&mut self, var: WireId, code: ErrorCode, description: &str) {
+    pub fn push_error(
+        &mut self,
+        var: WireId,
+        code: ErrorCode,
+        description: &str,
+        detail: Option<&str>,
+    ) {
         let description = self.put(|out| out.extend_from_slice(description.as_bytes()));
+        let detail = detail.map(|json| self.put(|out| out.extend_from_slice(json.as_bytes())));
         self.messages.push(OutgoingMessage::Error {
             var,
             code,
             description,
+            detail,
         });
     }
 }

@@ -4,7 +4,7 @@ use super::host::Host;
 use super::id::APP;
 use super::outbox::Outbox;
 use super::script::{ErrorCode, Script, ScriptError, WatchedValue};
-use super::variable::{Fault, Slot, Span};
+use super::variable::{Slot, Span};
 
 /// Rounds of detection after one event. Wrappers that keep changing things past it are cut off.
 const MAX_ROUNDS: usize = 10;
@@ -148,13 +148,9 @@ fn value_changed(host: &mut Host, slot: Slot, json: &[u8]) {
 
 /// An error is told once and takes the value off the screen.
 pub(super) fn failed(host: &mut Host, outbox: &mut Outbox, slot: Slot, error: ScriptError) {
+    let fault = host.fault(&error);
     let Some(variable) = host.vars.get_mut(slot) else {
         return;
-    };
-    let fault = Fault {
-        code: error.code,
-        message: error.message,
-        by: None,
     };
     if error.code != ErrorCode::BadValue {
         let shown = std::mem::take(&mut variable.shown);

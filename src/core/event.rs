@@ -4,6 +4,7 @@ use super::download::{Demand, Token};
 use super::id::{ConnectionId, SessionId, Timestamp};
 use super::message::Batch;
 use super::outside::{ProcessId, ProcessNews};
+use super::site::SiteChange;
 use super::topic::Message;
 
 /// The time of one turn of the loop, read once by the shell and frozen for all that happens in it.
@@ -87,6 +88,11 @@ pub enum Event {
         process: ProcessId,
         news: ProcessNews,
     },
+    /// Files of the site were edited. All sessions hear of it in one turn, one after the other.
+    SiteChanged {
+        session: SessionId,
+        change: SiteChange,
+    },
 }
 
 impl Event {
@@ -100,7 +106,8 @@ impl Event {
             | Event::TimersDue { session }
             | Event::MessagePublished { session, .. }
             | Event::Download { session, .. }
-            | Event::Process { session, .. } => *session,
+            | Event::Process { session, .. }
+            | Event::SiteChanged { session, .. } => *session,
         }
     }
 }

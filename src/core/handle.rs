@@ -80,7 +80,7 @@ impl<S: Script> Session<S> {
     fn error(&mut self, view: usize, var: WireId, code: ErrorCode, text: impl Into<String>) {
         self.outbox.views[view]
             .errors
-            .push((var, code, text.into()));
+            .push((var, code, text.into(), None));
     }
 
     fn not_found(&mut self, view: usize, var: WireId) {
@@ -357,7 +357,8 @@ impl<S: Script> Session<S> {
         let view = &mut self.outbox.views[view];
         view.resend.push(variable.id);
         if let Some(fault) = variable.error.clone() {
-            view.errors.push((wire, fault.code, fault.message));
+            view.errors
+                .push((wire, fault.code, fault.message, fault.detail));
         }
     }
 

@@ -11,11 +11,12 @@ use super::outside::{
     Processes,
 };
 use super::property::{PROPERTIES_MAX, Priority};
+use super::runs::FileRuns;
 use super::script::{ErrorCode, ScriptError};
 use super::site::Site;
 use super::timer::Timers;
 use super::topic::TopicNews;
-use super::variable::{Slot, VariableStore};
+use super::variable::{Fault, Slot, VariableStore};
 use super::watch::{WatchHandle, WatchManager, Watched};
 
 /// Work that API calls leave for core, done when the script has returned.
@@ -29,6 +30,8 @@ pub enum Work {
     Navigate { url: Box<str>, replace: bool },
     /// Show the user a text for a moment.
     Notify { text: Box<str>, kind: NoticeKind },
+    /// Views shall be sent the viewdefs of this type again when they next show it.
+    ForgetViewdefs(Box<str>),
 }
 
 /// What a notice is about; how it looks.
@@ -65,7 +68,7 @@ const LINE_MAX: usize = 16 << 10;
 /// Bytes that one event may read and give to processes: four of the largest files.
 const OUTGOING_MAX: usize = 4 * FILE_BYTES_MAX;
 /// Work that one call may leave behind.
-const WORK_MAX: usize = 1_000;
+pub const WORK_MAX: usize = 1_000;
 
 /// Lent to the script for each call. Callbacks from Lua borrow it for one statement and never
 /// across a call into Lua; what they do is visible at once to the code that did it.
@@ -87,6 +90,8 @@ pub struct Host {
     pub outgoing: Vec<Outgoing>,
     /// Bytes of answers and input in there.
     pub outgoing_bytes: usize,
+    /// The files of code that have run.
+    pub files: FileRuns,
     /// Lines for the log: level and text.
     pub logs: Vec<(u8, String)>,
     /// Bytes that the present event has logged.
@@ -125,6 +130,7 @@ impl Host {
             outside: None,
             outgoing: Vec::new(),
             outgoing_bytes: 0,
+            files: FileRuns::default(),
             logs: Vec::new(),
             logged: 0,
             work: VecDeque::new(),
@@ -201,6 +207,17 @@ impl Host {
         }
         let text = format!("one event may read, and write to processes, {OUTGOING_MAX} bytes");
         Err(ScriptError::new(ErrorCode::Limit, text))
+    }
+
+    /// What views are told of an error: with `--dev` also where it came from.
+    pub fn fault(&self, error: &ScriptError) -> Fault {
+        let detail = self.limits.dev.then(|| self.site.explain(error));
+        Fault {
+            code: error.code,
+            message: error.message.clone(),
+            detail: detail.flatten(),
+            by: None,
+        }
     }
 
     /// Sets a property as the server's doing: views are told and watches notified. `name` may end in

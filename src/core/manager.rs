@@ -107,6 +107,10 @@ impl<R: Runtime> SessionManager<R> {
             Event::Process { process, news, .. } => {
                 self.with_session(id, turn, |session| session.hear_of_process(process, &news));
             }
+            Event::SiteChanged { change, .. } => {
+                self.change_site(&change.site);
+                self.with_session(id, turn, |session| session.change_site(&change));
+            }
         }
         self.take_topic_news(id);
     }
@@ -121,6 +125,25 @@ impl<R: Runtime> SessionManager<R> {
     /// How many published messages are on their way.
     pub fn messages_waiting(&self) -> usize {
         self.topics.waiting()
+    }
+
+    /// Sessions that begin from now on are of this site. Those that are alive hear of it by an event
+    /// each.
+    pub fn change_site(&mut self, site: &Site) {
+        if !self.config.site.is(site) {
+            self.viewdefs = Viewdefs::new(site);
+            self.config.site = site.clone();
+        }
+    }
+
+    /// The site of sessions that begin now.
+    pub fn site(&self) -> &Site {
+        &self.config.site
+    }
+
+    /// The sessions that are alive, in the order in which they began.
+    pub fn session_ids(&self) -> Vec<SessionId> {
+        self.by_id.keys().copied().collect()
     }
 
     /// The next thing the shell shall do.
@@ -206,8 +229,14 @@ impl<R: Runtime> SessionManager<R> {
         let Some(error) = self.failed.remove(&session) else {
             return;
         };
-        let description = error.message;
-        let batch = OutgoingBatch::error(APP.0, error.code, &description);
+        let dev = self.config.limits.dev;
+        let detail = dev.then(|| self.config.site.explain(&error)).flatten();
+        let mut batch = OutgoingBatch::default();
+        batch.push_error(APP.0, error.code, &error.message, detail.as_deref());
+        let description = match error.traceback {
+            Some(traceback) if dev => traceback,
+            _ => error.message,
+        };
         self.effects.push_back(Effect::Send { connection, batch });
         self.effects.push_back(Effect::Close {
             connection,

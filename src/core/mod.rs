@@ -8,8 +8,9 @@
 //!
 //! Reading order: [`event`], [`effect`] and [`message`] say what goes in and out;
 //! [`manager`] owns the sessions; [`session`] is one of them; [`host`] is what a script can reach
-//! of its session; [`variable`], [`watch`] and [`timer`] are its parts; [`script`] is what core
-//! asks of a language, [`outside`] what scripts ask of the machine; [`change`] runs detection; [`batch`] assembles what each view is told.
+//! of its session; [`runs`] knows which files of code have run; [`variable`], [`watch`] and [`timer`]
+//! are its parts; [`script`] is what core asks of a language, [`outside`] what scripts ask of the
+//! machine; [`change`] runs detection; [`batch`] assembles what each view is told.
 
 pub mod batch;
 pub mod change;
@@ -28,6 +29,8 @@ mod outbox;
 pub mod outside;
 pub mod path;
 pub mod property;
+mod reload;
+pub mod runs;
 pub mod script;
 pub mod session;
 pub mod site;

@@ -81,7 +81,9 @@ impl Outbox {
                 None => view.watches(slot, &host.vars) || view.written(id).is_some(),
             };
             if sees {
-                view.errors.push((wire, fault.code, fault.message.clone()));
+                let detail = fault.detail.clone();
+                view.errors
+                    .push((wire, fault.code, fault.message.clone(), detail));
             }
         }
     }
@@ -134,9 +136,9 @@ impl View {
                 stale.insert(var, errors);
             }
         }
-        for (at, (var, code, text)) in self.errors.drain(..).enumerate() {
+        for (at, (var, code, text, detail)) in self.errors.drain(..).enumerate() {
             if stale.get(&var).is_none_or(|&errors| at >= errors) {
-                batch.push_error(var, code, &text);
+                batch.push_error(var, code, &text, detail.as_deref());
             }
         }
         let items = self.items(host, dirty);
@@ -221,7 +223,9 @@ impl View {
         items: &[Item],
         batch: &mut OutgoingBatch,
     ) {
-        let mut new: Vec<&str> = Vec::new();
+        let renewed = std::mem::take(&mut self.renewed);
+        let mut new: Vec<&str> = renewed.iter().map(|t| &**t).collect();
+        new.retain(|t| viewdefs.has(t));
         for item in items {
             let type_name = host
                 .vars

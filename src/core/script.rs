@@ -97,6 +97,10 @@ pub trait Script {
     /// `.lua`, else a chunk.
     fn run_code(&mut self, host: &mut Host, code: &str) -> Result<(), ScriptError>;
 
+    /// The site of the host is another now: what has run of the files at `paths` runs again. Returns
+    /// what went wrong; `None`: no code of this session was concerned.
+    fn reload(&mut self, host: &mut Host, paths: &[Box<str>]) -> Option<Vec<ScriptError>>;
+
     /// Prepares a new variable: its path, `wrapper` and `create` properties are in the store.
     /// `value` is what an unbound variable holds.
     fn bind(

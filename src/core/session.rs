@@ -11,6 +11,7 @@ use super::id::{APP, ConnectionId, SessionId, TimerId, Timestamp, VarId};
 use super::message::Batch;
 use super::outbox::Outbox;
 use super::outside::{ProcessId, ProcessNews};
+use super::reload::SiteFaults;
 use super::script::{ErrorCode, Script, ScriptError, ToldOfProcess, WatchedValue};
 use super::timer::TimerKind;
 use super::topic::{Message, TopicNews};
@@ -40,7 +41,7 @@ pub struct Session<S> {
     /// Somebody did something: the longer timeout applies.
     pub(super) used: bool,
     /// The present event answers a user's action, or output may go out at once.
-    urgent: bool,
+    pub(super) urgent: bool,
     /// The view whose message is being handled: notices and navigation are for it alone.
     acting: Option<usize>,
     /// Errors that actions put on fields beside them: the action and the field.
@@ -50,6 +51,7 @@ pub struct Session<S> {
     /// What the present batch has made, as long as nothing in it can have changed what other
     /// variables show: then these are all that detection looks at.
     pub(super) fresh: Option<Vec<Slot>>,
+    pub(super) site_faults: SiteFaults,
     last_flush: Option<Timestamp>,
     unattached_since: Timestamp,
 }
@@ -68,6 +70,7 @@ impl<S: Script> Session<S> {
             field_faults: VecDeque::new(),
             looks_left: LOOKS_MAX,
             fresh: None,
+            site_faults: SiteFaults::default(),
             last_flush: None,
         }
     }
@@ -376,6 +379,11 @@ impl<S: Script> Session<S> {
                         view.notify(&text, kind);
                     }
                 }
+                Work::ForgetViewdefs(type_name) => {
+                    for view in &mut self.outbox.views {
+                        view.types.remove(&type_name);
+                    }
+                }
             }
         }
         let left = self.host.work.len();
@@ -424,8 +432,8 @@ impl<S: Script> Session<S> {
         if let Some(traceback) = &error.traceback {
             self.host.log(0, format_args!("{traceback}"));
         }
-        let code = error.code;
-        let mut rest = error.message;
+        let mut fault = self.host.fault(&error);
+        let mut rest = std::mem::take(&mut fault.message);
         for (field, text) in &error.fields {
             let shown = self.showing_field(slot, field);
             if shown.is_empty() {
@@ -439,11 +447,7 @@ impl<S: Script> Session<S> {
             }
         }
         if !rest.is_empty() {
-            let fault = Fault {
-                code,
-                message: rest,
-                by: None,
-            };
+            fault.message = rest;
             self.outbox.fault(&mut self.host, slot, fault);
         }
     }
@@ -457,6 +461,7 @@ impl<S: Script> Session<S> {
         let fault = Fault {
             code: ErrorCode::Invalid,
             message: text.to_owned(),
+            detail: None,
             by: Some(by),
         };
         self.outbox.fault(&mut self.host, field, fault);

@@ -72,11 +72,15 @@ impl Span {
     }
 }
 
+/// What is told of an error to those who develop the site: a JSON object.
+pub type Detail = Option<std::rc::Rc<str>>;
+
 /// An error that stands on a variable.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
     pub code: ErrorCode,
     pub message: String,
+    pub detail: Detail,
     /// The action that refused this field, whose success clears it.
     pub by: Option<VarId>,
 }

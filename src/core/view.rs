@@ -6,7 +6,7 @@ use super::host::NoticeKind;
 use super::id::{APP, ConnectionId, VarId, WireId};
 use super::property::Properties;
 use super::script::ErrorCode;
-use super::variable::{Slot, VariableStore};
+use super::variable::{Detail, Slot, VariableStore};
 
 /// Names a view inside its session; monotonic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -33,11 +33,13 @@ pub(super) struct View {
     pub properties: Properties,
     /// Types whose viewdefs it has.
     pub types: BTreeSet<Box<str>>,
+    /// Those of them whose viewdefs have changed since.
+    pub renewed: BTreeSet<Box<str>>,
     /// Variables of which it is told everything with the next flush.
     pub resend: Vec<VarId>,
     /// What is gone, and how many errors there were by then.
     pub destroyed: Vec<(WireId, usize)>,
-    pub errors: Vec<(WireId, ErrorCode, String)>,
+    pub errors: Vec<(WireId, ErrorCode, String, Detail)>,
     /// Variables of which it is told the value, since reading back what it wrote gave another.
     pub echoes: Vec<VarId>,
     /// What it wrote to shared variables since the last flush, so that it is not told the same.
@@ -60,6 +62,7 @@ impl View {
             extended: false,
             properties: Properties::default(),
             types: BTreeSet::new(),
+            renewed: BTreeSet::new(),
             resend: Vec::new(),
             destroyed: Vec::new(),
             errors: Vec::new(),
@@ -135,6 +138,7 @@ impl View {
     /// Whether there is something to tell besides changed variables.
     pub fn has_news(&self) -> bool {
         !(self.resend.is_empty()
+            && self.renewed.is_empty()
             && self.echoes.is_empty()
             && self.destroyed.is_empty()
             && self.errors.is_empty()

@@ -87,6 +87,23 @@ impl Viewdefs {
     }
 }
 
+/// The type whose viewdef is in the file at `path`, if that is in a folder of viewdefs.
+pub(super) fn type_of(path: &str) -> Option<&str> {
+    let name = FOLDERS
+        .iter()
+        .find_map(|folder| path.strip_prefix(folder))?;
+    let (type_name, _) = name.strip_suffix(".html")?.rsplit_once('.')?;
+    Some(type_name)
+}
+
+/// Why a file is no viewdef although it is in a folder of viewdefs.
+pub(super) fn problem(path: &str, content: &[u8]) -> Option<&'static str> {
+    let name = FOLDERS
+        .iter()
+        .find_map(|folder| path.strip_prefix(folder))?;
+    check(name, content).err()
+}
+
 /// A viewdef's key and text, or what is wrong with the file.
 fn check<'a>(name: &'a str, content: &'a [u8]) -> Result<(&'a str, &'a str), &'static str> {
     let key = name

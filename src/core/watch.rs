@@ -74,6 +74,11 @@ impl WatchManager {
         gone
     }
 
+    /// Whether this watch goes on.
+    pub fn has(&self, handle: WatchHandle) -> bool {
+        self.watches.contains_key(&handle)
+    }
+
     /// The watches of property `name` of `var`.
     pub fn of_property(&self, var: VarId, name: &str) -> Vec<WatchHandle> {
         let handles = self.of_property.get(&var).and_then(|p| p.get(name));

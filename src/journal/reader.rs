@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::code::Decoder;
 use super::writer::{BEGINS_TURN, RECORD_HEAD};
-use super::{Header, JournalError, Output, RawAnswer, RawEvent, RawNews, RawPiece};
+use super::{Header, JournalError, Output, RawAnswer, RawEvent, RawNews, RawPiece, decode_edits};
 use crate::core::download::Demand;
 use crate::core::event::{Opening, Turn};
 use crate::core::id::ConnectionId;
@@ -221,6 +221,11 @@ fn read_event<'a>(kind: u8, from: &mut Decoder<'a>) -> Option<RawEvent<'a>> {
             process: from.varint()?,
             news: RawNews::read(from)?,
         },
+        6 => {
+            let edits = from.bytes()?;
+            decode_edits(edits)?;
+            RawEvent::SiteChanged { edits }
+        }
         _ => return None,
     })
 }

@@ -379,3 +379,26 @@ fn messages_and_downloads_survive() {
         assert_eq!(record.outputs, outputs);
     }
 }
+
+#[test]
+fn edits_of_the_site_survive() {
+    let edits = Edits::from([
+        ("lua/a.lua".to_owned(), Some(b"x = 1\0".to_vec())),
+        ("lua/b.lua".to_owned(), None),
+        ("viewdefs/A.B.html".to_owned(), Some(Vec::new())),
+    ]);
+    let bytes = encode_edits(&edits);
+    assert_eq!(decode_edits(&bytes), Some(edits));
+    for cut in 0..bytes.len() {
+        assert_eq!(decode_edits(&bytes[..cut]), None, "{cut}");
+    }
+    let path = temp_path();
+    let mut writer = Writer::create(&path, &header()).unwrap();
+    writer.event(turn(1), &RawEvent::SiteChanged { edits: &bytes });
+    writer.event(turn(2), &RawEvent::SiteChanged { edits: b"\xff" });
+    writer.commit().unwrap();
+    let file = std::fs::read(&path).unwrap();
+    std::fs::remove_file(&path).unwrap();
+    let error = Reader::new(file).unwrap_err().to_string();
+    assert!(error.contains("checks but cannot be read"), "{error}");
+}

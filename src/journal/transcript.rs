@@ -4,7 +4,7 @@ use std::fmt::{self, Write};
 
 use serde_json::value::RawValue;
 
-use super::{FORMAT_VERSION, Header, Output, RawEvent, RawPiece, Reader, Record};
+use super::{FORMAT_VERSION, Header, Output, RawEvent, RawPiece, Reader, Record, decode_edits};
 use crate::core::download::Demand;
 use crate::core::event::Opening;
 
@@ -90,6 +90,19 @@ impl fmt::Display for RawEvent<'_> {
                 Demand::Dropped => f.write_str("download: dropped"),
             },
             RawEvent::Process { process, news } => write!(f, "process {process} {news}"),
+            RawEvent::SiteChanged { edits } => {
+                f.write_str("site changed")?;
+                for (path, content) in decode_edits(edits).unwrap_or_default() {
+                    match content {
+                        Some(content) => {
+                            let (size, check) = (content.len(), crc32c::crc32c(&content));
+                            write!(f, "\n  file {path} {size} bytes {check:08x}")?;
+                        }
+                        None => write!(f, "\n  file {path} removed")?,
+                    }
+                }
+                Ok(())
+            }
         }
     }
 }

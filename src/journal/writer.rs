@@ -160,6 +160,10 @@ impl Writer {
                 news.push(&mut self.buffer);
                 7
             }
+            RawEvent::SiteChanged { edits } => {
+                push_bytes(&mut self.buffer, edits);
+                6
+            }
         }
     }
 

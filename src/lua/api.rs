@@ -9,11 +9,12 @@ use mlua::ffi::{self, lua_CFunction, lua_State};
 
 use super::kernel::{Source, bytes_at, current, host, pay, push_ref, push_str, raise, raise_here};
 use super::read::{held_key, set_aux};
-use super::{bind, files, handle, messages, modules, process, prototype, registered};
+use super::{bind, files, handle, messages, process, prototype, registered, reload};
 use crate::core::handle::check_server_path;
 use crate::core::host::too_many_properties;
 use crate::core::id::{APP, VarId};
 use crate::core::property::Properties;
+use crate::core::runs::Started;
 use crate::core::script::{ErrorCode, ScriptError};
 use crate::core::timer::TimerKind;
 use crate::core::variable::{Access, NewVariable, Slot};
@@ -37,10 +38,13 @@ const METHODS: &[(&str, lua_CFunction)] = &[
     ("prototype", prototype::prototype),
     ("readFile", files::read_file),
     ("registerVariable", registered::register_variable),
+    ("removePrototype", prototype::remove_prototype),
     ("setImmediate", set_immediate),
     ("setInterval", set_interval),
     ("setTimeout", set_timeout),
     ("spawn", process::spawn),
+    ("unloadDirectory", prototype::unload_directory),
+    ("unloadModule", prototype::unload_module),
     ("unwatch", unwatch),
     ("watchProperty", watch_property),
     ("watchVariable", watch_variable),
@@ -49,9 +53,6 @@ const METHODS: &[(&str, lua_CFunction)] = &[
 
 /// Bytes of a locale or a time zone.
 pub(super) const LOCALE_MAX: usize = 100;
-
-/// Methods written in Lua: they come with the library file `prototype`.
-const LIBRARY_METHODS: [&str; 1] = ["removePrototype"];
 
 /// Every C function an app can get hold of, in a fixed order: their places give them names that are
 /// the same in every process.
@@ -81,13 +82,7 @@ pub(super) unsafe extern "C-unwind" fn index(l: *mut lua_State) -> c_int {
             b"url" => push_input(l, &host().opening.url),
             b"locale" => push_input(l, &host().opening.locale),
             b"timezone" => push_input(l, &host().opening.timezone),
-            b"reloading" => ffi::lua_pushboolean(l, 0),
-            _ if LIBRARY_METHODS.iter().any(|name| name.as_bytes() == key) => {
-                modules::load_library(l, current(), "prototype");
-                // The library has put its methods into the session table.
-                ffi::lua_settop(l, 2);
-                ffi::lua_rawget(l, 1);
-            }
+            b"reloading" => ffi::lua_pushboolean(l, c_int::from(host().files.reloading)),
             _ => ffi::lua_pushnil(l),
         }
         1
@@ -189,6 +184,11 @@ unsafe extern "C-unwind" fn create_app_variable(l: *mut lua_State) -> c_int {
                 slot
             }
         };
+        if host().files.reloading && reload::keep_app(l, k, slot) {
+            handle::set_properties(l, 3, slot);
+            handle::push(l, k, slot);
+            return 1;
+        }
         ffi::lua_pushvalue(l, 2);
         set_aux(l, k, held_key(slot));
         handle::set_properties(l, 3, slot);
@@ -392,6 +392,7 @@ unsafe extern "C-unwind" fn watch_property(l: *mut lua_State) -> c_int {
         let id = host().vars.get(slot).map_or(APP, |v| v.id);
         let name = String::from_utf8_lossy(bytes_at(l, 3).unwrap_or_default());
         let watch = host().watches.watch(Watched::Property(id, name.into()));
+        host().note_started(Started::Watch(watch));
         keep_function(l, 4, -(watch as i64));
         ffi::lua_pushinteger(l, watch as i64);
         1
@@ -409,6 +410,7 @@ unsafe extern "C-unwind" fn watch_variable(l: *mut lua_State) -> c_int {
         let watch = host().watches.watch(Watched::Value(id));
         // Watched from Lua is watched, whether or not a view shows it.
         host().vars.set_watched(slot, true);
+        host().note_started(Started::Watch(watch));
         keep_function(l, 3, -(watch as i64));
         ffi::lua_pushinteger(l, watch as i64);
         1
@@ -499,7 +501,9 @@ unsafe fn start_timer(l: *mut lua_State, kind: TimerKind, delay_ms: u64) -> c_in
         let started_by = current.map(|v| v.id);
         let id = host
             .timers
-            .start(kind, host.turn.now + delay_ms, started_by) as i64;
+            .start(kind, host.turn.now + delay_ms, started_by);
+        host.note_started(Started::Timer(id));
+        let id = id as i64;
         keep_function(l, 2, id);
         ffi::lua_pushinteger(l, id);
         1

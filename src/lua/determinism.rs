@@ -15,7 +15,7 @@ use std::ptr::NonNull;
 use std::sync::{PoisonError, RwLock};
 
 /// The header's revision that this code goes with. `.cargo/config.toml` names it too.
-pub const REVISION: u32 = 7;
+pub const REVISION: u32 = 8;
 
 /// Why this build may not record, replay or serve.
 #[derive(Debug, thiserror::Error)]
@@ -40,6 +40,7 @@ pub struct Build {
     revision: u32,
     meter: unsafe extern "C" fn() -> *mut *mut Meter,
     allow_hooks: unsafe extern "C" fn(*mut lua_State),
+    instances: unsafe extern "C-unwind" fn(*mut lua_State),
     idle: *mut Meter,
 }
 
@@ -73,6 +74,16 @@ impl Build {
     pub unsafe fn allow_hooks(&self, state: *mut lua_State) {
         // SAFETY: sets a byte of the state.
         unsafe { (self.allow_hooks)(state) };
+    }
+
+    /// Puts in place of the table at the top of the stack an array of the tables that have it as
+    /// their metatable, in the order in which they were made.
+    ///
+    /// # Safety
+    /// Inside a protected call, after a full collection and with the collector stopped.
+    pub unsafe fn instances(&self, state: *mut lua_State) {
+        // SAFETY: as promised by the caller.
+        unsafe { (self.instances)(state) };
     }
 }
 

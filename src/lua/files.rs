@@ -289,11 +289,13 @@ pub(super) unsafe extern "C-unwind" fn io_index(l: *mut lua_State) -> c_int {
 ///
 /// # Safety
 /// Inside a protected call of this kernel.
-pub(super) unsafe fn push_arguments(l: *mut lua_State, k: *mut Kernel) {
+pub(super) unsafe fn push_arguments(l: *mut lua_State, k: *mut Kernel) -> c_int {
     // SAFETY: as promised by the caller.
     unsafe {
+        push_ref(l, (*k).tables.session);
         push_ref(l, (*k).tables.io);
         ffi::lua_pushcfunction(l, ask);
+        3
     }
 }
 

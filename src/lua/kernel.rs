@@ -22,6 +22,7 @@ use super::state::State;
 use crate::core::change::Changes;
 use crate::core::host::Host;
 use crate::core::outside::SpawnOrder;
+use crate::core::runs::Started;
 use crate::core::script::{ErrorCode, ScriptError, ToldOfProcess};
 use crate::core::variable::Slot;
 
@@ -133,6 +134,8 @@ pub(super) struct Tables {
     pub registered: c_int,
     /// The defaults that prototypes were made with, by name.
     pub stored: c_int,
+    /// The file that registered a type, by the type's name.
+    pub owners: c_int,
     /// The global `EMPTY`.
     pub empty: c_int,
     pub session: c_int,
@@ -203,6 +206,15 @@ pub(super) struct Kernel {
     pub exhausted: bool,
     /// By all events so far.
     pub gas_used: u64,
+    /// Prototypes changed whose instances have not been moved along yet.
+    pub mutations: bool,
+    /// The collector is stopped for a moment.
+    pub collector_stopped: bool,
+    /// What `mutate` methods raised.
+    pub failures: Vec<(String, String)>,
+    /// Files being unloaded, and what they had started.
+    pub unloading: Vec<Box<str>>,
+    pub ending: Vec<Started>,
 }
 
 thread_local! {
@@ -260,6 +272,7 @@ impl Kernel {
         self.code = None;
         self.error = None;
         self.fields.clear();
+        let files = host.files.depth();
         let outer = CURRENT.replace(self);
         let l = self.raw;
         // SAFETY: `l` is a live state with nothing of ours on its stack; light C functions need no
@@ -273,6 +286,8 @@ impl Kernel {
             status
         };
         CURRENT.set(outer);
+        // An error may have come out of the middle of a file.
+        host.files.leave(files);
         self.host = ptr::null_mut();
         self.gas_used += state.budget().used();
         if status == ffi::LUA_OK {
@@ -282,6 +297,10 @@ impl Kernel {
     }
 
     fn take_error(&mut self, status: c_int) -> ScriptError {
+        if std::mem::take(&mut self.collector_stopped) {
+            // SAFETY: the state is live; this only sets numbers.
+            unsafe { ffi::lua_gc(self.raw, ffi::LUA_GCRESTART) };
+        }
         // SAFETY: as in `enter`.
         let exhausted = unsafe { (*self.state).budget().exhausted() };
         self.exhausted |= exhausted;

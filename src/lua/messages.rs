@@ -9,6 +9,7 @@ use super::kernel::{bytes_at, current, host, pay, push_str, raise, raise_here};
 use super::ui;
 use crate::core::download::PIECE_MAX;
 use crate::core::host::{NoticeKind, Work};
+use crate::core::runs::Started;
 use crate::core::script::ErrorCode;
 use crate::core::topic::{MESSAGE_MAX, TOPIC_MAX};
 
@@ -94,6 +95,7 @@ unsafe extern "C-unwind" fn subscribe(l: *mut lua_State) -> c_int {
         ffi::luaL_checktype(l, 3, ffi::LUA_TFUNCTION);
         check_watches(l);
         let watch = host().subscribe(topic);
+        host().note_started(Started::Watch(watch));
         keep_function(l, 3, -(watch as i64));
         ffi::lua_pushinteger(l, watch as i64);
         1

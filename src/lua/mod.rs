@@ -4,7 +4,7 @@
 //! `sandbox`; [`determinism`] is what makes two of them alike; `session` is core's `Script` around
 //! one; `kernel` is the way into Lua, with `bind`, `route`, `read`, `write`, `wrapper` and `encode` behind it;
 //! `api`, `ui`, `messages` and `handle` are what Lua code calls, `files`, `os` and `process` what it calls of the
-//! machine; `modules` loads files.
+//! machine; `modules` loads files, `reload` runs them again.
 //!
 //! `unsafe` lives here and nowhere else in the crate: Lua's C interface is used directly where
 //! thousands of variables are read in one go, where memory is allocated and where an event is cut.
@@ -32,6 +32,7 @@ mod process;
 mod prototype;
 mod read;
 mod registered;
+mod reload;
 mod route;
 mod session;
 mod ui;

@@ -10,6 +10,7 @@ use rustc_hash::FxHashMap;
 use super::budget;
 use super::kernel::{Kernel, bytes_at, current, host, pay, push_ref, push_str, raise, raise_here};
 use super::state::State;
+use super::{reload, sandbox};
 use crate::core::script::ErrorCode;
 
 /// The Lua side of the library, by the name it is loaded with.
@@ -40,6 +41,15 @@ impl ChunkCache {
             compiler,
             chunks: RefCell::new(FxHashMap::default()),
         }
+    }
+
+    /// Why `text` does not compile.
+    pub fn problem(&self, name: &str, text: &[u8]) -> Option<String> {
+        self.compile(name, text, false)
+            .as_ref()
+            .as_ref()
+            .err()
+            .cloned()
     }
 
     /// The bytecode of `text`, whose name in messages is `name`.
@@ -110,7 +120,16 @@ unsafe extern "C-unwind" fn append(
 }
 
 /// Pushes the function of a file, or raises what its compilation said.
-unsafe fn push_chunk(l: *mut lua_State, k: *mut Kernel, name: &str, text: &[u8], strip: bool) {
+///
+/// # Safety
+/// Inside a protected call of this kernel.
+pub(super) unsafe fn push_chunk(
+    l: *mut lua_State,
+    k: *mut Kernel,
+    name: &str,
+    text: &[u8],
+    strip: bool,
+) {
     // SAFETY: inside a protected call of this kernel; the cache keeps the chunk alive.
     unsafe {
         // Whether it is in the cache already must make no difference to the session.
@@ -134,6 +153,14 @@ unsafe fn push_chunk(l: *mut lua_State, k: *mut Kernel, name: &str, text: &[u8],
     }
 }
 
+/// The path of the file with which a session begins.
+pub(super) const MAIN: &str = "lua/main.lua";
+
+/// The name of a file in messages.
+pub(super) fn shown(path: &str) -> &str {
+    path.strip_prefix("lua/").unwrap_or(path)
+}
+
 /// Runs `main.lua`.
 ///
 /// # Safety
@@ -143,7 +170,7 @@ pub(super) unsafe extern "C-unwind" fn main_op(l: *mut lua_State) -> c_int {
     unsafe {
         let k = current();
         host().log(2, format_args!("LuaSession.loadFile(\"main.lua\")"));
-        let text: *const [u8] = match host().site.read("lua/main.lua") {
+        let text: *const [u8] = match host().site.read(MAIN) {
             Some(text) => text,
             None => raise(
                 l,
@@ -155,6 +182,7 @@ pub(super) unsafe extern "C-unwind" fn main_op(l: *mut lua_State) -> c_int {
         };
         push_chunk(l, k, "main.lua", &*text, false);
         host().log(2, format_args!("main.lua executes"));
+        host().files.enter(MAIN);
         ffi::lua_callk(l, 0, 0, 0, None);
         0
     }
@@ -172,6 +200,9 @@ pub(super) unsafe extern "C-unwind" fn code_op(l: *mut lua_State) -> c_int {
         if code.ends_with(".lua") && !code.contains('\n') {
             let path = format!("lua/{code}");
             let text: Option<*const [u8]> = host().site.read(&path).map(|t| t as *const _);
+            if text.is_some() {
+                host().files.enter(&path);
+            }
             drop(path);
             match text {
                 Some(text) => push_chunk(l, k, code, &*text, false),
@@ -193,33 +224,116 @@ pub(super) unsafe extern "C-unwind" fn code_op(l: *mut lua_State) -> c_int {
     }
 }
 
-/// Runs a library file once; it leaves what it makes in the session table and the types.
+/// Functions that library files are given: Lua's own under their names. An app may have put anything
+/// in place of its globals by the time a library file is loaded.
+const PRISTINE: [&str; 23] = [
+    "concat",
+    "error",
+    "find",
+    "format",
+    "getmetatable",
+    "gmatch",
+    "match",
+    "max",
+    "min",
+    "move",
+    "next",
+    "rawequal",
+    "rawget",
+    "rawset",
+    "remove",
+    "select",
+    "setmetatable",
+    "sub",
+    "tonumber",
+    "tostring",
+    "type",
+    "unpack",
+    "xpcall",
+];
+
+/// Pushes what a library file returned, run when it is first needed.
 ///
 /// # Safety
 /// Inside a protected call of this kernel.
+pub(super) unsafe fn push_library(l: *mut lua_State, k: *mut Kernel, name: &str) {
+    // SAFETY: as promised by the caller.
+    unsafe {
+        let top = ffi::lua_gettop(l);
+        push_ref(l, (*k).tables.loaded);
+        push_str(l, name);
+        if ffi::lua_rawget(l, -2) == ffi::LUA_TNIL {
+            ffi::lua_settop(l, top + 1);
+            let text = LIBRARY.iter().find(|(n, _)| *n == name);
+            let text = text.map_or("", |(_, text)| text);
+            push_chunk(l, k, name, text.as_bytes(), true);
+            push_functions(l);
+            let given = match name {
+                "io" => super::files::push_arguments(l, k),
+                _ => push_arguments(l, k),
+            };
+            ffi::lua_callk(l, 1 + given, 1, 0, None);
+            push_str(l, name);
+            ffi::lua_pushvalue(l, -2);
+            ffi::lua_rawset(l, top + 1);
+        }
+        ffi::lua_replace(l, top + 1);
+        ffi::lua_settop(l, top + 1);
+    }
+}
+
+/// Pushes what library files are given besides functions, and says how much that is.
+unsafe fn push_arguments(l: *mut lua_State, k: *mut Kernel) -> c_int {
+    // SAFETY: as for `push_library`.
+    unsafe {
+        let tables = &(*k).tables;
+        let given = [
+            tables.registered,
+            tables.stored,
+            tables.owners,
+            tables.loaded,
+            tables.empty,
+        ];
+        for table in given {
+            push_ref(l, table);
+        }
+        given.len() as c_int
+    }
+}
+
+/// Runs a library file if it has not run yet.
+///
+/// # Safety
+/// As for [`push_library`].
 pub(super) unsafe fn load_library(l: *mut lua_State, k: *mut Kernel, name: &str) {
     // SAFETY: as promised by the caller.
     unsafe {
-        push_ref(l, (*k).tables.loaded);
-        push_str(l, name);
-        if ffi::lua_rawget(l, -2) != ffi::LUA_TNIL {
-            ffi::lua_settop(l, -3);
-            return;
-        }
-        ffi::lua_settop(l, -3);
-        let Some((_, text)) = LIBRARY.iter().find(|(n, _)| *n == name) else {
-            return;
+        push_library(l, k, name);
+        ffi::lua_settop(l, -2);
+    }
+}
+
+/// Pushes the table of functions that library files are given.
+unsafe fn push_functions(l: *mut lua_State) {
+    // SAFETY: as for `push_library`.
+    unsafe {
+        ffi::lua_createtable(l, 0, PRISTINE.len() as c_int);
+        let set = |name: &str, function: ffi::lua_CFunction| {
+            push_str(l, name);
+            ffi::lua_pushcfunction(l, function);
+            ffi::lua_rawset(l, -3);
         };
-        push_chunk(l, k, name, text.as_bytes(), true);
-        push_ref(l, (*k).tables.session);
-        if name == "io" {
-            super::files::push_arguments(l, k);
-        } else {
-            push_ref(l, (*k).tables.registered);
-            push_ref(l, (*k).tables.stored);
+        for name in PRISTINE {
+            if let Some(function) = sandbox::function(name) {
+                set(name, function);
+            }
         }
-        ffi::lua_callk(l, 3, 0, 0, None);
-        mark_loaded(l, k, name, true);
+        for (name, function) in reload::LIBRARY_FUNCTIONS {
+            set(name, *function);
+        }
+        push_str(l, "globals");
+        ffi::lua_rawgeti(l, ffi::LUA_REGISTRYINDEX, ffi::LUA_RIDX_GLOBALS);
+        ffi::lua_rawset(l, -3);
     }
 }
 
@@ -267,11 +381,18 @@ pub(super) unsafe extern "C-unwind" fn require(l: *mut lua_State) -> c_int {
         }
         ffi::lua_settop(l, 1);
         mark_loaded(l, k, place, true);
+        let ran_before = host().files.has_run(place);
+        let depth = host().files.enter(place);
         // Unmarked on error, so that the next require tries again.
         ffi::lua_pushcfunction(l, super::kernel::handle_message);
         push_protected(l, k, place, &*text);
         ffi::lua_pushvalue(l, 1);
-        if ffi::lua_pcallk(l, 3, 1, 2, 0, None) != ffi::LUA_OK {
+        let status = ffi::lua_pcallk(l, 3, 1, 2, 0, None);
+        host().files.leave(depth);
+        if status != ffi::LUA_OK {
+            if !ran_before {
+                drop(host().files.forget(place));
+            }
             mark_loaded(l, k, place, false);
             ffi::lua_error(l);
         }
@@ -305,8 +426,7 @@ unsafe extern "C-unwind" fn run_module(l: *mut lua_State) -> c_int {
         let place: *const [u8] = bytes_at(l, 1).unwrap_or_default();
         let text: *const [u8] = bytes_at(l, 2).unwrap_or_default();
         let place = std::str::from_utf8(&*place).unwrap_or("module");
-        let shown = place.strip_prefix("lua/").unwrap_or(place);
-        push_chunk(l, current(), shown, &*text, false);
+        push_chunk(l, current(), shown(place), &*text, false);
         ffi::lua_pushvalue(l, 3);
         ffi::lua_callk(l, 1, 1, 0, None);
         1

@@ -7,8 +7,8 @@ use std::ffi::c_int;
 
 use mlua::ffi::{self, lua_CFunction, lua_State};
 
-use super::kernel::{Kernel, bytes_at, current, pay, push_ref, push_str, raise_here};
-use super::modules;
+use super::kernel::{Kernel, bytes_at, current, host, pay, push_ref, push_str, raise_here};
+use super::reload;
 
 /// Nested defaults are copied this deep for later comparison.
 const MAX_DEPTH: u32 = 16;
@@ -21,8 +21,15 @@ const TYPES: c_int = 5;
 const STORED: c_int = 6;
 
 /// See `api::functions`.
-pub(super) fn functions() -> [lua_CFunction; 3] {
-    [prototype, create, new_instance]
+pub(super) fn functions() -> [lua_CFunction; 6] {
+    [
+        prototype,
+        create,
+        new_instance,
+        remove_prototype,
+        unload_module,
+        unload_directory,
+    ]
 }
 
 /// `session:prototype(name [, init [, base]])`.
@@ -93,17 +100,18 @@ unsafe fn known(l: *mut lua_State, k: *mut Kernel) -> c_int {
         ffi::lua_settop(l, STORED);
         let unchanged = ffi::lua_type(l, INIT) == ffi::LUA_TNIL;
         if !unchanged {
-            modules::load_library(l, k, "prototype");
-            push_str(l, "_changePrototype");
-            ffi::lua_rawget(l, 1);
+            refuse_base_finalizers(l);
+            reload::push_function(l, k, "change");
             ffi::lua_pushvalue(l, NAME);
+            ffi::lua_pushvalue(l, NAME);
+            ffi::lua_rawget(l, TYPES);
+            ffi::lua_pushvalue(l, INIT);
+            ffi::lua_pushvalue(l, BASE);
+            ffi::lua_callk(l, 4, 1, 0, None);
+            (*k).mutations |= ffi::lua_toboolean(l, -1) != 0;
         }
         ffi::lua_pushvalue(l, NAME);
         ffi::lua_rawget(l, TYPES);
-        if !unchanged {
-            ffi::lua_pushvalue(l, INIT);
-            ffi::lua_callk(l, 3, 1, 0, None);
-        }
         1
     }
 }
@@ -142,6 +150,7 @@ unsafe fn make(l: *mut lua_State, k: *mut Kernel) {
         ffi::lua_pushvalue(l, NAME);
         ffi::lua_pushvalue(l, INIT);
         ffi::lua_rawset(l, TYPES);
+        reload::note_owner(l, k, NAME);
     }
 }
 
@@ -234,9 +243,61 @@ pub(super) unsafe extern "C-unwind" fn create(l: *mut lua_State) -> c_int {
 }
 
 /// `Prototype:new([instance])` of prototypes that do not bring their own.
-unsafe extern "C-unwind" fn new_instance(l: *mut lua_State) -> c_int {
+pub(super) unsafe extern "C-unwind" fn new_instance(l: *mut lua_State) -> c_int {
     // SAFETY: called by Lua.
     unsafe { instantiate(l, 1) }
+}
+
+/// `session:removePrototype(name [, children])`.
+pub(super) unsafe extern "C-unwind" fn remove_prototype(l: *mut lua_State) -> c_int {
+    // SAFETY: called by Lua.
+    unsafe {
+        ffi::luaL_checklstring(l, 2, std::ptr::null_mut());
+        ffi::lua_settop(l, 3);
+        reload::push_function(l, current(), "remove");
+        ffi::lua_pushvalue(l, 2);
+        ffi::lua_pushvalue(l, 3);
+        ffi::lua_callk(l, 2, 0, 0, None);
+        0
+    }
+}
+
+/// `session:unloadModule(key)`: the name that `require` was given, or the file's path.
+pub(super) unsafe extern "C-unwind" fn unload_module(l: *mut lua_State) -> c_int {
+    // SAFETY: called by Lua; the texts are dropped before anything can raise.
+    unsafe {
+        ffi::luaL_checklstring(l, 2, std::ptr::null_mut());
+        let key = String::from_utf8_lossy(bytes_at(l, 2).unwrap_or_default());
+        let file = key.replace('.', "/");
+        let places = [
+            key.to_string(),
+            format!("lua/{key}"),
+            format!("lua/{file}.lua"),
+            format!("lua/{file}/init.lua"),
+            format!("{file}.lua"),
+        ];
+        let found = places.into_iter().find(|at| host().files.has_run(at));
+        (*current()).unloading = found.into_iter().map(Into::into).collect();
+        drop((key, file));
+        reload::unload(l)
+    }
+}
+
+/// `session:unloadDirectory(dir)`: all files that have run of a folder of the site, or of its `lua/`.
+pub(super) unsafe extern "C-unwind" fn unload_directory(l: *mut lua_State) -> c_int {
+    // SAFETY: called by Lua; the texts are dropped before anything can raise.
+    unsafe {
+        ffi::luaL_checklstring(l, 2, std::ptr::null_mut());
+        let name = String::from_utf8_lossy(bytes_at(l, 2).unwrap_or_default());
+        let name = name.trim_end_matches('/').to_owned();
+        let folders = [format!("{name}/"), format!("lua/{name}/")];
+        drop(name);
+        let files = &host().files;
+        let found = folders.iter().flat_map(|folder| files.below(folder));
+        (*current()).unloading = found.map(Into::into).collect();
+        drop(folders);
+        reload::unload(l)
+    }
 }
 
 /// Makes an instance of the prototype in argument `at`, of the table behind it if there is one.
@@ -263,6 +324,16 @@ unsafe fn instantiate(l: *mut lua_State, at: c_int) -> c_int {
         ffi::lua_pushvalue(l, at);
         ffi::lua_setmetatable(l, at + 1);
         1
+    }
+}
+
+/// A base is a metatable, too.
+unsafe fn refuse_base_finalizers(l: *mut lua_State) {
+    // SAFETY: as for `prototype`.
+    unsafe {
+        if ffi::lua_type(l, BASE) == ffi::LUA_TTABLE {
+            refuse_finalizers(l, BASE);
+        }
     }
 }
 

@@ -266,6 +266,19 @@ fn prepared() -> &'static Prepared {
     PREPARED.get_or_init(|| scan(&Scratch::new()))
 }
 
+/// A function as sessions find it before they put something in its place: a global, or one of `string`,
+/// `table` or `math`.
+pub fn function(name: &str) -> Option<lua_CFunction> {
+    let prepared = prepared();
+    let lazy = prepared.lazy.iter();
+    let wanted = |library: &&Library| [c"string", c"table", c"math"].contains(&library.name);
+    let mut libraries = std::iter::once(&prepared.globals).chain(lazy.filter(wanted));
+    libraries.find_map(|library| match library.items.get(name.as_bytes()) {
+        Some(Item::Function(function)) => Some(*function),
+        _ => None,
+    })
+}
+
 /// Collects Lua's functions from a scratch state and names every function, once in a process.
 pub fn prepare() {
     prepared();

@@ -1,5 +1,6 @@
 //! LuaSession: one session's Lua state, as core's `Script`.
 
+use std::collections::BTreeSet;
 use std::ffi::c_int;
 use std::ptr;
 use std::rc::Rc;
@@ -11,7 +12,9 @@ use super::modules::ChunkCache;
 use super::objects::Objects;
 use super::read::{detect_op, push_aux, raw_key, value_key};
 use super::state::{State, StateLimits};
-use super::{api, bind, describe, files, handle, messages, modules, process, prototype, ui, write};
+use super::{
+    api, bind, describe, files, handle, messages, modules, process, prototype, reload, ui, write,
+};
 use crate::core::change::{Change, Changes};
 use crate::core::host::Host;
 use crate::core::id::TimerId;
@@ -38,6 +41,8 @@ pub struct LuaSession {
     // Before the state: objects in it are of no use without it.
     kernel: Box<Kernel>,
     state: Box<State>,
+    /// Files that could not be run again: tried again with the next edit.
+    pending: BTreeSet<Box<str>>,
 }
 
 impl LuaSession {
@@ -87,8 +92,17 @@ impl LuaSession {
             gas_for_upkeep: host.limits.gas,
             exhausted: false,
             gas_used: 0,
+            mutations: false,
+            collector_stopped: false,
+            failures: Vec::new(),
+            unloading: Vec::new(),
+            ending: Vec::new(),
         });
-        let mut session = LuaSession { kernel, state };
+        let mut session = LuaSession {
+            kernel,
+            state,
+            pending: BTreeSet::new(),
+        };
         session.kernel.enter(host, set_up)?;
         host.log(2, format_args!("global \"session\" set"));
         Ok(session)
@@ -165,12 +179,18 @@ impl Script for LuaSession {
     }
 
     fn start(&mut self, host: &mut Host) -> Result<(), ScriptError> {
-        self.kernel.enter(host, modules::main_op)
+        self.kernel.enter(host, modules::main_op)?;
+        reload::mutate_all(&mut self.kernel, host)
     }
 
     fn run_code(&mut self, host: &mut Host, code: &str) -> Result<(), ScriptError> {
         self.kernel.call.text = code;
-        self.kernel.enter(host, modules::code_op)
+        self.kernel.enter(host, modules::code_op)?;
+        reload::mutate_all(&mut self.kernel, host)
+    }
+
+    fn reload(&mut self, host: &mut Host, paths: &[Box<str>]) -> Option<Vec<ScriptError>> {
+        reload::reload(&mut self.kernel, &mut self.pending, host, paths)
     }
 
     fn bind(
@@ -346,6 +366,7 @@ unsafe extern "C-unwind" fn set_up(l: *mut lua_State) -> c_int {
             loaded: table(0),
             registered: table(0),
             stored: table(0),
+            owners: table(0),
             empty: table(0),
             ..Tables::default()
         };
@@ -501,6 +522,9 @@ pub(super) fn name_functions() {
     }
     for (i, function) in prototype::functions().into_iter().enumerate() {
         super::determinism::name_function(&format!("prototype.{i}"), function);
+    }
+    for (name, function) in reload::LIBRARY_FUNCTIONS {
+        super::determinism::name_function(&format!("library.{name}"), *function);
     }
     let others = [
         modules::require,

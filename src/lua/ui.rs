@@ -6,7 +6,7 @@ use mlua::ffi::{self, lua_CFunction, lua_State};
 
 use super::encode::is_array;
 use super::kernel::{Kernel, bytes_at, current, pay, push_ref, push_str};
-use super::{api, write};
+use super::{api, reload, write};
 use crate::core::json;
 
 /// JSON of Lua tables goes this deep; a cycle ends here too.
@@ -59,6 +59,7 @@ unsafe extern "C-unwind" fn register(l: *mut lua_State) -> c_int {
         ffi::lua_pushvalue(l, 1);
         ffi::lua_pushvalue(l, 2);
         ffi::lua_rawset(l, -3);
+        reload::note_owner(l, current(), 1);
         0
     }
 }

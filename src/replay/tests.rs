@@ -82,6 +82,10 @@ impl Script for Counter {
         Ok(())
     }
 
+    fn reload(&mut self, _: &mut Host, _: &[Box<str>]) -> Option<Vec<ScriptError>> {
+        None
+    }
+
     fn run_code(&mut self, _: &mut Host, _: &str) -> Result<(), ScriptError> {
         Ok(())
     }
@@ -191,7 +195,8 @@ fn record(runtime: CounterRuntime) -> Vec<u8> {
         };
         let turn = Turn { now, wall: 9 };
         writer.event(turn, &event);
-        manager.handle_event(to_event(&event, session), turn);
+        let event = to_event(&event, session, manager.site());
+        manager.handle_event(event, turn);
         while let Some(effect) = manager.poll_effect() {
             if let Some(output) = Output::of(&effect, &mut frame) {
                 writer.output(&output);

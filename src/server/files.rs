@@ -1,11 +1,11 @@
 //! A site on disk, or the built-in one: its inputs as a value, its static files as they are.
 
-use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
+use super::scan::{DEPTH_MAX, FILE_BYTES_MAX, INPUTS, Nobody, Scan};
 use crate::core::site::Site;
 use crate::net::response::Body;
 use crate::web;
@@ -29,13 +29,6 @@ pub enum SiteError {
     TooDeep { path: PathBuf },
 }
 
-/// Code and templates are kept in memory, and in every recording.
-const FILE_BYTES_MAX: u64 = 8 << 20;
-/// Symlinked directories are followed; a ring of them ends here.
-const DEPTH_MAX: usize = 16;
-/// The folders whose files are inputs of sessions.
-const INPUTS: [&str; 3] = ["lua", "viewdefs", "html/viewdefs"];
-
 /// Reads all files of the site in `dir` that sessions depend on, once.
 ///
 /// # Errors
@@ -50,53 +43,11 @@ pub fn load_site(dir: &Path) -> Result<Site, SiteError> {
     if !main.is_file() {
         return Err(SiteError::NoMain { path: main });
     }
-    let mut files = BTreeMap::new();
-    for input in INPUTS {
-        let folder = dir.join(input);
-        if folder.is_dir() {
-            read_folder(&folder, input, 0, &mut files)?;
-        }
+    let scan = Scan::new(dir, &mut Nobody);
+    match scan.problems.into_iter().next() {
+        Some((_, error)) => Err(error),
+        None => Ok(Site::new(scan.files)),
     }
-    Ok(Site::new(files))
-}
-
-fn read_folder(
-    folder: &Path,
-    prefix: &str,
-    depth: usize,
-    files: &mut BTreeMap<String, Vec<u8>>,
-) -> Result<(), SiteError> {
-    if depth > DEPTH_MAX {
-        return Err(SiteError::TooDeep {
-            path: folder.into(),
-        });
-    }
-    let unreadable = |path: &Path| {
-        let path = path.to_owned();
-        move |source| SiteError::Unreadable { path, source }
-    };
-    for entry in fs::read_dir(folder).map_err(unreadable(folder))? {
-        let path = entry.map_err(unreadable(folder))?.path();
-        let name = path.file_name().and_then(|n| n.to_str());
-        let Some(name) = name else {
-            return Err(SiteError::Name { path });
-        };
-        // What editors and version control leave behind is not part of the site.
-        if name.starts_with('.') || name.ends_with('~') {
-            continue;
-        }
-        let inside = format!("{prefix}/{name}");
-        let metadata = fs::metadata(&path).map_err(unreadable(&path))?;
-        if metadata.is_dir() {
-            read_folder(&path, &inside, depth + 1, files)?;
-        } else if metadata.len() > FILE_BYTES_MAX {
-            return Err(SiteError::TooLarge { path });
-        } else if metadata.is_file() {
-            let content = fs::read(&path).map_err(unreadable(&path))?;
-            files.insert(inside, content);
-        }
-    }
-    Ok(())
 }
 
 /// The built-in site's inputs.
@@ -253,9 +204,10 @@ mod tests {
         folder.write("lua/more/a.lua", "y");
         folder.write("lua/.main.lua.swp", "z");
         folder.write("html/index.html", "page");
+        folder.write("beside.lua", "b");
         let site = load_site(&folder.0).unwrap();
         let names: Vec<&str> = site.files().map(|(name, _)| name).collect();
-        assert_eq!(names, ["lua/main.lua", "lua/more/a.lua"]);
+        assert_eq!(names, ["beside.lua", "lua/main.lua", "lua/more/a.lua"]);
         symlink(&folder.0, folder.0.join("lua/ring")).unwrap();
         assert!(matches!(
             load_site(&folder.0),

@@ -6,7 +6,8 @@
 //!
 //! Reading order: [`turn`] is the loop; `peers` is what happens on one socket; `effects` is what
 //! happens between inputs and core; [`routes`] answers HTTP; [`sessions`] knows the ids in the
-//! address bar; [`guard`] decides who may ask.
+//! address bar; [`guard`] decides who may ask; `watch` notices edits of the site and `reload` tells the
+//! sessions of them.
 
 mod accept;
 pub mod clock;
@@ -22,11 +23,14 @@ mod peers;
 mod process;
 pub mod random;
 mod recording;
+mod reload;
 pub mod routes;
+mod scan;
 pub mod sessions;
 mod signals;
 mod system;
 pub mod turn;
+mod watch;
 
 use std::collections::{BTreeSet, HashMap};
 use std::io;
@@ -34,7 +38,7 @@ use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 
 use mio::net::{TcpListener, UnixStream};
-use mio::{Events, Interest, Poll, Token};
+use mio::{Events, Interest, Poll, Registry, Token};
 use slab::Slab;
 
 use crate::config::Config;
@@ -58,6 +62,7 @@ use random::Random;
 use recording::Recordings;
 use routes::Routes;
 use sessions::SessionTable;
+use watch::Watcher;
 
 /// Why a server cannot start or go on.
 #[derive(Debug, thiserror::Error)]
@@ -99,8 +104,9 @@ pub fn start(config: &Config) -> Result<Server<LuaRuntime>, ServerError> {
 
 const LISTENER: Token = Token(0);
 const SIGNALS: Token = Token(1);
+const EDITS: Token = Token(2);
 /// A peer's token is its place plus this.
-const FIRST_PEER: usize = 2;
+const FIRST_PEER: usize = 3;
 
 /// Bytes taken from a socket at a time. One buffer serves all of them.
 const READ_BYTES: usize = 64 * 1024;
@@ -119,6 +125,8 @@ pub struct Server<R: Runtime> {
     recordings: Recordings,
     limits: NetLimits,
     log: Logger,
+    /// With `--dev` or `--hotload`.
+    watcher: Option<Watcher>,
 
     poll: Poll,
     events: Events,
@@ -195,14 +203,16 @@ impl<R: Runtime> Server<R> {
         let registry = poll.registry();
         registry.register(&mut listener, LISTENER, Interest::READABLE)?;
         registry.register(&mut signals, SIGNALS, Interest::READABLE)?;
+        let watcher = watch_site(config, log, registry)?;
         let guard = Guard::new(&config.host, &config.allowed_hosts, &config.allowed_origins);
         Ok(Server {
             core,
-            routes: Routes::new(guard, files),
+            routes: Routes::new(guard, files, config.limits.dev),
             sessions: SessionTable::default(),
             recordings,
             limits,
             log,
+            watcher,
             poll,
             events: Events::with_capacity(EVENTS),
             clock: Clock::new(),
@@ -248,6 +258,19 @@ impl<R: Runtime> Server<R> {
         let idle = self.peers.is_empty() && self.processes.is_empty();
         self.stop_at.is_some_and(|at| idle || self.turn.now >= at)
     }
+}
+
+/// With `--dev` or `--hotload`, and a site that can be edited.
+fn watch_site(config: &Config, log: Logger, registry: &Registry) -> io::Result<Option<Watcher>> {
+    let Some(dir) = config.dir.as_ref().filter(|_| config.hotload) else {
+        return Ok(None);
+    };
+    let watcher = Watcher::new(dir, log).map_err(|error| {
+        let text = "the site cannot be watched for edits; start without --dev and --hotload";
+        io::Error::new(error.kind(), format!("{text}: {error}"))
+    })?;
+    watcher.register(registry, EDITS)?;
+    Ok(Some(watcher))
 }
 
 fn listen(host: &str, port: u16) -> Result<TcpListener, ServerError> {

@@ -51,6 +51,11 @@ impl Recordings {
         self.recorder.is_some()
     }
 
+    /// Sessions that begin from now on are of this site.
+    pub fn change_site(&mut self, site: &Site) {
+        self.site = site.clone();
+    }
+
     /// A session begins. If its file cannot be made, it runs unrecorded.
     pub fn begin(&mut self, session: SessionId, sid: Sid) {
         let Some(recorder) = &self.recorder else {

@@ -66,6 +66,8 @@ fn is_place(text: &str) -> bool {
 pub struct Routes {
     guard: Guard,
     files: StaticFiles,
+    /// The page is for those who develop: its modules unjoined.
+    dev: bool,
 }
 
 /// What answering needs beyond the request.
@@ -82,8 +84,8 @@ const SESSION_COOKIE: &str = "ui-session";
 
 impl Routes {
     /// Routes to these files for those whom the guard lets in.
-    pub fn new(guard: Guard, files: StaticFiles) -> Routes {
-        Routes { guard, files }
+    pub fn new(guard: Guard, files: StaticFiles, dev: bool) -> Routes {
+        Routes { guard, files, dev }
     }
 
     /// Decides.
@@ -125,7 +127,8 @@ impl Routes {
             return self.session_page(request, desk, sid, rest);
         }
         if path.starts_with("/_lunette/") {
-            let asset = web::asset(path).ok_or(NOT_FOUND)?;
+            let asset = web::asset(path).or_else(|| self.module(path));
+            let asset = asset.ok_or(NOT_FOUND)?;
             return Ok(Answer::Response(asset_response(request, asset)));
         }
         let name = static_name(path)?;
@@ -206,6 +209,12 @@ impl Routes {
         }
     }
 
+    /// A module of the client, as it was written.
+    fn module(&self, path: &str) -> Option<&'static Asset> {
+        let mut modules = web::modules().iter().filter(|_| self.dev);
+        modules.find(|module| module.path == path)
+    }
+
     fn page(&self, request: &Request) -> Response {
         match self.files.open("index.html") {
             Some(file) => Response::new(200)
@@ -214,7 +223,10 @@ impl Routes {
                 .field("Cache-Control", "no-store")
                 .body(file.body),
             None => {
-                let index = web::index();
+                let index = match self.dev {
+                    true => web::dev_index(),
+                    false => web::index(),
+                };
                 let (response, body) = encoded(request, index);
                 response
                     .field("Content-Type", index.mime)

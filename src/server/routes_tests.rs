@@ -11,7 +11,11 @@ struct Front {
 impl Front {
     fn new() -> Front {
         Front {
-            routes: Routes::new(Guard::new("127.0.0.1", &[], &[]), StaticFiles::Folder(None)),
+            routes: Routes::new(
+                Guard::new("127.0.0.1", &[], &[]),
+                StaticFiles::Folder(None),
+                false,
+            ),
             sessions: SessionTable::default(),
             random: Random::default(),
             notice: None,

@@ -133,6 +133,13 @@ impl SessionTable {
         self.sids.get(&session).copied()
     }
 
+    /// Sessions that could not start are as if they had never been: the page begins anew.
+    pub fn forget_failures(&mut self) {
+        for sid in self.failures.drain(..) {
+            self.entries.remove(&sid);
+        }
+    }
+
     /// The session could not start.
     pub fn fail(&mut self, session: SessionId, reason: String) {
         let Some(sid) = self.sids.remove(&session) else {

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use super::inbox::Input;
 use super::sessions::Sid;
-use super::{FIRST_PEER, LISTENER, SIGNALS, STOP_MS, Server, process, system};
+use super::watch::Watcher;
+use super::{EDITS, FIRST_PEER, LISTENER, SIGNALS, STOP_MS, Server, process, system};
 use crate::core::event::{Event, Opening};
 use crate::core::id::{SessionId, Timestamp};
 use crate::core::outside::{ProcessId, ProcessNews};
@@ -56,6 +57,7 @@ impl<R: Runtime> Server<R> {
             self.accepting.retry_at(),
             self.processes.next_due(),
             self.stop_at,
+            self.watcher.as_ref().and_then(Watcher::due),
         ];
         let due: Timestamp = due.into_iter().flatten().min()?;
         Some(Duration::from_millis(due.saturating_sub(self.clock.now())))
@@ -63,11 +65,12 @@ impl<R: Runtime> Server<R> {
 
     /// Takes what sockets and deadlines bring; what is for sessions goes to the inbox.
     fn read(&mut self) {
-        let (mut connections_wait, mut signalled) = (false, false);
+        let (mut connections_wait, mut signalled, mut edited) = (false, false, false);
         for event in &self.events {
             match event.token() {
                 LISTENER => connections_wait = true,
                 SIGNALS => signalled = true,
+                EDITS => edited = true,
                 token if token.0 >= process::FIRST_TOKEN => self.processes.wake(token),
                 token => {
                     let key = token.0 - FIRST_PEER;
@@ -87,6 +90,9 @@ impl<R: Runtime> Server<R> {
         }
         if signalled {
             self.stop();
+        }
+        if edited && let Some(watcher) = &mut self.watcher {
+            watcher.notice(self.turn.now);
         }
         self.accept(connections_wait);
         self.time_out_peers();
@@ -171,6 +177,7 @@ impl<R: Runtime> Server<R> {
         if self.inbox.is_empty() {
             self.inbox = inbox;
         }
+        self.reload();
         // A timer of zero milliseconds is due again at once: everybody gets one turn.
         for _ in 0..self.core.len() {
             let Some(session) = self.core.next_due(self.turn.now) else {

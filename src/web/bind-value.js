@@ -76,6 +76,8 @@ export class ValueBinding {
     this.heldTimer = 0;
     this.delay = 0;
     this.lastSent = 0;
+    /** Typed after the variable had gone: for what takes this element's place. */
+    this.orphaned = false;
   }
 
   attach(element) {
@@ -206,6 +208,7 @@ export class ValueBinding {
 
   #send(value) {
     const { variable } = this;
+    if (variable.gone) this.orphaned = true;
     const known = variable.value;
     // An empty control shows nil; leaving it alone must not turn nil into "".
     if (variable.gone || (known == null && (value === '' || (known === undefined && value === false)))) return;

@@ -3,7 +3,8 @@
 //
 // The parts, in reading order: connection (the socket), outbox (what is to be
 // said), store (the variables), templates (viewdefs), views and viewlist (what
-// is shown), bind-* (each attribute), fields, errors, notices, history; chart and sanitize are loaded when first used.
+// is shown), bind-* (each attribute), fields, errors, notices, history; chart,
+// sanitize and overlay are loaded when first used.
 
 import { Connection, findSession } from './connection.js';
 import { Store } from './store.js';
@@ -42,11 +43,12 @@ export class App {
     });
     this.store = new Store(this.connection, {
       app: (props) => this.#told(props),
+      failed: (v) => this.errors.develop(v),
       structure: () => this.#arrange(),
       settled: () => this.transitions.settle(),
     });
     this.history = new History(this);
-    this.transitions = new Transitions(this.store, (view, kept) => this.fields.restore(view, kept));
+    this.transitions = new Transitions(this.store, this.fields);
   }
 
   start() {

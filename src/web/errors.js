@@ -14,6 +14,8 @@ export class Errors {
   /** @param {Notices} notices */
   constructor(notices) {
     this.notices = notices;
+    /** @type {Promise<typeof import('./overlay.js')>|null} */
+    this.overlay = null;
     /** @type {WeakMap<Element, {owner: Variable, note: Element|null, title: string|null}>} */
     this.marked = new WeakMap();
   }
@@ -71,10 +73,20 @@ export class Errors {
     return note;
   }
 
+  /** With --dev, errors of code are told with where they came from. @param {Variable} v */
+  develop(v) {
+    const { error } = v;
+    const trouble = error && error.detail && !v.gone ? { message: error.description, ...error.detail } : null;
+    if (!trouble && !this.overlay) return;
+    this.overlay = this.overlay || import('./overlay.js');
+    // In the order of what happened, though the first one waits for the module.
+    this.overlay.then((overlay) => overlay.setTrouble(v, trouble));
+  }
+
   /** A call failed: its button says so, and the user is told. @param {any} element @param {Variable} v */
   onCall(element, v) {
     this.mark(element, v, '');
-    if (v.error) this.notices.toast(v.error.description, 'error');
+    if (v.error && !v.error.detail) this.notices.toast(v.error.description, 'error');
   }
 
   /** A whole view failed. @param {View} view @param {Variable} v */
@@ -87,6 +99,7 @@ export class Errors {
   /** Variable 1: without it there is no page. */
   #onApp(view, v) {
     if (!v.error) return;
+    if (view.def && v.error.detail) return;
     if (view.def) this.notices.toast(v.error.description, 'error');
     else this.notices.fatal('This page could not be started', v.error.description);
   }

@@ -150,13 +150,14 @@ export class Fields {
         const scrolled = element.scrollTop || element.scrollLeft;
         const binding = this.byElement.get(element);
         const focused = element === document.activeElement;
-        if (!scrolled && !focused && !(binding && binding.edited)) continue;
+        const edited = !!binding && (binding.edited || binding.orphaned);
+        if (!scrolled && !focused && !edited) continue;
         kept.push({
           address: addressOf(element, root),
           scroll: [element.scrollLeft, element.scrollTop],
           focused,
           selection: focused ? selectionOf(element) : null,
-          edited: !!(binding && binding.edited),
+          edited,
           text: binding ? readField(element) : undefined,
         });
       }

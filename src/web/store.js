@@ -17,6 +17,7 @@ import { Outbox } from './outbox.js';
  * @typedef {Object} ServerError
  * @property {string} code
  * @property {string} description
+ * @property {{traceback: string, source: string}} [detail]  with --dev: where it came from
  *
  * @typedef {Object} Message             one protocol message, either direction
  * @property {string} type
@@ -24,6 +25,7 @@ import { Outbox } from './outbox.js';
  *
  * @typedef {Object} Hooks               what the store asks of the page
  * @property {(props: Object<string,string>) => void} app  properties of variable 1 came
+ * @property {(v: Variable) => void} failed  its error was set or cleared
  * @property {() => void} structure      lists re-arrange themselves
  * @property {() => void} settled        a frame is applied and its answer is sent
  */
@@ -171,6 +173,7 @@ export class Store {
   /** @param {Variable} v */
   #forget(v) {
     v.gone = true;
+    if (v.error) this.hooks.failed(v);
     v.watchers = [];
     if (this.byId.get(v.id) === v) this.byId.delete(v.id);
     this.dirty.delete(v);
@@ -189,6 +192,7 @@ export class Store {
   clearError(v) {
     if (!v.error) return;
     v.error = null;
+    this.hooks.failed(v);
     for (const w of v.watchers) if (w.failed) w.failed(v);
   }
 
@@ -196,13 +200,16 @@ export class Store {
 
   /** Applies one frame: first all its values, then tells the page. @param {any} frame */
   receive(frame) {
+    const errors = [];
     for (const message of Array.isArray(frame) ? frame : [frame]) {
       const data = message && message.data;
       if (!data) continue;
       if (message.type === 'update') this.#update(data);
-      else if (message.type === 'error') this.#error(data);
+      else if (message.type === 'error') errors.push(data);
       else if (message.type === 'destroy') this.#destroyed(data);
     }
+    // A value that comes along is the one the error stands on, not its end.
+    for (const data of errors) this.#error(data);
     this.#settleAnswers();
     this.settle();
   }
@@ -251,7 +258,8 @@ export class Store {
 
   #error(data) {
     const v = this.byId.get(data.varId);
-    const error = { code: String(data.code || ''), description: String(data.description || data.code || 'error') };
+    const { code, description, detail } = data;
+    const error = { code: String(code || ''), description: String(description || code || 'error'), detail };
     if (!v) {
       console.warn('lunette:', error.code, error.description);
       return;
@@ -302,7 +310,10 @@ export class Store {
       }
       const failed = this.dirtyErrors;
       this.dirtyErrors = new Set();
-      for (const v of failed) for (const w of v.watchers) if (w.failed) w.failed(v);
+      for (const v of failed) {
+        this.hooks.failed(v);
+        for (const w of v.watchers) if (w.failed) w.failed(v);
+      }
     }
     this.hooks.structure();
     this.outbox.flush(false);

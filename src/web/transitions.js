@@ -9,7 +9,7 @@ const HOLD_MS = 100;
 /** All views that one frame made to show something new. */
 class Transition {
   constructor() {
-    /** @type {{view: View, kept: any}[]} */
+    /** @type {View[]} */
     this.members = [];
     /** The last batch of creations it waits for. */
     this.batch = 0;
@@ -19,10 +19,10 @@ class Transition {
 }
 
 export class Transitions {
-  /** @param {import('./store.js').Store} store @param {(view: View, kept: any) => void} restore */
-  constructor(store, restore) {
+  /** @param {import('./store.js').Store} store @param {import('./fields.js').Fields} fields */
+  constructor(store, fields) {
     this.store = store;
-    this.restore = restore;
+    this.fields = fields;
     /** @type {Transition|null} */
     this.current = null;
     /** @type {Set<Transition>} */
@@ -33,14 +33,14 @@ export class Transitions {
     this.afterwards = [];
   }
 
-  /** @param {View} view @param {any} kept  what the user had there */
-  add(view, kept) {
+  /** @param {View} view */
+  add(view) {
     if (!this.current) {
       const made = (this.current = new Transition());
       made.timer = setTimeout(() => this.#finish(made), HOLD_MS);
       this.open.add(made);
     }
-    this.current.members.push({ view, kept });
+    this.current.members.push(view);
     this.byView.set(view, this.current);
   }
 
@@ -68,9 +68,13 @@ export class Transitions {
     if (!this.open.delete(transition)) return;
     clearTimeout(transition.timer);
     if (this.current === transition) this.current = null;
-    for (const { view, kept } of transition.members) {
+    const { scrollX, scrollY } = window;
+    for (const view of transition.members) {
+      // The old content took what was typed up to now.
+      const kept = this.fields.capture(view);
       view.show();
-      this.restore(view, kept);
+      this.fields.restore(view, kept);
     }
+    if (scrollX !== window.scrollX || scrollY !== window.scrollY) window.scrollTo(scrollX, scrollY);
   }
 }

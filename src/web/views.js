@@ -167,7 +167,8 @@ export class View {
 
   /** @param {Viewdef} def */
   #render(def) {
-    const kept = this.app.fields.capture(this);
+    const atOnce = this.#underIncoming() || !this.firstNode().isConnected;
+    const kept = atOnce ? this.app.fields.capture(this) : null;
     this.#dropContent();
     this.def = def;
     this.app.viewdefs.adopt(def);
@@ -175,7 +176,7 @@ export class View {
     const under = this.#underIncoming();
     if (!under && this.firstNode().isConnected) {
       this.incoming = { pieces, fragment };
-      this.app.transitions.add(this, kept);
+      this.app.transitions.add(this);
     } else {
       if (under) this.app.transitions.grown(under);
       this.#replace(pieces, fragment);

@@ -5,6 +5,7 @@
 //! - [`demo`]: what a visitor does with the built-in demo site.
 //! - [`panel`]: the example that shows the state of the machine.
 //! - [`upkeep`]: the demo's looks and accessibility, its weight, and what happens when the server goes away.
+//! - [`reload`]: files of a site are edited while its page is used.
 //! - [`sites`]: the small sites of `tests/sites`, the hostile ones among them.
 //!
 //! Waiting is always for a condition, asked again a bounded number of times; nothing here asserts how long
@@ -14,6 +15,7 @@ mod cdp;
 mod demo;
 mod messages;
 mod panel;
+mod reload;
 pub mod server;
 mod sites;
 mod upkeep;

@@ -13,6 +13,7 @@ pub struct Server {
     child: Child,
     port: u16,
     dir: Option<PathBuf>,
+    flags: Vec<&'static str>,
     log: PathBuf,
     recordings: PathBuf,
 }
@@ -20,7 +21,12 @@ pub struct Server {
 impl Server {
     /// Serves the built-in demo site.
     pub fn demo() -> Server {
-        Server::start(None)
+        Server::start(None, &[])
+    }
+
+    /// Serves the site in `dir`.
+    pub fn with_flags(dir: &Path, flags: &[&'static str]) -> Server {
+        Server::start(Some(dir.into()), flags)
     }
 
     /// Serves `tests/sites/NAME`.
@@ -32,19 +38,20 @@ impl Server {
     pub fn folder(path: &str) -> Server {
         let dir = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(path);
         assert!(dir.is_dir(), "there is no site {}", dir.display());
-        Server::start(Some(dir))
+        Server::start(Some(dir), &[])
     }
 
-    fn start(dir: Option<PathBuf>) -> Server {
+    fn start(dir: Option<PathBuf>, flags: &[&'static str]) -> Server {
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let scratch = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
         let name = format!("server-{}-{number}", std::process::id());
         let (log, recordings) = (scratch.join(format!("{name}.log")), scratch.join(name));
-        let (child, port) = launch(dir.as_ref(), 0, &log, &recordings);
+        let (child, port) = launch(dir.as_ref(), flags, 0, &log, &recordings);
         Server {
             child,
             port,
             dir,
+            flags: flags.to_vec(),
             log,
             recordings,
         }
@@ -70,7 +77,13 @@ impl Server {
     /// Starts a new process on the same port.
     pub fn restart(&mut self) {
         self.kill();
-        (self.child, self.port) = launch(self.dir.as_ref(), self.port, &self.log, &self.recordings);
+        (self.child, self.port) = launch(
+            self.dir.as_ref(),
+            &self.flags,
+            self.port,
+            &self.log,
+            &self.recordings,
+        );
     }
 }
 
@@ -107,7 +120,13 @@ fn replay_all(recordings: &Path) -> String {
 }
 
 /// Starts the binary and waits for the line that names its address.
-fn launch(dir: Option<&PathBuf>, port: u16, log: &PathBuf, recordings: &Path) -> (Child, u16) {
+fn launch(
+    dir: Option<&PathBuf>,
+    flags: &[&str],
+    port: u16,
+    log: &PathBuf,
+    recordings: &Path,
+) -> (Child, u16) {
     let log_file = File::options()
         .create(true)
         .append(true)
@@ -118,6 +137,12 @@ fn launch(dir: Option<&PathBuf>, port: u16, log: &PathBuf, recordings: &Path) ->
     command.arg("--record").arg(recordings);
     if let Some(dir) = dir {
         command.arg("--dir").arg(dir);
+    }
+    command.args(flags);
+    // The page of `--dev` is made of the same modules, unjoined: it must pass the same tests.
+    let is_dev = flags.contains(&"--dev");
+    if std::env::var_os("LUNETTE_TEST_DEV").is_some() && !is_dev {
+        command.arg("--dev");
     }
     let mut child = command
         .stdin(Stdio::null())

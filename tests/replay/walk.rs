@@ -1,4 +1,4 @@
-//! Random walks: seeded frontends do anything they like to one session. What each was told must be what
+//! Random walks: seeded frontends do anything they like to one session, while its code is edited or not. What each was told must be what
 //! the server has when it is asked for everything, and the recording must replay.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -8,8 +8,8 @@ use lunette::core::event::{Opening, Turn};
 use lunette::core::id::{ConnectionId, SessionId};
 use lunette::core::limits::SessionLimits;
 use lunette::core::manager::{ManagerConfig, SessionManager};
-use lunette::core::site::Site;
-use lunette::journal::{Header, Output, RawEvent, Reader, Writer};
+use lunette::core::site::{Edits, Site};
+use lunette::journal::{Header, Output, RawEvent, Reader, Writer, encode_edits};
 use lunette::lua::LuaRuntime;
 use lunette::replay::{replay, to_event};
 use serde_json::{Value, json};
@@ -162,6 +162,39 @@ impl Walk {
         }
     }
 
+    /// The code is edited, for better or worse.
+    fn edit(&mut self) {
+        let number = self.below(5);
+        let added = [
+            "function App:mutate() self.mutated = (self.mutated or 0) + 1 end\n",
+            "function Row:mutate() self.n = self.n + 1 if self.n > 5 then error('too many') end end\n",
+            "this is no Lua\n",
+            "error('not to the end')\n",
+            "session:setTimeout(function() app.n = 1 end, 5)\n",
+            "",
+        ];
+        let main = MAIN.replace(
+            "ticks = 0 }",
+            &format!("ticks = 0, extra{number} = {number} }}"),
+        );
+        let main = main.replace("n = 0 })\nTwice", &format!("n = {number} }})\nTwice"));
+        let main = format!("{main}{}", added[self.below(added.len())]);
+        let template = format!("<template><p ui-value=\"n\">{number}</p></template>");
+        let mut edits = Edits::from([("lua/main.lua".to_owned(), Some(main.into_bytes()))]);
+        match self.below(4) {
+            0 => edits.insert("viewdefs/Row.DEFAULT.html".into(), Some(template.into())),
+            1 => edits.insert(
+                "viewdefs/App.DEFAULT.html".into(),
+                Some(b"nothing".to_vec()),
+            ),
+            2 => edits.insert("viewdefs/Row.DEFAULT.html".into(), None),
+            _ => None,
+        };
+        self.trail.push(format!("edit {edits:?}"));
+        let edits = encode_edits(&edits);
+        self.event(&RawEvent::SiteChanged { edits: &edits });
+    }
+
     fn join(&mut self) {
         self.joined += 1;
         let connection = ConnectionId(self.joined);
@@ -277,7 +310,8 @@ impl Walk {
             wall: 0,
         };
         self.writer.event(turn, event);
-        self.manager.handle_event(to_event(event, SESSION), turn);
+        let event = to_event(event, SESSION, self.manager.site());
+        self.manager.handle_event(event, turn);
         let mut frame = Vec::new();
         while let Some(effect) = self.manager.poll_effect() {
             if let Some(output) = Output::of(&effect, &mut frame) {
@@ -358,9 +392,12 @@ fn random_walks_end_where_the_server_is_and_replay() {
         }
         Err(_) => 1..41,
     };
-    for seed in seeds {
+    for (seed, edits) in seeds.flat_map(|seed| [(seed, false), (seed, true)]) {
         let mut walk = Walk::new(seed);
         for _ in 0..STEPS {
+            if edits && walk.below(15) == 0 {
+                walk.edit();
+            }
             walk.step();
         }
         walk.ask_everything();

@@ -22,6 +22,7 @@
 #if !defined(LUA_CORE)
 #define LUA_CORE
 #endif
+#include <limits.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -51,6 +52,7 @@ struct lunette_build {
   uint32_t revision;
   struct lunette_meter **(*meter)(void);
   void (*allow_hooks)(lua_State *L);
+  void (*instances)(lua_State *L);
   struct lunette_meter *idle;
 };
 
@@ -73,6 +75,31 @@ static inline void lunette_allow_hooks (lua_State *L) {
   L->allowhook = 1;
 }
 
+/*
+** Puts in place of the table at the top of the stack an array of all tables whose metatable it is, in
+** the order in which they were made: the collector's list of objects has the newest first. To be
+** called right after a full collection, with the collector stopped: what is on the list is alive, and
+** the list stays as it is.
+*/
+static inline void lunette_instances (lua_State *L) {
+  const Table *wanted = hvalue(s2v(L->top.p - 1));
+  lua_Integer count = 0;
+  GCObject *o;
+  for (o = G(L)->allgc; o != NULL; o = o->next) {
+    if (o->tt == LUA_VTABLE && gco2t(o)->metatable == wanted)
+      count++;
+  }
+  lua_createtable(L, (count < INT_MAX) ? (int)count : 0, 0);
+  for (o = G(L)->allgc; o != NULL && count > 0; o = o->next) {
+    if (o->tt == LUA_VTABLE && gco2t(o)->metatable == wanted) {
+      lua_pushnil(L);
+      sethvalue(L, s2v(L->top.p - 1), gco2t(o));
+      lua_rawseti(L, -2, count--);
+    }
+  }
+  lua_replace(L, -2);
+}
+
 #define lunette_charge(n)	((void)(lunette_meter->left -= (int64_t)(n)))
 
 /* The length of a text, up to `n` (strnlen is newer than the standard Lua asks for). */
@@ -91,7 +118,7 @@ static inline void lunette_allow_hooks (lua_State *L) {
 */
 
 static const struct lunette_build lunette_build __attribute__((unused)) =
-  {LUNETTE_LUA_REVISION, lunette_meter_slot, lunette_allow_hooks, &lunette_idle};
+  {LUNETTE_LUA_REVISION, lunette_meter_slot, lunette_allow_hooks, lunette_instances, &lunette_idle};
 
 #undef luai_makeseed
 #define luai_makeseed(L)	lunette_seed(L, &lunette_build)

@@ -1,0 +1,97 @@
+//! What a session does when files of its site were edited.
+
+use std::collections::BTreeMap;
+
+use super::script::{ErrorCode, Script, ScriptError};
+use super::session::Session;
+use super::site::SiteChange;
+use super::viewdef;
+
+/// What is wrong with the site as it is now, as far as this session has met it.
+#[derive(Debug, Default)]
+pub(super) struct SiteFaults {
+    /// Code that could not be run again; the old goes on.
+    code: Option<ScriptError>,
+    /// Files that are no viewdefs, with the reasons.
+    viewdefs: BTreeMap<Box<str>, Box<str>>,
+    /// The message of the error that stands on variable 1 for one of these.
+    told: Option<String>,
+}
+
+impl SiteFaults {
+    fn first(&self, dev: bool) -> Option<ScriptError> {
+        if self.code.is_some() {
+            return self.code.clone();
+        }
+        // Templates are told to those who write them only.
+        let (path, reason) = self.viewdefs.first_key_value().filter(|_| dev)?;
+        let text = format!("{path}: {reason}; the version before it is shown");
+        Some(ScriptError::new(ErrorCode::BadValue, text))
+    }
+}
+
+impl<S: Script> Session<S> {
+    /// Files of the site were edited: code that has run runs again, templates that were sent are sent
+    /// again. What the session holds stays.
+    pub(super) fn change_site(&mut self, change: &SiteChange) {
+        // Whoever edits is looking at the page: nothing waits to be gathered with more.
+        self.urgent = true;
+        self.host.site = change.site.clone();
+        let is_good = |path: &&str| !change.problems.contains_key(*path);
+        let paths = || change.paths.iter().map(|path| &**path);
+        for name in paths().filter(is_good).filter_map(viewdef::type_of) {
+            for view in &mut self.outbox.views {
+                if view.types.contains(name) {
+                    view.renewed.insert(name.into());
+                }
+            }
+        }
+        if let Some(errors) = self.script.reload(&mut self.host, &change.paths) {
+            let mut errors = errors.into_iter();
+            self.site_faults.code = errors.next();
+            for error in self.site_faults.code.iter().chain(errors.as_slice()) {
+                let text = error.traceback.as_deref().unwrap_or(&error.message);
+                self.host.log(0, format_args!("reload: {text}"));
+            }
+        }
+        for path in paths() {
+            self.site_faults.viewdefs.remove(path);
+        }
+        let problems = change.problems.iter();
+        let problems = problems.map(|(path, reason)| (path.clone(), reason.clone()));
+        self.site_faults.viewdefs.extend(problems);
+        self.settle();
+        self.tell_site_fault();
+    }
+
+    /// Puts what is wrong with the site on variable 1, or takes it off again.
+    fn tell_site_fault(&mut self) {
+        let fault = self.site_faults.first(self.host.limits.dev);
+        let Some(app) = self.host.vars.app() else {
+            return;
+        };
+        if let Some(error) = fault {
+            self.site_faults.told = Some(error.message.clone());
+            let fault = self.host.fault(&error);
+            self.outbox.fault(&mut self.host, app, fault);
+            return;
+        }
+        let Some(told) = self.site_faults.told.take() else {
+            return;
+        };
+        let Some(variable) = self.host.vars.get_mut(app) else {
+            return;
+        };
+        if variable.error.as_ref().is_none_or(|e| e.message != told) {
+            return;
+        }
+        variable.error = None;
+        // A value says that all is well again.
+        let id = variable.id;
+        for view in &mut self.outbox.views {
+            if view.watches(app, &self.host.vars) {
+                view.echoes.push(id);
+            }
+        }
+    }
+}

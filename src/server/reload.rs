@@ -1,0 +1,40 @@
+//! An edit of the site reaches its sessions.
+
+use super::Server;
+use crate::core::event::Event;
+use crate::core::script::Runtime;
+use crate::journal::{RawEvent, encode_edits};
+
+impl<R: Runtime> Server<R> {
+    /// Tells all sessions of what was edited, if something was: one after the other, so that none
+    /// sends anything in between.
+    pub(super) fn reload(&mut self) {
+        let Some(watcher) = &mut self.watcher else {
+            return;
+        };
+        let edits = watcher.edits(self.core.site(), self.turn.now);
+        if edits.is_empty() {
+            return;
+        }
+        let recorded = encode_edits(&edits);
+        let change = self.core.site().edit(edits.clone());
+        watcher.settle(edits, |path| change.problems.contains_key(path));
+        for (path, reason) in &*change.problems {
+            let text = "the version before it stays in use";
+            self.log.line(0, format_args!("{path}: {reason}; {text}"));
+        }
+        self.log
+            .line(1, format_args!("edited: {}", change.paths.join(", ")));
+        self.core.change_site(&change.site);
+        self.recordings.change_site(&change.site);
+        // What could not start may start now.
+        self.sessions.forget_failures();
+        for session in self.core.session_ids() {
+            let event = Event::SiteChanged {
+                session,
+                change: change.clone(),
+            };
+            self.handle(event, &RawEvent::SiteChanged { edits: &recorded });
+        }
+    }
+}
