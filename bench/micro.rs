@@ -4,6 +4,7 @@
 //! Each is run in rounds long enough for the clock; the fastest round and the middle one are printed. The fastest is
 //! the figure to compare: noise only ever adds.
 
+mod outside;
 mod turns;
 
 use std::hint::black_box;
@@ -89,6 +90,7 @@ fn main() {
     encode(&harness);
     crossing(&harness);
     turns::run(&harness);
+    outside::run(&harness);
 }
 
 fn wire(harness: &Harness) {

@@ -394,6 +394,33 @@ fn environment(name: &[u8]) -> HostAnswer {
 mod tests {
     use super::*;
 
+    /// What old kernels get: links are not followed at all, and nothing leads out.
+    #[test]
+    fn without_the_kernels_help_no_link_is_followed() {
+        use std::os::unix::fs::symlink;
+        let dir = std::env::temp_dir().join(format!("lunette-outside-{}", std::process::id()));
+        fs::create_dir_all(dir.join("root/sub")).unwrap();
+        fs::write(dir.join("secret"), "secret").unwrap();
+        fs::write(dir.join("root/sub/file"), "inside").unwrap();
+        symlink("..", dir.join("root/up")).unwrap();
+        symlink("../secret", dir.join("root/link")).unwrap();
+        symlink("sub", dir.join("root/in")).unwrap();
+        let flags = OFlags::PATH | OFlags::DIRECTORY;
+        let root = open(dir.join("root"), flags, Mode::empty()).unwrap();
+        let read = |path: &str| {
+            let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+            let opened = open_without_links(&root, Path::new(path), flags, Mode::empty());
+            opened
+                .ok()
+                .map(|file| io::read_to_string(File::from(file)).unwrap())
+        };
+        assert_eq!(read("sub/file").as_deref(), Some("inside"));
+        for path in ["link", "up/secret", "in/file", "none", ""] {
+            assert_eq!(read(path), None, "{path}");
+        }
+        fs::remove_dir_all(&dir).unwrap();
+    }
+
     #[test]
     fn paths_are_cleaned_without_looking() {
         for (path, cleaned) in [

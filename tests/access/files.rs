@@ -4,6 +4,7 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use lunette::journal::{Output, Reader, Writer};
 
@@ -131,6 +132,49 @@ fn nothing_leads_out_of_the_granted_directories() {
     assert_eq!(running.site.read("../secret"), "secret");
     assert_eq!(running.site.read("lua/main.lua"), before);
     assert_eq!(running.site.read("data/sub/here"), "changed");
+    running.replays();
+}
+
+#[test]
+fn nobody_gets_out_while_links_change_meanwhile() {
+    let main = r#"
+        local tries, inside, out = 0, 0, 0
+        local function try()
+            for _ = 1, 200 do
+                local text = session:readFile("data/flip/file")
+                if text == "inside" then inside = inside + 1 elseif text then out = out + 1 end
+                if session:writeFile("data/flip/new", "x") then inside = inside + 1 end
+                session:writeFile("data/flip/file", "inside")
+            end
+            tries = tries + 1
+            if tries < 20 then session:setImmediate(try) else print("tried", inside > 0, out) end
+        end
+        session:setTimeout(try, 50)
+    "#;
+    let site = site("", main);
+    site.write("data/real/file", "inside");
+    site.write("outside/file", "secret");
+    let (link, out) = (site.path("data/flip"), site.path("outside"));
+    symlink("real", &link).expect("a link");
+    let running = site.run();
+    let stop = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let next = link.with_extension("next");
+            while !stop.load(Ordering::Relaxed) {
+                for to in [&out, Path::new("real")] {
+                    symlink(to, &next).expect("a link");
+                    fs::rename(&next, &link).expect("it takes the place of the other");
+                }
+            }
+        });
+        let told = running.wait_for("tried");
+        stop.store(true, Ordering::Relaxed);
+        assert_eq!(told, "tried\ttrue\t0");
+    });
+    assert_eq!(running.site.read("outside/file"), "secret");
+    let left = fs::read_dir(running.site.path("outside")).expect("the directory");
+    assert_eq!(left.count(), 1, "nothing was written there");
     running.replays();
 }
 
