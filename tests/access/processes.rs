@@ -48,7 +48,11 @@ fn children(running: &Running) -> usize {
 #[test]
 fn lines_come_with_their_stream_and_the_end_comes_last() {
     let running = site(
-        r#"spawn("a", { cmd = "sh", args = { "-c", "echo one; sleep 0.1; echo two >&2; sleep 0.1; printf 'last\\0\\377'; exit 3" } })"#,
+        r#"
+        local p
+        p = spawn("a", { cmd = "sh", onLine = function(line, stream) print("a", stream, line) p:write("\n") end,
+            args = { "-c", "echo one; read x; echo two >&2; read x; printf 'last\\0\\377'; exit 3" } })
+        "#,
     )
     .run();
     running.wait_for("exit a");
@@ -292,23 +296,24 @@ fn a_flood_is_taken_as_fast_as_it_can_be_and_stops_nobody() {
 fn errors_of_its_functions_are_told_and_it_goes_on() {
     let running = site(
         r#"
-        local n = 0
-        spawn("a", { cmd = "sh", args = { "-c", "echo 1; sleep 0.2; printf '2\\n3\\n'" }, onLine = function(line)
+        local n, p = 0
+        p = spawn("a", { cmd = "sh", args = { "-c", "echo 1; read x; printf '2\\n3\\n'" }, onLine = function(line)
             n = n + 1
+            p:write("\n")
             if n == 1 then error("no " .. line) end
             if n == 2 then while true do end end
         end, onExit = function(e) print("exit a", n); error("at the end") end })
         "#,
     )
     .run();
-    running.wait_for("error in process 1: main.lua:15: at the end");
+    running.wait_for("error in process 1: main.lua:16: at the end");
     let told = running.told().join("\n");
     assert!(
-        told.contains("error in process 1: main.lua:13: no 1"),
+        told.contains("error in process 1: main.lua:14: no 1"),
         "{told}"
     );
     assert!(
-        told.contains("error in process 1: main.lua:14: gas limit"),
+        told.contains("error in process 1: main.lua:15: gas limit"),
         "{told}"
     );
     assert!(
