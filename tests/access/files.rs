@@ -222,6 +222,46 @@ fn reading_and_writing_are_granted_apart() {
 }
 
 #[test]
+fn single_files_can_be_granted() {
+    let main = r#"
+        read("jobs.json")
+        write("jobs.json", "[]")
+        read("jobs.json")
+        read("other.json")
+        write("jobs.json/x", "")
+        write("dir", "x")
+        local f = io.open("log.txt", "a")
+        f:write("line\n")
+        f:close()
+        print(os.remove("jobs.json"))
+        print(os.rename("log.txt", "data/log"))
+        print(io.open("log.txt"):read("a"))
+    "#;
+    let settings = "write = [\"jobs.json\", \"log.txt\", \"dir\"]";
+    let site = Site::new(
+        &format!("allow = [\"files\", \"io\", \"os\"]\n{settings}"),
+        &format!("{}{main}", SHOW.replace('\n', " ")),
+    );
+    fs::create_dir(site.path("dir")).expect("a directory");
+    let running = site.run();
+    assert_eq!(
+        running.told(),
+        [
+            "jobs.json\tnil\tjobs.json: No such file or directory\t2".to_owned(),
+            "jobs.json\ttrue".into(),
+            "jobs.json\t[]".into(),
+            format!("other.json\tnil\tother.json: {OUTSIDE}"),
+            "jobs.json/x\tnil\tjobs.json/x: Not a directory\t20".into(),
+            "dir\tnil\tdir: Is a directory\t21".into(),
+            "nil\tjobs.json: is itself what is granted\t13".into(),
+            "nil\tlog.txt: is itself what is granted\t13".into(),
+            "line".into(),
+        ]
+    );
+    running.replays();
+}
+
+#[test]
 fn what_is_no_regular_file_makes_nobody_wait() {
     let main = r#"
         read("data/pipe")
