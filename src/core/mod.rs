@@ -4,13 +4,14 @@
 //! Nothing in here reads a clock, randomness, a socket, a file, an address or an environment
 //! variable, and nothing iterates a hash map; time arrives with each call as a [`event::Turn`], and what
 //! scripts ask of the machine is answered through [`outside::Outside`]. The same events with the same
-//! turns and answers give the same effects, byte for byte, in any process. The live
-//! server, the replay tool and tests are shells around this module.
+//! turns and answers give the same effects, byte for byte, in any process. The live server, the replay
+//! tool and tests are shells around this module.
 //!
 //! Reading order: [`event`], [`effect`] and [`message`] say what goes in and out;
 //! [`manager`] owns the sessions; [`session`] is one of them; [`host`] is what a script can reach
 //! of its session; [`variable`], [`watch`] and [`timer`] are its parts; [`script`] is what core
-//! asks of a language, [`outside`] what scripts ask of the machine; [`change`] runs detection; [`batch`] assembles what each view is told.
+//! asks of a language, [`outside`] what scripts ask of the machine; [`change`] runs detection;
+//! [`batch`] assembles what each view is told.
 
 pub mod batch;
 pub mod change;
