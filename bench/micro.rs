@@ -5,6 +5,7 @@
 //! the figure to compare: noise only ever adds.
 
 mod inner_loop;
+mod outside;
 mod scale;
 mod turns;
 
@@ -111,6 +112,7 @@ fn main() {
     turns::run(&harness);
     scale::run(&harness);
     inner_loop::run(&harness);
+    outside::run(&harness);
 }
 
 fn wire(harness: &Harness) {

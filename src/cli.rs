@@ -44,7 +44,7 @@ pub enum Command {
 /// Flags of `serve`.
 #[derive(Args, Clone, Debug, Default)]
 pub struct ServeFlags {
-    /// The site: a directory with lua/main.lua [default: the built-in demo]
+    /// The site: a directory with lua/main.lua and perhaps lunette.toml [default: the built-in demo]
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
     /// Port to listen on; 0 takes any free one [default: 8080]

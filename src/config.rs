@@ -1,6 +1,6 @@
 //! What the server shall do: defaults, overridden by what was set, checked once.
 //!
-//! Each source makes [`Settings`]: the site's `lunette.toml` ([`file`]) and the command line. Later ones
+//! Each source makes [`Settings`]: the site's `lunette.toml` ([`mod@file`]) and the command line. Later ones
 //! win ([`Settings::or`]), and [`Config::resolve`] makes of the whole one valid configuration.
 
 pub mod file;

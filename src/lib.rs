@@ -12,8 +12,9 @@
 //! One thread runs one poll loop. It reads the clock once a turn, turns what sockets bring into
 //! [`core::event::Event`]s, lets [`core::manager::SessionManager`] handle them one after the other,
 //! and carries out the [`core::effect::Effect`]s that come of it. Everything between event and
-//! effect is a pure function of the events: that is why a session can be recorded
-//! ([`journal`]) and run again ([`replay`]) byte for byte.
+//! effect is a pure function of the events, and of what the machine answered to what scripts asked it
+//! ([`core::outside`]): that is why a session can be recorded ([`journal`]) and run again ([`replay`])
+//! byte for byte.
 //!
 //! # The modules, in reading order
 //!

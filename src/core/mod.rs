@@ -2,9 +2,10 @@
 //!
 //! **Contract.** Everything outside feeds [`event::Event`]s in and carries [`effect::Effect`]s out.
 //! Nothing in here reads a clock, randomness, a socket, a file, an address or an environment
-//! variable, and nothing iterates a hash map; time arrives with each call as a [`event::Turn`]. The
-//! same events with the same turns give the same effects, byte for byte, in any process. The live
-//! server, the replay tool and tests are shells around this module.
+//! variable, and nothing iterates a hash map; time arrives with each call as a [`event::Turn`], and what
+//! scripts ask of the machine is answered through [`outside::Outside`]. The same events with the same
+//! turns and answers give the same effects, byte for byte, in any process. The live server, the replay
+//! tool and tests are shells around this module.
 //!
 //! Reading order: [`event`], [`effect`] and [`message`] say what goes in and out;
 //! [`manager`] owns the sessions; [`session`] is one of them; [`host`] is what a script can reach

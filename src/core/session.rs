@@ -325,12 +325,18 @@ impl<S: Script> Session<S> {
         }
     }
 
+    fn send_outgoing(&mut self, effects: &mut dyn FnMut(Effect)) {
+        let session = self.host.session;
+        // Taken, not drained: a busy event's room is not kept for ever.
+        for outgoing in std::mem::take(&mut self.host.outgoing) {
+            effects(Effect::Outside { session, outgoing });
+        }
+    }
+
     /// Moves out what the script did outside and what it logged.
     pub(super) fn hand_over(&mut self, effects: &mut dyn FnMut(Effect)) {
         let session = self.host.session;
-        for outgoing in self.host.outgoing.drain(..) {
-            effects(Effect::Outside { session, outgoing });
-        }
+        self.send_outgoing(effects);
         for (level, text) in self.host.logs.drain(..) {
             effects(Effect::Log {
                 session,
@@ -586,10 +592,7 @@ impl<S: Script> Session<S> {
 
     /// Sends what is due and moves log lines out.
     pub(super) fn finish(&mut self, viewdefs: &Viewdefs, effects: &mut dyn FnMut(Effect)) {
-        let session = self.host.session;
-        for outgoing in self.host.outgoing.drain(..) {
-            effects(Effect::Outside { session, outgoing });
-        }
+        self.send_outgoing(effects);
         if self.outbox.has_news(&self.host) && (self.urgent || self.may_flush()) {
             let mut sent = false;
             let send = |connection, batch| {

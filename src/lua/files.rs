@@ -11,6 +11,7 @@ use mlua::ffi::{self, lua_Debug, lua_State};
 use super::kernel::{Kernel, bytes_at, current, host, pay, push_ref, push_str, raise, raise_here};
 use super::modules;
 use crate::core::outside::{FILE_BYTES_MAX, Grants, HostAnswer, HostCall, WriteMode};
+use crate::core::script::ErrorCode;
 
 /// A call of the system takes as long as going through so many bytes.
 const CALL_BYTES: usize = 80_000;
@@ -332,16 +333,10 @@ unsafe fn check(l: *mut lua_State, grant: &str, granted: fn(&Grants) -> bool) ->
             return 0;
         }
         let name = String::from_utf8_lossy(bytes_at(l, 2).unwrap_or_default());
-        let message = not_granted(&name, grant);
-        drop(name);
         let at = position(l);
-        push_str(l, &at);
-        drop(at);
-        push_str(l, ": ");
-        push_str(l, &message);
-        drop(message);
-        ffi::lua_concat(l, 3);
-        ffi::lua_error(l)
+        let message = format!("{at}: {}", not_granted(&name, grant));
+        drop((name, at));
+        raise(l, ErrorCode::LuaError, message)
     }
 }
 

@@ -5,9 +5,10 @@
 //! ([`turn`]). It sleeps until a socket or a deadline wakes it; idle, it never wakes.
 //!
 //! Reading order: [`turn`] is the loop; `peers` is what happens on one socket; `effects` is what
-//! happens between inputs and core; [`routes`] answers HTTP; [`sessions`] knows the ids in the
-//! address bar; [`guard`] decides who may ask; `watch` notices edits of the site and `reload` tells the
-//! sessions of them.
+//! happens between inputs and core; [`outside`] answers what scripts ask of the machine, `process` and
+//! `command` are its children; [`routes`] answers HTTP and `downloads` what Lua code makes piece by
+//! piece; [`sessions`] knows the ids in the address bar; [`guard`] decides who may ask; `watch` notices
+//! edits of the site and `reload` tells the sessions of them.
 
 mod accept;
 pub mod clock;

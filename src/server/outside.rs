@@ -13,7 +13,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Component, Path, PathBuf};
 
 use rustix::fs::{
-    AtFlags, CWD, FileType, Mode, OFlags, ResolveFlags, fstat, ftruncate, open, openat, openat2,
+    AtFlags, FileType, Mode, OFlags, ResolveFlags, fstat, ftruncate, open, openat, openat2,
     renameat, statat, unlinkat,
 };
 use rustix::io::Errno;
@@ -100,6 +100,29 @@ fn outside(code: i32) -> Refusal {
     }
 }
 
+impl Root {
+    /// Points at it. A directory to write to need not be there before the first file is.
+    fn open(&self, write: bool) -> Outcome<OwnedFd> {
+        let flags = POINT | OFlags::CLOEXEC;
+        match open(&self.spelled, flags, Mode::empty()) {
+            Err(Errno::NOENT) if write => {
+                fs::create_dir_all(&self.spelled)?;
+                Ok(open(&self.spelled, flags, Mode::empty())?)
+            }
+            opened => Ok(opened?),
+        }
+    }
+
+    /// The directory it lies in, and its name there.
+    fn entry(&self) -> Outcome<(OwnedFd, PathBuf)> {
+        let (Some(parent), Some(name)) = (self.spelled.parent(), self.spelled.file_name()) else {
+            return Err(Errno::ISDIR.into());
+        };
+        let dir = open(parent, POINT | OFlags::CLOEXEC, Mode::empty())?;
+        Ok((dir, name.into()))
+    }
+}
+
 impl Machine {
     /// The machine as seen from a site in `dir` with these directories granted.
     pub fn new(dir: Option<&Path>, granted: &Directories) -> Machine {
@@ -128,9 +151,9 @@ impl Machine {
         &self.base
     }
 
-    /// The granted directory that a path lies in, opened, and the rest of the path. A file that is
-    /// granted itself has no rest.
-    fn locate(&self, path: &[u8], write: bool) -> Outcome<(OwnedFd, PathBuf)> {
+    /// The granted directory that a path lies in, and the rest of the path. What is granted itself has
+    /// no rest.
+    fn locate(&self, path: &[u8], write: bool) -> Outcome<(&Root, PathBuf)> {
         let path = clean(&self.base.join(OsStr::from_bytes(path)));
         let below = |root: &&Root| path.starts_with(&root.spelled) || path.starts_with(&root.real);
         let mut roots = self.roots.iter().filter(below);
@@ -147,29 +170,19 @@ impl Machine {
             .strip_prefix(&root.spelled)
             .or_else(|_| path.strip_prefix(&root.real))
             .unwrap_or(Path::new(""));
-        let flags = OFlags::PATH | OFlags::CLOEXEC;
-        let opened = match open(&root.spelled, flags, Mode::empty()) {
-            // A directory to write to need not be there before the first file is.
-            Err(Errno::NOENT) if write => {
-                fs::create_dir_all(&root.spelled)?;
-                open(&root.spelled, flags, Mode::empty())
-            }
-            opened => opened,
-        };
-        Ok((opened?, rest.into()))
+        Ok((root, rest.into()))
     }
 
     /// The directory of what a path names, and its name in there.
     fn locate_entry(&self, path: &[u8]) -> Outcome<(OwnedFd, PathBuf)> {
         let (root, rest) = self.locate(path, true)?;
         let Some(name) = rest.file_name() else {
-            return Err(refusal(Errno::ACCESS, "is a granted directory itself"));
+            return Err(refusal(Errno::ACCESS, "is itself what is granted"));
         };
+        let top = root.open(true)?;
         let dir = match rest.parent() {
-            Some(parent) if parent != Path::new("") => {
-                open_below(&root, parent, OFlags::PATH | OFlags::DIRECTORY)?
-            }
-            _ => root,
+            Some(parent) if parent != Path::new("") => open_below(&top, parent, POINT)?,
+            _ => top,
         };
         Ok((dir, name.into()))
     }
@@ -179,9 +192,9 @@ impl Machine {
         let (root, rest) = self.locate(path, write)?;
         let flags = flags | OFlags::NONBLOCK | OFlags::NOCTTY;
         let opened = if rest == Path::new("") {
-            reopen(&root, flags)?
+            open(&root.spelled, flags | OFlags::CLOEXEC, mode_for(flags))?
         } else {
-            open_below(&root, &rest, flags)?
+            open_below(&root.open(write)?, &rest, flags)?
         };
         match FileType::from_raw_mode(fstat(&opened)?.st_mode) {
             FileType::RegularFile => Ok(File::from(opened)),
@@ -222,7 +235,11 @@ impl Machine {
 
     /// Writes a new file beside it and puts that in its place.
     fn replace(&mut self, path: &[u8], content: &[u8]) -> Outcome<()> {
-        let (dir, name) = self.locate_entry(path)?;
+        let (dir, name) = match self.locate(path, true)? {
+            // A file that is granted itself: beside it is where the new one has to be.
+            (root, rest) if rest == Path::new("") => root.entry()?,
+            _ => self.locate_entry(path)?,
+        };
         let mode = match statat(&dir, &name, AtFlags::SYMLINK_NOFOLLOW) {
             Ok(before) => match FileType::from_raw_mode(before.st_mode) {
                 FileType::RegularFile => Mode::from_raw_mode(before.st_mode & 0o777),
@@ -278,8 +295,8 @@ impl Machine {
         let Some(root) = self.roots.iter().find(|root| root.writable) else {
             return Err(outside(Errno::ACCESS.raw_os_error()));
         };
-        let (shown, path) = (root.shown.clone(), root.spelled.clone());
-        let (dir, _) = self.locate(path.as_os_str().as_bytes(), true)?;
+        let shown = root.shown.clone();
+        let dir = root.open(true)?;
         let (_, name) = self.create(&dir, "tmp-", Mode::RUSR | Mode::WUSR)?;
         let path = shown.join(name).into_os_string();
         Ok(HostAnswer::Bytes(path.into_vec()))
@@ -317,14 +334,21 @@ impl Outside for Machine {
 /// What the process's umask leaves of this.
 const DEFAULT_MODE: Mode = Mode::from_raw_mode(0o666);
 
+/// Just to point at a directory.
+const POINT: OFlags = OFlags::PATH.union(OFlags::DIRECTORY);
+
+/// The kernel wants no mode where nothing is made.
+fn mode_for(flags: OFlags) -> Mode {
+    match flags.contains(OFlags::CREATE) {
+        true => DEFAULT_MODE,
+        false => Mode::empty(),
+    }
+}
+
 /// Opens a path below an open directory; whatever leads out of it is an error.
 fn open_below(root: &OwnedFd, path: &Path, flags: OFlags) -> Outcome<OwnedFd> {
     let flags = flags | OFlags::CLOEXEC;
-    // The kernel wants no mode where nothing is made.
-    let mode = match flags.contains(OFlags::CREATE) {
-        true => DEFAULT_MODE,
-        false => Mode::empty(),
-    };
+    let mode = mode_for(flags);
     let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
     for _ in 0..RACES_MAX {
         match openat2(root, path, flags, mode, resolve) {
@@ -354,18 +378,6 @@ fn open_without_links(root: &OwnedFd, path: &Path, flags: OFlags, mode: Mode) ->
     dir.ok_or_else(|| Errno::NOENT.into())
 }
 
-/// Opens a granted file itself, which so far is only pointed at.
-fn reopen(file: &OwnedFd, flags: OFlags) -> Outcome<OwnedFd> {
-    use std::os::fd::AsRawFd;
-    let kind = FileType::from_raw_mode(fstat(file)?.st_mode);
-    if kind == FileType::Directory {
-        return Err(Errno::ISDIR.into());
-    }
-    let path = format!("/proc/self/fd/{}", file.as_raw_fd());
-    let flags = (flags - OFlags::CREATE) | OFlags::CLOEXEC;
-    Ok(openat(CWD, path, flags, Mode::empty())?)
-}
-
 /// The path without `.` and with each `..` taking away the part before it.
 fn clean(path: &Path) -> PathBuf {
     let mut clean = PathBuf::new();
@@ -393,6 +405,33 @@ fn environment(name: &[u8]) -> HostAnswer {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// What old kernels get: links are not followed at all, and nothing leads out.
+    #[test]
+    fn without_the_kernels_help_no_link_is_followed() {
+        use std::os::unix::fs::symlink;
+        let dir = std::env::temp_dir().join(format!("lunette-outside-{}", std::process::id()));
+        fs::create_dir_all(dir.join("root/sub")).unwrap();
+        fs::write(dir.join("secret"), "secret").unwrap();
+        fs::write(dir.join("root/sub/file"), "inside").unwrap();
+        symlink("..", dir.join("root/up")).unwrap();
+        symlink("../secret", dir.join("root/link")).unwrap();
+        symlink("sub", dir.join("root/in")).unwrap();
+        let flags = OFlags::PATH | OFlags::DIRECTORY;
+        let root = open(dir.join("root"), flags, Mode::empty()).unwrap();
+        let read = |path: &str| {
+            let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+            let opened = open_without_links(&root, Path::new(path), flags, Mode::empty());
+            opened
+                .ok()
+                .map(|file| io::read_to_string(File::from(file)).unwrap())
+        };
+        assert_eq!(read("sub/file").as_deref(), Some("inside"));
+        for path in ["link", "up/secret", "in/file", "none", ""] {
+            assert_eq!(read(path), None, "{path}");
+        }
+        fs::remove_dir_all(&dir).unwrap();
+    }
 
     #[test]
     fn paths_are_cleaned_without_looking() {

@@ -87,6 +87,8 @@ pub struct Processes {
     /// Ends of processes that never began.
     failed: Vec<(SessionId, ProcessId, ProcessExit)>,
     chunk: Vec<u8>,
+    /// The server stops: no more are started.
+    stopping: bool,
 }
 
 impl Processes {
@@ -99,6 +101,7 @@ impl Processes {
             ready: VecDeque::new(),
             failed: Vec::new(),
             chunk: Vec::new(),
+            stopping: false,
         }
     }
 
@@ -164,6 +167,9 @@ impl Processes {
         now: Timestamp,
         registry: &Registry,
     ) -> io::Result<()> {
+        if self.stopping {
+            return Err(io::Error::other("the server stops"));
+        }
         if self.running.len() >= PROCESSES_MAX {
             let text = format!("{PROCESSES_MAX} processes run, the most this server has");
             return Err(io::Error::other(text));
@@ -318,6 +324,7 @@ impl Processes {
 
     /// The server stops: all are asked to end.
     pub fn end_all(&mut self, now: Timestamp) {
+        self.stopping = true;
         for (_, running) in &mut self.running {
             running.ask_to_end(now);
         }

@@ -4,6 +4,7 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use lunette::journal::{Output, Reader, Writer};
 
@@ -135,6 +136,49 @@ fn nothing_leads_out_of_the_granted_directories() {
 }
 
 #[test]
+fn nobody_gets_out_while_links_change_meanwhile() {
+    let main = r#"
+        local tries, inside, out = 0, 0, 0
+        local function try()
+            for _ = 1, 200 do
+                local text = session:readFile("data/flip/file")
+                if text == "inside" then inside = inside + 1 elseif text then out = out + 1 end
+                if session:writeFile("data/flip/new", "x") then inside = inside + 1 end
+                session:writeFile("data/flip/file", "inside")
+            end
+            tries = tries + 1
+            if tries < 20 then session:setImmediate(try) else print("tried", inside > 0, out) end
+        end
+        session:setTimeout(try, 50)
+    "#;
+    let site = site("", main);
+    site.write("data/real/file", "inside");
+    site.write("outside/file", "secret");
+    let (link, out) = (site.path("data/flip"), site.path("outside"));
+    symlink("real", &link).expect("a link");
+    let running = site.run();
+    let stop = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let next = link.with_extension("next");
+            while !stop.load(Ordering::Relaxed) {
+                for to in [&out, Path::new("real")] {
+                    symlink(to, &next).expect("a link");
+                    fs::rename(&next, &link).expect("it takes the place of the other");
+                }
+            }
+        });
+        let told = running.wait_for("tried");
+        stop.store(true, Ordering::Relaxed);
+        assert_eq!(told, "tried\ttrue\t0");
+    });
+    assert_eq!(running.site.read("outside/file"), "secret");
+    let left = fs::read_dir(running.site.path("outside")).expect("the directory");
+    assert_eq!(left.count(), 1, "nothing was written there");
+    running.replays();
+}
+
+#[test]
 fn reading_and_writing_are_granted_apart() {
     let main = r#"
         read("shown/a")
@@ -172,6 +216,46 @@ fn reading_and_writing_are_granted_apart() {
             "true".into(),
             "/proc/self/environ/x\tnil\t/proc/self/environ/x: Not a directory\t20".into(),
             format!("/proc/version\tnil\t/proc/version: {read_only}"),
+        ]
+    );
+    running.replays();
+}
+
+#[test]
+fn single_files_can_be_granted() {
+    let main = r#"
+        read("jobs.json")
+        write("jobs.json", "[]")
+        read("jobs.json")
+        read("other.json")
+        write("jobs.json/x", "")
+        write("dir", "x")
+        local f = io.open("log.txt", "a")
+        f:write("line\n")
+        f:close()
+        print(os.remove("jobs.json"))
+        print(os.rename("log.txt", "data/log"))
+        print(io.open("log.txt"):read("a"))
+    "#;
+    let settings = "write = [\"jobs.json\", \"log.txt\", \"dir\"]";
+    let site = Site::new(
+        &format!("allow = [\"files\", \"io\", \"os\"]\n{settings}"),
+        &format!("{}{main}", SHOW.replace('\n', " ")),
+    );
+    fs::create_dir(site.path("dir")).expect("a directory");
+    let running = site.run();
+    assert_eq!(
+        running.told(),
+        [
+            "jobs.json\tnil\tjobs.json: No such file or directory\t2".to_owned(),
+            "jobs.json\ttrue".into(),
+            "jobs.json\t[]".into(),
+            format!("other.json\tnil\tother.json: {OUTSIDE}"),
+            "jobs.json/x\tnil\tjobs.json/x: Not a directory\t20".into(),
+            "dir\tnil\tdir: Is a directory\t21".into(),
+            "nil\tjobs.json: is itself what is granted\t13".into(),
+            "nil\tlog.txt: is itself what is granted\t13".into(),
+            "line".into(),
         ]
     );
     running.replays();

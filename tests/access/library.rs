@@ -190,7 +190,7 @@ fn os_moves_and_removes_files_and_knows_the_environment() {
             "nil\tdata/none: No such file or directory\t2",
             "nil\tdata/b: not inside the directories that read and write of [lua] in lunette.toml name\t13",
             "true\tnil\tdata/b: No such file or directory\t2",
-            "true\tnil\tnil\tdata: is a granted directory itself\t13",
+            "true\tnil\tnil\tdata: is itself what is granted\t13",
             "true\t\ttrue",
             "string\tnil\tnil\tnil",
         ]

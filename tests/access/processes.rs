@@ -48,7 +48,11 @@ fn children(running: &Running) -> usize {
 #[test]
 fn lines_come_with_their_stream_and_the_end_comes_last() {
     let running = site(
-        r#"spawn("a", { cmd = "sh", args = { "-c", "echo one; sleep 0.1; echo two >&2; sleep 0.1; printf 'last\\0\\377'; exit 3" } })"#,
+        r#"
+        local p
+        p = spawn("a", { cmd = "sh", onLine = function(line, stream) print("a", stream, line) p:write("\n") end,
+            args = { "-c", "echo one; read x; echo two >&2; read x; printf 'last\\0\\377'; exit 3" } })
+        "#,
     )
     .run();
     running.wait_for("exit a");
@@ -292,23 +296,24 @@ fn a_flood_is_taken_as_fast_as_it_can_be_and_stops_nobody() {
 fn errors_of_its_functions_are_told_and_it_goes_on() {
     let running = site(
         r#"
-        local n = 0
-        spawn("a", { cmd = "sh", args = { "-c", "echo 1; sleep 0.2; echo 2; echo 3" }, onLine = function(line)
+        local n, p = 0
+        p = spawn("a", { cmd = "sh", args = { "-c", "echo 1; read x; printf '2\\n3\\n'" }, onLine = function(line)
             n = n + 1
+            p:write("\n")
             if n == 1 then error("no " .. line) end
             if n == 2 then while true do end end
         end, onExit = function(e) print("exit a", n); error("at the end") end })
         "#,
     )
     .run();
-    running.wait_for("error in process 1: main.lua:15: at the end");
+    running.wait_for("error in process 1: main.lua:16: at the end");
     let told = running.told().join("\n");
     assert!(
-        told.contains("error in process 1: main.lua:13: no 1"),
+        told.contains("error in process 1: main.lua:14: no 1"),
         "{told}"
     );
     assert!(
-        told.contains("error in process 1: main.lua:14: gas limit"),
+        told.contains("error in process 1: main.lua:15: gas limit"),
         "{told}"
     );
     assert!(
@@ -408,4 +413,73 @@ fn the_server_takes_its_processes_with_it() {
         running.server.child.wait().expect("it ends");
         eventually("all are gone", || !pids.iter().any(|pid| is_alive(pid)));
     }
+}
+
+#[test]
+fn a_process_that_does_not_read_is_ended_when_too_much_waits() {
+    let running = site(
+        r#"
+        local p = spawn("deaf", { cmd = "sleep", args = { 1000 } })
+        local text = ("x"):rep(1024 * 1024)
+        for _ = 1, 6 do assert(p:write(text)) end
+        print(pcall(p.write, p, text .. "x"))
+        "#,
+    )
+    .run();
+    assert_eq!(
+        running.wait_for("exit deaf"),
+        "exit deaf\tnil\t15\tnil\tnil\tdoes not read its input: 4194304 bytes wait for it"
+    );
+    assert_eq!(
+        running.told()[0],
+        "false\ta process takes at most 1048576 bytes at a time"
+    );
+    running.replays();
+}
+
+#[test]
+fn a_stopping_server_starts_no_more() {
+    let mut running = site(
+        r#"
+        local function again(e)
+            print("again", e.signal, e.error)
+            if not e.error then spawn("next", { cmd = "sleep", args = { 1000 }, onExit = again }) end
+        end
+        again({})
+        "#,
+    )
+    .run();
+    running.server.signal("TERM");
+    let status = running.server.child.wait().expect("it ends");
+    assert!(status.success());
+    let told = running.told();
+    assert_eq!(told[0], "again\tnil\tnil");
+    // Whether it still hears of them depends on when its page is gone.
+    let rest = ["again\t15\tnil", "again\tnil\tsleep: the server stops"];
+    assert!(
+        told[1..].iter().all(|line| rest.contains(&line.as_str())),
+        "{told:?}"
+    );
+    running.page = None;
+}
+
+#[test]
+fn a_server_has_so_many_processes_and_says_so() {
+    let site = site(
+        r#"
+        for i = 1, 8 do
+            spawn("p", { cmd = "sleep", args = { 1000 }, onExit = function(e) print("exit " .. e.error) end })
+        end
+        "#,
+    );
+    let server = Server::start(&site.path(""), &[]);
+    let pages: Vec<_> = (0..17)
+        .map(|_| attach(&server, &new_session(&server)))
+        .collect();
+    let text = "exit sleep: 128 processes run, the most this server has\n";
+    eventually("those that are too many are told", || {
+        server.log().matches(text).count() == 8
+    });
+    drop(pages);
+    server.signal("TERM");
 }
