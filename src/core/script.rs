@@ -4,6 +4,7 @@ use super::change::Changes;
 use super::host::Host;
 use super::id::{SessionId, TimerId};
 use super::message::Json;
+use super::path::Path;
 use super::variable::Slot;
 use super::watch::WatchHandle;
 
@@ -96,12 +97,13 @@ pub trait Script {
     /// `.lua`, else a chunk.
     fn run_code(&mut self, host: &mut Host, code: &str) -> Result<(), ScriptError>;
 
-    /// Prepares a new variable: its path, `wrapper` and `create` properties are in the store.
+    /// Prepares a new variable with this path: its `wrapper` and `create` properties are in the store.
     /// `value` is what an unbound variable holds.
     fn bind(
         &mut self,
         host: &mut Host,
         slot: Slot,
+        path: Path,
         value: Option<&Json>,
     ) -> Result<(), ScriptError>;
 
