@@ -73,6 +73,7 @@ pub fn run(harness: &Harness) {
     in_c(harness, &lua, &data, count);
     in_lua(harness, &lua, &data, count);
     through_mlua(harness, &data, count);
+    bare_call(harness, &lua, count);
 }
 
 type Data = (Table, Table, Table);
@@ -130,6 +131,18 @@ fn in_lua(harness: &Harness, lua: &Lua, (parents, keys, values): &Data, count: u
             assert_eq!(kernel.call::<usize>(()).expect("it cannot fail"), 0);
         });
     }
+}
+
+/// What detection of a method path cannot do without.
+fn bare_call(harness: &Harness, lua: &Lua, count: usize) {
+    let source = "
+local app, count = { two = function() return 2 end }, ...
+return function() for i = 1, count do local two = app:two() end end";
+    let made = lua.load(source).call(count);
+    let calls: Function = made.expect("the loop is good");
+    harness.bench("inner loop: a bare call of a method", count, || {
+        calls.call::<()>(()).expect("it cannot fail");
+    });
 }
 
 fn through_mlua(harness: &Harness, (parents, keys, values): &Data, count: usize) {

@@ -159,7 +159,7 @@ impl<S: Script> Session<S> {
             wire: id,
             view: Some(self.outbox.views[view].id),
             parent: Some(parent),
-            access: *checked.as_ref().unwrap_or(&Access::Action),
+            access: checked.as_ref().map_or(Access::Action, |checked| checked.1),
             watched: !new.nowatch,
             has_path,
             properties,
@@ -167,11 +167,12 @@ impl<S: Script> Session<S> {
         self.outbox.views[view].add_alias(id, slot);
         self.outbox.views[view].extended |= extended.contains(&true);
         self.note_fresh(slot, new.value.is_some() && has_path);
-        if let Err(error) = checked {
-            return self.break_variable(slot, error);
-        }
+        let path = match checked {
+            Ok((path, _)) => path,
+            Err(error) => return self.break_variable(slot, error),
+        };
         let value = if has_path { None } else { new.value.take() };
-        if let Err(error) = self.script.bind(&mut self.host, slot, value.as_ref()) {
+        if let Err(error) = self.script.bind(&mut self.host, slot, path, value.as_ref()) {
             self.break_variable(slot, error);
         } else if let Some(value) = new.value {
             self.write(slot, &value);
@@ -210,8 +211,8 @@ impl<S: Script> Session<S> {
         self.tell_fault(slot, error);
     }
 
-    /// The access of a new variable of a frontend, if it may have that path and that access.
-    fn check(&self, properties: &Properties) -> Result<Access, ScriptError> {
+    /// Path and access of a new variable of a frontend, if it may have them.
+    fn check(&self, properties: &Properties) -> Result<(Path, Access), ScriptError> {
         let text = properties.get("path").unwrap_or("");
         let path = Path::parse(text)
             .map_err(|e| ScriptError::new(ErrorCode::PathFailure, e.to_string()))?;
@@ -221,8 +222,9 @@ impl<S: Script> Session<S> {
             );
             return Err(ScriptError::new(ErrorCode::Unauthorized, text));
         }
-        access_of(&path, properties.get("access"))
-            .map_err(|text| ScriptError::new(ErrorCode::BadAccess, text))
+        let access = access_of(&path, properties.get("access"))
+            .map_err(|text| ScriptError::new(ErrorCode::BadAccess, text))?;
+        Ok((path, access))
     }
 
     fn update(&mut self, view: usize, var: WireId, value: Option<Json>, properties: PropertyList) {

@@ -15,6 +15,9 @@ pub const ARGUMENTS_MAX: usize = 16;
 /// Calls inside arguments of calls, this deep: what a reader can still follow, and no recursion.
 pub const NESTING_MAX: usize = 4;
 
+/// Steps of one path: no object is nested deeper, and following a path costs nothing but time.
+pub const SEGMENTS_MAX: usize = 100;
+
 /// A parsed path.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Path {
@@ -99,6 +102,8 @@ pub enum PathError {
         "path \"{0}\": a call takes at most {ARGUMENTS_MAX} arguments, with calls {NESTING_MAX} deep in them"
     )]
     TooMuch(String),
+    #[error("a path has at most {SEGMENTS_MAX} segments, this one begins with \"{0}\"")]
+    TooLong(String),
 }
 
 impl Path {

@@ -5,6 +5,7 @@ use super::host::Host;
 use super::id::{SessionId, TimerId};
 use super::message::Json;
 use super::outside::{ProcessExit, ProcessId, Stream};
+use super::path::Path;
 use super::variable::Slot;
 use super::watch::WatchHandle;
 
@@ -101,12 +102,13 @@ pub trait Script {
     /// what went wrong; `None`: no code of this session was concerned.
     fn reload(&mut self, host: &mut Host, paths: &[Box<str>]) -> Option<Vec<ScriptError>>;
 
-    /// Prepares a new variable: its path, `wrapper` and `create` properties are in the store.
+    /// Prepares a new variable with this path: its `wrapper` and `create` properties are in the store.
     /// `value` is what an unbound variable holds.
     fn bind(
         &mut self,
         host: &mut Host,
         slot: Slot,
+        path: Path,
         value: Option<&Json>,
     ) -> Result<(), ScriptError>;
 

@@ -20,6 +20,8 @@ const LIST_TYPE: &str = "lua.ViewList";
 /// A path that is being prepared. Kept in the kernel, since an error may jump out of it.
 #[derive(Debug, Default)]
 pub(super) struct Binding {
+    /// The path of the variable that is bound next, if core has parsed it.
+    pub parsed: Option<Path>,
     path: Path,
     /// Places of the names interned so far.
     names: Vec<u32>,
@@ -83,7 +85,7 @@ pub(super) unsafe fn finish(l: *mut lua_State, k: *mut Kernel, slot: Slot, sourc
     }
 }
 
-/// Parses a variable's path into `binding` and interns its names there: an error may jump out at any
+/// Puts a variable's path into `binding` and interns its names there: an error may jump out at any
 /// of them, and then they are given back by the next one to come.
 unsafe fn take_path(l: *mut lua_State, k: *mut Kernel, slot: Slot) {
     // SAFETY: as for `finish`.
@@ -93,8 +95,11 @@ unsafe fn take_path(l: *mut lua_State, k: *mut Kernel, slot: Slot) {
             (*k).keys.give_back(key);
         }
         binding.path = Path::default();
-        let text = host().vars.get(slot).and_then(|v| v.properties.get("path"));
-        match text.map(Path::parse) {
+        let parsed = binding.parsed.take().map(Ok).or_else(|| {
+            let properties = &host().vars.get(slot)?.properties;
+            properties.get("path").map(Path::parse)
+        });
+        match parsed {
             None => {}
             Some(Ok(path)) => (*k).binding.path = path,
             Some(Err(error)) => {

@@ -20,6 +20,7 @@ use crate::core::host::Host;
 use crate::core::id::TimerId;
 use crate::core::message::Json;
 use crate::core::outside::ProcessId;
+use crate::core::path::Path;
 use crate::core::script::{ErrorCode, Script, ScriptError, ToldOfProcess, WatchedValue};
 use crate::core::variable::Slot;
 use crate::core::watch::WatchHandle;
@@ -197,10 +198,14 @@ impl Script for LuaSession {
         &mut self,
         host: &mut Host,
         slot: Slot,
+        path: Path,
         value: Option<&Json>,
     ) -> Result<(), ScriptError> {
         self.kernel.call.slot = slot;
-        self.kernel.enter(host, bind::bind_op)?;
+        self.kernel.binding.parsed = Some(path);
+        let bound = self.kernel.enter(host, bind::bind_op);
+        self.kernel.binding.parsed = None;
+        bound?;
         let Some(value) = value else {
             return Ok(());
         };

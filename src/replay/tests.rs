@@ -8,6 +8,7 @@ use crate::core::id::TimerId;
 use crate::core::limits::SessionLimits;
 use crate::core::message::Json;
 use crate::core::outside::ProcessId;
+use crate::core::path::Path;
 use crate::core::property::Properties;
 use crate::core::script::{ErrorCode, Script, ScriptError, ToldOfProcess, WatchedValue};
 use crate::core::site::Site;
@@ -90,7 +91,13 @@ impl Script for Counter {
         Ok(())
     }
 
-    fn bind(&mut self, _: &mut Host, _: Slot, _: Option<&Json>) -> Result<(), ScriptError> {
+    fn bind(
+        &mut self,
+        _: &mut Host,
+        _: Slot,
+        _: Path,
+        _: Option<&Json>,
+    ) -> Result<(), ScriptError> {
         Ok(())
     }
 

@@ -43,6 +43,25 @@ fn a_list_grows_at_its_end_and_changes_in_its_middle() {
 }
 
 #[test]
+fn templates_may_use_every_form_of_path() {
+    let (server, browser) = (Server::site("paths"), Browser::start());
+    let mut page = browser.open(&server.url("/"));
+    page.wait_for_text("#above", "Shop");
+    page.wait_for_text("#user", "Ann");
+    page.wait_for_text("#has", "inner has it? of Shop");
+    page.wait_for("document.querySelector('input').checked");
+    page.click("input");
+    page.wait_for_text("#state", "done");
+    page.click("input");
+    page.wait_for_text("#state", "open");
+    page.click("#pick");
+    page.wait_for_text("#picked", "a, (b)?|v?|3");
+    page.click("#rename");
+    page.wait_for_text("h1", "New (title)?");
+    page.wait_for_text("#has", "inner has it? of New (title)?");
+}
+
+#[test]
 fn ticks_arrive_without_being_asked_for() {
     let (server, browser) = (Server::site("ticks"), Browser::start());
     let mut page = browser.open(&server.url("/"));

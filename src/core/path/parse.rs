@@ -1,6 +1,9 @@
 //! Reading a path.
 
-use super::{ARGUMENTS_MAX, Argument, NESTING_MAX, Path, PathError, Segment, Start};
+use super::{ARGUMENTS_MAX, Argument, NESTING_MAX, Path, PathError, SEGMENTS_MAX, Segment, Start};
+
+/// So much of a path that is too long says which one it is.
+const BEGINNING_CHARS: usize = 40;
 
 /// Reads a whole path.
 pub(super) fn parse(text: &str) -> Result<Path, PathError> {
@@ -50,6 +53,10 @@ impl<'a> Parser<'a> {
         loop {
             if path.segments.last().is_some_and(Segment::takes_written) {
                 return Err(PathError::SetterInside(self.text.into()));
+            }
+            if path.segments.len() == SEGMENTS_MAX {
+                let beginning = self.text.chars().take(BEGINNING_CHARS).collect();
+                return Err(PathError::TooLong(beginning));
             }
             path.segments.push(self.segment()?);
             if !self.skip(b'.') {

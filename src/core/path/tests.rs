@@ -137,6 +137,17 @@ fn nonsense_is_refused() {
 }
 
 #[test]
+fn a_path_ends_somewhere() {
+    let path = |segments| Path::parse(&vec!["a"; segments].join("."));
+    assert!(path(SEGMENTS_MAX).is_ok());
+    let message = path(100_000).unwrap_err().to_string();
+    assert!(
+        message.contains("at most 100") && message.len() < 200,
+        "{message}"
+    );
+}
+
+#[test]
 fn private_names_are_found_wherever_they_hide() {
     for text in [
         "_a",
