@@ -19,7 +19,7 @@ const HOPS_MAX: usize = 8;
 pub(super) trait Visitor {
     /// The entries of this folder are about to be read.
     fn folder(&mut self, path: &Path);
-    /// This file or folder, which may not exist, is what a symlink of the site leads to.
+    /// This file or folder, which may not exist, is the site or what a symlink of it leads to.
     fn target(&mut self, path: &Path);
 }
 
@@ -44,6 +44,9 @@ impl Scan {
     /// Reads the site in `dir`.
     pub fn new(dir: &Path, visitor: &mut dyn Visitor) -> Scan {
         let mut scan = Scan::default();
+        // It may be put in place of another as a whole.
+        visitor.target(dir);
+        scan.follow(dir, visitor);
         visitor.folder(dir);
         scan.beside(dir, visitor);
         for input in INPUTS {

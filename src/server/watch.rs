@@ -55,7 +55,7 @@ impl Watcher {
     /// When the system has no watches to give.
     pub fn new(dir: &Path, log: Logger) -> io::Result<Watcher> {
         let mut watcher = Watcher {
-            dir: dir.canonicalize()?,
+            dir: std::path::absolute(dir)?,
             inotify: Inotify::init()?,
             watched: HashMap::new(),
             noticed: None,

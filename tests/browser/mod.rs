@@ -27,5 +27,9 @@ use server::Server;
 fn open_demo(server: &Server, browser: &Browser) -> Page {
     let mut page = browser.open(&server.url("/"));
     page.wait_for("document.querySelectorAll('.contact-row').length === 25");
+    // On a busy machine rows are shown a moment before what is in them.
+    page.wait_for(
+        "[...document.querySelectorAll('.contact-row button')].every(name => name.textContent)",
+    );
     page
 }

@@ -221,6 +221,28 @@ fn errors_are_shown_with_their_line_until_they_are_mended() {
 }
 
 #[test]
+fn a_site_that_cannot_start_says_all_and_starts_when_it_is_mended() {
+    let (site, browser) = (Site::new(), Browser::start());
+    site.write("lua/main.lua", "local x = 1\nerror('not yet')");
+    let server = Server::with_flags(&site.0, &["--dev", "-v"]);
+    let mut page = browser.blank();
+    page.server_may_be_away(); // the socket is closed and the page answered with an error
+    page.goto(&server.url("/"));
+    page.wait_for(
+        "/stack traceback/.test(document.querySelector('.ui-dev-errors details')?.textContent)",
+    );
+    page.wait_for_text(".ui-dev-errors pre", "error('not yet')");
+    page.reload();
+    page.wait_for("/stack traceback/.test(document.body.innerText)");
+    site.write("lua/main.lua", MAIN);
+    while !server.log().contains("edited: lua/main.lua") {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    page.reload();
+    page.wait_for_text("h1", "first 0");
+}
+
+#[test]
 fn a_template_that_was_missing_appears_when_it_is_written() {
     let (site, browser) = (Site::new(), Browser::start());
     site.write(

@@ -161,6 +161,34 @@ fn symlinks_new_files_and_new_folders_count() {
 }
 
 #[test]
+fn a_whole_site_is_put_in_place_of_another() {
+    let mut site = Edited::new(&["--hotload"]);
+    for (word, old) in [("next", "old1"), ("last", "old2")] {
+        site.folder.write("new/lua/main.lua", main_with(word));
+        site.folder.write("new/viewdefs/App.DEFAULT.html", VIEWDEF);
+        fs::rename(site.path("site"), site.path(old)).expect("renamed");
+        fs::rename(site.path("new"), site.path("site")).expect("renamed");
+        site.wait_for(&format!("{word} 1"));
+    }
+    // As deployments do it: by a symlink.
+    let link = site.path("current");
+    symlink(site.path("old1"), &link).expect("a symlink");
+    let server = Server::start(&link, &["--hotload"]);
+    let mut page = attach(&server, &new_session(&server));
+    page.write_all(&frame(0x81, CREATE.as_bytes()))
+        .expect("sent");
+    receive(&mut page);
+    symlink(site.path("old2"), site.path("following")).expect("a symlink");
+    fs::rename(site.path("following"), &link).expect("renamed");
+    loop {
+        let (_, text) = receive(&mut page);
+        if String::from_utf8_lossy(&text).contains("next 0") {
+            return;
+        }
+    }
+}
+
+#[test]
 fn a_syntax_error_leaves_the_old_code_running_and_is_told() {
     let mut site = Edited::new(&["--dev"]);
     site.folder
