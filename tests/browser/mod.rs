@@ -3,6 +3,7 @@
 //! - [`cdp`]: starts Chromium and drives it through its DevTools protocol: no Node, no driver program.
 //! - [`server`]: the built `lunette` as a child process.
 //! - [`demo`]: what a visitor does with the built-in demo site.
+//! - [`lists`]: long lists, whole and behind a window.
 //! - [`upkeep`]: the demo's looks and accessibility, its weight, and what happens when the server goes away.
 //! - [`sites`]: the small sites of `tests/sites`, the hostile ones among them.
 //!
@@ -11,6 +12,7 @@
 
 mod cdp;
 mod demo;
+mod lists;
 pub mod server;
 mod sites;
 mod upkeep;
