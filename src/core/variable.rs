@@ -1,6 +1,10 @@
 //! VariableStore: the variables of one session, a tree in a slab.
 
+mod order;
+
 use std::collections::BTreeMap;
+
+use order::Order;
 
 use super::id::{APP, VarId, WireId};
 use super::json;
@@ -139,8 +143,7 @@ pub struct VariableStore {
     dirty: Vec<VarId>,
     /// JSON of pending values.
     json: Vec<u8>,
-    order: Vec<Slot>,
-    order_stale: bool,
+    order: Order,
 }
 
 /// What a new variable is made of.
@@ -246,7 +249,7 @@ impl VariableStore {
             Some(parent) => self.link(parent, slot),
             None => self.roots.push(slot),
         }
-        self.order_stale = true;
+        self.add_to_order(slot);
         slot
     }
 
@@ -299,6 +302,7 @@ impl VariableStore {
         if self.get(slot).is_none() {
             return Vec::new();
         }
+        let above = self.get(slot).and_then(Variable::parent);
         self.unlink(slot);
         let mut gone = Vec::new();
         let mut stack = vec![(slot, false)];
@@ -326,7 +330,7 @@ impl VariableStore {
             }
         }
         self.released.extend_from_slice(&gone);
-        self.order_stale = true;
+        self.take_from_order(above, &gone);
         gone
     }
 
@@ -366,7 +370,7 @@ impl VariableStore {
             "inactive" => variable.inactive = is_set(variable.properties.get("inactive")),
             _ => return,
         }
-        self.order_stale = true;
+        self.order.stale = true;
     }
 
     /// Watches or unwatches; the order of detection follows.
@@ -375,7 +379,7 @@ impl VariableStore {
             && variable.watched != watched
         {
             variable.watched = watched;
-            self.order_stale = true;
+            self.order.stale = true;
         }
     }
 
@@ -477,70 +481,6 @@ impl VariableStore {
         self.json.clear();
         // A big answer should not be paid for by the idle session that follows it.
         self.json.shrink_to(1024);
-    }
-
-    /// Lends the order of detection out: high, medium, low priority; parents before children,
-    /// children in order of creation. Give it back with [`VariableStore::return_order`].
-    pub fn lend_order(&mut self) -> Vec<Slot> {
-        if self.order_stale {
-            self.order_stale = false;
-            self.rebuild_order();
-        }
-        std::mem::take(&mut self.order)
-    }
-
-    /// See [`VariableStore::lend_order`].
-    pub fn return_order(&mut self, order: Vec<Slot>) {
-        self.order = order;
-    }
-
-    /// Whether variables came or went since the order was lent.
-    pub fn order_is_stale(&self) -> bool {
-        self.order_stale
-    }
-
-    fn rebuild_order(&mut self) {
-        let mut classes: [Vec<Slot>; 3] = Default::default();
-        // A child is never read before its parent, so it inherits a later class.
-        let mut stack: Vec<(Slot, Priority)> = Vec::new();
-        stack.extend(self.roots.iter().rev().map(|&slot| (slot, Priority::High)));
-        let mut keep = vec![false; self.slots.len()];
-        while let Some((slot, least)) = stack.pop() {
-            let Some(variable) = self.slots[slot as usize].as_ref() else {
-                continue;
-            };
-            if variable.inactive {
-                continue;
-            }
-            let class = variable.priority.max(least);
-            classes[class as usize].push(slot);
-            if variable.watched {
-                self.keep_upwards(slot, &mut keep);
-            }
-            let start = stack.len();
-            let mut child = variable.first_child;
-            while child != NONE {
-                stack.push((child, class));
-                child = self.slots[child as usize].as_ref().map_or(NONE, |v| v.next);
-            }
-            stack[start..].reverse();
-        }
-        self.order.clear();
-        for class in classes {
-            self.order.extend(class.into_iter().filter(|&s| {
-                let reads = |v: &Variable| v.access.reads() || v.first_child != NONE;
-                keep[s as usize] && self.slots[s as usize].as_ref().is_some_and(reads)
-            }));
-        }
-    }
-
-    /// A watched variable needs the values above it.
-    fn keep_upwards(&self, slot: Slot, keep: &mut [bool]) {
-        let mut at = slot;
-        while at != NONE && !keep[at as usize] {
-            keep[at as usize] = true;
-            at = self.slots[at as usize].as_ref().map_or(NONE, |v| v.parent);
-        }
     }
 
     /// The variables directly below one, in order of creation.
