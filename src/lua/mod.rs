@@ -16,6 +16,7 @@ mod sandbox;
 pub mod state;
 
 mod api;
+mod arrays;
 mod bind;
 mod describe;
 mod encode;

@@ -5,7 +5,8 @@ use std::ptr::NonNull;
 
 use mlua::ffi::{self, lua_State};
 
-use super::encode::{Flaw, encode, encode_array, is_array};
+use super::arrays::encode_again;
+use super::encode::{Flaw, encode, is_array};
 use super::kernel::{
     Cell, KEY_TYPE, KEYS, Kernel, Quick, Seen, Source, Step, VALUES, bytes_at, current, push_ref,
     raise,
@@ -180,7 +181,7 @@ pub(super) unsafe fn remember(
         (*k).scratch.clear();
         (*k).scratch_objects.clear();
         let flaw = if array {
-            encode_array(l, k, index, 0)
+            encode_again(l, k, index, &seen)
         } else {
             encode(l, k, index, 0)
         };
