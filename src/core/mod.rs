@@ -9,7 +9,8 @@
 //! Reading order: [`event`], [`effect`] and [`message`] say what goes in and out;
 //! [`manager`] owns the sessions; [`session`] is one of them; [`host`] is what a script can reach
 //! of its session; [`variable`], [`watch`] and [`timer`] are its parts; [`script`] is what core
-//! asks of a language; [`change`] runs detection; [`batch`] assembles what each view is told.
+//! asks of a language; [`change`] runs detection; [`batch`] assembles what each view is told, `delta` in pieces of
+//! what it was told before.
 
 pub mod batch;
 pub mod change;
