@@ -213,8 +213,11 @@ export class Store {
     if (v.batch > this.answeredBatch) this.answeredBatch = v.batch;
     if (data.properties) this.#properties(v, data.properties);
     let { value } = data;
-    if (data.pieces) value = piece(v.value, data.pieces);
-    else if (!('value' in data)) return;
+    if (data.pieces) {
+      // Should the array be lost here, the whole is asked for.
+      if (!Array.isArray(v.value)) return this.outbox.get(v);
+      value = piece(v.value, data.pieces);
+    } else if (!('value' in data)) return;
     const first = !v.answered;
     v.answered = true;
     if (v.error) {
