@@ -31,6 +31,24 @@ session:createAppVariable(app)
 const SMALL: &str =
     "session:createAppVariable(session:create(session:prototype('App', { count = 0 })))";
 
+/// Turns a row of ten thousand to the front, or takes it away again.
+const LIST: &str = "
+local App = session:prototype('App', { rows = EMPTY })
+local Row = session:prototype('Row', { name = '' })
+local app = session:create(App, { rows = {} })
+for i = 1, 10000 do app.rows[i] = setmetatable({ name = 'row ' .. i }, Row) end
+local front = setmetatable({ name = 'front' }, Row)
+function app:edit()
+  if self.rows[1] == front then table.remove(self.rows, 1) else table.insert(self.rows, 1, front) end
+end
+function app:reverse()
+  local rows = {}
+  for i = #self.rows, 1, -1 do rows[#rows + 1] = self.rows[i] end
+  self.rows = rows
+end
+session:createAppVariable(app)
+";
+
 type Manager = SessionManager<LuaRuntime>;
 
 fn manager(main: &str) -> Manager {
@@ -53,10 +71,10 @@ impl Page {
     const SESSION: SessionId = SessionId(1);
     const CONNECTION: ConnectionId = ConnectionId(1);
 
-    /// A page that watches a variable for each of `paths`.
-    fn open(paths: impl Iterator<Item = String>) -> Page {
+    /// A page of a session that runs `main`.
+    fn of(main: &str) -> Page {
         let mut page = Page {
-            manager: manager(APP),
+            manager: manager(main),
             turn: Turn::default(),
         };
         page.handle(Event::SessionOpened {
@@ -68,6 +86,12 @@ impl Page {
             session: Page::SESSION,
             connection: Page::CONNECTION,
         });
+        page
+    }
+
+    /// A page that watches a variable for each of `paths`.
+    fn open(paths: impl Iterator<Item = String>) -> Page {
+        let mut page = Page::of(APP);
         let mut frame = r#"[{"type":"watch","data":{"varId":1}}"#.to_owned();
         for (id, path) in (2..).zip(paths) {
             let access = if path == "increment()" {
@@ -111,7 +135,26 @@ pub fn run(harness: &Harness) {
     harness.bench("turn: an action, from frame to effect", 1, || {
         page.receive(ACTION)
     });
+    lists(harness);
     sessions(harness);
+}
+
+/// Edits of a list of ten thousand rows of which the page has the array alone: sync, comparison, numbers and what is
+/// told, whole or in pieces.
+fn lists(harness: &Harness) {
+    for (path, name) in [("edit()", "front"), ("reverse()", "reverse")] {
+        for (delta, how) in [("", "whole"), (r#","delta":"true""#, "in pieces")] {
+            let mut page = Page::of(LIST);
+            page.receive(&format!(
+                r#"[{{"type":"create","data":{{"id":2,"parentId":1,"properties":{{"path":"rows","wrapper":"lua.ViewList","identity":"true"}}}}}},
+                {{"type":"create","data":{{"id":3,"parentId":2,"properties":{{"path":"items"{delta}}}}}}},
+                {{"type":"create","data":{{"id":4,"parentId":1,"properties":{{"path":"{path}","access":"action"}}}}}}]"#
+            ));
+            harness.bench(&format!("list of 10,000: {name}, told {how}"), 1, || {
+                page.receive(ACTION)
+            });
+        }
+    }
 }
 
 /// Events that change nothing, so that all they do is look.
