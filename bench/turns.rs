@@ -52,6 +52,23 @@ const SAY: &str =
 const SAVE: &str =
     r#"{"userEvent":true,"messages":[{"type":"update","data":{"varId":4,"value":null}}]}"#;
 const SUBSCRIBERS: u64 = 100;
+/// Turns a row of ten thousand to the front, or takes it away again.
+const LIST: &str = "
+local App = session:prototype('App', { rows = EMPTY })
+local Row = session:prototype('Row', { name = '' })
+local app = session:create(App, { rows = {} })
+for i = 1, 10000 do app.rows[i] = setmetatable({ name = 'row ' .. i }, Row) end
+local front = setmetatable({ name = 'front' }, Row)
+function app:edit()
+  if self.rows[1] == front then table.remove(self.rows, 1) else table.insert(self.rows, 1, front) end
+end
+function app:reverse()
+  local rows = {}
+  for i = #self.rows, 1, -1 do rows[#rows + 1] = self.rows[i] end
+  self.rows = rows
+end
+session:createAppVariable(app)
+";
 
 type Manager = SessionManager<LuaRuntime>;
 
@@ -163,9 +180,29 @@ pub fn run(harness: &Harness) {
         page.receive(ACTION)
     });
     messages(harness);
+    lists(harness);
     sessions(harness);
 }
 
+/// Edits of a list of ten thousand rows of which the page has the array alone: sync, comparison, numbers and what is
+/// told, whole or in pieces.
+fn lists(harness: &Harness) {
+    for (path, name) in [("edit()", "front"), ("reverse()", "reverse")] {
+        for (delta, how) in [("", "whole"), (r#","delta":"true""#, "in pieces")] {
+            let mut page = Page::open_app(LIST, std::iter::empty());
+            page.receive(&format!(
+                r#"[{{"type":"create","data":{{"id":2,"parentId":1,"properties":{{"path":"rows","wrapper":"lua.ViewList","identity":"true"}}}}}},
+                {{"type":"create","data":{{"id":3,"parentId":2,"properties":{{"path":"items"{delta}}}}}}},
+                {{"type":"create","data":{{"id":4,"parentId":1,"properties":{{"path":"{path}","access":"action"}}}}}}]"#
+            ));
+            harness.bench(&format!("list of 10,000: {name}, told {how}"), 1, || {
+                page.receive(ACTION)
+            });
+        }
+    }
+}
+
+/// Events that change nothing, so that all they do is look.
 fn detection(harness: &Harness) {
     let nothing = NOTHING;
     let mut page = Page::open(std::iter::empty());

@@ -84,6 +84,7 @@ const UNSAFE_FILES: [(&str, &[&str]); 5] = [
         "calls Lua's C interface, or is called by it",
         &[
             "src/lua/api.rs",
+            "src/lua/arrays.rs",
             "src/lua/bind.rs",
             "src/lua/budget.rs",
             "src/lua/describe.rs",

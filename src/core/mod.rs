@@ -11,7 +11,9 @@
 //! [`manager`] owns the sessions; [`session`] is one of them; [`host`] is what a script can reach
 //! of its session; [`runs`] knows which files of code have run; [`variable`], [`watch`] and [`timer`]
 //! are its parts; [`script`] is what core asks of a language, [`outside`] what scripts ask of the
-//! machine; [`change`] runs detection; [`batch`] assembles what each view is told.
+//! machine; [`change`] runs detection; [`batch`] assembles what each view is told, `delta` in pieces of
+//! what it was told before; [`topic`] and [`download`] are what sessions say to each other and give to
+//! browsers.
 
 pub mod batch;
 pub mod change;

@@ -2,9 +2,9 @@
 //!
 //! Reading order: [`state`] is one Lua state with its `arena`, allocator (`alloc`), `budget` and
 //! `sandbox`; [`determinism`] is what makes two of them alike; `session` is core's `Script` around
-//! one; `kernel` is the way into Lua, with `bind`, `route`, `read`, `write`, `wrapper` and `encode` behind it;
-//! `api`, `ui`, `messages` and `handle` are what Lua code calls, `files`, `os` and `process` what it calls of the
-//! machine; `modules` loads files, `reload` runs them again.
+//! one; `kernel` is the way into Lua, with `bind`, `route`, `read`, `write`, `wrapper`, `encode` and
+//! `arrays` behind it; `api`, `ui`, `messages` and `handle` are what Lua code calls, `files`, `os` and
+//! `process` what it calls of the machine; `modules` loads files, `reload` runs them again.
 //!
 //! `unsafe` lives here and nowhere else in the crate: Lua's C interface is used directly where
 //! thousands of variables are read in one go, where memory is allocated and where an event is cut.
@@ -17,6 +17,7 @@ mod sandbox;
 pub mod state;
 
 mod api;
+mod arrays;
 mod bind;
 mod describe;
 mod encode;

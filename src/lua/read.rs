@@ -5,8 +5,9 @@ use std::ptr::NonNull;
 
 use mlua::ffi::{self, lua_State};
 
+use super::arrays::encode_again;
 use super::bind::quick_of;
-use super::encode::{Flaw, encode, encode_array, is_array};
+use super::encode::{Flaw, encode, is_array};
 use super::kernel::{
     Cell, KEY_TYPE, KEYS, Kernel, Quick, Seen, Source, VALUES, bytes_at, current, push_ref,
 };
@@ -184,7 +185,7 @@ pub(super) unsafe fn remember(
         (*k).scratch.clear();
         (*k).scratch_objects.clear();
         let flaw = if array {
-            encode_array(l, k, index, 0)
+            encode_again(l, k, index, &seen)
         } else {
             encode(l, k, index, 0)
         };

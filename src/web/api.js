@@ -15,7 +15,7 @@ export function publish(app) {
     watchErrors: (id, callback) => watch(store.byId.get(id), { changed() {}, failed: (v) => callback(v.error, v) }),
     create({ parentId = 1, properties }) {
       const parent = store.byId.get(parentId);
-      return parent ? store.create(parent, properties, `${properties.path} outside`).id : 0;
+      return parent ? store.create(parent, properties).id : 0;
     },
     update(id, value) {
       const v = store.byId.get(id);

@@ -50,7 +50,7 @@ class CallBinding {
     if (!this.variable || this.variable.gone) {
       const { path, options } = binding;
       const access = isCall(path) ? 'action' : 'w';
-      this.variable = app.store.create(view.variable, { path, access, ...options }, `${path} ${access} ${callNumber++}`);
+      this.variable = app.store.create(view.variable, { path, access, ...options });
       view.made.push(this.variable);
       this.variable.watch(this);
     }
@@ -66,9 +66,6 @@ class CallBinding {
     this.app.errors.onCall(this.element, v);
   }
 }
-
-/** Two buttons for one method are two variables, each with its own error. */
-let callNumber = 0;
 
 export class ActionBinding extends CallBinding {
   listen(element) {

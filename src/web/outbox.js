@@ -39,6 +39,8 @@ export class Outbox {
     this.entries = [];
     /** @type {Entry[]} writes that left after the last frame came in */
     this.doubtful = [];
+    /** @type {Entry[]} about variables that are not created yet */
+    this.early = [];
     /** Counts the frames that carried creations; variable 1 is in the first. */
     this.batch = 1;
     this.timer = 0;
@@ -89,8 +91,13 @@ export class Outbox {
     clearTimeout(this.timer);
     this.timer = 0;
     if (!this.open || !this.wire.ready) return;
-    const entries = this.entries;
-    this.entries = [];
+    this.#frames(this.entries.splice(0), userEvent);
+    const created = this.early.filter((entry) => entry.v.batch);
+    this.early = this.early.filter((entry) => !entry.v.batch && !entry.v.gone);
+    this.#frames(created, userEvent);
+  }
+
+  #frames(entries, userEvent) {
     for (let from = 0; from < entries.length; ) from = this.#frame(entries, from, userEvent);
   }
 
@@ -102,6 +109,10 @@ export class Outbox {
     let at = from;
     for (; at < entries.length && chars < FRAME_CHARS_MAX; at++) {
       const entry = entries[at];
+      if (entry.v && !entry.v.batch && entry.kind !== 'create') {
+        this.early.push(entry);
+        continue;
+      }
       const message = encode(entry);
       if (!message) continue;
       if (entry.kind === 'create') {
@@ -138,8 +149,9 @@ export class Outbox {
 
   /** Takes out the user's writes; creations and destructions are made anew. */
   restart() {
-    const waiting = this.entries.filter((e) => e.kind === 'update' && e.v && !e.v.gone);
+    const waiting = this.early.concat(this.entries).filter((e) => e.kind === 'update' && e.v && !e.v.gone);
     this.entries = [];
+    this.early = [];
     this.open = true;
     return waiting;
   }
@@ -159,7 +171,8 @@ function encode(entry) {
   if (kind === 'create') {
     if (v.queued !== entry) return null;
     v.queued = null;
-    return { type: 'create', data: { id: v.id, parentId: v.parent.id, properties: v.props } };
+    const data = { id: v.id, parentId: v.parent.id, properties: v.props };
+    return { type: 'create', data: v.item ? { ...data, value: v.item } : data };
   }
   if (kind === 'get') return { type: 'get', data: { varIds: [v.id] } };
   if (entry.props) return { type: 'update', data: { varId: v.id, properties: entry.props } };

@@ -1,10 +1,8 @@
 // The client's mirror of the server's variables.
 //
 // A Variable object is what the page is bound to; its `id` is only its present
-// address on the server. Keeping the two apart is what makes two things cheap:
-// a list row keeps its bindings while its index changes (`swap`), and after a
-// lost connection the whole tree is created anew under fresh ids while the page
-// stays as it is (`resync`).
+// address on the server. So after a lost connection the whole tree is created
+// anew under fresh ids while the page stays as it is (`resync`).
 
 import { Outbox } from './outbox.js';
 
@@ -36,16 +34,18 @@ export class Variable {
    * @param {Store} store
    * @param {Variable|null} parent
    * @param {Object<string,string>} props
-   * @param {string} sig  names the variable among its siblings
+   * @param {{obj: number}} [item]
    */
-  constructor(store, parent, props, sig) {
+  constructor(store, parent, props, item) {
     this.store = store;
     this.parent = parent;
     this.props = props;
-    this.sig = sig;
+    /** @type {{obj: number}|null|undefined} a row's item, which it holds itself and has no path to;
+     * null: the number it had is of a lost connection */
+    this.item = item;
     this.id = 0;
     /** @type {any} undefined until the server answered */
-    this.value = undefined;
+    this.value = item;
     /** @type {string|undefined} */
     this.type = undefined;
     /** @type {Object<string,string>|null} properties the server set */
@@ -61,7 +61,7 @@ export class Variable {
     /** @type {import('./outbox.js').Entry|null} its creation, while that waits */
     this.queued = null;
     /** Whether the server's answer to the creation is known. */
-    this.answered = false;
+    this.answered = !!item;
     this.gone = false;
     /** Writes that wait in the outbox: the server's values are older than they. */
     this.unsent = 0;
@@ -134,7 +134,7 @@ export class Store {
     /** @type {Map<number, Variable>} */
     this.byId = new Map();
     this.nextId = 2;
-    this.root = new Variable(this, null, {}, '');
+    this.root = new Variable(this, null, {});
     this.root.id = 1;
     this.root.batch = 1;
     this.byId.set(1, this.root);
@@ -151,10 +151,10 @@ export class Store {
   /**
    * @param {Variable} parent
    * @param {Object<string,string>} props
-   * @param {string} [sig]
+   * @param {{obj: number}} [item]  what it holds, in place of a path
    */
-  create(parent, props, sig) {
-    const v = new Variable(this, parent, props, sig || props.path);
+  create(parent, props, item) {
+    const v = new Variable(this, parent, props, item);
     v.id = this.nextId++;
     this.byId.set(v.id, v);
     (parent.children || (parent.children = new Set())).add(v);
@@ -219,7 +219,12 @@ export class Store {
     if (!v) return;
     if (v.batch > this.answeredBatch) this.answeredBatch = v.batch;
     if (data.properties) this.#properties(v, data.properties);
-    if (!('value' in data)) return;
+    let { value } = data;
+    if (data.pieces) {
+      // Should the array be lost here, the whole is asked for.
+      if (!Array.isArray(v.value)) return this.outbox.get(v);
+      value = piece(v.value, data.pieces);
+    } else if (!('value' in data)) return;
     const first = !v.answered;
     v.answered = true;
     if (v.error) {
@@ -228,11 +233,11 @@ export class Store {
     }
     // A write that still waits here is newer than what the server had.
     if (v.unsent) return;
-    v.value = data.value;
+    v.value = value;
     // Only answers to `get` and `watch` carry the path; the first value of all
     // cannot be older than any write.
     v.certain = first ? 'first' : data.properties && data.properties.path ? 'asked' : '';
-    if (data.value === null) v.type = '';
+    if (value === null) v.type = '';
     this.dirty.add(v);
   }
 
@@ -322,54 +327,23 @@ export class Store {
 
   // ---- addresses -----------------------------------------------------------
 
-  /**
-   * Exchanges the server addresses of two like-shaped subtrees, with what the
-   * server last said there. Nothing is sent for what both have.
-   * @param {Variable} a
-   * @param {Variable} b
-   */
-  swap(a, b) {
-    if (!a.batch || !b.batch) {
-      // One is not at its address yet.
-      this.recreate(a);
-      this.recreate(b);
-      return;
-    }
-    const keep = { id: a.id, value: a.value, type: a.type, told: a.told, error: a.error, batch: a.batch, answered: a.answered };
-    for (const name in keep) a[name] = b[name];
-    Object.assign(b, keep);
-    const [pathA, pathB] = [a.props.path, b.props.path];
-    if (pathA !== pathB) {
-      a.props = { ...a.props, path: pathB };
-      b.props = { ...b.props, path: pathA };
-    }
-    this.byId.set(a.id, a);
-    this.byId.set(b.id, b);
-    for (const v of [a, b]) {
-      this.dirty.add(v);
-      this.dirtyErrors.add(v);
-      for (const w of v.watchers) if (w.structural) w.changed(v);
-      if (!v.answered) this.awaiting.push({ v, batch: v.batch });
-    }
-    const others = new Map();
-    if (b.children) for (const child of b.children) others.set(child.sig, child);
-    for (const child of a.children ? [...a.children] : []) {
-      const other = others.get(child.sig);
-      others.delete(child.sig);
-      if (other) this.swap(child, other);
-      else this.recreate(child);
-    }
-    for (const child of others.values()) this.recreate(child);
-  }
-
-  /** Gives a subtree new addresses under its parent. @param {Variable} v */
-  recreate(v) {
-    if (v.batch) this.outbox.destroy(v.id);
-    this.#renew(v);
+  /** Gives a row's variable an item again, and with it addresses to all below. @param {Variable} v */
+  hold(v, item) {
+    v.item = item;
+    this.#readdress(v);
+    v.value = item;
+    v.answered = true;
   }
 
   /** @param {Variable} v */
   #renew(v) {
+    // Numbers of objects go with the connection: rows wait until their list has the new ones.
+    if (v.item) this.#lose(v);
+    else if (v.item === undefined) this.#readdress(v);
+  }
+
+  /** @param {Variable} v */
+  #readdress(v) {
     if (this.byId.get(v.id) === v) this.byId.delete(v.id);
     v.id = this.nextId++;
     v.batch = 0;
@@ -379,6 +353,14 @@ export class Store {
     this.byId.set(v.id, v);
     this.outbox.create(v);
     if (v.children) for (const child of v.children) this.#renew(child);
+  }
+
+  /** The server does not know it until its row is held again. @param {Variable} v */
+  #lose(v) {
+    if (v.item) v.item = null;
+    v.batch = v.id = 0;
+    v.queued = null;
+    if (v.children) for (const child of v.children) this.#lose(child);
   }
 
   /** A new connection knows nothing: watch 1 and create the whole tree again. */
@@ -393,4 +375,19 @@ export class Store {
     this.outbox.resume(waiting);
     this.outbox.flush(false);
   }
+}
+
+/** The array that these pieces of the old one and of new elements make. @param {any[]} old */
+function piece(old, pieces) {
+  const made = [];
+  for (let i = 0; i < pieces.length; i++) {
+    if (typeof pieces[i] !== 'number') {
+      for (const element of pieces[i]) made.push(element);
+      continue;
+    }
+    const start = pieces[i];
+    const count = pieces[++i];
+    for (let k = 0; k < Math.abs(count); k++) made.push(old[count < 0 ? start - k : start + k]);
+  }
+  return made;
 }

@@ -1,13 +1,12 @@
 // A List shows an array of objects, one view a row.
 //
-// Rows belong to objects; variables belong to indexes. When the array changes,
-// each row looks for the variable that now shows its object and takes over that
-// variable's address together with everything below it (`Store.swap`). So a
-// move sends nothing at all, a removal one `destroy`, an insertion the new row
-// (and, if it is not at the end, one more: the last index is new to the row that
-// moves there), and focus, caret, scroll and half-typed text go with their
-// object. A server that keeps an item's variable with its item is fine too: then
-// each row's variable already shows the right object and nothing is exchanged.
+// A row belongs to an item of the array, and its variable holds that very item:
+// when items come, go or move, nothing is said about the rows that stay, and
+// focus, caret, scroll and half-typed text go with their item. What an item
+// shows may become another element; then the row's variables hear of it.
+//
+// Elements without an identity of their own (plain values, and arrays that are no
+// `items` of a list) have rows by their index.
 
 import { View, vendId } from './views.js';
 import { STYLE } from './templates.js';
@@ -17,42 +16,28 @@ import { STYLE } from './templates.js';
  * @typedef {import('./client.js').App} App
  */
 
-/** How often an index that should hold an object may turn out empty. */
-const MISSES_MAX = 3;
-
-/** One row: the variable at its index and the view of its item. */
+/** One row: the variable of its item and the view of what the item shows. */
 class Row {
-  /** @param {List} list @param {string|number} key @param {number|undefined} obj */
-  constructor(list, key, obj) {
+  /** @param {List} list @param {string|number} key */
+  constructor(list, key) {
     this.list = list;
     this.key = key;
-    this.obj = obj;
     this.structural = true;
-    this.misses = 0;
+    /** @type {number|undefined} the object that it shows */
+    this.face = undefined;
     /** @type {Variable} */
     this.slot = /** @type {any} */ (null);
+    /** @type {Variable} */
+    this.shown = /** @type {any} */ (null);
     /** @type {View} */
     this.view = /** @type {any} */ (null);
   }
 
-  /** The variable shows the row's object, or has not answered yet. */
-  fits() {
-    const { value } = this.slot;
-    return this.obj === undefined || value === undefined || (value !== null && value.obj === this.obj);
-  }
-
-  /** It is on the way to an index at which the object is no more. @param {number} index */
-  misasked(index) {
-    const { value, batch, props } = this.slot;
-    return value === undefined && batch > 0 && props.path !== String(index);
-  }
-
   changed() {
-    if (this.fits()) this.misses = 0;
-    // An empty index: usually the array that says so comes along, but it may also
-    // have been asked for just before the list grew shorter. Not for ever, though:
-    // a server that keeps saying so is asked no more.
-    else if (this.slot.value !== null || this.misses++ < MISSES_MAX) this.list.app.toArrange.add(this.list);
+    const { value } = this.shown;
+    if (!value || value.obj === this.face) return;
+    if (this.face === undefined) this.face = value.obj;
+    else this.list.app.toArrange.add(this.list);
   }
 }
 
@@ -63,21 +48,35 @@ export class List {
    * @param {Element} container
    * @param {Variable} variable  holds the array
    * @param {Element|null} exemplar
-   * @param {boolean} wrapped   elements are ViewListItems: the row shows their `item`
    */
-  constructor(app, parent, container, variable, exemplar, wrapped) {
+  constructor(app, parent, container, variable, exemplar) {
     this.app = app;
     this.parent = parent;
     this.container = container;
     this.variable = variable;
     this.exemplar = exemplar;
-    this.wrapped = wrapped;
+    /** Elements are ViewListItems: the row shows their `item`. */
+    this.wrapped = variable.props.path === 'items';
+    const { identity, window } = /** @type {Variable} */ (variable.parent).props;
+    this.byItem = this.wrapped && !!identity;
     this.structural = true;
     /** @type {Row[]} */
     this.rows = [];
     this.select = container.closest('select, sl-select, wa-select');
+    this.disposed = false;
+    /** @type {any} what scrolls a part of a long array */
+    this.window = null;
+    if (this.wrapped && window) this.#openWindow();
     variable.watch(this);
     if (variable.value !== undefined) app.toArrange.add(this);
+  }
+
+  async #openWindow() {
+    // Few pages have long lists, so that this part comes with the first.
+    const { Window } = await import('./window.js');
+    if (this.disposed) return;
+    this.window = new Window(this);
+    this.app.store.settle();
   }
 
   changed() {
@@ -97,93 +96,61 @@ export class List {
 
   /** Makes the rows match the array. */
   arrange() {
-    if (this.variable.gone) return;
-    const array = Array.isArray(this.variable.value) ? this.variable.value : [];
-    const wanted = keysOf(array);
-    this.#adopt(wanted, array);
-    /** @type {Map<string|number, Row>} */
-    const old = new Map();
-    for (const row of this.rows) old.set(row.key, row);
-    this.#readdress(wanted, old);
+    const { value, gone } = this.variable;
+    if (gone || value === undefined) return;
+    if (this.window) this.window.before();
+    const array = Array.isArray(value) ? value : [];
+    const keys = keysOf(array, this.byItem);
+    this.#findAgain(keys, array);
+    const old = new Map(this.rows.map((row) => [row.key, row]));
     const before = new Map(this.rows.map((row, i) => [row, i]));
-    const rows = wanted.map((key, i) => old.get(key) || this.#newRow(key, array[i], i));
+    const rows = keys.map((key, i) => old.get(key) || this.#newRow(key, array[i], i));
     const staying = new Set(rows);
     for (const row of this.rows) if (!staying.has(row)) this.#drop(row);
     this.rows = rows;
-    // Where to ask for it when all is created anew after a reconnect, and its
-    // counterpart when the whole list changes places with another.
-    rows.forEach(({ slot }, i) => {
-      slot.sig = String(i);
-      if (slot.props.path !== slot.sig) slot.props = { ...slot.props, path: slot.sig };
-    });
     this.#place(before);
+    this.#forgetOthers();
     this.rowChanged();
+    if (this.window) this.window.after();
   }
 
   /**
-   * Rows whose object is gone are given to objects that are new: the server has
-   * told their values already, so nothing needs to be sent. Besides being cheap
-   * this keeps a list made of fresh tables at each look (or of fresh numbers,
-   * after a reconnect) from being built anew each time.
+   * After a lost connection the items have other numbers: it is the same list
+   * again, and the same place the same thing.
    */
-  #adopt(wanted, array) {
-    const present = new Set(wanted);
-    const known = new Set(this.rows.map((row) => row.key));
-    const free = new Map();
-    this.rows.forEach((row, i) => present.has(row.key) || free.set(i, row));
-    if (!free.size) return;
-    const wholesale = free.size === this.rows.length;
-    const give = (row, i, same) => {
-      row.key = wanted[i];
-      row.obj = array[i] && array[i].obj;
-      // What is half typed belongs to the object that is gone, unless all are:
-      // then it is the same list again, and the same place the same thing.
-      if (!same || !wholesale) this.app.fields.forget(row.view);
-    };
-    const strangers = wanted.map((key, i) => (known.has(key) ? -1 : i)).filter((i) => i >= 0);
-    const rest = strangers.filter((i) => {
-      const row = free.get(i);
-      if (!row) return true;
-      free.delete(i);
-      give(row, i, true);
-      return false;
-    });
-    const left = [...free.values()];
-    for (const i of rest.slice(0, left.length)) give(left.shift(), i, false);
-  }
-
-  /** Gives each staying row the address at which the server shows its object. */
-  #readdress(wanted, old) {
-    /** @type {Map<number, Row>} who holds the address that shows this object */
-    const holders = new Map();
-    for (const row of this.rows) if (row.slot.value && !row.fits()) holders.set(row.slot.value.obj, row);
-    wanted.forEach((key, i) => {
-      const row = old.get(key);
-      if (!row || (row.fits() && !row.misasked(i))) return;
-      const holder = holders.get(row.obj);
-      if (holder && holder !== row) {
-        this.app.store.swap(row.slot, holder.slot);
-        if (holder.slot.value) holders.set(holder.slot.value.obj, holder);
-      } else {
-        // Nobody has it: its index is new to us.
-        row.slot.props = { ...row.slot.props, path: String(i) };
-        this.app.store.recreate(row.slot);
-      }
+  #findAgain(keys, array) {
+    this.rows.forEach((row, i) => {
+      if (row.slot.item !== null) return;
+      row.key = i < array.length ? keys[i] : '';
+      row.face = undefined;
+      if (row.key) this.app.store.hold(row.slot, array[i]);
     });
   }
 
-  /** @param {string|number} key @param {any} value @param {number} index */
-  #newRow(key, value, index) {
+  /** What is half typed belongs to the object that was shown, unless all are others now. */
+  #forgetOthers() {
+    const others = this.rows.filter(({ face, shown }) => face !== undefined && shown.value && shown.value.obj !== face);
+    for (const row of others) {
+      row.face = row.shown.value.obj;
+      if (others.length < this.rows.length) this.app.fields.forget(row.view);
+    }
+  }
+
+  /** @param {string|number} key @param {any} item @param {number} index */
+  #newRow(key, item, index) {
     const { app } = this;
-    const row = new Row(this, key, value && value.obj);
+    const row = new Row(this, key);
     const id = vendId();
     const namespace = this.exemplar && this.exemplar.getAttribute('ui-namespace');
-    const props = { path: String(index), ...(namespace ? { namespace } : {}) };
-    row.slot = app.store.create(this.variable, props);
-    row.slot.watch(row);
+    const props = namespace ? { namespace } : {};
+    const held = this.byItem && item && item.obj !== undefined;
+    row.slot = held
+      ? app.store.create(this.variable, props, item)
+      : app.store.create(this.variable, { path: String(index), ...props });
     const custom = !this.wrapped || app.viewdefs.resolve('lua.ViewListItem',
       row.slot.inherited('namespace'), row.slot.inherited('fallbackNamespace'));
-    const shown = custom ? row.slot : app.store.create(row.slot, { path: 'item', elementId: id });
+    row.shown = custom ? row.slot : app.store.create(row.slot, { path: 'item', elementId: id });
+    row.shown.watch(row);
     const pattern = this.exemplar;
     const dress = {
       id,
@@ -191,7 +158,7 @@ export class List {
       css: (pattern && pattern.getAttribute(STYLE)) || '',
       pattern,
     };
-    row.view = new View(app, this, shown, document.createComment(''), dress);
+    row.view = new View(app, this, row.shown, document.createComment(''), dress);
     return row;
   }
 
@@ -206,7 +173,7 @@ export class List {
   #place(before) {
     const still = longestRising(this.rows.map((row) => before.get(row) ?? -1));
     /** @type {Node|null} */
-    let next = null;
+    let next = this.window ? this.window.tail : null;
     for (let i = this.rows.length - 1; i >= 0; i--) {
       const { view } = this.rows[i];
       if (!still.has(i)) for (const node of view.nodes()) move(this.container, node, next);
@@ -217,6 +184,7 @@ export class List {
   /** A select shows its choice only once the option is there. */
   rowChanged() {
     if (this.select) this.app.fields.reapply(this.select);
+    if (this.window) this.window.later();
   }
 
   /** Templates of items changed: all rows are made anew. */
@@ -228,6 +196,8 @@ export class List {
   }
 
   dispose() {
+    this.disposed = true;
+    if (this.window) this.window.dispose();
     this.variable.unwatch(this);
     this.app.toArrange.delete(this);
     for (const row of this.rows) row.view.dispose();
@@ -235,20 +205,21 @@ export class List {
   }
 }
 
-/** Object numbers; an object that comes twice, and what is none, by position. */
-function keysOf(array) {
-  const seen = new Set();
+/** Numbers of the objects, and which time it is that one comes; all else by its index. */
+function keysOf(array, byItem) {
+  const seen = new Map();
   return array.map((element, i) => {
-    const obj = element && element.obj;
-    const key = obj === undefined || seen.has(obj) ? `#${i}` : obj;
-    seen.add(key);
-    return key;
+    const obj = byItem && element ? element.obj : undefined;
+    if (obj === undefined) return `#${i}`;
+    const times = seen.get(obj) || 0;
+    seen.set(obj, times + 1);
+    return times ? `${obj} ${times}` : obj;
   });
 }
 
 /** Moves without losing focus or reloading frames where the browser can. */
 function move(container, node, next) {
-  if (container.moveBefore && node.isConnected) container.moveBefore(node, next);
+  if (container.moveBefore && node.isConnected && container.isConnected) container.moveBefore(node, next);
   else container.insertBefore(node, next);
 }
 

@@ -81,7 +81,12 @@ export class View {
   /** Starts the list's `items` variable in the same frame as the list itself. */
   expectList() {
     if (this.app.viewdefs.resolve(LIST_TYPE, this.variable.inherited('namespace'), 'list-item')) return;
-    this.items = this.app.store.create(this.variable, { path: 'items' });
+    this.#makeItems();
+  }
+
+  #makeItems() {
+    if (!this.items) this.items = this.app.store.create(this.variable, { path: 'items', delta: 'true' });
+    return this.items;
   }
 
   changed() {
@@ -160,8 +165,7 @@ export class View {
     this.#replace([container], container);
     this.host = container;
     this.spoiled = true;
-    if (!this.items) this.items = this.app.store.create(this.variable, { path: 'items' });
-    this.list = new List(this.app, this, container, this.items, this.exemplar, true);
+    this.list = new List(this.app, this, container, this.#makeItems(), this.exemplar);
     this.inner.push(this.list);
   }
 
@@ -213,7 +217,7 @@ export class View {
     const nodes = compiled.places.map((place) => locate(fragment, place.steps));
     this.#dressRoots(fragment, def.key);
     const { store } = this.app;
-    const slots = compiled.slots.map((slot) => store.create(this.variable, slot.props, slot.sig));
+    const slots = compiled.slots.map((slot) => store.create(this.variable, slot.props));
     this.made.push(...slots);
     /** @type {Map<Node, View>} */
     const roots = new Map();
@@ -243,15 +247,17 @@ export class View {
     const props = { path, ...options };
     const isItems = place.view === 'list' && this.variable.type === LIST_TYPE && !options.wrapper;
     if (place.view === 'list' && !isItems && !props.wrapper) props.wrapper = LIST_TYPE;
+    // Rows by item, and arrays as what is new in them.
+    if (props.wrapper === LIST_TYPE) props.identity = 'true';
+    if (isItems) props.delta = 'true';
     if (place.namespace && !props.namespace) props.namespace = place.namespace;
     props.elementId = element.id || (element.id = vendId());
-    // Two views of one path are two variables, told apart by their place.
-    const variable = this.app.store.create(this.variable, props, `${path} ${this.made.length}`);
+    const variable = this.app.store.create(this.variable, props);
     this.made.push(variable);
     if (isItems) {
       const exemplar = element.firstElementChild;
       element.replaceChildren();
-      const list = new List(this.app, this, element, variable, exemplar, true);
+      const list = new List(this.app, this, element, variable, exemplar);
       this.inner.push(list);
       return list;
     }

@@ -433,7 +433,7 @@ impl Page {
         }
     }
 
-    /// Presses a key that has a name: `Enter`, `Escape`, `Tab`, `Backspace`, `ArrowDown`, `ArrowUp`.
+    /// Presses a key that has a name: `Enter`, `Escape`, `Tab`, `Backspace`, `ArrowDown`, `ArrowUp`, `End`, `Home`.
     pub fn press(&mut self, key: &str) {
         let code = match key {
             "Backspace" => 8,
@@ -442,6 +442,8 @@ impl Page {
             "Escape" => 27,
             "ArrowUp" => 38,
             "ArrowDown" => 40,
+            "End" => 35,
+            "Home" => 36,
             other => panic!("the key {other} has no code here yet"),
         };
         let mut down =

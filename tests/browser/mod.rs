@@ -4,6 +4,7 @@
 //! - [`server`]: the built `lunette` as a child process.
 //! - [`demo`]: what a visitor does with the built-in demo site.
 //! - [`panel`]: the example that shows the state of the machine.
+//! - [`lists`]: long lists, whole and behind a window.
 //! - [`upkeep`]: the demo's looks and accessibility, its weight, and what happens when the server goes away.
 //! - [`reload`]: files of a site are edited while its page is used.
 //! - [`sites`]: the small sites of `tests/sites`, the hostile ones among them.
@@ -13,6 +14,7 @@
 
 mod cdp;
 mod demo;
+mod lists;
 mod messages;
 mod panel;
 mod reload;

@@ -4,7 +4,7 @@ local Row = session:prototype("Row", { name = "", count = 0, note = "" })
 local Plain = session:prototype("Plain", {})
 local Windowed = session:prototype("Windowed", {})
 local Table = session:prototype("Table", {})
-local App = session:prototype("App", { rows = EMPTY, all = EMPTY, size = 0, at = 0, page = EMPTY })
+local App = session:prototype("App", { rows = EMPTY, all = EMPTY, size = 0, at = 0, query = "", page = EMPTY })
 
 local app = session:create(App, { rows = {}, all = {} })
 for _, page in ipairs({ Plain, Windowed, Table }) do
@@ -50,7 +50,7 @@ function App:replace() self.rows[place(self)] = row() end
 function App:delete() table.remove(self.rows, place(self)) end
 
 --- The row goes to the end.
-function App:move() self.rows[#self.rows + 1] = table.remove(self.rows, place(self)) end
+function App:move() table.insert(self.rows, (table.remove(self.rows, place(self)))) end
 
 function App:reverse()
   local rows = {}
@@ -60,8 +60,9 @@ end
 
 function App:sort() table.sort(self.rows, function(a, b) return a.count < b.count end) end
 
---- The rows whose name has `text` in it.
+--- The rows whose name has `text` in it, or what was typed.
 function App:filter(text)
+  text = text or self.query
   local found = {}
   for _, r in ipairs(self.all) do
     if r.name:find(text, 1, true) then found[#found + 1] = r end
