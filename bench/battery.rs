@@ -6,7 +6,8 @@
 //! ```text
 //! -- What it attacks, in words.
 //! -- where: getter          where it runs, see `Place`
-//! -- expect: limit          the code of the error it ends in, on the variable that ran it; `failed`: the session
+//! -- expect: limit          the code of the error it ends in, on the variable that ran it or the one whose id is
+//!                           behind it; `failed`: the session
 //!                           does not start; `log`: an error that is only logged; `nothing`: no error at all
 //! -- text: gas limit        what the error's text must contain
 //! -- gas: 300000            gas of one message where the default is more than the point of the script needs
@@ -47,7 +48,7 @@ App = session:prototype("App", { n = 0 })
 app = session:create(App)
 local id = session.id
 function app:fine() self.n = self.n + 1 end
-function app:tidy() kept = nil local t for i = 1, 20000 do t = { i } end end
+function app:tidy() kept = nil local t for i = 1, 8000 do t = { i } end end
 session:createAppVariable(app)
 if id == "1" then require("attack") end
 "#;
@@ -284,6 +285,7 @@ struct Stage<'r> {
     now: u64,
     outcome: Outcome,
     clicks: i64,
+    rounds: usize,
 }
 
 /// Runs a script with these limits.
@@ -304,6 +306,7 @@ pub fn run(
         now: 1000,
         outcome: Outcome::default(),
         clicks: 0,
+        rounds: 8 + limits.lua_memory / (1 << 20),
     };
     stage.open(NEIGHBOUR);
     stage.open(HOSTILE);
@@ -356,7 +359,8 @@ impl Stage<'_> {
         self.outcome.gas = self.used().0 - gas;
         let (worst, worst_gas) = (self.outcome.worst, self.outcome.worst_gas);
         self.session_goes_on();
-        for _ in 0..4 {
+        // Enough garbage for a collection.
+        for _ in 0..self.rounds {
             self.frame(HOSTILE, &action(4));
         }
         self.outcome.memory_after = self.used().1;

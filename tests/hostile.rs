@@ -4,6 +4,8 @@
 //! One message has a million units of gas here, where users have ten: that is enough to be endless, and the tests run
 //! unoptimised. `LUNETTE_LONG=1` runs all of it with the default limits, too.
 
+mod faults;
+
 use std::fs;
 
 use lunette::core::event::Turn;
@@ -85,6 +87,9 @@ fn problems(attack: &Attack, limits: &SessionLimits) -> Vec<String> {
     let mut recording = Recording::new(attack, limits);
     let outcome = run(attack, limits, Some(&mut recording));
     let again = run(attack, limits, None);
+    if std::env::var_os("LUNETTE_HOSTILE_SHOW").is_some() {
+        println!("{}", outcome.transcript);
+    }
     let mut problems = outcome.complaints.clone();
     problems.extend(wrong_end(attack, &outcome));
     if outcome.transcript != again.transcript || outcome.gas != again.gas {
@@ -104,9 +109,12 @@ fn problems(attack: &Attack, limits: &SessionLimits) -> Vec<String> {
 }
 
 fn wrong_end(attack: &Attack, outcome: &Outcome) -> Option<String> {
-    let variable = attack.place.variable();
+    let (code, variable) = match attack.expect.split_once(' ') {
+        Some((code, id)) => (code, id.parse().expect("an id")),
+        None => (&*attack.expect, attack.place.variable()),
+    };
     let text = &attack.text;
-    let fine = match &*attack.expect {
+    let fine = match code {
         "failed" => outcome
             .failed
             .as_ref()

@@ -45,11 +45,13 @@ pub(super) unsafe fn finish(l: *mut lua_State, k: *mut Kernel, slot: Slot, sourc
         let path = variable.properties.get("path").map(Path::parse);
         let creates = variable.properties.get("create").is_some();
         let has_path = variable.has_path;
-        let steps = match path {
-            None => Vec::new(),
-            Some(Ok(path)) => intern(l, k, &path),
+        (*k).path = match path {
+            None => None,
+            Some(Ok(path)) => Some(path),
             Some(Err(error)) => raise(l, ErrorCode::PathFailure, error.to_string()),
         };
+        intern(l, k);
+        let steps = std::mem::take(&mut (*k).steps);
         let wrapped = wrapped_of(slot);
         let found = match source {
             _ if creates => Source::Held,
@@ -106,33 +108,43 @@ fn new_cell(parent: Option<Slot>, mut steps: Vec<Step>, action: bool, source: So
     }
 }
 
-unsafe fn intern(l: *mut lua_State, k: *mut Kernel, path: &Path) -> Vec<Step> {
-    let mut steps = Vec::with_capacity(path.segments.len());
-    for segment in &path.segments {
-        // SAFETY: as for `finish`.
-        steps.push(unsafe {
-            match segment {
+/// Makes the steps of the kernel's path. Path and steps stay in the kernel, since a lack of memory
+/// jumps out of here.
+unsafe fn intern(l: *mut lua_State, k: *mut Kernel) {
+    // SAFETY: as for `finish`; nothing in between changes the path.
+    unsafe {
+        let unfinished = std::mem::take(&mut (*k).steps);
+        unfinished
+            .iter()
+            .for_each(|step| release_name(&mut *k, step));
+        drop(unfinished);
+        let Some(path) = &(*k).path else {
+            return;
+        };
+        let segments: *const [Segment] = &raw const *path.segments;
+        for i in 0..segments.len() {
+            let step = match &(&(*segments))[i] {
                 Segment::Field(name) => Step::Field(intern_name(l, k, name)),
                 Segment::Index(index) => Step::Index(*index),
                 Segment::Call(name) => Step::Call(intern_name(l, k, name)),
                 Segment::Setter(name) => Step::Setter(intern_name(l, k, name)),
-            }
-        });
+            };
+            (*k).steps.push(step);
+        }
+        (*k).path = None;
     }
-    steps
 }
 
 unsafe fn intern_name(l: *mut lua_State, k: *mut Kernel, name: &str) -> u32 {
-    // SAFETY: as for `finish`.
+    // SAFETY: as for `finish`. The string is put at its place before the place is taken.
     unsafe {
-        let (id, new) = (*k).keys.take(name);
-        if new {
+        if let Some(place) = (*k).keys.place_for(name) {
             push_ref(l, (*k).tables.keys);
             push_str(l, name);
-            ffi::lua_rawseti(l, -2, id.into());
+            ffi::lua_rawseti(l, -2, place.into());
             ffi::lua_settop(l, -2);
         }
-        id
+        (*k).keys.take(name)
     }
 }
 
@@ -140,9 +152,13 @@ unsafe fn intern_name(l: *mut lua_State, k: *mut Kernel, name: &str) -> u32 {
 pub(super) fn release_names(k: &mut Kernel, cell: &Cell) {
     let prefix = cell.prefix.iter().flat_map(|steps| steps.iter());
     for step in prefix.chain(cell.last.iter()) {
-        match step {
-            Step::Field(key) | Step::Call(key) | Step::Setter(key) => k.keys.give_back(*key),
-            Step::Index(_) => {}
-        }
+        release_name(k, step);
+    }
+}
+
+fn release_name(k: &mut Kernel, step: &Step) {
+    match step {
+        Step::Field(key) | Step::Call(key) | Step::Setter(key) => k.keys.give_back(*key),
+        Step::Index(_) => {}
     }
 }

@@ -27,11 +27,20 @@ impl Default for Keys {
 }
 
 impl Keys {
-    /// The place of `name` and whether the caller must put the string there now.
-    pub fn take(&mut self, name: &str) -> (u32, bool) {
+    /// Where the string of a name that is not known yet has to be put before it is taken.
+    pub fn place_for(&self, name: &str) -> Option<u32> {
+        if self.ids.contains_key(name) {
+            return None;
+        }
+        let next = self.names.len() as u32 + 1;
+        Some(self.free.last().copied().unwrap_or(next))
+    }
+
+    /// The place of `name`, whose string is there.
+    pub fn take(&mut self, name: &str) -> u32 {
         if let Some(&id) = self.ids.get(name) {
             self.names[id as usize - 1].1 += 1;
-            return (id, false);
+            return id;
         }
         let name: Rc<str> = name.into();
         let id = match self.free.pop() {
@@ -45,7 +54,7 @@ impl Keys {
             }
         };
         self.ids.insert(name, id);
-        (id, true)
+        id
     }
 
     /// The name at a place.
