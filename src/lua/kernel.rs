@@ -414,7 +414,8 @@ pub(super) unsafe fn raise_here(l: *mut lua_State, message: String) -> ! {
     // SAFETY: as promised by the caller; the String lives in the kernel, which outlives the jump.
     unsafe {
         (*current()).said = message;
-        let message: *const str = &raw const **(&(*current()).said);
+        let said = &(*current()).said;
+        let message: *const str = &raw const **said;
         ffi::luaL_where(l, 1);
         push_str(l, &*message);
         ffi::lua_concat(l, 2);

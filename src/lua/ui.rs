@@ -239,7 +239,8 @@ unsafe extern "C-unwind" fn json_decode(l: *mut lua_State) -> c_int {
             Err(error) => (*k).said = error.to_string(),
         }
         if (*k).decoded.is_none() {
-            let problem: *const str = &raw const **(&(*k).said);
+            let said = &(*k).said;
+            let problem: *const str = &raw const **said;
             ffi::lua_pushnil(l);
             push_str(l, &*problem);
             return 2;
