@@ -78,6 +78,8 @@ pub enum Place {
     List,
     /// The action `app:attack()` starts timers.
     Timer,
+    /// All of it in one event: the action three times, a getter `app:spin()`, and `Attack:destroy()`.
+    Event,
     /// The file is what property `lua` of variable 1 is set to.
     Code,
 }
@@ -148,6 +150,7 @@ impl Place {
             "create" => Place::Create,
             "list" => Place::List,
             "timer" => Place::Timer,
+            "event" => Place::Event,
             "code" => Place::Code,
             _ => return None,
         })
@@ -232,6 +235,22 @@ impl Attack {
                 let list =
                     json!({ "path": "list", "wrapper": "lua.ViewList", "itemWrapper": "Attack" });
                 vec![frame(&[attack(list)])]
+            }
+            Place::Event => {
+                let create = |id: i64, properties: Value| {
+                    message(
+                        "create",
+                        &json!({ "id": id, "parentId": 1, "properties": properties }),
+                    )
+                };
+                let more = [
+                    create(12, json!({ "path": "spin()" })),
+                    call(10),
+                    call(10),
+                    call(10),
+                    message("destroy", &json!({ "varId": 11 })),
+                ];
+                vec![frame(&[attack(action), create(11, wrapped)]), frame(&more)]
             }
             Place::Code => {
                 let set = json!({ "varId": 1, "properties": { "lua": self.source } });
