@@ -187,12 +187,13 @@ impl Attack {
 
     /// What the user of session 1 does, a frame each; `None`: time passes.
     fn frames(&self) -> Vec<Option<String>> {
-        let attack = |properties: Value| {
+        let create = |id: i64, properties: Value| {
             message(
                 "create",
-                &json!({ "id": 10, "parentId": 1, "properties": properties }),
+                &json!({ "id": id, "parentId": 1, "properties": properties }),
             )
         };
+        let attack = |properties: Value| create(10, properties);
         let call = |id: i64| message("update", &json!({ "varId": id, "value": null }));
         let action = json!({ "path": "attack()", "access": "action" });
         let wrapped = json!({ "path": "value", "wrapper": "Attack" });
@@ -218,10 +219,7 @@ impl Attack {
             Place::Wrapper => vec![frame(&[attack(wrapped)])],
             Place::Sync => {
                 let change = json!({ "path": "change()", "access": "action" });
-                let change = message(
-                    "create",
-                    &json!({ "id": 11, "parentId": 1, "properties": change }),
-                );
+                let change = create(11, change);
                 vec![frame(&[attack(wrapped)]), frame(&[change, call(11)])]
             }
             Place::Destroy => {
@@ -237,20 +235,13 @@ impl Attack {
                 vec![frame(&[attack(list)])]
             }
             Place::Event => {
-                let create = |id: i64, properties: Value| {
-                    message(
-                        "create",
-                        &json!({ "id": id, "parentId": 1, "properties": properties }),
-                    )
-                };
-                let more = [
-                    create(12, json!({ "path": "spin()" })),
-                    call(10),
-                    call(10),
-                    call(10),
-                    message("destroy", &json!({ "varId": 11 })),
-                ];
-                vec![frame(&[attack(action), create(11, wrapped)]), frame(&more)]
+                let first = frame(&[attack(action), create(11, wrapped)]);
+                let getter = create(12, json!({ "path": "spin()" }));
+                let destroy = message("destroy", &json!({ "varId": 11 }));
+                vec![
+                    first,
+                    frame(&[getter, call(10), call(10), call(10), destroy]),
+                ]
             }
             Place::Code => {
                 let set = json!({ "varId": 1, "properties": { "lua": self.source } });

@@ -9,10 +9,13 @@ mod faults;
 use std::fs;
 
 use lunette::core::event::Turn;
+use lunette::core::id::SessionId;
 use lunette::core::limits::SessionLimits;
+use lunette::core::manager::{ManagerConfig, SessionManager};
+use lunette::core::site::Site;
 use lunette::journal::{Header, Output, RawEvent, Reader, Writer};
 use lunette::lua::LuaRuntime;
-use lunette::replay::replay;
+use lunette::replay::{replay, to_event};
 
 use crate::battery::{Attack, HOSTILE, Outcome, Recorder, attacks, run};
 
@@ -219,4 +222,27 @@ fn another_process_uses_the_same_gas() {
     let seen = fs::read_to_string(&path).expect("the child wrote it");
     let _ = fs::remove_file(&path);
     assert_eq!(seen, gas_of_each());
+}
+
+/// A file that another session has compiled before costs this one the same.
+#[test]
+fn the_cache_of_compiled_files_makes_no_difference() {
+    let main = "require('module') local s = ('a'):rep(300) for i = 1, 5 do s:find('.-b') end \
+                session:createAppVariable({})";
+    let files = [("lua/main.lua", main), ("lua/module.lua", "return { 1 }")];
+    let files = files.map(|(name, text)| (name.to_owned(), text.as_bytes().to_vec()));
+    let config = ManagerConfig {
+        site: Site::new(files.into_iter().collect()),
+        ..ManagerConfig::default()
+    };
+    let runtime = LuaRuntime::new().expect("a runtime can be made");
+    let mut manager = SessionManager::new(runtime, config);
+    let gas = [1, 2].map(|number| {
+        let session = SessionId(number);
+        let event = RawEvent::SessionOpened { seed: 1, url: "/" };
+        manager.handle_event(to_event(&event, session), Turn::default());
+        manager.session(session).expect("it started").gas_used()
+    });
+    assert!(gas[0] > 10_000, "{gas:?}");
+    assert_eq!(gas[0], gas[1]);
 }
