@@ -6,7 +6,8 @@
 //! ```text
 //! -- What it attacks, in words.
 //! -- where: getter          where it runs, see `Place`
-//! -- expect: limit          the code of the error it ends in, on the variable that ran it; `failed`: the session
+//! -- expect: limit          the code of the error it ends in, on the variable that ran it or the one whose id is
+//!                           behind it; `failed`: the session
 //!                           does not start; `log`: an error that is only logged; `nothing`: no error at all
 //! -- text: gas limit        what the error's text must contain
 //! -- gas: 300000            gas of one message where the default is more than the point of the script needs
@@ -47,7 +48,7 @@ App = session:prototype("App", { n = 0 })
 app = session:create(App)
 local id = session.id
 function app:fine() self.n = self.n + 1 end
-function app:tidy() kept = nil local t for i = 1, 20000 do t = { i } end end
+function app:tidy() kept = nil local t for i = 1, 8000 do t = { i } end end
 session:createAppVariable(app)
 if id == "1" then require("attack") end
 "#;
@@ -77,6 +78,8 @@ pub enum Place {
     List,
     /// The action `app:attack()` starts timers.
     Timer,
+    /// All of it in one event: the action three times, a getter `app:spin()`, and `Attack:destroy()`.
+    Event,
     /// The file is what property `lua` of variable 1 is set to.
     Code,
 }
@@ -147,6 +150,7 @@ impl Place {
             "create" => Place::Create,
             "list" => Place::List,
             "timer" => Place::Timer,
+            "event" => Place::Event,
             "code" => Place::Code,
             _ => return None,
         })
@@ -183,12 +187,13 @@ impl Attack {
 
     /// What the user of session 1 does, a frame each; `None`: time passes.
     fn frames(&self) -> Vec<Option<String>> {
-        let attack = |properties: Value| {
+        let create = |id: i64, properties: Value| {
             message(
                 "create",
-                &json!({ "id": 10, "parentId": 1, "properties": properties }),
+                &json!({ "id": id, "parentId": 1, "properties": properties }),
             )
         };
+        let attack = |properties: Value| create(10, properties);
         let call = |id: i64| message("update", &json!({ "varId": id, "value": null }));
         let action = json!({ "path": "attack()", "access": "action" });
         let wrapped = json!({ "path": "value", "wrapper": "Attack" });
@@ -214,10 +219,7 @@ impl Attack {
             Place::Wrapper => vec![frame(&[attack(wrapped)])],
             Place::Sync => {
                 let change = json!({ "path": "change()", "access": "action" });
-                let change = message(
-                    "create",
-                    &json!({ "id": 11, "parentId": 1, "properties": change }),
-                );
+                let change = create(11, change);
                 vec![frame(&[attack(wrapped)]), frame(&[change, call(11)])]
             }
             Place::Destroy => {
@@ -231,6 +233,15 @@ impl Attack {
                 let list =
                     json!({ "path": "list", "wrapper": "lua.ViewList", "itemWrapper": "Attack" });
                 vec![frame(&[attack(list)])]
+            }
+            Place::Event => {
+                let first = frame(&[attack(action), create(11, wrapped)]);
+                let getter = create(12, json!({ "path": "spin()" }));
+                let destroy = message("destroy", &json!({ "varId": 11 }));
+                vec![
+                    first,
+                    frame(&[getter, call(10), call(10), call(10), destroy]),
+                ]
             }
             Place::Code => {
                 let set = json!({ "varId": 1, "properties": { "lua": self.source } });
@@ -284,6 +295,7 @@ struct Stage<'r> {
     now: u64,
     outcome: Outcome,
     clicks: i64,
+    rounds: usize,
 }
 
 /// Runs a script with these limits.
@@ -304,6 +316,7 @@ pub fn run(
         now: 1000,
         outcome: Outcome::default(),
         clicks: 0,
+        rounds: 8 + limits.lua_memory / (1 << 20),
     };
     stage.open(NEIGHBOUR);
     stage.open(HOSTILE);
@@ -357,7 +370,8 @@ impl Stage<'_> {
         self.outcome.gas = self.used().0 - gas;
         let (worst, worst_gas) = (self.outcome.worst, self.outcome.worst_gas);
         self.session_goes_on();
-        for _ in 0..4 {
+        // Enough garbage for a collection.
+        for _ in 0..self.rounds {
             self.frame(HOSTILE, &action(4));
         }
         self.outcome.memory_after = self.used().1;

@@ -1,5 +1,6 @@
 //! How long each script of the hostile battery takes with the default limits, worst first, against the 250 ms that
-//! one may: `cargo bench --bench hostile`; `-- WORD` those whose name contains it, `-- =NAME` that one, `-- --smoke` just a few of them.
+//! one may: `cargo bench --bench hostile`; `-- WORD` those whose name contains it, `-- =NAME` that one, `-- ordinary` only what ordinary code
+//! costs, `-- --smoke` just a few of them.
 //!
 //! The time is that of the longest event: its messages, what detection ran after them, and what was tidied up. `x loop`
 //! compares it with a plain loop of the same gas in the same run, so that it means the same on every machine.
@@ -27,6 +28,9 @@ fn main() {
             "--smoke" => smoke = true,
             word => wanted = word.to_owned(),
         }
+    }
+    if wanted == "ordinary" {
+        return ordinary();
     }
     let limits = SessionLimits {
         remote_code: true,
@@ -108,69 +112,71 @@ fn plain_loop() -> f64 {
     best
 }
 
+/// What apps do, one thing a line.
+const ORDINARY: &[(&str, &str)] = &[
+    ("an addition", "x = x + i"),
+    ("a call", "f(i)"),
+    ("a method of a prototype", "object:get()"),
+    (
+        "a new table of three fields",
+        "local t = { a = i, b = 2, c = 3 }",
+    ),
+    ("a closure", "local g = function() return i end"),
+    ("joining a text and a number", "local s = 'item ' .. i"),
+    ("tostring of a float", "local s = tostring(i + 0.5)"),
+    (
+        "string.format('%d %s')",
+        "local s = string.format('%d %s', i, 'x')",
+    ),
+    (
+        "string.format('%.2f')",
+        "local s = string.format('%.2f', i)",
+    ),
+    (
+        "find a word in 100 bytes",
+        "local a = text:find('word', 1, true)",
+    ),
+    (
+        "match a date",
+        "local y, m, d = ('2024-05-06'):match('^(%d+)-(%d+)-(%d+)$')",
+    ),
+    ("gsub of 100 bytes", "local s = text:gsub('%s+', ' ')"),
+    (
+        "balanced brackets in 100 bytes",
+        "local s = brackets:gsub('%b()', '')",
+    ),
+    (
+        "sort 100 numbers",
+        "local t = {} for k = 1, 100 do t[k] = (k * 37) % 101 end table.sort(t)",
+    ),
+    (
+        "insert and remove at the end of 100",
+        "table.insert(list, i) table.remove(list)",
+    ),
+    (
+        "insert and remove in front of 100",
+        "table.insert(list, 1, i) table.remove(list, 1)",
+    ),
+    ("concat 100 texts", "local s = table.concat(list, ',')"),
+    (
+        "pairs over 100 fields",
+        "for k, v in pairs(map) do x = v end",
+    ),
+    (
+        "ipairs over 100 items",
+        "for k, v in ipairs(list) do x = v end",
+    ),
+    ("pcall", "pcall(f, i)"),
+    (
+        "a coroutine of two steps",
+        "local co = coroutine.wrap(function() coroutine.yield(1) end) co() co()",
+    ),
+    ("load of a short chunk", "local g = load('return 1 + 2')"),
+];
+
 /// What ordinary code costs: gas and time of one round.
 fn ordinary() {
     const ROUNDS: u64 = 2000;
-    let codes = [
-        ("an addition", "x = x + i"),
-        ("a call", "f(i)"),
-        ("a method of a prototype", "object:get()"),
-        (
-            "a new table of three fields",
-            "local t = { a = i, b = 2, c = 3 }",
-        ),
-        ("a closure", "local g = function() return i end"),
-        ("joining a text and a number", "local s = 'item ' .. i"),
-        ("tostring of a float", "local s = tostring(i + 0.5)"),
-        (
-            "string.format('%d %s')",
-            "local s = string.format('%d %s', i, 'x')",
-        ),
-        (
-            "string.format('%.2f')",
-            "local s = string.format('%.2f', i)",
-        ),
-        (
-            "find a word in 100 bytes",
-            "local a = text:find('word', 1, true)",
-        ),
-        (
-            "match a date",
-            "local y, m, d = ('2024-05-06'):match('^(%d+)-(%d+)-(%d+)$')",
-        ),
-        ("gsub of 100 bytes", "local s = text:gsub('%s+', ' ')"),
-        (
-            "balanced brackets in 100 bytes",
-            "local s = brackets:gsub('%b()', '')",
-        ),
-        (
-            "sort 100 numbers",
-            "local t = {} for k = 1, 100 do t[k] = (k * 37) % 101 end table.sort(t)",
-        ),
-        (
-            "insert and remove at the end of 100",
-            "table.insert(list, i) table.remove(list)",
-        ),
-        (
-            "insert and remove in front of 100",
-            "table.insert(list, 1, i) table.remove(list, 1)",
-        ),
-        ("concat 100 texts", "local s = table.concat(list, ',')"),
-        (
-            "pairs over 100 fields",
-            "for k, v in pairs(map) do x = v end",
-        ),
-        (
-            "ipairs over 100 items",
-            "for k, v in ipairs(list) do x = v end",
-        ),
-        ("pcall", "pcall(f, i)"),
-        (
-            "a coroutine of two steps",
-            "local co = coroutine.wrap(function() coroutine.yield(1) end) co() co()",
-        ),
-        ("load of a short chunk", "local g = load('return 1 + 2')"),
-    ];
     let head = "local x, text = 0, ('a word or two '):rep(7) local brackets = ('f(a, (b)) '):rep(10)
         local function f(a) return a end local object = setmetatable({ n = 1 }, { __index = { get = function(self) return self.n end } })
         local list, map = {}, {} for i = 1, 100 do list[i] = i map['key' .. i] = i end ";
@@ -178,7 +184,7 @@ fn ordinary() {
         "\n{:<40} {:>8} {:>8} {:>8}",
         "ordinary code", "gas", "ns", "ns/gas"
     );
-    for (name, code) in codes {
+    for (name, code) in ORDINARY {
         let state = state();
         let source = format!("{head} for i = 1, {ROUNDS} do {code} end");
         let empty = cost(&state, &format!("{head} for i = 1, {ROUNDS} do end"));

@@ -48,6 +48,13 @@ const OVERDRAFT: i64 = 2_000_000;
 /// What may be allocated beyond the limit once the gas is spent.
 const RESERVE: usize = 4096;
 
+/// What calls may take beyond the limit, or no action could run that sets something free: small blocks
+/// that are no objects, such as the records of calls, and the stack, from its least size to what
+/// the kernel needs.
+const CALL_RESERVE: usize = 8192;
+const CALL_BYTES: usize = 128;
+const STACK_BYTES: std::ops::RangeInclusive<usize> = 720..=4096;
+
 /// The part that the C side knows too (`struct lunette_meter`): what is left of the budget.
 #[repr(C)]
 pub struct Meter {
@@ -157,7 +164,7 @@ pub unsafe extern "C" fn lua_alloc(
             heap.release(block.cast(), old);
             ptr::null_mut()
         } else if block.is_null() {
-            heap.allocate(new).cast()
+            heap.allocate(new, old).cast()
         } else {
             heap.resize(block.cast(), old, new).cast()
         }
@@ -247,16 +254,20 @@ impl Heap {
 
     // Blocks, as Lua sees them.
 
-    fn allowed(&mut self, more: usize) -> bool {
+    fn allowed(&mut self, more: usize, is_call: bool) -> bool {
         if self.fail_at > 0 {
             self.fail_at -= 1;
             if self.fail_at <= 1 {
                 self.failures += 1;
+                crate::lua::state::note_failure();
                 return false;
             }
         }
         // The error that says the gas is spent must be possible in a full heap.
-        let reserve = if self.local.tripped { RESERVE } else { 0 };
+        let mut reserve = if self.local.tripped { RESERVE } else { 0 };
+        if is_call {
+            reserve = CALL_RESERVE;
+        }
         let fits = more <= (self.limit + reserve).saturating_sub(self.used);
         if fits && self.meter.left >= -OVERDRAFT {
             self.meter.left -= (more / BYTES_PER_GAS) as i64;
@@ -277,8 +288,9 @@ impl Heap {
     }
 
     #[inline]
-    fn allocate(&mut self, bytes: usize) -> *mut u8 {
-        if !self.allowed(bytes) {
+    fn allocate(&mut self, bytes: usize, kind: usize) -> *mut u8 {
+        // Lua says what kind of object a new block is for; 0 is none.
+        if !self.allowed(bytes, kind == 0 && bytes <= CALL_BYTES) {
             return ptr::null_mut();
         }
         let block = self.take(granules(bytes));
@@ -321,7 +333,8 @@ impl Heap {
             self.used -= old - new;
             return block;
         }
-        if !self.allowed(new - old) {
+        let is_stack = STACK_BYTES.contains(&old) && STACK_BYTES.contains(&new);
+        if !self.allowed(new - old, is_stack) {
             return ptr::null_mut();
         }
         // SAFETY: `at` is a block of `had` granules.

@@ -184,6 +184,8 @@ pub(super) struct Kernel {
     /// The kind and the message of the error that was raised last, if it was not simply Lua's. A
     /// script may have caught it.
     pub code: Option<(ErrorCode, String)>,
+    /// The message of an error on its way to Lua.
+    pub said: String,
     /// What a method refused, field by field.
     pub fields: Vec<(Box<str>, Box<str>)>,
     /// Message and traceback of the last error.
@@ -432,11 +434,13 @@ fn is_of(raised: &str, text: &[u8]) -> bool {
 /// # Safety
 /// As for [`raise`].
 pub(super) unsafe fn raise_here(l: *mut lua_State, message: String) -> ! {
-    // SAFETY: as promised by the caller; the String is dropped before the jump.
+    // SAFETY: as promised by the caller; the String lives in the kernel, which outlives the jump.
     unsafe {
+        (*current()).said = message;
+        let said = &(*current()).said;
+        let message: *const str = &raw const **said;
         ffi::luaL_where(l, 1);
-        push_str(l, &message);
-        drop(message);
+        push_str(l, &*message);
         ffi::lua_concat(l, 2);
         ffi::lua_error(l)
     }

@@ -83,6 +83,7 @@ impl LuaSession {
             encoded: Vec::new(),
             code: None,
             error: None,
+            said: String::new(),
             fields: Vec::new(),
             names: Vec::new(),
             type_text: String::new(),

@@ -11,6 +11,7 @@ use crate::lua::sandbox;
 pub use crate::lua::sandbox::clock::{TurnTime, set_turn};
 use mlua::Lua;
 use mlua::ffi::{self, lua_State};
+use std::cell::Cell;
 use std::ffi::CStr;
 use std::mem::ManuallyDrop;
 use std::os::raw::c_void;
@@ -94,6 +95,27 @@ impl Default for Local {
     }
 }
 
+thread_local! {
+    static PLANNED: Cell<u64> = const { Cell::new(0) };
+    static FAILED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Test hook: the `n`-th allocation of the state that this thread makes next fails, as if there were
+/// no memory just then.
+pub fn plan_failure(n: u64) {
+    PLANNED.set(n);
+    FAILED.set(false);
+}
+
+/// Test hook: whether the failure that was planned has happened.
+pub fn planned_failure_happened() -> bool {
+    FAILED.get()
+}
+
+pub(crate) fn note_failure() {
+    FAILED.set(true);
+}
+
 /// A Lua state with its arena. Handles of mlua that outlive it are dead but harmless.
 pub struct State {
     lua: ManuallyDrop<Lua>,
@@ -137,6 +159,7 @@ impl State {
             });
         }
         state.with_heap(|heap| heap.set_limit(limits.memory));
+        state.fail_at(PLANNED.take());
         state.budget().refill(limits.gas);
         Ok(state)
     }

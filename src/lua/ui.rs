@@ -280,16 +280,17 @@ unsafe extern "C-unwind" fn json_decode(l: *mut lua_State) -> c_int {
         let text = bytes_at(l, 1).unwrap_or_default();
         let objects = text.iter().filter(|&&byte| byte == b'{').count();
         pay(l, DECODE_COST * text.len() + OBJECT_BYTES * objects);
-        let problem = match serde_json::from_slice(bytes_at(l, 1).unwrap_or_default()) {
-            Ok(value) => {
-                (*k).decoded = Some(value);
-                None
-            }
-            Err(error) => Some(error.to_string()),
-        };
-        if let Some(problem) = problem {
+        (*k).decoded = None;
+        match serde_json::from_slice(bytes_at(l, 1).unwrap_or_default()) {
+            Ok(value) => (*k).decoded = Some(value),
+            // Kept in the kernel: there may be no memory to tell it.
+            Err(error) => (*k).said = error.to_string(),
+        }
+        if (*k).decoded.is_none() {
+            let said = &(*k).said;
+            let problem: *const str = &raw const **said;
             ffi::lua_pushnil(l);
-            push_str(l, &problem);
+            push_str(l, &*problem);
             return 2;
         }
         if let Some(value) = &(*k).decoded {

@@ -4,5 +4,5 @@
 
 function app:attack()
   local f = ("%c"):rep(10000)
-  while true do os.date(f) os.time({ year = 1e9, month = 1, day = 1 }) end
+  while true do os.date(f) pcall(os.time, { year = 1e9, month = 1, day = 1 }) end
 end

@@ -4,5 +4,5 @@
 -- text: gas limit
 
 function app:attack()
-  while true do (""):rep(1e9) ("x"):rep(100000) ("ab"):rep(50000, ",") end
+  while true do local a, b, c = (""):rep(1e9), ("x"):rep(100000), ("ab"):rep(50000, ",") end
 end

@@ -1,6 +1,7 @@
 -- A watch of a property that never ends.
 -- where: action
--- expect: log
+-- expect: limit 1
+-- text: gas limit
 
 function app:attack()
   session:watchProperty(1, "x", function() while true do end end)

@@ -2,6 +2,7 @@
 -- where: action
 -- expect: limit
 -- text: not enough memory
+-- gas: 10000000
 -- memory: 4194304
 
 function app:attack()

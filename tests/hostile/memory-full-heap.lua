@@ -1,6 +1,7 @@
 -- A full heap, and then all that needs a little more.
 -- where: action
--- expect: limit
+-- expect: lua-error
+-- text: full
 -- gas: 30000000
 
 function app:attack()

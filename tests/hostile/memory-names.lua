@@ -1,6 +1,7 @@
 -- Names of types and metatables of half a megabyte.
 -- where: action
 -- expect: lua-error
+-- keeps
 
 function app:attack()
   local name = ("N"):rep(500000)

@@ -3,10 +3,11 @@
 -- expect: limit
 -- text: gas limit
 -- gas: 5000000
+-- keeps
 
 function app:attack()
   local v = session:getVariable(1)
-  local calls = { session.createVariable, session.destroyVariable, session.getVariable, session.watchProperty, session.watchVariable, session.unwatch, session.prototype, session.create, session.removePrototype, session.setTimeout, session.setInterval, session.clearTimeout, session.log, ui.json_encode, ui.json_decode, ui.registerWrapper, v.getId, v.getValue, v.setProperty, v.updateProperties, v.getWrapper, v.getError, v.getProperty }
+  local calls = { session.createVariable, session.getVariable, session.watchProperty, session.watchVariable, session.unwatch, session.prototype, session.create, session.removePrototype, session.setTimeout, session.setInterval, session.clearTimeout, session.log, ui.json_encode, ui.json_decode, ui.registerWrapper, v.getId, v.getValue, v.setProperty, v.updateProperties, v.getWrapper, v.getError, v.getProperty }
   local values = { 1.5, -1, "x", {}, print, v, true, math.mininteger, 0 / 0, coroutine.create(print), "\xff\0" }
   for _, f in ipairs(calls) do
     for i = 1, #values do

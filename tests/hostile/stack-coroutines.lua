@@ -1,7 +1,7 @@
 -- Coroutines in coroutines.
 -- where: action
 -- expect: lua-error
--- text: overflow
+-- text: attack.lua
 
 function app:attack()
   local function f() return coroutine.wrap(f)() end

@@ -7,7 +7,7 @@
 function app:attack()
   local function down(n)
     if n > 0 then return 1 + down(n - 1) end
-    while true do getfenv(20000) pcall(setfenv, 20000, {}) end
+    while true do pcall(getfenv, 20000) pcall(getfenv, 19000) end
   end
   down(20000)
 end

@@ -1,7 +1,7 @@
 -- Yields out of everywhere they must not.
 -- where: action
--- expect: lua-error
--- text: yield
+-- expect: limit
+-- text: gas limit
 
 function app:attack()
   coroutine.wrap(function() while true do

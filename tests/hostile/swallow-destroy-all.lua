@@ -4,6 +4,6 @@
 -- text: gas limit
 
 function app:attack()
-  for i = -5, 20 do if i ~= 10 and i > 4 then pcall(session.destroyVariable, session, i) end end
+  for i = -5, 20 do if i > 5 then pcall(session.destroyVariable, session, i) end end
   while true do end
 end

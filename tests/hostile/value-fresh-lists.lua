@@ -2,6 +2,7 @@
 -- where: getter
 -- expect: limit
 -- gas: 200000
+-- keeps
 
 function app:attack()
   local t = {}

@@ -3,6 +3,7 @@
 -- expect: nothing
 -- gas: 3000000
 -- memory: 16777216
+-- keeps
 
 function app:attack()
   self.i = (self.i or 0) + 1

@@ -2,6 +2,7 @@
 -- where: action
 -- expect: limit
 -- text: gas limit
+-- keeps
 
 function app:attack()
   while true do session:destroyVariable(session:createVariable(1, {})) end

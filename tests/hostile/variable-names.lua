@@ -2,6 +2,7 @@
 -- where: action
 -- expect: limit
 -- text: gas limit
+-- keeps
 
 function app:attack()
   local i = 0

@@ -4,5 +4,5 @@
 -- text: overflow
 
 function app:attack()
-  return session:getVariable(10):getValue()
+  return session:getVariable(5):getValue()
 end

@@ -1,6 +1,7 @@
 -- A getter that makes variables at every look.
 -- where: getter
--- expect: nothing
+-- expect: limit
+-- text: gas limit
 -- keeps
 
 function app:attack()

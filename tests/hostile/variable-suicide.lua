@@ -3,6 +3,6 @@
 -- expect: nothing
 
 function app:attack()
-  session:destroyVariable(10)
+  session:destroyVariable(5)
   while true do end
 end

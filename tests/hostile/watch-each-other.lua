@@ -1,7 +1,7 @@
 -- Watches of properties that set each other off.
 -- where: action
--- expect: log
--- text: dropped
+-- expect: limit 1
+-- text: too many
 -- keeps
 
 function app:attack()

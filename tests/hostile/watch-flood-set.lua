@@ -1,6 +1,6 @@
 -- Ten thousand watches of one property that is set again and again.
 -- where: action
--- expect: log
+-- expect: limit 1
 -- text: gas limit
 -- gas: 2000000
 -- keeps

@@ -1,7 +1,6 @@
 -- A wrapper that asks for another round each time.
 -- where: wrapper
--- expect: log
--- text: rounds
+-- expect: nothing
 -- keeps
 
 app.value = {}

@@ -326,13 +326,22 @@ static inline int lunette_may_be_weak (const Table *h, const char *mode) {
   }
   return 1;
 }
+/* Errors are told with the first line of their chunk, which is looked for in all of it. */
+static inline const char *lunette_seek (const char *text, int c) {
+  const char *found = (strchr)(text, c);
+  size_t n = (found != NULL) ? (size_t)(found - text) : strlen(text);
+  lunette_charge(n / 32);
+  return found;
+}
 static inline const char *lunette_weak (const Table *h, const char *mode, int c) {
   const char *found = (strchr)(mode, c);
   return (found != NULL && c == 'k' && !lunette_may_be_weak(h, mode)) ? NULL : found;
 }
 /* lgc.c asks this of the mode of its table `h`, for 'k' and for 'v'; elsewhere there is no such table. */
 static const Table *const h __attribute__((unused)) = NULL;
-#define strchr(s,c)  (LUNETTE_IN("lgc.c") ? lunette_weak(h, s, c) : (const char *)(strchr)(s, c))
+#define strchr(s,c)  \
+  (LUNETTE_IN("lgc.c") ? lunette_weak(h, s, c)  \
+   : LUNETTE_IN("lobject.c") ? lunette_seek(s, c) : (const char *)(strchr)(s, c))
 
 /*
 ** Functions of Lua with something put before them: callers in other files get the inline version,

@@ -96,7 +96,7 @@ pub(crate) unsafe extern "C-unwind" fn load(state: *mut lua_State) -> c_int {
         let has_environment = !ffi::lua_isnone(state, 4) as c_int != 0;
         let status = if ffi::lua_isstring(state, 1) != 0 {
             let text = ffi::lua_tolstring(state, 1, &raw mut length);
-            charge(state, length as u64 / 3);
+            charge(state, length as u64 / 2);
             let name = ffi::luaL_optstring(state, 2, text);
             ffi::luaL_loadbufferx(state, text, length, name, c"t".as_ptr())
         } else {
@@ -142,7 +142,7 @@ unsafe extern "C-unwind" fn read_piece(
         }
         ffi::lua_replace(state, PIECE);
         let text = ffi::lua_tolstring(state, PIECE, size);
-        charge(state, *size as u64 / 3 + 4);
+        charge(state, *size as u64 / 2 + 4);
         text
     }
 }

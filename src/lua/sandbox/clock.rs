@@ -322,7 +322,8 @@ pub(crate) unsafe extern "C-unwind" fn os_date(state: *mut lua_State) -> c_int {
         let text = ffi::luaL_optlstring(state, 1, c"%c".as_ptr(), &raw mut length);
         let format = std::slice::from_raw_parts(text.cast::<u8>(), length);
         let format = format.strip_prefix(b"!").unwrap_or(format);
-        crate::lua::budget::charge(state, length as u64);
+        // A letter may stand for a whole date.
+        crate::lua::budget::charge(state, 16 * length as u64);
         let seconds = if ffi::lua_isnoneornil(state, 2) != 0 {
             (turn().wall_ms / 1000) as i64
         } else {
