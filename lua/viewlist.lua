@@ -10,9 +10,9 @@
 -- the client says which with property `range`, and nothing costs more than that part has elements.
 
 local lua, types = ...
-local type, setmetatable, rawget, error, tonumber = lua.type, lua.setmetatable, lua.rawget, lua.error, lua.tonumber
+local type, setmetatable, rawget, rawequal = lua.type, lua.setmetatable, lua.rawget, lua.rawequal
+local error, tonumber, max, min = lua.error, lua.tonumber, lua.max, lua.min
 local remove, move, gmatch, _G = lua.remove, lua.move, lua.gmatch, lua.globals
-local max, min = lua.max, lua.min
 
 -- A client may ask for so many windows at once: what a tall screen shows, and some beyond each edge.
 local WINDOWS_MOST = 4
@@ -58,9 +58,9 @@ local function new_item(list, element, index)
   return item
 end
 
--- Two values are the same; NaN is the same as NaN.
+-- Two values are the same, whatever their __eq says; NaN is the same as NaN.
 local function same(a, b)
-  return a == b or a ~= a and b ~= b
+  return rawequal(a, b) or a ~= a and b ~= b
 end
 
 -- The part of the array that the client asked for: "FIRST" or "FIRST-LAST", counted from 0.
@@ -83,7 +83,7 @@ end
 
 -- Whether a window shows something else than it should: asked instead of comparing whole arrays.
 local function window_differs(list, value)
-  if value ~= list.value or #value ~= list.count then return true end
+  if not rawequal(value, list.value) or #value ~= list.count then return true end
   if list._range ~= list._variable:getProperty("range") then return true end
   local items, first = list.items, list.first
   for i = 1, #items do
@@ -97,7 +97,7 @@ local function set_window(list, variable, text)
   if not window or window < 1 or window % 1 ~= 0 then
     error("window=" .. text .. ": it must be a number of rows, such as 50", 0)
   end
-  list._variable, list._window, list._differs = variable, window | 0, window_differs
+  list._variable, list._window, list._differs = variable, min(window, 1 << 20) | 0, window_differs
   read_range(list)
 end
 
@@ -161,12 +161,12 @@ local function match_runs(fresh, old, value, start, count)
     local item = old[at]
     fresh[i] = false
     if type(element) == "table" and item then
-      if item.baseItem ~= element then
+      if not rawequal(item.baseItem, element) then
         -- What was here is gone, or moved.
         item = old[at + 1]
-        at = item and item.baseItem == element and at + 1 or at
+        at = item and rawequal(item.baseItem, element) and at + 1 or at
       end
-      if item and item.baseItem == element then
+      if item and rawequal(item.baseItem, element) then
         item._free = nil
         fresh[i] = item
         at = at + 1
@@ -231,7 +231,7 @@ function List:sync()
   local head = 0
   while head < least do
     local was, is = items[head + 1].baseItem, value[first + head + 1]
-    if was ~= is and (was == was or is == is) then break end
+    if not rawequal(was, is) and (was == was or is == is) then break end
     head = head + 1
   end
   local stays = first == self.first
@@ -242,7 +242,7 @@ function List:sync()
   while tail < least - head do
     local was, is = items[before - tail].baseItem, value[first + size - tail]
     -- What is no table keeps its slot.
-    if was ~= is and (was == was or is == is) or before ~= size and type(was) ~= "table" then break end
+    if not rawequal(was, is) and (was == was or is == is) or before ~= size and type(was) ~= "table" then break end
     tail = tail + 1
   end
 

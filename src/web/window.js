@@ -105,11 +105,13 @@ export class Window {
   #measure() {
     const { rows } = this.list;
     if (!rows.length || !rows.every(rootOf)) return;
-    const all = this.tail.getBoundingClientRect().top - this.head.getBoundingClientRect().bottom;
-    const height = all / rows.length;
-    // Rows of different heights: the mean of what was seen, so that the scroll bar does not jump.
-    if (height <= 0 || Math.abs(height - this.height) < 0.25) return;
-    this.height = this.height ? this.height * 0.7 + height * 0.3 : height;
+    const top = (row) => rootOf(row).getBoundingClientRect().top;
+    const last = rows[rows.length - 1];
+    const height = rows.length > 1 ? (top(last) - top(rows[0])) / (rows.length - 1) : rootOf(last).offsetHeight;
+    const change = Math.abs(height - this.height);
+    // Exact for rows that are alike: then nothing ever has to be made up for, which would end a
+    // scroll that is under way. For others the mean of what was seen.
+    if (height > 0 && change > 0.01) this.height = !this.height || change < 1 ? height : this.height * 0.7 + height * 0.3;
   }
 
   #stretch() {

@@ -293,6 +293,7 @@ fn a_window_is_scrolled_with_the_keyboard_and_known_to_screen_readers() {
     page.wait_for(
         "document.querySelector('.rows [aria-rowindex=\"5001\"] td')?.textContent === 'row 5000'",
     );
+    page.wait_for("(f => f.scrollTop + f.clientHeight >= f.scrollHeight - 1)(document.querySelector('.frame'))");
     page.press("Home");
     page.wait_for(&format!("{TOP} === 'row 1'"));
     assert!(rows_in_page(&mut page) <= WINDOW_ROWS_MAX);
