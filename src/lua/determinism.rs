@@ -15,7 +15,7 @@ use std::ptr::NonNull;
 use std::sync::{PoisonError, RwLock};
 
 /// The header's revision that this code goes with. `.cargo/config.toml` names it too.
-pub const REVISION: u32 = 4;
+pub const REVISION: u32 = 5;
 
 /// Why this build may not record, replay or serve.
 #[derive(Debug, thiserror::Error)]

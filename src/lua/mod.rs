@@ -3,7 +3,7 @@
 //! Reading order: [`state`] is one Lua state with its `arena`, allocator (`alloc`), `budget` and
 //! `sandbox`; [`determinism`] is what makes two of them alike; `session` is core's `Script` around
 //! one; `kernel` is the way into Lua, with `read`, `write`, `wrapper`, `encode` and `bind` behind it;
-//! `api`, `ui` and `handle` are what Lua code calls; `modules` loads files.
+//! `api`, `ui` and `handle` are what Lua code calls; `modules` loads files, with the `escapes` of older code.
 //!
 //! `unsafe` lives here and nowhere else in the crate: Lua's C interface is used directly where
 //! thousands of variables are read in one go, where memory is allocated and where an event is cut.
@@ -19,6 +19,7 @@ mod api;
 mod bind;
 mod describe;
 mod encode;
+mod escapes;
 mod handle;
 mod kernel;
 mod keys;
