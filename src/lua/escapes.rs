@@ -92,8 +92,14 @@ mod tests {
 
     #[test]
     fn only_unknown_escapes_lose_their_backslash() {
-        assert_eq!(shown(r#"x = "\d\/\n\\\"\065" .. '\.\''"#), r#"x = "d/\n\\\"\065" .. '.\''"#);
-        assert_eq!(shown(r#""\x41\x4g\u{e9}\u00e9""#), r#""\x41x4g\u{e9}u00e9""#);
+        assert_eq!(
+            shown(r#"x = "\d\/\n\\\"\065" .. '\.\''"#),
+            r#"x = "d/\n\\\"\065" .. '.\''"#
+        );
+        assert_eq!(
+            shown(r#""\x41\x4g\u{e9}\u00e9""#),
+            r#""\x41x4g\u{e9}u00e9""#
+        );
     }
 
     #[test]

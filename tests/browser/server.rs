@@ -13,33 +13,46 @@ pub struct Server {
     port: u16,
     dir: Option<PathBuf>,
     log: PathBuf,
+    /// Where its sessions are recorded.
+    recordings: Option<PathBuf>,
 }
 
 impl Server {
     /// Serves the built-in demo site.
     pub fn demo() -> Server {
-        Server::start(None)
+        Server::start(None, false)
     }
 
     /// Serves `tests/sites/NAME`.
     pub fn site(name: &str) -> Server {
+        Server::start(Some(Server::dir(name)), false)
+    }
+
+    /// Serves `tests/sites/NAME` and records its sessions, for [`Server::replay`].
+    pub fn recorded(name: &str) -> Server {
+        Server::start(Some(Server::dir(name)), true)
+    }
+
+    fn dir(name: &str) -> PathBuf {
         let dir = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
             .join("tests/sites")
             .join(name);
         assert!(dir.is_dir(), "there is no site {}", dir.display());
-        Server::start(Some(dir))
+        dir
     }
 
-    fn start(dir: Option<PathBuf>) -> Server {
+    fn start(dir: Option<PathBuf>, recorded: bool) -> Server {
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let log = PathBuf::from(env!("CARGO_TARGET_TMPDIR"))
             .join(format!("server-{}-{number}.log", std::process::id()));
-        let (child, port) = launch(dir.as_ref(), 0, &log);
+        let recordings = recorded.then(|| log.with_extension("recordings"));
+        let (child, port) = launch(dir.as_ref(), 0, &log, recordings.as_ref());
         Server {
             child,
             port,
             dir,
             log,
+            recordings,
         }
     }
 
@@ -60,10 +73,41 @@ impl Server {
         let _ = self.child.wait();
     }
 
+    /// Stops the server, and runs every recorded session again in another process: each must give the same bytes.
+    /// Returns how many there were.
+    pub fn replay(mut self) -> usize {
+        self.kill();
+        let recordings = self.recordings.clone().expect("the server records");
+        let files = fs::read_dir(&recordings).expect("there are recordings");
+        let mut count = 0;
+        for file in files {
+            let file = file.expect("the directory is readable").path();
+            let output = Command::new(env!("CARGO_BIN_EXE_lunette"))
+                .arg("replay")
+                .arg(&file)
+                .output()
+                .expect("lunette runs");
+            let said = String::from_utf8_lossy(&output.stdout).into_owned();
+            assert!(
+                output.status.success() && said.ends_with("all as recorded\n"),
+                "{}: {said}{}",
+                file.display(),
+                String::from_utf8_lossy(&output.stderr)
+            );
+            count += 1;
+        }
+        count
+    }
+
     /// Starts a new process on the same port.
     pub fn restart(&mut self) {
         self.kill();
-        (self.child, self.port) = launch(self.dir.as_ref(), self.port, &self.log);
+        (self.child, self.port) = launch(
+            self.dir.as_ref(),
+            self.port,
+            &self.log,
+            self.recordings.as_ref(),
+        );
     }
 }
 
@@ -74,11 +118,19 @@ impl Drop for Server {
             eprintln!("--- the server's log ---\n{}--- end of log ---", self.log());
         }
         let _ = fs::remove_file(&self.log);
+        if let Some(recordings) = &self.recordings {
+            let _ = fs::remove_dir_all(recordings);
+        }
     }
 }
 
 /// Starts the binary and waits for the line that names its address.
-fn launch(dir: Option<&PathBuf>, port: u16, log: &PathBuf) -> (Child, u16) {
+fn launch(
+    dir: Option<&PathBuf>,
+    port: u16,
+    log: &PathBuf,
+    recordings: Option<&PathBuf>,
+) -> (Child, u16) {
     let log_file = File::options()
         .create(true)
         .append(true)
@@ -88,6 +140,9 @@ fn launch(dir: Option<&PathBuf>, port: u16, log: &PathBuf) -> (Child, u16) {
     command.args(["serve", "--state", "none", "--port", &port.to_string()]);
     if let Some(dir) = dir {
         command.arg("--dir").arg(dir);
+    }
+    if let Some(recordings) = recordings {
+        command.arg("--record").arg(recordings);
     }
     let mut child = command
         .stdin(Stdio::null())
