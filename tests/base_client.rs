@@ -4,6 +4,7 @@
 //! what the protocol demands instead. Nothing here waits for time to pass: a `get` of variable 1 is the fence,
 //! because its answer comes after, or with, that of everything sent before it.
 
+mod apps;
 pub mod page;
 
 use std::collections::BTreeSet;

@@ -15,7 +15,7 @@ use std::ptr::NonNull;
 use std::sync::{PoisonError, RwLock};
 
 /// The header's revision that this code goes with. `.cargo/config.toml` names it too.
-pub const REVISION: u32 = 9;
+pub const REVISION: u32 = 10;
 
 /// Why this build may not record, replay or serve.
 #[derive(Debug, thiserror::Error)]

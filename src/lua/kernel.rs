@@ -434,13 +434,21 @@ fn is_of(raised: &str, text: &[u8]) -> bool {
 /// # Safety
 /// As for [`raise`].
 pub(super) unsafe fn raise_here(l: *mut lua_State, message: String) -> ! {
-    // SAFETY: as promised by the caller; the String lives in the kernel, which outlives the jump.
+    // SAFETY: as promised by the caller; the String lives in the kernel, which outlives the jump. A
+    // state without a session has none, nor a limit of memory that could make it jump too early.
     unsafe {
-        (*current()).said = message;
-        let said = &(*current()).said;
-        let message: *const str = &raw const **said;
         ffi::luaL_where(l, 1);
-        push_str(l, &*message);
+        match current().as_mut() {
+            Some(kernel) => {
+                kernel.said = message;
+                let said: *const str = &raw const *kernel.said;
+                push_str(l, &*said);
+            }
+            None => {
+                push_str(l, &message);
+                drop(message);
+            }
+        }
         ffi::lua_concat(l, 2);
         ffi::lua_error(l)
     }

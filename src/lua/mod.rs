@@ -4,7 +4,8 @@
 //! `sandbox`; [`determinism`] is what makes two of them alike; `session` is core's `Script` around
 //! one; `kernel` is the way into Lua, with `bind`, `route`, `read`, `write`, `wrapper`, `encode` and
 //! `arrays` behind it; `api`, `ui`, `messages` and `handle` are what Lua code calls, `files`, `os` and
-//! `process` what it calls of the machine; `modules` loads files, `reload` runs them again.
+//! `process` what it calls of the machine; `modules` loads files, with the `escapes` of older code, and
+//! `reload` runs them again.
 //!
 //! `unsafe` lives here and nowhere else in the crate: Lua's C interface is used directly where
 //! thousands of variables are read in one go, where memory is allocated and where an event is cut.
@@ -21,6 +22,7 @@ mod arrays;
 mod bind;
 mod describe;
 mod encode;
+mod escapes;
 mod files;
 mod handle;
 mod kernel;

@@ -8,6 +8,7 @@ use mlua::ffi::{self, lua_State};
 use rustc_hash::FxHashMap;
 
 use super::budget;
+use super::escapes::without_unknown;
 use super::kernel::{Kernel, bytes_at, current, host, pay, push_ref, push_str, raise, raise_here};
 use super::state::State;
 use super::{reload, sandbox};
@@ -65,7 +66,18 @@ impl ChunkCache {
         chunk
     }
 
+    /// Code for Lua 5.1 may have escapes that Lua 5.4 refuses: then it is compiled without them.
     fn compile_now(&self, name: &str, text: &[u8], strip: bool) -> Chunk {
+        match self.compile_as_it_is(name, text, strip) {
+            Err(problem) if problem.contains("invalid escape sequence") => {
+                let plain = without_unknown(text);
+                self.compile_as_it_is(name, &plain, strip)
+            }
+            chunk => chunk,
+        }
+    }
+
+    fn compile_as_it_is(&self, name: &str, text: &[u8], strip: bool) -> Chunk {
         let label = CString::new(format!("@{name}")).map_err(|_| "bad file name".to_owned())?;
         let text = without_shebang(text);
         let l = self.compiler.raw();

@@ -10,6 +10,7 @@
 mod base;
 pub mod clock;
 mod numbers;
+mod sort;
 mod tables;
 mod text;
 
@@ -59,7 +60,7 @@ pub struct Originals {
     pub insert: lua_CFunction,
     pub remove: lua_CFunction,
     pub move_: lua_CFunction,
-    pub sort: lua_CFunction,
+    pub fmod: lua_CFunction,
     pub unpack: lua_CFunction,
     pub byte: lua_CFunction,
     pub find: lua_CFunction,
@@ -182,6 +183,7 @@ fn math_list() -> Vec<Entry> {
     list.extend([
         Entry::Own("max", text::max),
         Entry::Own("min", text::min),
+        Entry::Own("mod", numbers::modulo),
         Entry::Own("random", numbers::random),
         Entry::Own("randomseed", numbers::randomseed),
         Entry::Number("pi", std::f64::consts::PI),
@@ -234,13 +236,15 @@ fn table_list() -> Vec<Entry> {
     use Entry::{Lua, Own};
     vec![
         Own("concat", tables::concat),
+        Own("foreach", tables::foreach),
+        Own("foreachi", tables::foreachi),
         Own("getn", tables::getn),
         Own("insert", tables::insert),
         Own("maxn", tables::maxn),
         Own("move", tables::move_),
         Lua("pack"),
         Own("remove", tables::remove),
-        Own("sort", tables::sort),
+        Own("sort", sort::sort),
         Own("unpack", tables::unpack),
     ]
 }
@@ -370,7 +374,7 @@ fn find_originals(scratch: &Scratch) -> Originals {
         insert: scratch.function(c"table", "insert"),
         remove: scratch.function(c"table", "remove"),
         move_: scratch.function(c"table", "move"),
-        sort: scratch.function(c"table", "sort"),
+        fmod: scratch.function(c"math", "fmod"),
         unpack: scratch.function(c"table", "unpack"),
         byte: scratch.function(c"string", "byte"),
         find: scratch.function(c"string", "find"),

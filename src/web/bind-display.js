@@ -54,6 +54,9 @@ export class AttrBinding extends DisplayBinding {
     this.element.setAttribute(this.name, text);
     // A value beyond the old limits was cut.
     if (LIMITS.has(this.name)) this.app.fields.reapply(this.element);
+    // What a select shows may be the option that has just got its value.
+    const select = this.name === 'value' && this.element.closest('select, sl-select, wa-select');
+    if (select) this.app.fields.reapply(select);
   }
 }
 

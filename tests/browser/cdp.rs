@@ -398,6 +398,14 @@ impl Page {
 
     /// Clicks the middle of the first element that matches, once it is there and nothing covers it.
     pub fn click(&mut self, selector: &str) {
+        self.click_times(selector, 1);
+    }
+
+    pub fn double_click(&mut self, selector: &str) {
+        self.click_times(selector, 2);
+    }
+
+    fn click_times(&mut self, selector: &str, times: u32) {
         let locate = format!(
             "(() => {{
                 const e = document.querySelector({});
@@ -412,10 +420,11 @@ impl Page {
         );
         self.wait_for(&format!("{locate} !== null"));
         let at = self.eval(&locate);
-        for (kind, buttons) in [("mouseMoved", 0), ("mousePressed", 1), ("mouseReleased", 0)] {
+        let presses = (1..=times).flat_map(|n| [("mousePressed", 1, n), ("mouseReleased", 0, n)]);
+        for (kind, buttons, n) in [("mouseMoved", 0, 1)].into_iter().chain(presses) {
             self.connection.command(
                 "Input.dispatchMouseEvent",
-                json!({ "type": kind, "x": at[0], "y": at[1], "button": "left", "buttons": buttons, "clickCount": 1 }),
+                json!({ "type": kind, "x": at[0], "y": at[1], "button": "left", "buttons": buttons, "clickCount": n }),
             );
         }
     }

@@ -7,11 +7,13 @@
 //! - [`lists`]: long lists, whole and behind a window.
 //! - [`upkeep`]: the demo's looks and accessibility, its weight, and what happens when the server goes away.
 //! - [`reload`]: files of a site are edited while its page is used.
+//! - [`apps`]: sites as people wrote them for the predecessor, run as they are and used as people use them.
 //! - [`sites`]: the small sites of `tests/sites`, the hostile ones among them.
 //!
 //! Waiting is always for a condition, asked again a bounded number of times; nothing here asserts how long
 //! something took. A page that logs an error or throws fails its test.
 
+mod apps;
 mod cdp;
 mod demo;
 mod lists;

@@ -447,6 +447,24 @@ LUNETTE_BEFORE int lua_getstack (lua_State *L, int level, lua_Debug *ar) {
   return lunette_real_getstack(L, level, ar);
 }
 
+/* Where a library function wants a whole number, a fraction is cut off, as in Lua 5.1. */
+extern lua_Integer lunette_real_checkinteger (lua_State *L, int arg)
+  __asm__("luaL_checkinteger");
+LUNETTE_BEFORE lua_Integer luaL_checkinteger (lua_State *L, int arg) {
+  int is_number;
+  lua_Integer i = lua_tointegerx(L, arg, &is_number);
+  if (!is_number) {
+    lua_Number n = lua_tonumberx(L, arg, &is_number);
+    if (!is_number || !(n > -9.2e18 && n < 9.2e18))
+      return lunette_real_checkinteger(L, arg);  /* which says what is wrong */
+    i = (lua_Integer)n;
+  }
+  return i;
+}
+LUNETTE_BEFORE lua_Integer luaL_optinteger (lua_State *L, int arg, lua_Integer def) {
+  return lua_isnoneornil(L, arg) ? def : luaL_checkinteger(L, arg);
+}
+
 /* Any error of a C library function after the budget is spent says so. */
 extern int lunette_real_error (lua_State *L) __asm__("lua_error");
 LUNETTE_BEFORE int lua_error (lua_State *L) {

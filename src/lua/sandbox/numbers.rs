@@ -1,6 +1,7 @@
-//! `math.random` over a stream that begins with the state's seed (xoshiro256**).
+//! `math.mod`, and `math.random` over a stream that begins with the state's seed (xoshiro256**).
 
 use crate::lua::determinism::next_random;
+use crate::lua::sandbox::originals;
 use crate::lua::state::local_of;
 use mlua::ffi::{self, lua_State};
 use std::os::raw::c_int;
@@ -40,7 +41,7 @@ unsafe fn draw_up_to(state: *mut lua_State, limit: u64) -> u64 {
 }
 
 /// An integer argument; a fraction is cut off, as Lua 5.1 did.
-unsafe fn integer(state: *mut lua_State, index: c_int) -> i64 {
+pub(super) unsafe fn integer(state: *mut lua_State, index: c_int) -> i64 {
     // SAFETY: called from C functions of Lua.
     unsafe {
         let mut exact = 0;
@@ -48,9 +49,15 @@ unsafe fn integer(state: *mut lua_State, index: c_int) -> i64 {
         if exact != 0 {
             number
         } else {
-            ffi::luaL_checknumber(state, index).floor() as i64
+            ffi::luaL_checknumber(state, index).trunc() as i64
         }
     }
+}
+
+/// Lua 5.0's name for `math.fmod`, which lived on in 5.1.
+pub(crate) unsafe extern "C-unwind" fn modulo(state: *mut lua_State) -> c_int {
+    // SAFETY: a C function of Lua, and the original is one.
+    unsafe { (originals().fmod)(state) }
 }
 
 pub(crate) unsafe extern "C-unwind" fn random(state: *mut lua_State) -> c_int {

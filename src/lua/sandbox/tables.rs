@@ -34,23 +34,55 @@ pub(crate) unsafe extern "C-unwind" fn concat(state: *mut lua_State) -> c_int {
     }
 }
 
+/// Beyond the ends of an array Lua 5.4 raises an error; code for Lua 5.1 expects the item to be put there.
 pub(crate) unsafe extern "C-unwind" fn insert(state: *mut lua_State) -> c_int {
     // SAFETY: as above.
     unsafe {
         if ffi::lua_gettop(state) == 3 {
+            if let Some((position, length)) = plain_position(state)
+                && !(1..=length + 1).contains(&position)
+            {
+                ffi::lua_seti(state, 1, position);
+                return 0;
+            }
             charge(state, shifted(state));
         }
         (originals().insert)(state)
     }
 }
 
+/// Beyond the ends of an array there is nothing to remove: no error, as in Lua 5.1.
 pub(crate) unsafe extern "C-unwind" fn remove(state: *mut lua_State) -> c_int {
     // SAFETY: as above.
     unsafe {
         if ffi::lua_gettop(state) >= 2 {
+            if let Some((position, length)) = plain_position(state)
+                && position != length
+                && !(1..=length + 1).contains(&position)
+            {
+                ffi::lua_pushnil(state);
+                return 1;
+            }
             charge(state, shifted(state));
         }
         (originals().remove)(state)
+    }
+}
+
+/// The whole number at 2 and the length of the table at 1, if it has no metatable that may know better.
+unsafe fn plain_position(state: *mut lua_State) -> Option<(i64, i64)> {
+    // SAFETY: called from C functions of Lua.
+    unsafe {
+        if ffi::lua_type(state, 1) != ffi::LUA_TTABLE {
+            return None;
+        }
+        if ffi::lua_getmetatable(state, 1) != 0 {
+            ffi::lua_pop(state, 1);
+            return None;
+        }
+        let mut exact = 0;
+        let position = ffi::lua_tointegerx(state, 2, &raw mut exact);
+        (exact != 0).then(|| (position, ffi::lua_rawlen(state, 1) as i64))
     }
 }
 
@@ -96,32 +128,6 @@ pub(crate) unsafe extern "C-unwind" fn unpack(state: *mut lua_State) -> c_int {
     }
 }
 
-/// Charges n log n comparisons, each by the mean length of the strings when Lua compares them itself.
-pub(crate) unsafe extern "C-unwind" fn sort(state: *mut lua_State) -> c_int {
-    // SAFETY: as above; reading raw array items raises no error.
-    unsafe {
-        let count = raw_length(state, 1);
-        let mut bytes = 0;
-        if ffi::lua_isnoneornil(state, 2) != 0 {
-            charge(state, count / 4);
-            for index in 1..=count {
-                if ffi::lua_rawgeti(state, 1, index as i64) == ffi::LUA_TSTRING {
-                    bytes += ffi::lua_rawlen(state, -1) as u64;
-                }
-                ffi::lua_pop(state, 1);
-            }
-        }
-        let rounds = u64::from(count.max(1).ilog2()) + 1;
-        charge(
-            state,
-            (count * 2)
-                .saturating_add(bytes / 32)
-                .saturating_mul(rounds),
-        );
-        (originals().sort)(state)
-    }
-}
-
 /// Lua 5.1's `table.getn`.
 pub(crate) unsafe extern "C-unwind" fn getn(state: *mut lua_State) -> c_int {
     // SAFETY: a C function of Lua.
@@ -148,5 +154,50 @@ pub(crate) unsafe extern "C-unwind" fn maxn(state: *mut lua_State) -> c_int {
         }
         ffi::lua_pushnumber(state, largest);
         1
+    }
+}
+
+/// Lua 5.1's `table.foreach`: calls the function with each key and value until it returns something.
+pub(crate) unsafe extern "C-unwind" fn foreach(state: *mut lua_State) -> c_int {
+    // SAFETY: a C function of Lua that holds nothing to drop.
+    unsafe {
+        ffi::luaL_checktype(state, 1, ffi::LUA_TTABLE);
+        ffi::luaL_checktype(state, 2, ffi::LUA_TFUNCTION);
+        ffi::lua_settop(state, 2);
+        ffi::lua_pushnil(state);
+        while ffi::lua_next(state, 1) != 0 {
+            charge(state, 4);
+            ffi::lua_pushvalue(state, 2);
+            ffi::lua_pushvalue(state, 3);
+            ffi::lua_pushvalue(state, 4);
+            ffi::lua_call(state, 2, 1);
+            if ffi::lua_type(state, -1) != ffi::LUA_TNIL {
+                return 1;
+            }
+            ffi::lua_settop(state, 3);
+        }
+        0
+    }
+}
+
+/// Lua 5.1's `table.foreachi`: the same with the items of an array, in order.
+pub(crate) unsafe extern "C-unwind" fn foreachi(state: *mut lua_State) -> c_int {
+    // SAFETY: as above.
+    unsafe {
+        ffi::luaL_checktype(state, 1, ffi::LUA_TTABLE);
+        ffi::luaL_checktype(state, 2, ffi::LUA_TFUNCTION);
+        ffi::lua_settop(state, 2);
+        for index in 1..=ffi::lua_rawlen(state, 1) as i64 {
+            charge(state, 4);
+            ffi::lua_pushvalue(state, 2);
+            ffi::lua_pushinteger(state, index);
+            ffi::lua_rawgeti(state, 1, index);
+            ffi::lua_call(state, 2, 1);
+            if ffi::lua_type(state, -1) != ffi::LUA_TNIL {
+                return 1;
+            }
+            ffi::lua_settop(state, 2);
+        }
+        0
     }
 }

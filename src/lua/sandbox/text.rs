@@ -5,6 +5,7 @@
 
 use crate::lua::budget::{STEP_GAS, charge};
 use crate::lua::determinism::heap_of;
+use crate::lua::sandbox::numbers::integer;
 use crate::lua::sandbox::originals;
 use mlua::ffi::{self, lua_CFunction, lua_State};
 use std::os::raw::c_int;
@@ -130,7 +131,12 @@ pub(crate) unsafe extern "C-unwind" fn find(state: *mut lua_State) -> c_int {
         if !plain {
             return finding(state);
         }
-        let Some(from) = start(ffi::luaL_optinteger(state, 3, 1), subject.len()) else {
+        let first = if ffi::lua_isnoneornil(state, 3) != 0 {
+            1
+        } else {
+            integer(state, 3)
+        };
+        let Some(from) = start(first, subject.len()) else {
             ffi::lua_pushnil(state);
             return 1;
         };
@@ -189,12 +195,49 @@ pub(crate) unsafe extern "C-unwind" fn match_(state: *mut lua_State) -> c_int {
 pub(crate) unsafe extern "C-unwind" fn gsub(state: *mut lua_State) -> c_int {
     // SAFETY: a C function of Lua.
     unsafe {
+        if ffi::lua_type(state, 3) == ffi::LUA_TSTRING {
+            double_percents(state);
+        }
         // Each match goes through the whole replacement, and all of them through the whole subject.
         let replacement = length(state, 3) as usize;
         let (subject, pattern) = (bytes(state, 1), bytes(state, 2));
         charge(state, subject.len() as u64 / 8);
         let cost = step_cost(subject, pattern) + (replacement / 4) as i64;
         with_cost(state, cost, originals().gsub)
+    }
+}
+
+/// Lua 5.4 raises an error for a `%` in a replacement that neither a digit nor another one follows; elsewhere it
+/// stands for itself.
+unsafe fn double_percents(state: *mut lua_State) {
+    // SAFETY: called from `gsub`; the string at 3 stays on the stack, the copy is at most twice as long.
+    unsafe {
+        let text = bytes(state, 3);
+        if !text.contains(&b'%') {
+            return;
+        }
+        charge(state, text.len() as u64 / 4);
+        let copy = ffi::lua_newuserdatauv(state, text.len() * 2, 0).cast::<u8>();
+        let (mut at, mut length) = (0, 0);
+        while at < text.len() {
+            *copy.add(length) = text[at];
+            length += 1;
+            at += 1;
+            if text[at - 1] != b'%' {
+                continue;
+            }
+            match text.get(at) {
+                Some(b'%' | b'0'..=b'9') => {
+                    *copy.add(length) = text[at];
+                    at += 1;
+                }
+                _ => *copy.add(length) = b'%',
+            }
+            length += 1;
+        }
+        ffi::lua_pushlstring(state, copy.cast(), length);
+        ffi::lua_replace(state, 3);
+        ffi::lua_pop(state, 1);
     }
 }
 
@@ -238,7 +281,7 @@ pub(crate) unsafe extern "C-unwind" fn rep(state: *mut lua_State) -> c_int {
     // SAFETY: a C function of Lua.
     unsafe {
         let unit = bytes(state, 1).len() as u64 + length(state, 3);
-        let count = u64::try_from(ffi::luaL_checkinteger(state, 2)).unwrap_or(0);
+        let count = u64::try_from(integer(state, 2)).unwrap_or(0);
         if unit == 0 && count > 0 {
             // Lua's own would go round `count` times.
             ffi::lua_pushstring(state, c"".as_ptr());
