@@ -231,10 +231,10 @@ fn detection(harness: &Harness) {
     );
 }
 
-/// A message from one session to many, and a download.
-fn messages(harness: &Harness) {
+/// Sessions with a page each, in one room.
+fn open_room() -> Manager {
     let mut room = manager(ROOM);
-    let mut turn = Turn::default();
+    let turn = Turn::default();
     for session in (1..=SUBSCRIBERS).map(SessionId) {
         let opening = Opening {
             seed: session.0,
@@ -259,6 +259,13 @@ fn messages(harness: &Harness) {
             turn,
         );
     }
+    room
+}
+
+/// A message from one session to many, and a download.
+fn messages(harness: &Harness) {
+    let mut room = open_room();
+    let mut turn = Turn::default();
     let drain = |room: &mut Manager| {
         while let Some(effect) = room.poll_effect() {
             black_box(effect);

@@ -309,7 +309,8 @@ unsafe extern "C-unwind" fn get_value(l: *mut lua_State) -> c_int {
         if (*cell).source == Source::Path && (*cell).wrapped.is_none() && !(*cell).action {
             // Read now: what was seen at the last detection may be old.
             (*k).push_tables(l);
-            super::read::read_path(l, k, cell);
+            super::read::push_origin_now(l, k, (*cell).origin);
+            super::read::read_on(l, k, cell);
         } else {
             push_raw(l, k, slot);
         }

@@ -186,6 +186,8 @@ pub(super) struct Kernel {
     pub code: Option<(ErrorCode, String)>,
     /// The message of an error on its way to Lua.
     pub said: String,
+    /// Variables that nothing has read yet, on the way to one that is read or written.
+    pub chain: Vec<Slot>,
     /// What a method refused, field by field.
     pub fields: Vec<(Box<str>, Box<str>)>,
     /// Message and traceback of the last error.

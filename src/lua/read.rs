@@ -9,10 +9,10 @@ use super::arrays::encode_again;
 use super::bind::quick_of;
 use super::encode::{Flaw, encode, is_array};
 use super::kernel::{
-    Cell, KEY_TYPE, KEYS, Kernel, Quick, Seen, Source, VALUES, bytes_at, current, push_ref,
+    Cell, KEY_TYPE, KEYS, Kernel, Quick, Seen, Source, VALUES, bytes_at, current, pay, push_ref,
 };
 use super::objects::{Held, ShownArray};
-use super::route::{Step, follow, negate, push_origin, special_of};
+use super::route::{Origin, Step, follow, negate, push_origin, special_of};
 use super::wrapper;
 use crate::core::change::Change;
 use crate::core::script::{ErrorCode, ScriptError};
@@ -331,10 +331,21 @@ pub(super) unsafe fn read_path(l: *mut lua_State, k: *mut Kernel, cell: *mut Cel
     // SAFETY: see `detect_op`; the prefix belongs to the cell, which a destroy inside a getter
     // only marks dead until the call is over.
     unsafe {
+        push_origin(l, k, (*cell).origin);
+        read_on(l, k, cell);
+    }
+}
+
+/// The same from what is on top, which is where the path starts.
+///
+/// # Safety
+/// As for [`read_path`].
+pub(super) unsafe fn read_on(l: *mut lua_State, k: *mut Kernel, cell: *mut Cell) {
+    // SAFETY: as for `read_path`.
+    unsafe {
         let special = special_of(&(*cell).special);
         let last = (*cell).last;
         let prefix: Option<*const [Step]> = (*cell).prefix.as_deref().map(|p| &raw const *p);
-        push_origin(l, k, (*cell).origin);
         if let Some(prefix) = prefix {
             for i in 0..prefix.len() {
                 if ffi::lua_type(l, CONTAINER) == ffi::LUA_TNIL {
@@ -350,6 +361,51 @@ pub(super) unsafe fn read_path(l: *mut lua_State, k: *mut Kernel, cell: *mut Cel
             follow(l, k, step, special);
         }
         negate(l, special);
+    }
+}
+
+/// Pushes what a path starts from, also when no detection has looked there yet: variables that were
+/// made by this very event.
+///
+/// # Safety
+/// Inside a protected call of this kernel, with its tables at their places; Lua code may run.
+pub(super) unsafe fn push_origin_now(l: *mut lua_State, k: *mut Kernel, origin: Origin) {
+    // SAFETY: see `detect_op`. The chain is the kernel's: code that runs here may come by again, and
+    // leaves what is below its own part alone.
+    unsafe {
+        let begin = (*k).chain.len();
+        let mut origin = origin;
+        push_origin(l, k, origin);
+        while let Origin::Variable(slot) = origin
+            && ffi::lua_type(l, -1) == ffi::LUA_TNIL
+            && let Some(cell) = cell_of(k, slot)
+            && (*cell).wrapped.is_none()
+            && !(*cell).action
+        {
+            pay(l, 64);
+            ffi::lua_settop(l, -2);
+            if (*cell).source == Source::Held {
+                push_aux(l, k, held_key(slot));
+                break;
+            }
+            (*k).chain.push(slot);
+            origin = (*cell).origin;
+            push_origin(l, k, origin);
+        }
+        while (*k).chain.len() > begin
+            && let Some(slot) = (*k).chain.pop()
+            && let Some(cell) = cell_of(k, slot)
+        {
+            let special = special_of(&(*cell).special);
+            let last = (*cell).last;
+            let prefix: *const [Step] = (*cell).prefix.as_deref().unwrap_or_default();
+            for step in (&(*prefix)).iter().chain(last.as_slice()) {
+                if ffi::lua_type(l, -1) != ffi::LUA_TNIL {
+                    follow(l, k, *step, special);
+                }
+            }
+            negate(l, special);
+        }
     }
 }
 

@@ -84,6 +84,7 @@ impl LuaSession {
             code: None,
             error: None,
             said: String::new(),
+            chain: Vec::new(),
             fields: Vec::new(),
             names: Vec::new(),
             type_text: String::new(),
@@ -155,6 +156,7 @@ impl Script for LuaSession {
         self.kernel.scratch.shrink_to(BUFFER_KEPT);
         self.kernel.scratch_objects.shrink_to(BUFFER_KEPT / 8);
         self.kernel.names.shrink_to(BUFFER_KEPT / 32);
+        self.kernel.chain = Vec::new();
         self.kernel.gas_left = gas.saturating_mul(GAS_PER_EVENT);
         self.kernel.gas_for_detection = gas;
         self.kernel.gas_for_upkeep = gas;

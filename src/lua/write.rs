@@ -9,10 +9,10 @@ use super::encode::is_array;
 use super::kernel::{
     Cell, KEYS, Kernel, MESSAGE_MAX, Source, VALUES, bytes_at, current, pay, push_str, raise,
 };
-use super::read::{cell_of, held_key, raw_key, remember, set_aux, type_of, value_key};
-use super::route::{
-    Special, Step, Written, follow, negate, push_call, push_method, push_origin, special_of,
+use super::read::{
+    cell_of, held_key, push_origin_now, raw_key, remember, set_aux, type_of, value_key,
 };
+use super::route::{Special, Step, Written, follow, negate, push_call, push_method, special_of};
 use crate::core::script::ErrorCode;
 use crate::core::variable::Slot;
 
@@ -72,7 +72,7 @@ pub(super) unsafe fn write_value(l: *mut lua_State, k: *mut Kernel, slot: Slot, 
         // An action is only called; the value goes to it where its path says so.
         let written = push_written(l, k, slot, special, !action || takes_written);
         let prefix: Option<*const [Step]> = (*cell).prefix.as_deref().map(|p| &raw const *p);
-        push_origin(l, k, (*cell).origin);
+        push_origin_now(l, k, (*cell).origin);
         if let Some(prefix) = prefix {
             for i in 0..prefix.len() {
                 refuse_nil(l, k, slot);

@@ -47,6 +47,7 @@ use crate::core::event::Turn;
 use crate::core::id::{ConnectionId, Timestamp};
 use crate::core::manager::{ManagerConfig, SessionManager};
 use crate::core::script::Runtime;
+use crate::core::site::Site;
 use crate::lua::LuaRuntime;
 use crate::lua::state::StateError;
 use crate::net::limits::NetLimits;
@@ -174,16 +175,7 @@ impl<R: Runtime> Server<R> {
             Some(dir) => (load_site(dir)?, StaticFiles::of_site(dir)),
             None => (demo_site(), StaticFiles::BuiltIn),
         };
-        let recordings = Recordings::new(
-            config.record.as_deref(),
-            site.clone(),
-            config.limits.clone(),
-            log,
-        )
-        .map_err(|source| ServerError::Record {
-            path: config.record.clone().unwrap_or_default(),
-            source,
-        })?;
+        let recordings = recordings(config, &site, log)?;
         let machine = Machine::new(config.dir.as_deref(), &config.directories);
         let processes = Processes::new(machine.base().into());
         let mut core = SessionManager::new(
@@ -272,6 +264,14 @@ fn watch_site(config: &Config, log: Logger, registry: &Registry) -> io::Result<O
     })?;
     watcher.register(registry, EDITS)?;
     Ok(Some(watcher))
+}
+
+fn recordings(config: &Config, site: &Site, log: Logger) -> Result<Recordings, ServerError> {
+    let (dir, limits) = (config.record.as_deref(), config.limits.clone());
+    Recordings::new(dir, site.clone(), limits, log).map_err(|source| ServerError::Record {
+        path: config.record.clone().unwrap_or_default(),
+        source,
+    })
 }
 
 fn listen(host: &str, port: u16) -> Result<TcpListener, ServerError> {

@@ -1,7 +1,6 @@
 -- A default that is looked at with metamethods.
 -- where: action
--- expect: limit
--- text: gas limit
+-- expect: nothing
 
 function app:attack()
   local loop = function() while true do end end

@@ -1,7 +1,7 @@
 -- Watches of properties that set each other off.
 -- where: action
 -- expect: limit 1
--- text: too many
+-- text: too much at once
 -- keeps
 
 function app:attack()
