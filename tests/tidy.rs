@@ -99,6 +99,7 @@ const UNSAFE_FILES: [(&str, &[&str]); 4] = [
             "src/lua/sandbox/base.rs",
             "src/lua/sandbox/clock.rs",
             "src/lua/sandbox/numbers.rs",
+            "src/lua/sandbox/sort.rs",
             "src/lua/sandbox/tables.rs",
             "src/lua/sandbox/text.rs",
             "src/lua/session.rs",
