@@ -79,6 +79,7 @@ unsafe fn wrapped_of(slot: Slot) -> Option<Wrapped> {
     (!name.is_empty() && name != ITEM_TYPE).then(|| Wrapped {
         type_name: name.into(),
         raw: Default::default(),
+        asked_in: 0,
     })
 }
 
