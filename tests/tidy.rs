@@ -107,6 +107,7 @@ const UNSAFE_FILES: [(&str, &[&str]); 5] = [
             "src/lua/sandbox/base.rs",
             "src/lua/sandbox/clock.rs",
             "src/lua/sandbox/numbers.rs",
+            "src/lua/sandbox/sort.rs",
             "src/lua/sandbox/tables.rs",
             "src/lua/sandbox/text.rs",
             "src/lua/session.rs",

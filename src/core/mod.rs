@@ -15,6 +15,7 @@
 //! what it was told before; [`topic`] and [`download`] are what sessions say to each other and give to
 //! browsers.
 
+mod arrivals;
 pub mod batch;
 pub mod change;
 mod delta;

@@ -241,6 +241,7 @@ unsafe fn wrapped_of(slot: Slot) -> Option<Wrapped> {
         type_name: name.into(),
         windowed: name == LIST_TYPE && properties.get("window").is_some(),
         raw: Default::default(),
+        asked_in: 0,
     })
 }
 

@@ -71,6 +71,8 @@ pub(super) struct Wrapped {
     pub windowed: bool,
     /// What was last seen of the value it wraps, which is at `AUX[raw]`.
     pub raw: Seen,
+    /// The last detection in which it asked for another round, by [`Kernel::detection`].
+    pub asked_in: u64,
 }
 
 /// The script's side of one variable.
@@ -202,6 +204,8 @@ pub(super) struct Kernel {
     pub order: Option<SpawnOrder>,
     /// What is left of the gas of the event, or of the pass of detection, that runs.
     pub gas_left: u64,
+    /// Counts the detections; each may take several rounds.
+    pub detection: u64,
     /// Set aside for detection.
     pub gas_for_detection: u64,
     /// What is left for calls of destroy() in this event.

@@ -25,7 +25,7 @@ use std::os::raw::{c_char, c_int};
 use std::sync::OnceLock;
 
 /// How many library tables are filled on first use.
-pub const LAZY: usize = 6;
+pub const LAZY: usize = 7;
 
 /// What a name stands for, as written in the lists below.
 enum Entry {
@@ -56,6 +56,7 @@ struct Library {
 pub struct Originals {
     pub coroutine_close: lua_CFunction,
     pub tonumber: lua_CFunction,
+    pub traceback: lua_CFunction,
     pub concat: lua_CFunction,
     pub insert: lua_CFunction,
     pub remove: lua_CFunction,
@@ -127,6 +128,10 @@ fn globals() -> Vec<Entry> {
 fn lazy_lists() -> [(&'static CStr, Vec<Entry>); LAZY] {
     [
         (c"coroutine", coroutine_list()),
+        (
+            c"debug",
+            vec![Entry::Own("traceback", base::debug_traceback)],
+        ),
         (c"math", math_list()),
         (c"os", os_list()),
         (c"string", string_list()),
@@ -297,9 +302,10 @@ impl Scratch {
         unsafe {
             let state = ffi::luaL_newstate();
             assert!(!state.is_null(), "no memory for a Lua state");
-            let libraries: [(&CStr, lua_CFunction); 6] = [
+            let libraries: [(&CStr, lua_CFunction); 7] = [
                 (c"_G", ffi::luaopen_base),
                 (c"coroutine", ffi::luaopen_coroutine),
+                (c"debug", ffi::luaopen_debug),
                 (c"math", ffi::luaopen_math),
                 (c"string", ffi::luaopen_string),
                 (c"table", ffi::luaopen_table),
@@ -370,6 +376,7 @@ fn find_originals(scratch: &Scratch) -> Originals {
     Originals {
         coroutine_close: scratch.function(c"coroutine", "close"),
         tonumber: scratch.function(c"_G", "tonumber"),
+        traceback: scratch.function(c"debug", "traceback"),
         concat: scratch.function(c"table", "concat"),
         insert: scratch.function(c"table", "insert"),
         remove: scratch.function(c"table", "remove"),

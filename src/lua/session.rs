@@ -91,6 +91,7 @@ impl LuaSession {
             decoded: None,
             order: None,
             gas_left: host.limits.gas,
+            detection: 0,
             gas_for_detection: host.limits.gas,
             gas_for_upkeep: host.limits.gas,
             exhausted: false,
@@ -164,6 +165,7 @@ impl Script for LuaSession {
     }
 
     fn begin_detection(&mut self) {
+        self.kernel.detection += 1;
         // A pass has a budget of its own: what a message used up must not blind the page.
         std::mem::swap(
             &mut self.kernel.gas_left,

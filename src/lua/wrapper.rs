@@ -56,10 +56,32 @@ pub(super) unsafe fn present(l: *mut lua_State, k: *mut Kernel, slot: Slot) {
         }
         // Only now: a wrapper that raises would go round after round. One whose sync() returns false
         // says that nothing read before it is old now.
-        (*(*k).call.changes).again |= !quiet;
+        if !quiet && may_change_others(k, slot) {
+            (*(*k).call.changes).again = true;
+        }
         ffi::lua_settop(l, NEW);
         ffi::lua_rawgeti(l, VALUES, value_key(slot));
         notice(l, k, slot);
+    }
+}
+
+/// Whether what was read before the wrapper may be old now. A view list changes nothing but itself, but its
+/// presenters' constructors may. It asks for one more round, not for more: a method that makes its elements anew
+/// with every read would never come to rest.
+unsafe fn may_change_others(k: *mut Kernel, slot: Slot) -> bool {
+    // SAFETY: see `present`; no Lua code runs here.
+    unsafe {
+        let Some(wrapped) = &mut (&mut (*k).cells)[slot as usize].wrapped else {
+            return false;
+        };
+        if &*wrapped.type_name != "lua.ViewList" {
+            return true;
+        }
+        let has_presenters = host().vars.get(slot).is_some_and(|v| {
+            v.properties.get("itemWrapper").is_some() || v.properties.get("item").is_some()
+        });
+        let asked = std::mem::replace(&mut wrapped.asked_in, (*k).detection) == (*k).detection;
+        has_presenters && !asked
     }
 }
 

@@ -84,9 +84,10 @@ export class ActionBinding extends CallBinding {
 }
 
 export class EventBinding extends CallBinding {
-  /** @param {App} app @param {View} view @param {string} name @param {Binding} binding */
-  constructor(app, view, name, binding) {
+  /** @param {App} app @param {View} view @param {string} name @param {Binding} binding @param {string|null} [fixed] */
+  constructor(app, view, name, binding, fixed) {
     super(app, view, binding);
+    this.fixed = fixed;
     const key = /^keypress-(.+)$/.exec(name);
     this.key = key ? parseKey(key[1]) : null;
     this.event = key ? 'keydown' : name;
@@ -103,7 +104,8 @@ export class EventBinding extends CallBinding {
     if (options.stop) event.stopPropagation();
     this.app.fields.commit(this.element);
     if (takesValue(path)) this.call(summary(event, this.element));
-    else this.call(isCall(path) ? null : valueOf(this.element));
+    else if (isCall(path)) this.call(null);
+    else this.call(this.fixed == null ? valueOf(this.element) : plain(this.fixed));
   }
 }
 
@@ -112,6 +114,12 @@ function valueOf(element) {
   if (element.localName === 'button' || element.localName === 'li') return element.value || element.textContent.trim();
   const value = readField(element);
   return value === undefined ? null : value;
+}
+
+/** What an author means by an attribute: a number, true, false, or a text. @param {string} text */
+function plain(text) {
+  if (text === 'true' || text === 'false') return text === 'true';
+  return text.trim() !== '' && Number.isFinite(Number(text)) ? Number(text) : text;
 }
 
 /** An event as plain data. */

@@ -214,7 +214,9 @@ export class ValueBinding {
     if (variable.gone || (known == null && (value === '' || (known === undefined && value === false)))) return;
     // A number shown in a text field is not turned into text by passing through.
     if (typeof known === 'number' && value === String(known)) return;
-    if (variable.write(value)) this.writes++;
+    if (!variable.write(value)) return;
+    this.writes++;
+    this.app.fields.written.add(this);
   }
 
   /** An action left after everything typed so far: what comes now may be shown. */

@@ -40,5 +40,5 @@ function make(app, view, element, directive, variable) {
   if (kind === 'prop') return new PropBinding(app, name, binding);
   if (kind === 'html') return new HtmlBinding(app, binding, view);
   if (kind === 'action') return new ActionBinding(app, view, binding);
-  return new EventBinding(app, view, name, binding);
+  return new EventBinding(app, view, name, binding, directive.fixed);
 }

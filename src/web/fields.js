@@ -104,6 +104,8 @@ export class Fields {
   constructor() {
     /** @type {WeakMap<Element, ValueBinding>} */
     this.byElement = new WeakMap();
+    /** @type {Set<ValueBinding>} written since the last action */
+    this.written = new Set();
   }
 
   /** @param {Element} element @param {ValueBinding} binding */
@@ -127,6 +129,8 @@ export class Fields {
   committed() {
     const binding = document.activeElement && this.byElement.get(document.activeElement);
     if (binding) binding.settled();
+    for (const other of this.written) other.settled();
+    this.written.clear();
   }
 
   /** The view shows another object now: what was typed was not meant for it. @param {View} view */

@@ -15,6 +15,7 @@ import { parseBinding, isCall } from './paths.js';
  * @property {string} name           what follows the kind: attribute, event ...
  * @property {import('./paths.js').Binding} binding
  * @property {number} slot           index into slots; -1: made when first used
+ * @property {string|null} [fixed]   what an event writes, if not the element's value
  *
  * @typedef {Object} Place           a node with bindings
  * @property {number[]} steps        child indexes from the root fragment
@@ -172,7 +173,7 @@ function inspect(made, element, steps, namespace, key) {
       place.view = name === 'ui-view' ? 'view' : 'list';
       place.viewBinding = parseBinding(value);
     } else if (name.startsWith('ui-')) {
-      const directive = directiveOf(made, element, name.slice(3), value, key);
+      const directive = isFixedValue(element, name) ? null : directiveOf(made, element, name.slice(3), value, key);
       if (directive) place.directives.push(directive);
     }
   }
@@ -194,10 +195,16 @@ function directiveOf(made, element, attribute, text, key) {
   }
   // A page with a thousand delete buttons makes none of their variables before
   // one is pressed.
-  if (kind === 'action' || kind === 'event') return { kind, name, binding, slot: -1 };
+  if (kind === 'action') return { kind, name, binding, slot: -1 };
+  if (kind === 'event') return { kind, name, binding, slot: -1, fixed: element.getAttribute(`ui-event-${name}-value`) };
   const editable = kind === 'value' && isEditable(element) && !isCall(binding.path);
   const access = editable ? {} : { access: 'r' };
   return { kind, name, binding, slot: slotOf(made, { path: binding.path, ...access, ...binding.options }) };
+}
+
+/** `ui-event-click-value` says what `ui-event-click` writes. @param {Element} element @param {string} name */
+function isFixedValue(element, name) {
+  return name.startsWith('ui-event-') && name.endsWith('-value') && element.hasAttribute(name.slice(0, -'-value'.length));
 }
 
 /** Bindings of one template to the same thing share a variable. */

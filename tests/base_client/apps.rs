@@ -177,3 +177,80 @@ fn jobs_are_filtered_sorted_and_moved() {
         (&json!(2), &json!(2))
     );
 }
+
+/// A site with an `io` of its own: files in memory, whose texts can be seen at `files`.
+const FILES: &str = r#"
+JOBS_FILE = "granted/jobs.json"
+local files = { ["granted/jobs.json"] = [[
+{"version": 1, "jobs": [
+  {"id": 7, "company": "Caf\u00e9 Zeit", "position": "Barista", "status": "applied", "applied": "2024-02-30", "salaryMin": 1.5e3, "history": []}
+]}]] }
+io = { open = function(name, mode)
+  if mode == "w" then
+    local parts = {}
+    return {
+      write = function(self, text) parts[#parts + 1] = text return self end,
+      close = function() files[name] = table.concat(parts) end,
+    }
+  end
+  if not files[name] then return nil, name .. ": No such file or directory" end
+  return { read = function() return files[name] end, close = function() end }
+end }
+function savedJobs() return files[JOBS_FILE] end
+"#;
+
+#[test]
+fn jobs_are_kept_in_a_file_where_io_is_granted() {
+    let dir = std::env::temp_dir().join(format!("lunette-jobs-{}", std::process::id()));
+    let site = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/sites/jobs");
+    copy(&site, &dir);
+    let main = dir.join("lua/main.lua");
+    let text = std::fs::read_to_string(&main).expect("main.lua is there");
+    let ends = "\nfunction jobTracker:saved() return savedJobs() end\n";
+    std::fs::write(&main, format!("{FILES}{text}{ends}")).expect("a changed site");
+
+    let server = serve(dir.to_str().expect("a plain path"));
+    let (mut page, _) = Page::open(&server, &browse(&server));
+    let said = page.say(&[
+        shown(3, 1, "summary()"),
+        shown(4, 1, "data.place()"),
+        create(5, 1, json!({"path": "board.columns.1.jobs()", "wrapper": "lua.ViewList", "itemWrapper": "JobTracker.Card"})),
+        create(6, 5, json!({"path": "items.0.item.forward()", "access": "action"})),
+        shown(7, 5, "items.0.item.job.company"),
+        shown(8, 1, "saved()"),
+    ]);
+    assert_eq!(value_of(&said, 3), "1 application, 1 under way");
+    assert_eq!(
+        value_of(&said, 4),
+        "Every change is saved in granted/jobs.json."
+    );
+    assert_eq!(value_of(&said, 7), "Café Zeit");
+    page.send(true, &[press(6)]);
+    let said = page.fence();
+    let saved: Value = serde_json::from_str(value_of(&said, 8).as_str().expect("a text"))
+        .expect("what was saved is JSON");
+    let job = &saved["jobs"][0];
+    assert_eq!(
+        (&job["id"], &job["company"], &job["status"]),
+        (&json!(7), &json!("Café Zeit"), &json!("interview"))
+    );
+    assert_eq!(
+        (&job["salaryMin"], &job["history"][0]["to"]),
+        (&json!(1500), &json!("interview"))
+    );
+    drop(server);
+    let _ = std::fs::remove_dir_all(dir);
+}
+
+fn copy(from: &std::path::Path, to: &std::path::Path) {
+    std::fs::create_dir_all(to).expect("a scratch directory");
+    for entry in std::fs::read_dir(from).expect("the site is there") {
+        let path = entry.expect("readable").path();
+        let target = to.join(path.file_name().expect("a name"));
+        if path.is_dir() {
+            copy(&path, &target);
+        } else {
+            std::fs::copy(&path, &target).expect("copied");
+        }
+    }
+}

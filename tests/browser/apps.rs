@@ -19,7 +19,7 @@ fn visit(name: &str, visit: impl FnOnce(&mut Page)) {
     visit(&mut page);
     drop(page);
     let log = server.log();
-    let trouble = ["error", "traceback", "warning"];
+    let trouble = ["error", "traceback", "warning", "gave up"];
     assert!(
         !trouble
             .iter()

@@ -4,9 +4,10 @@
 -- text: session:spawn
 
 function app:attack()
-  for _, name in ipairs({ "debug", "io", "package", "dofile", "loadfile", "module" }) do
+  for _, name in ipairs({ "io", "package", "dofile", "loadfile", "module" }) do
     if _G[name] then error(name .. " is there", 0) end
   end
+  for name in pairs(debug) do assert(name == "traceback") end
   assert(not string.dump and not os.exit and not os.setlocale)
   for _, name in ipairs({ "getenv", "remove", "rename", "tmpname" }) do
     if pcall(os[name], "x") then error("os." .. name .. " is there", 0) end

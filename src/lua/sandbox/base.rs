@@ -56,6 +56,22 @@ pub(crate) unsafe extern "C-unwind" fn tonumber(state: *mut lua_State) -> c_int 
     }
 }
 
+/// What handlers of `xpcall` are given; the rest of the debug library is not for sessions.
+pub(crate) unsafe extern "C-unwind" fn debug_traceback(state: *mut lua_State) -> c_int {
+    /// About two dozen lines at most, each found and formatted in C.
+    const COST: u64 = 600;
+    // SAFETY: a C function of Lua, and the original is one.
+    unsafe {
+        let length = if ffi::lua_type(state, 1) == ffi::LUA_TSTRING {
+            ffi::lua_rawlen(state, 1) as u64
+        } else {
+            0
+        };
+        charge(state, COST + length / 16);
+        (originals().traceback)(state)
+    }
+}
+
 /// Only "count" does something: collection runs by itself, alike in every process.
 pub(crate) unsafe extern "C-unwind" fn collectgarbage(state: *mut lua_State) -> c_int {
     let options = [

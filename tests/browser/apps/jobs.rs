@@ -205,6 +205,8 @@ fn a_new_job_is_checked_saved_and_counted() {
         page.fill("#f-max", "95000");
         page.fill("#f-url", "https://etoile.example/jobs?id=1");
         choose(page, "#f-status", "App");
+        // What was wrong takes room; the button stands still when it is gone.
+        page.wait_for_text("#advice", "");
         page.click("#f-remote");
         page.click("#save-job");
         page.wait_for_text("#detail-company", "Étoile, \"Fils\" & Cie");

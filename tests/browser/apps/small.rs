@@ -34,6 +34,16 @@ fn the_adder_adds_what_is_typed() {
         }
         page.wait_for_text("#history li", "1025.75 + 7 = 1032.75");
         assert_eq!(page.value("#value1"), "1032.75");
+        // Buttons that write what their attribute says: a number, or no text at all.
+        page.fill("#value2", "0.5");
+        page.click(".adder-presets button:nth-of-type(1)");
+        page.wait_for_text("#result", "100.5");
+        page.wait_for("document.querySelector('#value1').value === '100'");
+        page.click(".adder-presets button:nth-of-type(2)");
+        page.wait_for_text("#result", "3");
+        page.click(".adder-presets button:nth-of-type(3)");
+        page.wait_for_text("#result", "");
+        page.wait_for("document.querySelector('#value1').value === ''");
         look(page, "adder-history");
     });
 }

@@ -1,0 +1,118 @@
+//! What reaches a session from outside besides its frontends: published messages, downloads that a
+//! browser fetches, and its processes.
+
+use super::download::{Demand, Download, Piece, Token};
+use super::id::VarId;
+use super::outside::{ProcessId, ProcessNews};
+use super::script::{Script, ToldOfProcess, WatchedValue};
+use super::session::Session;
+use super::topic::{Message, TopicNews};
+
+impl<S: Script> Session<S> {
+    /// A message of a topic: tells its subscriptions in the order in which they were made.
+    pub(super) fn receive_message(&mut self, message: &Message) {
+        let value = WatchedValue::Message {
+            topic: &message.topic,
+            value: &message.value,
+        };
+        for watch in self.host.watches.of_topic(&message.topic) {
+            if message.only.is_some_and(|only| only != watch) {
+                continue;
+            }
+            let told = self.script.notify(&mut self.host, watch, value);
+            if let Err(error) = told
+                && let Some(app) = self.host.vars.app()
+            {
+                self.tell_fault(app, error);
+            }
+            self.run_work();
+            if self.script.is_exhausted() {
+                break;
+            }
+        }
+        self.settle();
+    }
+
+    /// What a script published, subscribed to and let go of since this was called last.
+    pub(super) fn take_topic_news(&mut self) -> Vec<TopicNews> {
+        std::mem::take(&mut self.host.topic_news)
+    }
+
+    /// A browser takes the next piece of a download, or no longer does.
+    pub(super) fn download(&mut self, token: Token, demand: Demand, send: &mut dyn FnMut(Piece)) {
+        if demand == Demand::Dropped {
+            return self.end_download(token);
+        }
+        let Some((download, begun)) = self.host.downloads.take(token) else {
+            return send(Piece::Failed("there is no such download any more".into()));
+        };
+        let made = self.script.next_piece(&mut self.host, download.maker);
+        let (begin, piece) = match made {
+            Ok(Some(data)) => (!begun, Piece::Data(data)),
+            Ok(None) => (!begun, Piece::End),
+            Err(error) => {
+                let piece = Piece::Failed(error.message.clone());
+                if let Some(app) = self.host.vars.app() {
+                    self.tell_fault(app, error);
+                }
+                (false, piece)
+            }
+        };
+        if begin {
+            let Download { name, mime, .. } = download;
+            send(Piece::Begin { name, mime });
+        }
+        if !matches!(piece, Piece::Data(_)) {
+            self.end_download(token);
+        }
+        send(piece);
+        self.settle();
+    }
+
+    fn end_download(&mut self, token: Token) {
+        if let Some(download) = self.host.downloads.end(token) {
+            self.script.forget_watch(&mut self.host, download.maker);
+        }
+    }
+
+    /// A process wrote something or ended.
+    pub(super) fn hear_of_process(&mut self, process: ProcessId, news: &ProcessNews) {
+        let Some(started_by) = self.host.processes.started_by(process) else {
+            return;
+        };
+        match news {
+            ProcessNews::Lines { stream, text } => {
+                for line in text.split_inclusive(|&byte| byte == b'\n') {
+                    let line = line.strip_suffix(b"\n").unwrap_or(line);
+                    let stream = *stream;
+                    self.tell_process(process, started_by, ToldOfProcess::Line { stream, line });
+                    if self.script.is_exhausted() {
+                        let text = "the lines that came with it are dropped";
+                        self.host.log(0, format_args!("process {process}: {text}"));
+                        break;
+                    }
+                }
+            }
+            ProcessNews::Exited(exit) => {
+                // Over before its function hears of it: that may start another in its place.
+                self.host.processes.end(process);
+                self.tell_process(process, started_by, ToldOfProcess::Exit(exit));
+            }
+        }
+        self.settle();
+    }
+
+    fn tell_process(
+        &mut self,
+        process: ProcessId,
+        started_by: Option<VarId>,
+        told: ToldOfProcess<'_>,
+    ) {
+        self.host.current = started_by.and_then(|var| self.host.vars.find(var));
+        let done = self.script.tell_process(&mut self.host, process, told);
+        self.host.current = None;
+        if let Err(error) = done {
+            self.blame(started_by, format_args!("process {process}"), error);
+        }
+    }
+}
