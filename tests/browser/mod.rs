@@ -24,5 +24,9 @@ use server::Server;
 fn open_demo(server: &Server, browser: &Browser) -> Page {
     let mut page = browser.open(&server.url("/"));
     page.wait_for("document.querySelectorAll('.contact-row').length === 25");
+    // On a busy machine rows are shown before their texts have come.
+    page.wait_for(
+        "[...document.querySelectorAll('.contact-row button')].every(name => name.textContent)",
+    );
     page
 }
