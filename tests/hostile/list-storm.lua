@@ -1,7 +1,6 @@
 -- A list whose presenter adds an element each time.
 -- where: list
--- expect: log
--- text: rounds
+-- expect: nothing
 -- keeps
 
 app.list = {}
