@@ -9,13 +9,15 @@
 //! expect PATH = JSON           what it shows; an object shows as {...}, an array with its objects as {...}
 //! expect PATH fails TEXT       the error that stands on it; TEXT is a part of it
 //! submit PATH fails TEXT       it calls the method, which fails
+//! prop PATH NAME = TEXT        it sets a property of the variable
 //! advance MS                   time passes
 //! message TOPIC = JSON         another session publishes
-//! edit                         the next block of Lua replaces main.lua while the session runs
 //! ```
 //!
 //! A path may lead through variables with properties: `rows?wrapper=lua.ViewList > items > 0 > item > name`.
-//! Code blocks with other marks are not run. A `lua` block without steps must load without an error.
+//! A block ```` ```lua edit main.lua ```` is a file that is saved while the session runs; more steps may follow. A
+//! `lua` block without steps must load without an error. Everything is granted to the examples; files are those that
+//! they have written, and the programs `echo` and `false` are all there is. Blocks with other marks are not run.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -24,7 +26,12 @@ use std::path::Path;
 use lunette::core::effect::Effect;
 use lunette::core::event::{Event, Opening, Turn};
 use lunette::core::id::{ConnectionId, SessionId};
+use lunette::core::limits::SessionLimits;
 use lunette::core::manager::{ManagerConfig, SessionManager};
+use lunette::core::outside::{
+    Grants, HostAnswer, HostCall, Outgoing, Outside, ProcessAction, ProcessExit, ProcessId,
+    ProcessNews, Stream, WriteMode,
+};
 use lunette::core::site::Site;
 use lunette::core::topic::Message;
 use lunette::lua::LuaRuntime;
@@ -52,12 +59,19 @@ fn every_example_does_what_it_says() {
     assert!(failures.is_empty(), "\n{}", failures.join("\n"));
 }
 
-/// Files, and steps with their line numbers.
+/// Files, and what happens then.
 #[derive(Default)]
 struct Example {
     line: usize,
     files: BTreeMap<String, Vec<u8>>,
-    steps: Vec<(usize, String)>,
+    parts: Vec<Part>,
+}
+
+enum Part {
+    /// With its line number.
+    Step(usize, String),
+    /// A file and its new content.
+    Edit(String, Vec<u8>),
 }
 
 fn examples(text: &str) -> Vec<Example> {
@@ -82,9 +96,14 @@ fn examples(text: &str) -> Vec<Example> {
             ("steps", _) => {
                 let example = all.last_mut().expect("steps come behind an example");
                 let steps = block.iter().filter(|(_, line)| !line.trim().is_empty());
-                example
-                    .steps
-                    .extend(steps.map(|(at, line)| (*at, (*line).to_owned())));
+                let steps = steps.map(|(at, line)| Part::Step(*at, (*line).to_owned()));
+                example.parts.extend(steps);
+            }
+            ("lua", edit) if edit.starts_with("edit ") => {
+                let example = all.last_mut().expect("edits come behind an example");
+                let file = edit.replacen("edit ", "lua/", 1);
+                let content = code().into_bytes();
+                example.parts.push(Part::Edit(file, content));
             }
             ("lua", file) => {
                 let fresh = file == "main.lua";
@@ -107,9 +126,13 @@ fn examples(text: &str) -> Vec<Example> {
 
 fn run(example: &Example) -> Result<(), String> {
     let mut page = Page::open(example).map_err(|text| format!("{}: {text}", example.line))?;
-    for (at, step) in &example.steps {
-        page.step(step.trim())
-            .map_err(|text| format!("{at}: {step}: {text}"))?;
+    for part in &example.parts {
+        match part {
+            Part::Step(at, step) => page
+                .step(step.trim())
+                .map_err(|text| format!("{at}: {step}: {text}"))?,
+            Part::Edit(file, content) => page.edit(file, content),
+        }
     }
     Ok(())
 }
@@ -121,12 +144,56 @@ struct Page {
     ids: BTreeMap<String, i64>,
     values: BTreeMap<i64, Value>,
     errors: BTreeMap<i64, String>,
+    started: Vec<(ProcessId, ProcessAction)>,
+}
+
+/// Files in memory.
+#[derive(Debug, Default)]
+struct Disk(BTreeMap<Vec<u8>, Vec<u8>>);
+
+impl Outside for Disk {
+    fn call(&mut self, _: SessionId, call: &HostCall) -> HostAnswer {
+        match call {
+            HostCall::Read { path } => match self.0.get(path) {
+                Some(content) => HostAnswer::Bytes(content.clone()),
+                None => HostAnswer::Failed {
+                    code: 2,
+                    text: "No such file or directory".into(),
+                },
+            },
+            HostCall::Write {
+                path,
+                mode,
+                content,
+            } => {
+                let file = self.0.entry(path.clone()).or_default();
+                if *mode != WriteMode::Append {
+                    file.clear();
+                }
+                file.extend_from_slice(content);
+                HostAnswer::Done
+            }
+            _ => HostAnswer::Nothing,
+        }
+    }
 }
 
 impl Page {
     fn open(example: &Example) -> Result<Page, String> {
+        let grants = Grants {
+            files: true,
+            io: true,
+            os: true,
+            spawn: true,
+            commands: vec!["echo".into(), "false".into()],
+            ..Grants::default()
+        };
         let config = ManagerConfig {
             site: Site::new(example.files.clone()),
+            limits: SessionLimits {
+                grants,
+                ..SessionLimits::default()
+            },
             ..ManagerConfig::default()
         };
         let runtime = LuaRuntime::new().expect("a runtime can be made");
@@ -136,7 +203,9 @@ impl Page {
             ids: BTreeMap::new(),
             values: BTreeMap::new(),
             errors: BTreeMap::new(),
+            started: Vec::new(),
         };
+        page.manager.set_outside(Box::new(Disk::default()));
         let opening: Opening = Opening {
             seed: 1,
             url: "/".into(),
@@ -167,19 +236,67 @@ impl Page {
         self.manager.handle_event(event, turn);
         let mut frame = Vec::new();
         while let Some(effect) = self.manager.poll_effect() {
-            if let Effect::Send { batch, .. } = effect {
-                frame.clear();
-                wire::write_batch(&batch, &mut frame);
-                self.hear(&serde_json::from_slice(&frame).expect("frames are JSON"));
+            match effect {
+                Effect::Send { batch, .. } => {
+                    frame.clear();
+                    wire::write_batch(&batch, &mut frame);
+                    self.hear(&serde_json::from_slice(&frame).expect("frames are JSON"));
+                }
+                Effect::Outside {
+                    outgoing: Outgoing::Process { process, action },
+                    ..
+                } => self.started.push((process, action)),
+                _ => {}
             }
         }
     }
 
+    /// Programs run at once: `echo` says its arguments, `false` fails.
+    fn run_programs(&mut self) {
+        for (process, action) in std::mem::take(&mut self.started) {
+            let ProcessAction::Spawn(order) = action else {
+                continue;
+            };
+            let code = i32::from(order.command != b"echo");
+            let mut news = vec![ProcessNews::Exited(ProcessExit {
+                code: Some(code),
+                ..ProcessExit::default()
+            })];
+            if code == 0 {
+                let mut text = order.arguments.join(&b" "[..]);
+                text.push(b'\n');
+                let stream = Stream::Out;
+                news.insert(0, ProcessNews::Lines { stream, text });
+            }
+            for news in news {
+                self.handle(Event::Process {
+                    session: SESSION,
+                    process,
+                    news,
+                });
+            }
+        }
+    }
+
+    /// A file of the site is saved.
+    fn edit(&mut self, file: &str, content: &[u8]) {
+        self.advance(10);
+        let edits = BTreeMap::from([(file.to_owned(), Some(content.to_vec()))]);
+        let change = self.manager.site().edit(edits);
+        self.handle(Event::SiteChanged {
+            session: SESSION,
+            change,
+        });
+        self.advance(10);
+    }
+
     fn hear(&mut self, frame: &Value) {
-        let messages = match frame {
+        let mut messages = match frame {
             Value::Array(messages) => messages.clone(),
             single => vec![single.clone()],
         };
+        // An error stands although the same frame takes the value off the screen.
+        messages.sort_by_key(|message| message["type"] == "error");
         for message in messages {
             let data = &message["data"];
             let id = data["varId"].as_i64().unwrap_or(0);
@@ -215,6 +332,7 @@ impl Page {
         while let Some(event) = self.manager.take_message() {
             self.handle(event);
         }
+        self.run_programs();
     }
 
     fn advance(&mut self, ms: u64) {
@@ -259,7 +377,7 @@ impl Page {
 
     fn step(&mut self, step: &str) -> Result<(), String> {
         let (verb, rest) = step.split_once(' ').unwrap_or((step, ""));
-        let (path, json) = match rest.split_once(" = ") {
+        let (path, json) = match rest.split_once(" = ").filter(|_| verb != "prop") {
             Some((path, json)) => {
                 let value = serde_json::from_str(json).map_err(|e| e.to_string())?;
                 (path.trim(), value)
@@ -300,6 +418,16 @@ impl Page {
                     }
                 }
             },
+            "prop" => {
+                let (path, set) = rest.rsplit_once(" = ").ok_or("it sets nothing")?;
+                let (path, name) = path.rsplit_once(' ').ok_or("it names no property")?;
+                let id = self.variable(path, None);
+                let properties = json!({ name: set });
+                self.send(&[
+                    json!({"type": "update", "data": {"varId": id, "properties": properties}}),
+                ]);
+                self.no_error(id)
+            }
             "advance" => {
                 self.advance(rest.parse().map_err(|_| "milliseconds are missing")?);
                 Ok(())
