@@ -1,17 +1,50 @@
 //! One page of a base client, and the messages it sends.
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::fs;
+use std::ops::Deref;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::bench_client as client;
 use crate::bench_process as process;
+use crate::browser::server::replay_all;
 use client::Frame;
 pub use client::{Socket, get};
 pub use process::Server;
 use serde_json::{Value, json};
 
-pub fn serve(site: &str) -> Server {
+/// A server whose sessions are recorded. When it is dropped they are replayed, and must come out the same.
+pub struct Recorded {
+    server: Option<Server>,
+    recordings: PathBuf,
+}
+
+impl Deref for Recorded {
+    type Target = Server;
+
+    fn deref(&self) -> &Server {
+        self.server.as_ref().expect("it runs until it is dropped")
+    }
+}
+
+impl Drop for Recorded {
+    fn drop(&mut self) {
+        self.server = None;
+        let diverged = replay_all(&self.recordings);
+        let _ = fs::remove_dir_all(&self.recordings);
+        if !std::thread::panicking() {
+            assert!(diverged.is_empty(), "{diverged}");
+        }
+    }
+}
+
+pub fn serve(site: &str) -> Recorded {
+    static NEXT: AtomicU32 = AtomicU32::new(1);
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    let recordings = Path::new(env!("CARGO_TARGET_TMPDIR"))
+        .join(format!("base-{}-{number}", std::process::id()));
     let dir = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("tests/sites")
         .join(site);
@@ -19,8 +52,14 @@ pub fn serve(site: &str) -> Server {
     command
         .args(["serve", "--port", "0", "--state", "none", "--dir"])
         .arg(dir)
+        .arg("--record")
+        .arg(&recordings)
         .stderr(Stdio::null());
-    Server::start(&mut command).expect("the server starts")
+    let server = Server::start(&mut command).expect("the server starts");
+    Recorded {
+        server: Some(server),
+        recordings,
+    }
 }
 
 /// `GET /` and the page it leads to; the session id as base clients find it, in the cookie.

@@ -103,7 +103,7 @@ impl Drop for Server {
 }
 
 /// Replays all recordings of a directory; what they said if they did not come out the same.
-fn replay_all(recordings: &Path) -> String {
+pub fn replay_all(recordings: &Path) -> String {
     let mut said = String::new();
     for entry in fs::read_dir(recordings).into_iter().flatten().flatten() {
         let replayed = Command::new(env!("CARGO_BIN_EXE_lunette"))
