@@ -308,11 +308,18 @@ impl Host {
     }
 
     /// Subscribes to a topic.
-    pub fn subscribe(&mut self, topic: &str) -> WatchHandle {
+    ///
+    /// # Errors
+    /// When this event has subscribed and let go so often that the news of it alone would be too much.
+    pub fn subscribe(&mut self, topic: &str) -> Result<WatchHandle, ScriptError> {
+        if self.topic_news.len() >= 2 * self.limits.subscriptions {
+            let text = "one event subscribes and lets go too often";
+            return Err(ScriptError::new(ErrorCode::Limit, text));
+        }
         let watch = self.watches.watch(Watched::Topic(topic.into()));
         let topic = topic.into();
         self.topic_news.push(TopicNews::Subscribed { topic, watch });
-        watch
+        Ok(watch)
     }
 
     /// Ends a watch or subscription. Returns whether there was one.

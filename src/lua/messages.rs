@@ -94,7 +94,10 @@ unsafe extern "C-unwind" fn subscribe(l: *mut lua_State) -> c_int {
         let topic = topic_argument(l);
         ffi::luaL_checktype(l, 3, ffi::LUA_TFUNCTION);
         check_watches(l);
-        let watch = host().subscribe(topic);
+        let watch = match host().subscribe(topic) {
+            Ok(watch) => watch,
+            Err(error) => raise(l, error.code, error.message),
+        };
         host().note_started(Started::Watch(watch));
         keep_function(l, 3, -(watch as i64));
         ffi::lua_pushinteger(l, watch as i64);
