@@ -319,7 +319,7 @@ session:createAppVariable(app)
 fn fifty_thousand_rows_cost_what_is_seen() {
     // Less than the default of ten million, so that there is room for a dearer comparison.
     let limits = SessionLimits {
-        gas: 7_000_000,
+        gas: 8_000_000,
         ..SessionLimits::default()
     };
     let mut page = Page::open(LONG, limits);
