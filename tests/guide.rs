@@ -418,16 +418,7 @@ impl Page {
                     }
                 }
             },
-            "prop" => {
-                let (path, set) = rest.rsplit_once(" = ").ok_or("it sets nothing")?;
-                let (path, name) = path.rsplit_once(' ').ok_or("it names no property")?;
-                let id = self.variable(path, None);
-                let properties = json!({ name: set });
-                self.send(&[
-                    json!({"type": "update", "data": {"varId": id, "properties": properties}}),
-                ]);
-                self.no_error(id)
-            }
+            "prop" => self.set_property(rest),
             "advance" => {
                 self.advance(rest.parse().map_err(|_| "milliseconds are missing")?);
                 Ok(())
@@ -447,6 +438,16 @@ impl Page {
             }
             _ => Err("there is no such step".into()),
         }
+    }
+
+    /// `PATH NAME = TEXT`.
+    fn set_property(&mut self, rest: &str) -> Result<(), String> {
+        let (path, set) = rest.rsplit_once(" = ").ok_or("it sets nothing")?;
+        let (path, name) = path.rsplit_once(' ').ok_or("it names no property")?;
+        let id = self.variable(path, None);
+        let properties = json!({ name: set });
+        self.send(&[json!({"type": "update", "data": {"varId": id, "properties": properties}})]);
+        self.no_error(id)
     }
 
     fn no_error(&self, id: i64) -> Result<(), String> {

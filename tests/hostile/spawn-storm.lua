@@ -7,7 +7,7 @@ function app:attack()
   while true do
     pcall(session.spawn, session, { cmd = "true" })
     pcall(session.readFile, session, "/etc/passwd")
-    pcall(session.writeFile, session, "/tmp/x", "x")
+    pcall(session.writeFile, session, "data/x", "x")
     pcall(os.remove, "x")
   end
 end
