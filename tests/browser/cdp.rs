@@ -396,7 +396,7 @@ impl Page {
         ));
     }
 
-    /// Clicks the middle of the first element that matches, once it is there and nothing covers it.
+    /// Clicks the middle of the first element that matches, once it is there, stands still and nothing covers it.
     pub fn click(&mut self, selector: &str) {
         self.click_times(selector, 1);
     }
@@ -407,19 +407,27 @@ impl Page {
 
     fn click_times(&mut self, selector: &str, times: u32) {
         let locate = format!(
-            "(() => {{
-                const e = document.querySelector({});
-                if (!e) return null;
-                e.scrollIntoView({{ block: 'nearest', behavior: 'instant' }});
-                const r = e.getBoundingClientRect();
-                const x = r.left + r.width / 2, y = r.top + r.height / 2;
-                const hit = document.elementFromPoint(x, y);
-                return r.width && hit && (e.contains(hit) || hit.contains(e)) ? [x, y] : null;
+            "(async () => {{
+                const find = () => {{
+                    const e = document.querySelector({});
+                    if (!e) return null;
+                    e.scrollIntoView({{ block: 'nearest', behavior: 'instant' }});
+                    const r = e.getBoundingClientRect(), x = r.left + r.width / 2, y = r.top + r.height / 2;
+                    const hit = document.elementFromPoint(x, y);
+                    return r.width && hit && (e.contains(hit) || hit.contains(e)) ? [x, y] : null;
+                }};
+                const before = find();
+                // A page in the background has no frames.
+                await new Promise(done => {{ requestAnimationFrame(() => requestAnimationFrame(done)); setTimeout(done, 100) }});
+                const now = find();
+                return before && now && before.join() === now.join() ? now : null;
             }})()",
             json!(selector)
         );
-        self.wait_for(&format!("{locate} !== null"));
-        let at = self.eval(&locate);
+        let still = (0..POLLS_MAX)
+            .map(|_| self.eval(&locate))
+            .find(|at| !at.is_null());
+        let at = still.unwrap_or_else(|| panic!("{selector} never stood still to be clicked"));
         let presses = (1..=times).flat_map(|n| [("mousePressed", 1, n), ("mouseReleased", 0, n)]);
         for (kind, buttons, n) in [("mouseMoved", 0, 1)].into_iter().chain(presses) {
             self.connection.command(

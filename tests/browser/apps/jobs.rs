@@ -132,6 +132,7 @@ fn details_take_notes_reminders_and_another_status() {
     visit("jobs", |page| {
         open(page);
         page.fill("#query", "northlight");
+        page.wait_for("document.querySelectorAll('.jt-row').length === 1");
         page.click(".jt-row .jt-company");
         page.wait_for_text("#detail-position", "Embedded developer");
         page.wait_for_text("#follow-up", "Follow up today");
