@@ -59,6 +59,10 @@ pub(super) struct Topics {
     queue: VecDeque<(SessionId, Message)>,
     /// Messages and bytes in `queue`, by session.
     waiting: BTreeMap<SessionId, (usize, usize)>,
+    /// Sessions for which something was dropped since they last had caught up: told once.
+    behind: BTreeSet<SessionId>,
+    /// A value could not be kept: told once until there is room again.
+    full: bool,
 }
 
 impl Topics {
@@ -112,12 +116,16 @@ impl Topics {
     fn keep(&mut self, topic: &str, value: &Rc<str>) -> Result<(), String> {
         if let Some(old) = self.retained.remove(topic) {
             self.retained_bytes -= topic.len() + old.len();
+            self.full = false;
         }
         if &**value == "null" {
             return Ok(());
         }
         let bytes = topic.len() + value.len();
         if self.retained.len() >= RETAINED_MAX || self.retained_bytes + bytes > RETAINED_BYTES_MAX {
+            if std::mem::replace(&mut self.full, true) {
+                return Ok(());
+            }
             return Err(format!(
                 "the value of topic {topic:?} is not kept for late subscribers: {} values, {} bytes are, \
                  the most there may be",
@@ -139,9 +147,12 @@ impl Topics {
     ) -> Result<(), String> {
         let (count, bytes) = self.waiting.entry(session).or_default();
         if *count >= WAITING_MAX || *bytes + value.len() > WAITING_BYTES_MAX {
+            if !self.behind.insert(session) {
+                return Ok(());
+            }
             return Err(format!(
-                "a message to topic {topic:?} is dropped for session {session}: {count} messages wait for \
-                 it already"
+                "messages, to topic {topic:?} first, are dropped for session {session} until it has caught \
+                 up: {count} wait for it already"
             ));
         }
         *count += 1;
@@ -160,6 +171,7 @@ impl Topics {
             *bytes -= message.value.len();
             if *count == 0 {
                 self.waiting.remove(&session);
+                self.behind.remove(&session);
             }
         }
         if self.queue.is_empty() {
@@ -179,6 +191,7 @@ impl Topics {
             sessions.remove(&session);
             !sessions.is_empty()
         });
+        self.behind.remove(&session);
         if self.waiting.remove(&session).is_some() {
             self.queue.retain(|(to, _)| *to != session);
         }
@@ -241,11 +254,19 @@ mod tests {
             publish(&mut topics, "1", false).unwrap();
         }
         assert!(publish(&mut topics, "1", false).is_err());
+        assert!(publish(&mut topics, "1", false).is_ok(), "told once");
+        assert_eq!(topics.waiting(), WAITING_MAX);
+        while topics.take().is_some() {}
+        for _ in 0..WAITING_MAX {
+            publish(&mut topics, "1", false).unwrap();
+        }
+        assert!(publish(&mut topics, "1", false).is_err(), "and again");
         topics.forget(SessionId(1));
         assert_eq!(topics.waiting(), 0);
         assert!(topics.subscribers.is_empty() && topics.waiting.is_empty());
         let large = "1".repeat(RETAINED_BYTES_MAX);
         assert!(publish(&mut topics, &large, true).is_err());
+        assert!(publish(&mut topics, &large, true).is_ok(), "told once");
         assert!(publish(&mut topics, "1", true).is_ok());
     }
 }
