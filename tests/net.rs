@@ -8,4 +8,5 @@ mod limits;
 pub mod process;
 mod program;
 mod reload;
+mod topics;
 pub mod websocket;
