@@ -79,6 +79,19 @@ const GRANTS: [(&str, Grant); 5] = [
     ("blocking", Grant::Blocking),
 ];
 
+/// A file of settings longer than this is something else.
+const FILE_BYTES_MAX: u64 = 1 << 20;
+
+/// Reads a regular file only: a pipe would wait for its other end, a device never end.
+fn read_bounded(path: &Path) -> std::io::Result<String> {
+    let metadata = std::fs::metadata(path)?;
+    if !metadata.is_file() || metadata.len() > FILE_BYTES_MAX {
+        let text = "no regular file of at most 1 MiB";
+        return Err(std::io::Error::new(std::io::ErrorKind::InvalidInput, text));
+    }
+    std::fs::read_to_string(path)
+}
+
 /// The settings of the site in `dir`; none if it has no such file.
 ///
 /// # Errors
@@ -86,7 +99,7 @@ const GRANTS: [(&str, Grant); 5] = [
 pub fn read(dir: &Path) -> Result<Settings, FileError> {
     let path = dir.join(NAME);
     let shown = path.display().to_string();
-    match std::fs::read_to_string(&path) {
+    match read_bounded(&path) {
         Ok(content) => {
             let mut settings = parse(&shown, &content)?;
             // Its paths begin where it lies, wherever the server was started.

@@ -4,7 +4,7 @@
 use super::download::{Demand, Download, Piece, Token};
 use super::id::VarId;
 use super::outside::{ProcessId, ProcessNews};
-use super::script::{Script, ToldOfProcess, WatchedValue};
+use super::script::{ErrorCode, Script, ScriptError, ToldOfProcess, WatchedValue};
 use super::session::Session;
 use super::topic::{Message, TopicNews};
 
@@ -46,15 +46,13 @@ impl<S: Script> Session<S> {
         let Some((download, begun)) = self.host.downloads.take(token) else {
             return send(Piece::Failed("there is no such download any more".into()));
         };
-        let made = self.script.next_piece(&mut self.host, download.maker);
+        let made = self.next_piece(token, &download);
         let (begin, piece) = match made {
             Ok(Some(data)) => (!begun, Piece::Data(data)),
             Ok(None) => (!begun, Piece::End),
             Err(error) => {
                 let piece = Piece::Failed(error.message.clone());
-                if let Some(app) = self.host.vars.app() {
-                    self.tell_fault(app, error);
-                }
+                self.blame(None, format_args!("download {:?}", download.name), error);
                 (false, piece)
             }
         };
@@ -67,6 +65,22 @@ impl<S: Script> Session<S> {
         }
         send(piece);
         self.settle();
+    }
+
+    fn next_piece(
+        &mut self,
+        token: Token,
+        download: &Download,
+    ) -> Result<Option<Vec<u8>>, ScriptError> {
+        let made = self.script.next_piece(&mut self.host, download.maker)?;
+        if let Some(data) = &made
+            && !self.host.downloads.note_piece(token, data.len())
+        {
+            let text = "session:download: next_chunk() returned nothing but empty texts for too long: \
+                        return nil at the end";
+            return Err(ScriptError::new(ErrorCode::Limit, text));
+        }
+        Ok(made)
     }
 
     fn end_download(&mut self, token: Token) {

@@ -14,6 +14,9 @@ pub type Token = u128;
 const OFFERED_MAX: usize = 100;
 /// Bytes of one piece.
 pub const PIECE_MAX: usize = 1 << 20;
+/// Empty pieces in a row: each is a turn at once that brings nothing, so without end they would keep
+/// the processor busy for as long as the browser waits.
+const EMPTY_MAX: usize = 1_000;
 
 /// What the shell says of a download.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,6 +49,8 @@ pub struct Download {
     /// Keeps the function that makes the pieces.
     pub maker: WatchHandle,
     pub begun: bool,
+    /// Empty pieces since the last one that was not.
+    empty: usize,
 }
 
 /// Those of one session.
@@ -85,6 +90,7 @@ impl Downloads {
             mime: mime.into(),
             maker,
             begun: false,
+            empty: 0,
         };
         self.all.insert(token, download);
         self.offered.insert(self.vended, token);
@@ -107,6 +113,15 @@ impl Downloads {
             self.offered.retain(|_, offered| *offered != token);
         }
         Some((download, was))
+    }
+
+    /// A piece of so many bytes was made. Returns whether the download may go on.
+    pub fn note_piece(&mut self, token: Token, bytes: usize) -> bool {
+        let Some(download) = self.all.get_mut(&token) else {
+            return true;
+        };
+        download.empty = if bytes == 0 { download.empty + 1 } else { 0 };
+        download.empty <= EMPTY_MAX
     }
 
     /// It is over.

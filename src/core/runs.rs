@@ -6,6 +6,7 @@ use std::ops::Bound;
 
 use super::host::Host;
 use super::id::TimerId;
+use super::outside::{ProcessAction, ProcessId};
 use super::watch::WatchHandle;
 
 /// Something that goes on after the code which started it has returned. Ids are never used twice.
@@ -13,6 +14,7 @@ use super::watch::WatchHandle;
 pub enum Started {
     Timer(TimerId),
     Watch(WatchHandle),
+    Process(ProcessId),
 }
 
 /// The files that a session has run, by their path in the site.
@@ -94,11 +96,13 @@ impl Host {
         };
         list.push(started);
         // What was ended meanwhile is dropped before the list is longer than what can be alive.
-        if list.len() > self.limits.timers + self.limits.subscriptions {
-            let (timers, watches) = (&self.timers, &self.watches);
+        let limits = &self.limits;
+        if list.len() > limits.timers + limits.subscriptions + limits.processes {
+            let (timers, watches, processes) = (&self.timers, &self.watches, &self.processes);
             list.retain(|started| match *started {
                 Started::Timer(id) => timers.get(id).is_some(),
                 Started::Watch(handle) => watches.has(handle),
+                Started::Process(id) => processes.is_running(id),
             });
         }
     }
@@ -108,6 +112,13 @@ impl Host {
         match started {
             Started::Timer(id) => self.timers.clear(id),
             Started::Watch(handle) => self.unwatch(handle),
+            Started::Process(id) => {
+                let running = self.processes.is_running(id);
+                if running {
+                    self.tell_process(id, ProcessAction::Kill);
+                }
+                running
+            }
         }
     }
 }

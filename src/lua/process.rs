@@ -10,6 +10,7 @@ use mlua::ffi::{self, lua_CFunction, lua_State};
 use super::files::check_granted;
 use super::kernel::{Kernel, bytes_at, current, host, pay, push_ref, push_str, raise, raise_here};
 use crate::core::outside::{ProcessAction, ProcessExit, ProcessId, SpawnOrder};
+use crate::core::runs::Started;
 use crate::core::script::{ErrorCode, ToldOfProcess};
 
 /// Starting a process takes as long as going through so many bytes.
@@ -65,6 +66,7 @@ pub(super) unsafe extern "C-unwind" fn spawn(l: *mut lua_State) -> c_int {
         let host = host();
         let started_by = host.current.and_then(|slot| host.vars.get(slot));
         let process = host.processes.start(started_by.map(|v| v.id));
+        host.note_started(Started::Process(process));
         handle.write(process);
         if let Some(order) = (*k).order.take() {
             host.tell_process(process, ProcessAction::Spawn(order));
@@ -404,10 +406,7 @@ pub(super) unsafe extern "C-unwind" fn exit_op(l: *mut lua_State) -> c_int {
         push_functions(l, k);
         let key = 2 * (*k).call.number;
         let kind = ffi::lua_rawgeti(l, 1, key + 1);
-        for key in [key, key + 1] {
-            ffi::lua_pushnil(l);
-            ffi::lua_rawseti(l, 1, key);
-        }
+        forget_functions(l, k, (*k).call.number as ProcessId);
         if let ToldOfProcess::Exit(exit) = &*(*k).call.told
             && kind == ffi::LUA_TFUNCTION
         {
@@ -415,6 +414,22 @@ pub(super) unsafe extern "C-unwind" fn exit_op(l: *mut lua_State) -> c_int {
             ffi::lua_callk(l, 1, 0, 0, None);
         }
         0
+    }
+}
+
+/// Drops the functions of a process, which needs no memory and runs no code.
+///
+/// # Safety
+/// Inside a protected call of this kernel.
+pub(super) unsafe fn forget_functions(l: *mut lua_State, k: *mut Kernel, process: ProcessId) {
+    // SAFETY: as promised; a process that was started has made the table.
+    unsafe {
+        push_ref(l, (*k).tables.processes);
+        for key in [2 * process as i64, 2 * process as i64 + 1] {
+            ffi::lua_pushnil(l);
+            ffi::lua_rawseti(l, -2, key);
+        }
+        ffi::lua_settop(l, -2);
     }
 }
 

@@ -10,7 +10,7 @@ use super::determinism::heap_of;
 use super::kernel::{Kernel, bytes_at, current, handle_message, host, pay, push_ref, push_str};
 use super::modules::{MAIN, push_chunk, push_library, shown};
 use super::read::{held_key, push_aux};
-use super::{api, prototype};
+use super::{api, process, prototype};
 use crate::core::host::{Host, WORK_MAX, Work};
 use crate::core::runs::Started;
 use crate::core::script::{ErrorCode, ScriptError};
@@ -94,7 +94,7 @@ fn run_again(kernel: &mut Kernel, host: &mut Host, path: &str) -> Result<(), Scr
     ran.and(settled)
 }
 
-/// Ends timers and watches.
+/// Ends timers, watches and processes.
 fn end(kernel: &mut Kernel, host: &mut Host, started: Vec<Started>) {
     kernel.ending = started;
     // Writing nil needs no memory and runs no code.
@@ -233,11 +233,12 @@ unsafe fn end_all(l: *mut lua_State, k: *mut Kernel) {
     unsafe {
         while let Some(started) = (*k).ending.pop() {
             if host().end_started(started) {
-                let key = match started {
-                    Started::Timer(id) => id as i64,
-                    Started::Watch(handle) => -(handle as i64),
-                };
-                api::forget_function(l, key);
+                match started {
+                    Started::Timer(id) => api::forget_function(l, id as i64),
+                    Started::Watch(handle) => api::forget_function(l, -(handle as i64)),
+                    // That it ends is no news to the code that is gone.
+                    Started::Process(id) => process::forget_functions(l, k, id),
+                }
             }
         }
     }

@@ -30,7 +30,23 @@ impl<R: Runtime> Server<R> {
         let Some(session) = self.sessions.live(sid) else {
             return;
         };
+        let fetches = |f: &Fetch| f.session == session && f.token == token;
+        let taken = self
+            .peers
+            .iter()
+            .any(|(_, p)| p.fetch.as_ref().is_some_and(fetches));
+        let now = self.turn.now;
         let peer = &mut self.peers[key];
+        if taken {
+            // Its pieces would go to one connection or the other.
+            let response = refusal(
+                &request,
+                "this download is being fetched already: it comes once",
+            );
+            peer.connection
+                .respond(Some(&request), response, &self.limits, now);
+            return peer.touch(key, &mut self.touched);
+        }
         // While a connection answers it takes no other request, so there is one at a time.
         peer.fetch = Some(Fetch {
             session,
@@ -78,10 +94,7 @@ impl<R: Runtime> Server<R> {
             Piece::Failed(reason) => {
                 match peer.fetching.take() {
                     Some(request) => {
-                        let response = match request.accepts_html() {
-                            true => Response::error_page(404, &reason),
-                            false => Response::error_text(404, &reason),
-                        };
+                        let response = refusal(&request, &reason);
                         connection.respond(Some(&request), response, &self.limits, now);
                     }
                     // Cut off in the middle: the browser sees that the file is not whole.
@@ -115,6 +128,13 @@ impl<R: Runtime> Server<R> {
             self.inbox
                 .push(session, Input::Download(token, Demand::Dropped));
         }
+    }
+}
+
+fn refusal(request: &Request, reason: &str) -> Response {
+    match request.accepts_html() {
+        true => Response::error_page(404, reason),
+        false => Response::error_text(404, reason),
     }
 }
 

@@ -71,7 +71,11 @@ impl<R: Runtime> Server<R> {
                 session,
                 level,
                 text,
-            } => self.log.session(level, session, format_args!("{text}")),
+            } => match self.quotas.spend(session, text.len(), self.turn.now) {
+                Ok(()) => self.log.session(level, session, format_args!("{text}")),
+                Err(Some(instead)) => self.log.session(0, session, format_args!("{instead}")),
+                Err(None) => {}
+            },
             // Core has it queued for those who subscribed.
             Effect::Published { .. } => {}
             Effect::Download {

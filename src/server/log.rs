@@ -1,9 +1,15 @@
 //! Lines for the people who run the server, on standard error.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::io::Write;
 
-use crate::core::id::SessionId;
+use crate::core::id::{SessionId, Timestamp};
+
+/// Bytes that one session logs in a minute at the most: a handler that fails with every message, or
+/// a busy `print`, must not fill the disk. Four times what a single event may log.
+const QUOTA: usize = 1 << 20;
+const QUOTA_MS: u64 = 60_000;
 
 /// Writes lines up to a level: 0 always shows, 1 to 4 need as many `-v`.
 #[derive(Clone, Copy, Debug)]
@@ -32,6 +38,38 @@ impl Logger {
     }
 }
 
+/// What sessions have logged in the present minute.
+#[derive(Debug, Default)]
+pub struct Quotas {
+    since: Timestamp,
+    spent: BTreeMap<SessionId, usize>,
+}
+
+impl Quotas {
+    /// Lets a session log so many bytes, or else the line to log in their place, if any.
+    pub fn spend(
+        &mut self,
+        session: SessionId,
+        bytes: usize,
+        now: Timestamp,
+    ) -> Result<(), Option<&'static str>> {
+        if now >= self.since + QUOTA_MS {
+            self.since = now;
+            self.spent.clear();
+        }
+        let spent = self.spent.entry(session).or_default();
+        let was_over = *spent > QUOTA;
+        *spent = spent.saturating_add(bytes);
+        match (was_over, *spent > QUOTA) {
+            (_, false) => Ok(()),
+            (false, true) => Err(Some(
+                "what it logs is left out for up to a minute: it is too much",
+            )),
+            (true, true) => Err(None),
+        }
+    }
+}
+
 /// Control characters are shown, not obeyed: a line may quote what a peer sent. Further lines of a
 /// traceback are indented. A log that nobody can read any more is no reason to stop.
 fn write_line(text: &str) {
@@ -46,4 +84,21 @@ fn write_line(text: &str) {
     }
     line.push('\n');
     let _ = std::io::stderr().write_all(line.as_bytes());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_session_that_logs_without_end_is_cut_off_for_a_minute() {
+        let mut quotas = Quotas::default();
+        let (busy, calm) = (SessionId(1), SessionId(2));
+        assert_eq!(quotas.spend(busy, QUOTA, 5), Ok(()));
+        assert!(matches!(quotas.spend(busy, 1, 6), Err(Some(_))));
+        assert_eq!(quotas.spend(busy, 1, 7), Err(None));
+        assert_eq!(quotas.spend(calm, 1, 7), Ok(()));
+        assert_eq!(quotas.spend(busy, 1, QUOTA_MS), Ok(()));
+        assert!(!quotas.spent.contains_key(&calm));
+    }
 }

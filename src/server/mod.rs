@@ -56,7 +56,7 @@ use clock::Clock;
 use files::{SiteError, StaticFiles, demo_site, load_site};
 use guard::Guard;
 use inbox::Inbox;
-use log::Logger;
+use log::{Logger, Quotas};
 use outside::Machine;
 use peers::Peer;
 use process::{PROCESSES_MAX, Processes};
@@ -127,6 +127,7 @@ pub struct Server<R: Runtime> {
     recordings: Recordings,
     limits: NetLimits,
     log: Logger,
+    quotas: Quotas,
     /// With `--dev` or `--hotload`.
     watcher: Option<Watcher>,
 
@@ -139,6 +140,8 @@ pub struct Server<R: Runtime> {
     address: SocketAddr,
     signals: UnixStream,
     accepting: Accepting,
+    /// What one event may use.
+    gas_per_event: u64,
     /// Told to stop: when to be gone at the latest.
     stop_at: Option<Timestamp>,
 
@@ -205,6 +208,7 @@ impl<R: Runtime> Server<R> {
             recordings,
             limits,
             log,
+            quotas: Quotas::default(),
             watcher,
             poll,
             events: Events::with_capacity(EVENTS),
@@ -215,6 +219,7 @@ impl<R: Runtime> Server<R> {
             listener: Some(listener),
             signals,
             accepting: Accepting::default(),
+            gas_per_event: config.limits.gas,
             stop_at: None,
             peers: Slab::new(),
             by_connection: HashMap::new(),

@@ -11,8 +11,10 @@ use super::watch::Watcher;
 use super::{EDITS, FIRST_PEER, LISTENER, SIGNALS, STOP_MS, Server, process, system};
 use crate::core::event::{Event, Opening};
 use crate::core::id::{SessionId, Timestamp};
+use crate::core::manager::SessionManager;
 use crate::core::outside::{ProcessId, ProcessNews};
 use crate::core::script::Runtime;
+use crate::core::session::Session;
 use crate::journal::RawEvent;
 use crate::net::websocket::close_code;
 use crate::wire;
@@ -185,8 +187,13 @@ impl<R: Runtime> Server<R> {
             };
             self.handle(Event::TimersDue { session }, &RawEvent::TimersDue);
         }
+        let mut gas = 0;
         for _ in 0..messages {
-            self.deliver();
+            gas += self.deliver();
+            if gas > self.gas_per_event {
+                // The rest waits until sockets had their turn, as if one event had done all that.
+                break;
+            }
         }
     }
 
@@ -200,21 +207,25 @@ impl<R: Runtime> Server<R> {
         self.handle(Event::SessionOpened { session, opening }, &raw);
     }
 
-    /// One published message reaches a session.
-    fn deliver(&mut self) {
+    /// One published message reaches a session. Returns the gas that it took.
+    fn deliver(&mut self) -> u64 {
         let Some(event) = self.core.take_message() else {
-            return;
+            return 0;
         };
-        let Event::MessagePublished { message, .. } = &event else {
-            return;
+        let Event::MessagePublished { session, message } = &event else {
+            return 0;
         };
+        let session = *session;
         let message = message.clone();
         let raw = RawEvent::MessagePublished {
             topic: &message.topic,
             value: &message.value,
             only: message.only,
         };
+        let used = |core: &SessionManager<R>| core.session(session).map_or(0, Session::gas_used);
+        let before = used(&self.core);
         self.handle(event, &raw);
+        used(&self.core).saturating_sub(before)
     }
 
     fn hear_of_process(&mut self, session: SessionId, process: ProcessId, news: ProcessNews) {

@@ -17,6 +17,9 @@ function app:offer()
     return piece
   end)
 end
+function app:nothing()
+  self.link = session:download('nothing', 'text/plain', function() return '' end)
+end
 session:createAppVariable(app)
 ";
 const PIECES: i64 = 2;
@@ -142,4 +145,40 @@ fn a_slow_reader_costs_a_piece_and_one_that_leaves_ends_it() {
         .arg(&recording)
         .status();
     assert!(replayed.expect("lunette runs").success());
+}
+
+#[test]
+fn two_connections_do_not_share_a_download() {
+    let folder = Folder::new();
+    folder.write("site/lua/main.lua", MAIN);
+    let server = Server::start(&folder.0.join("site"), &[]);
+    let session = new_session(server.address).expect("a session");
+    let (_page, url) = offered(&server, &session, "offer()", "link");
+    let request = format!("GET {url} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    let mut first = server.connect();
+    first.write_all(request.as_bytes()).expect("sent");
+    let mut head = [0; 15];
+    first.read_exact(&mut head).expect("it begins");
+    assert_eq!(&head, b"HTTP/1.1 200 OK");
+    // It would get every other piece.
+    let second = server.ask(request.as_bytes());
+    assert_eq!(status(&second), "404");
+    assert!(second.contains("fetched already"), "{second}");
+    let mut piece = vec![0; 300_000];
+    first.read_exact(&mut piece).expect("the first goes on");
+}
+
+#[test]
+fn one_of_empty_pieces_only_is_cut_off_and_says_why() {
+    let folder = Folder::new();
+    folder.write("site/lua/main.lua", MAIN);
+    let server = Server::start(&folder.0.join("site"), &[]);
+    let session = new_session(server.address).expect("a session");
+    let (_page, url) = offered(&server, &session, "nothing()", "link");
+    let request = format!("GET {url} HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    let answer = server.ask(request.as_bytes());
+    assert!(answer.ends_with("\r\n\r\n"), "{answer}");
+    assert!(!answer.contains("\r\n0\r\n"), "it looks whole: {answer}");
+    let log = server.log();
+    assert!(log.contains("return nil at the end"), "{log}");
 }

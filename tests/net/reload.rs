@@ -306,3 +306,56 @@ fn without_the_flags_edits_change_nothing() {
     let (_, text) = receive(&mut late);
     assert!(String::from_utf8_lossy(&text).contains("one 0"));
 }
+
+#[test]
+fn what_a_file_spawned_ends_when_it_runs_again() {
+    let folder = Folder::new();
+    let main = |word: &str, rest: &str| {
+        format!(
+            r#"
+local App = session:prototype("App", {{}})
+app = app or session:create(App)
+said = said or ""
+function App:text() return "{word} " .. said end
+function App:write() cat:write("hello\n") end
+session:createAppVariable(app)
+cat = session:spawn {{ cmd = "cat",
+  onLine = function(line) said = said .. "[{word}: " .. line .. "]" end,
+  onExit = function() said = said .. "[{word} ends]" end }}
+{rest}
+"#
+        )
+    };
+    folder.write("site/lua/main.lua", main("v0", ""));
+    let grant = "[lua]\nallow = [\"spawn\"]\ncommands = [\"cat\"]\n";
+    folder.write("site/lunette.toml", grant);
+    let server = Server::start(&folder.0.join("site"), &["--hotload"]);
+    let session = new_session(&server);
+    let mut page = attach(&server, &session);
+    let create = CREATE.replace("add()", "write()");
+    page.write_all(&frame(0x81, create.as_bytes()))
+        .expect("sent");
+    let mut site = Edited {
+        folder,
+        server,
+        session,
+        page,
+    };
+    site.wait_for("v0");
+    // More often than a session may have processes.
+    for n in 1..=20 {
+        site.folder
+            .write("site/lua/main.lua", main(&format!("v{n}"), ""));
+        site.wait_for(&format!("v{n} "));
+    }
+    // One that fails ends what it started itself, and nothing else.
+    site.folder.write(
+        "site/lua/main.lua",
+        main("bad", "keep = cat; error('oh no')"),
+    );
+    site.wait_for("oh no");
+    site.folder.write("site/lua/main.lua", main("last", ""));
+    site.wait_for("last ");
+    site.send(ADD);
+    site.wait_for("\"last [last: hello]\"");
+}
