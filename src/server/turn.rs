@@ -187,11 +187,16 @@ impl<R: Runtime> Server<R> {
             };
             self.handle(Event::TimersDue { session }, &RawEvent::TimersDue);
         }
+        self.deliver_all(messages);
+    }
+
+    /// Published messages, at most so many, until they have used the gas of an event: the rest waits
+    /// until sockets had their turn.
+    fn deliver_all(&mut self, messages: usize) {
         let mut gas = 0;
         for _ in 0..messages {
             gas += self.deliver();
             if gas > self.gas_per_event {
-                // The rest waits until sockets had their turn, as if one event had done all that.
                 break;
             }
         }
