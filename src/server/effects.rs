@@ -60,11 +60,17 @@ impl<R: Runtime> Server<R> {
                 }
             }
             Effect::Outside { session, outgoing } => {
-                // A call was answered while the script ran.
-                if let Outgoing::Process { process, action } = outgoing {
-                    let now = self.turn.now;
-                    let registry = self.poll.registry();
-                    self.processes.act(session, process, action, now, registry);
+                match outgoing {
+                    // It was answered while the script ran.
+                    Outgoing::Called { .. } => {}
+                    Outgoing::Process { process, action } => {
+                        let now = self.turn.now;
+                        let registry = self.poll.registry();
+                        self.processes.act(session, process, action, now, registry);
+                    }
+                    Outgoing::Upload { upload, action } => {
+                        self.act_on_upload(session, upload, action);
+                    }
                 }
             }
             Effect::Log {
@@ -89,6 +95,7 @@ impl<R: Runtime> Server<R> {
             } => {
                 self.recordings.end(session);
                 self.sessions.fail(session, description);
+                self.end_uploads(session);
                 self.processes.end_session(session, self.turn.now);
                 self.close_all_of(session);
                 self.ended += 1;
@@ -96,6 +103,7 @@ impl<R: Runtime> Server<R> {
             Effect::SessionEnded { session } => {
                 self.recordings.end(session);
                 self.sessions.end(session);
+                self.end_uploads(session);
                 self.processes.end_session(session, self.turn.now);
                 self.ended += 1;
             }

@@ -15,6 +15,7 @@ use crate::core::manager::SessionManager;
 use crate::core::outside::{ProcessId, ProcessNews};
 use crate::core::script::Runtime;
 use crate::core::session::Session;
+use crate::core::upload::{UploadId, UploadNews};
 use crate::journal::RawEvent;
 use crate::net::websocket::close_code;
 use crate::wire;
@@ -58,6 +59,7 @@ impl<R: Runtime> Server<R> {
             self.sessions.next_purge(),
             self.accepting.retry_at(),
             self.processes.next_due(),
+            self.uploads.next_due(),
             self.stop_at,
             self.watcher.as_ref().and_then(Watcher::due),
         ];
@@ -99,6 +101,7 @@ impl<R: Runtime> Server<R> {
         self.accept(connections_wait);
         self.time_out_peers();
         self.sessions.purge(self.turn.now);
+        self.time_out_uploads();
         let mut ready = std::mem::replace(&mut self.ready, std::mem::take(&mut self.spare));
         for key in ready.drain(..) {
             self.read_peer(key);
@@ -168,6 +171,10 @@ impl<R: Runtime> Server<R> {
                         demand,
                     },
                 ),
+                Input::Upload(upload, news) => {
+                    self.hear_of_upload(session, upload, news);
+                    continue;
+                }
                 Input::Process(process, news) => {
                     self.hear_of_process(session, process, news);
                     continue;
@@ -231,6 +238,16 @@ impl<R: Runtime> Server<R> {
         let before = used(&self.core);
         self.handle(event, &raw);
         used(&self.core).saturating_sub(before)
+    }
+
+    fn hear_of_upload(&mut self, session: SessionId, upload: UploadId, news: UploadNews) {
+        let event = Event::Upload {
+            session,
+            upload,
+            news: news.clone(),
+        };
+        let news = (&news).into();
+        self.handle(event, &RawEvent::Upload { upload, news });
     }
 
     fn hear_of_process(&mut self, session: SessionId, process: ProcessId, news: ProcessNews) {
