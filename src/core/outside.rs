@@ -333,7 +333,10 @@ impl fmt::Display for HostCall {
                 upload,
                 offset,
                 length,
-            } => write!(f, "read upload {upload} from {offset}, at most {length} bytes"),
+            } => write!(
+                f,
+                "read upload {upload} from {offset}, at most {length} bytes"
+            ),
             HostCall::MoveUpload { upload, to } => {
                 write!(f, "move upload {upload} to {}", Quoted(to))
             }

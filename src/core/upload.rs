@@ -71,7 +71,8 @@ impl Announced {
             _ => return Some(Err("upload must be the size of the file in bytes".into())),
         };
         let mime = get(TYPE);
-        let known = mime.len() <= TEXT_MAX && mime.bytes().all(|b| b.is_ascii_graphic() || b == b' ');
+        let known =
+            mime.len() <= TEXT_MAX && mime.bytes().all(|b| b.is_ascii_graphic() || b == b' ');
         let token = get(ADDRESS).rsplit('/').next();
         Some(Ok(Announced {
             name: safe_name(get(NAME)).into(),
@@ -180,7 +181,10 @@ impl Uploads {
 
     /// A frontend announces a file for the method of `var`. Also returns what had to make room.
     pub fn begin(&mut self, var: VarId, announced: Announced) -> (Option<Begun>, Option<UploadId>) {
-        if announced.token.is_some_and(|token| self.done.contains(&token)) {
+        if announced
+            .token
+            .is_some_and(|token| self.done.contains(&token))
+        {
             return (Some(Begun::Done), None);
         }
         let wanted = |(_, upload): &(&UploadId, &mut Upload)| Some(upload.token) == announced.token;
@@ -216,7 +220,9 @@ impl Uploads {
     }
 
     fn under_way(&self) -> impl Iterator<Item = (&UploadId, &Upload)> {
-        self.all.iter().filter(|(_, upload)| upload.state != State::Kept)
+        self.all
+            .iter()
+            .filter(|(_, upload)| upload.state != State::Kept)
     }
 
     /// Not one of those that downloads have.
@@ -298,7 +304,9 @@ impl Uploads {
     }
 
     fn of(&mut self, var: VarId) -> Option<(&UploadId, &mut Upload)> {
-        self.all.iter_mut().find(|(_, upload)| upload.var == Some(var))
+        self.all
+            .iter_mut()
+            .find(|(_, upload)| upload.var == Some(var))
     }
 }
 

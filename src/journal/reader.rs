@@ -4,7 +4,9 @@ use std::path::Path;
 
 use super::code::Decoder;
 use super::writer::{BEGINS_TURN, RECORD_HEAD};
-use super::{Header, JournalError, Output, RawAnswer, RawEvent, RawNews, RawPiece, RawProgress, decode_edits};
+use super::{
+    Header, JournalError, Output, RawAnswer, RawEvent, RawNews, RawPiece, RawProgress, decode_edits,
+};
 use crate::core::download::Demand;
 use crate::core::event::{Opening, Turn};
 use crate::core::id::ConnectionId;

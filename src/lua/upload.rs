@@ -44,7 +44,10 @@ unsafe fn push_file(l: *mut lua_State, k: *mut Kernel, file: *const Received) {
     unsafe {
         let file = &*file;
         ffi::lua_createtable(l, 0, 5);
-        for (name, text) in [(c"name", &file.announced.name), (c"type", &file.announced.mime)] {
+        for (name, text) in [
+            (c"name", &file.announced.name),
+            (c"type", &file.announced.mime),
+        ] {
             push_str(l, text);
             ffi::lua_setfield(l, -2, name.as_ptr());
         }
@@ -113,7 +116,10 @@ unsafe fn check(l: *mut lua_State, function: &str) -> Option<UploadId> {
             ffi::lua_settop(l, -2);
         }
         if number <= 0 {
-            raise_here(l, format!("no uploaded file: call it with a colon, file:{function}"));
+            raise_here(
+                l,
+                format!("no uploaded file: call it with a colon, file:{function}"),
+            );
         }
         check_room(l);
         let upload = number as UploadId;
@@ -125,7 +131,10 @@ unsafe fn push_gone(l: *mut lua_State) -> c_int {
     // SAFETY: as for `check`.
     unsafe {
         ffi::lua_pushnil(l);
-        push_str(l, "the file is not here any more: it was moved, or made room for newer ones");
+        push_str(
+            l,
+            "the file is not here any more: it was moved, or made room for newer ones",
+        );
         2
     }
 }

@@ -253,7 +253,11 @@ impl Connection {
     ) {
         // What is left of a body would be read as the next request.
         let unread = std::mem::take(&mut self.body_left) > 0;
-        let response = if unread { response.close(true) } else { response };
+        let response = if unread {
+            response.close(true)
+        } else {
+            response
+        };
         let written = response.write(request, self.output.tail());
         self.stream = written.stream.map(|(reader, left)| Stream { reader, left });
         self.answered_any = true;

@@ -220,7 +220,9 @@ impl Request {
             }
             Some(digits) if digits.iter().all(|&d| d == b'0') => Ok(0),
             Some(digits) if put => {
-                let length = std::str::from_utf8(digits).ok().and_then(|d| d.parse().ok());
+                let length = std::str::from_utf8(digits)
+                    .ok()
+                    .and_then(|d| d.parse().ok());
                 length.ok_or(refuse(413, "Content-Length is beyond all files"))
             }
             Some(_) => Err(refuse(400, "GET and HEAD must not have a body")),
@@ -279,7 +281,10 @@ impl Request {
         let digits = self.only(name).unwrap_or_default();
         match digits.parse() {
             Ok(number) if digits.bytes().all(|b| b.is_ascii_digit()) => Ok(Some(number)),
-            _ => Err(refuse(400, "a header field that must be one number is none")),
+            _ => Err(refuse(
+                400,
+                "a header field that must be one number is none",
+            )),
         }
     }
 

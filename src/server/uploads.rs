@@ -46,9 +46,16 @@ struct Place {
 
 impl Place {
     fn new(parent: &Path) -> io::Result<Place> {
-        DirBuilder::new().recursive(true).mode(0o700).create(parent)?;
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(parent)?;
         for entry in fs::read_dir(parent)?.flatten() {
-            if entry.file_name().as_encoded_bytes().starts_with(PREFIX.as_bytes()) {
+            if entry
+                .file_name()
+                .as_encoded_bytes()
+                .starts_with(PREFIX.as_bytes())
+            {
                 let left_behind = lock(&entry.path()).is_ok();
                 if left_behind {
                     fs::remove_dir_all(entry.path())?;
@@ -176,7 +183,11 @@ impl Uploads {
             return UploadNews::Failed("too many files are on their way: try again later".into());
         }
         let path = place.dir.join(file_name(session, upload));
-        let file = OpenOptions::new().append(true).create_new(true).mode(0o666).open(path);
+        let file = OpenOptions::new()
+            .append(true)
+            .create_new(true)
+            .mode(0o666)
+            .open(path);
         match file {
             Ok(file) => {
                 let upload_of = Upload {
@@ -318,7 +329,8 @@ impl<R: Runtime> Server<R> {
         }
         let waits = request.expects_continue().unwrap_or(false);
         let peer = &mut self.peers[key];
-        peer.connection.accept_body(waits, &self.limits, self.turn.now);
+        peer.connection
+            .accept_body(waits, &self.limits, self.turn.now);
         peer.put = Some(Put {
             session,
             upload,
@@ -391,7 +403,8 @@ impl<R: Runtime> Server<R> {
         entry.write(data).map_err(|error| {
             self.uploads.remove(session, upload);
             let text = format!("there is no room for the file: {error}");
-            self.log.session(0, session, format_args!("upload {upload}: {text}"));
+            self.log
+                .session(0, session, format_args!("upload {upload}: {text}"));
             let response = Response::error_text(507, &text);
             let news = UploadNews::Failed(text);
             self.inbox.push(session, Input::Upload(upload, news));
@@ -400,7 +413,8 @@ impl<R: Runtime> Server<R> {
     }
 
     fn reply(&mut self, key: usize, request: &Request, response: Response) {
-        self.log.line(3, format_args!("{} an upload", response.status()));
+        self.log
+            .line(3, format_args!("{} an upload", response.status()));
         let connection = &mut self.peers[key].connection;
         connection.respond(Some(request), response, &self.limits, self.turn.now);
     }
@@ -416,7 +430,10 @@ fn refusal(entry: &Upload, request: &Request) -> Option<Response> {
     }
     // Told before it is read: what is too much is too much from the start.
     if request.body_bytes() > entry.size - entry.offset {
-        let text = format!("a file of {} bytes was announced, this is more\n", entry.size);
+        let text = format!(
+            "a file of {} bytes was announced, this is more\n",
+            entry.size
+        );
         let body = Body::Bytes(text.into_bytes());
         return Some(progress(413, entry).body(body));
     }

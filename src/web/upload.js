@@ -20,18 +20,21 @@
  * @property {File[]} waiting
  * @property {boolean} busy
  * @property {HTMLProgressElement|null} progress
+ * @property {Variable|null} failed  of the last file, if its error is marked
  */
 
 /** The first try after a cut comes soon, the others ever later. */
 const UPLOAD_RETRY_MS_MIN = 250;
 const UPLOAD_RETRY_MS_MAX = 10000;
+/** A network that swallows everything is given up after this long without progress. */
+const UPLOAD_STALL_MS = 30000;
 /** An upload that the server has forgotten begins anew so often. */
 const BEGINNINGS_MAX = 5;
 
 /** Makes an element take files. @param {App} app @param {View} view @param {Binding} binding @param {any} element */
 export function takeFiles(app, view, binding, element) {
   /** @type {Owner} */
-  const owner = { app, view, binding, element, waiting: [], busy: false, progress: null };
+  const owner = { app, view, binding, element, waiting: [], busy: false, progress: null, failed: null };
   if (element.localName === 'input' && element.type === 'file') {
     element.addEventListener('change', () => addFiles(owner, [...element.files]));
   } else {
@@ -113,6 +116,7 @@ class Upload {
     this.file = file;
     this.address = '';
     this.failures = 0;
+    this.stall = 0;
     this.beginnings = 0;
     this.ended = false;
     /** @type {XMLHttpRequest|null} */
@@ -129,6 +133,7 @@ class Upload {
   begin() {
     const { app, view, binding } = this.owner;
     if (view.variable.gone) return this.end();
+    this.forgive();
     this.beginnings++;
     this.address = '';
     this.variable = app.store.create(view.variable, {
@@ -141,6 +146,16 @@ class Upload {
     });
     this.variable.watch(this);
     app.store.outbox.flush(true);
+  }
+
+  /** The error of the file before is of no interest any more. */
+  forgive() {
+    const { failed, app, element } = this.owner;
+    if (!failed) return;
+    this.owner.failed = null;
+    failed.destroy();
+    failed.error = null;
+    app.errors.onCall(element, failed);
   }
 
   /** @param {Variable} v  the server told where the content goes, or that it is through */
@@ -162,19 +177,38 @@ class Upload {
   /** @param {Variable} v */
   failed(v) {
     this.owner.app.errors.onCall(this.owner.element, v);
-    if (v.error) this.end();
+    if (!v.error) return;
+    this.owner.failed = v;
+    this.end();
   }
 
   end() {
     if (this.ended) return;
     this.ended = true;
-    if (this.request) this.request.abort();
+    this.abort();
     this.finish();
+  }
+
+  abort() {
+    const { request } = this;
+    this.request = null;
+    clearTimeout(this.stall);
+    if (request) request.abort();
+  }
+
+  /** Something moved. */
+  moved() {
+    clearTimeout(this.stall);
+    this.stall = setTimeout(() => {
+      this.abort();
+      this.retry();
+    }, UPLOAD_STALL_MS);
   }
 
   /** @param {string} method @param {(request: XMLHttpRequest) => void} answered */
   open(method, answered) {
-    if (this.request) this.request.abort();
+    this.abort();
+    this.moved();
     const { base } = this.owner.app.address;
     const request = new XMLHttpRequest();
     this.request = request;
@@ -182,6 +216,7 @@ class Upload {
     const over = (act) => () => {
       if (this.request !== request || this.ended) return;
       this.request = null;
+      clearTimeout(this.stall);
       act();
     };
     request.onload = over(() => answered(request));
@@ -196,6 +231,7 @@ class Upload {
     request.upload.onprogress = (event) => {
       if (this.variable.gone) return this.end();
       this.failures = 0;
+      this.moved();
       this.show(offset + event.loaded);
     };
     request.send(this.file.slice(offset));
@@ -218,9 +254,9 @@ class Upload {
 
   /** @param {string} text */
   fail(text) {
-    this.owner.app.notices.toast(`${this.file.name}: ${text}`, 'error');
     this.variable.destroy();
-    this.end();
+    this.variable.error = { code: 'upload', description: `${this.file.name}: ${text}` };
+    this.failed(this.variable);
   }
 
   retry() {
@@ -245,7 +281,7 @@ class Upload {
   show(loaded) {
     const { owner, file } = this;
     const { element } = owner;
-    if (!owner.progress || !owner.progress.isConnected) {
+    if (element.isConnected && !(owner.progress && owner.progress.isConnected)) {
       const own = element.querySelector('progress');
       owner.progress = own ? null : document.createElement('progress');
       if (owner.progress) {

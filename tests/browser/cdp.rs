@@ -2,6 +2,7 @@
 //!
 //! [`Browser`] is the process, [`Page`] a tab. One Chromium runs at a time, however many test threads there are:
 //! the machine that tests has two cores, and a browser wants both.
+mod files;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -16,8 +17,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tungstenite::{Message, WebSocket};
 
-/// How often a condition is asked before the test gives up, and the pause between. Generous: it bounds a failure, it
-/// measures nothing.
+/// How often a condition is asked before the test gives up, and the pause between. Generous: it measures nothing.
 const POLLS_MAX: u32 = 600;
 const POLL_PAUSE: Duration = Duration::from_millis(50);
 /// A browser that does not answer a command for this long has hung.

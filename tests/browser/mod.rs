@@ -5,6 +5,7 @@
 //! - [`demo`]: what a visitor does with the built-in demo site.
 //! - [`panel`]: the example that shows the state of the machine.
 //! - [`lists`]: long lists, whole and behind a window.
+//! - [`uploads`]: files chosen and dropped, cut off on their way, and saved from links.
 //! - [`upkeep`]: the demo's looks and accessibility, its weight, and what happens when the server goes away.
 //! - [`reload`]: files of a site are edited while its page is used.
 //! - [`apps`]: sites as people wrote them for the predecessor, run as they are and used as people use them.
@@ -23,6 +24,7 @@ mod reload;
 pub mod server;
 mod sites;
 mod upkeep;
+mod uploads;
 
 use cdp::{Browser, Page};
 use server::Server;
