@@ -60,6 +60,7 @@ impl<R: Runtime> Server<R> {
             self.accepting.retry_at(),
             self.processes.next_due(),
             self.uploads.next_due(),
+            self.links.next_due(),
             self.stop_at,
             self.watcher.as_ref().and_then(Watcher::due),
         ];
@@ -100,6 +101,7 @@ impl<R: Runtime> Server<R> {
         }
         self.accept(connections_wait);
         self.time_out_peers();
+        self.time_out_views();
         self.sessions.purge(self.turn.now);
         self.time_out_uploads();
         let mut ready = std::mem::replace(&mut self.ready, std::mem::take(&mut self.spare));
@@ -137,13 +139,16 @@ impl<R: Runtime> Server<R> {
                     self.open(session, sid, *opening);
                     continue;
                 }
-                Input::Join(connection) => (
-                    RawEvent::FrontendJoined { connection },
-                    Event::FrontendJoined {
-                        session,
-                        connection,
-                    },
-                ),
+                Input::Join(connection, asked) => {
+                    self.greet(connection, false, asked);
+                    (
+                        RawEvent::FrontendJoined { connection },
+                        Event::FrontendJoined {
+                            session,
+                            connection,
+                        },
+                    )
+                }
                 Input::Leave(connection) => (
                     RawEvent::FrontendLeft { connection },
                     Event::FrontendLeft {
@@ -152,6 +157,7 @@ impl<R: Runtime> Server<R> {
                     },
                 ),
                 Input::Frame(connection, text) => {
+                    self.links.handle(connection);
                     let text = &inbox.texts[text];
                     let batch = wire::read_batch(text);
                     (
@@ -195,6 +201,7 @@ impl<R: Runtime> Server<R> {
             self.handle(Event::TimersDue { session }, &RawEvent::TimersDue);
         }
         self.deliver_all(messages);
+        self.acknowledge();
     }
 
     /// Published messages, at most so many, until they have used the gas of an event: the rest waits

@@ -386,26 +386,18 @@ fn peak_kib(server: &Server) -> u64 {
     digits.parse().expect("a number")
 }
 
-#[test]
-fn each_refusal_is_told_and_closes() {
-    let site = Site::start(CONFIG);
-    let mut page = Page::open(&site);
-    let path = page.upload("receive(_)", 5);
-    let mut stream = site.server.connect();
-    send(&mut stream, &put(&path, 2, ""), b"ab");
-    assert!(read_answer(&mut stream).contains("Upload-Offset: 2\r\n"));
-    let other = new_session(site.address()).expect("a session");
-    let elsewhere = path.replace(&page.session, &other);
-    let unknown = format!("/{}/upload/{}", page.session, "0".repeat(32));
+/// What is sent and the status that must come, with two of five bytes there.
+fn refusals(path: &str) -> Vec<(&'static str, String)> {
+    let put = |length, fields: &str| put(path, length, fields);
     let bare = |method: &str, fields: &str| {
         format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\n{fields}\r\n")
     };
-    let refusals = [
-        ("409", put(&path, 5, "")),
-        ("409", put(&path, 3, "Upload-Offset: 1\r\n")),
-        ("409", put(&path, 1, "Upload-Offset: 4\r\n")),
-        ("409", put(&path, 0, "")),
-        ("413", put(&path, 4, "Upload-Offset: 2\r\n")),
+    vec![
+        ("409", put(5, "")),
+        ("409", put(3, "Upload-Offset: 1\r\n")),
+        ("409", put(1, "Upload-Offset: 4\r\n")),
+        ("409", put(0, "")),
+        ("413", put(4, "Upload-Offset: 2\r\n")),
         (
             "413",
             bare("PUT", "Content-Length: 99999999999999999999\r\n"),
@@ -418,34 +410,41 @@ fn each_refusal_is_told_and_closes() {
                 "Upload-Offset: 2\r\nOrigin: http://evil.example\r\n",
             ),
         ),
-        ("403", put(&path, 3, "Upload-Offset: 2\r\nOrigin: null\r\n")),
-        ("400", put(&path, 3, "Upload-Offset: -2\r\n")),
-        (
-            "400",
-            put(&path, 3, "Upload-Offset: 2\r\nUpload-Offset: 2\r\n"),
-        ),
-        (
-            "400",
-            put(&path, 3, "Content-Length: 3\r\nUpload-Offset: 2\r\n"),
-        ),
-        ("400", put(&path, 3, "Transfer-Encoding: chunked\r\n")),
+        ("403", put(3, "Upload-Offset: 2\r\nOrigin: null\r\n")),
+        ("400", put(3, "Upload-Offset: -2\r\n")),
+        ("400", put(3, "Upload-Offset: 2\r\nUpload-Offset: 2\r\n")),
+        ("400", put(3, "Content-Length: 3\r\nUpload-Offset: 2\r\n")),
+        ("400", put(3, "Transfer-Encoding: chunked\r\n")),
         ("400", bare("PUT", "Transfer-Encoding: chunked\r\n")),
         ("411", bare("PUT", "")),
-        ("417", put(&path, 3, "Expect: more\r\n")),
-        (
-            "421",
-            put(&path, 3, "").replace("localhost", "rebound.example"),
-        ),
-        ("404", put(&unknown, 3, "")),
-        ("404", put(&elsewhere, 3, "")),
-        ("405", put("/", 3, "")),
-        ("405", put(&format!("{path}/x"), 3, "")),
-        ("405", put(&format!("{path}?x"), 3, "")),
+        ("417", put(3, "Expect: more\r\n")),
+        ("421", put(3, "").replace("localhost", "rebound.example")),
+        ("405", self::put("/", 3, "")),
+        ("405", self::put(&format!("{path}/x"), 3, "")),
+        ("405", self::put(&format!("{path}?x"), 3, "")),
         ("405", bare("POST", "Content-Length: 3\r\n")),
         ("405", bare("PATCH", "Content-Length: 3\r\n")),
         ("405", bare("DELETE", "")),
         ("400", bare("GET", "Content-Length: 3\r\n")),
-    ];
+    ]
+}
+
+#[test]
+fn each_refusal_is_told_and_closes() {
+    let site = Site::start(CONFIG);
+    let mut page = Page::open(&site);
+    let path = page.upload("receive(_)", 5);
+    let mut stream = site.server.connect();
+    send(&mut stream, &put(&path, 2, ""), b"ab");
+    assert!(read_answer(&mut stream).contains("Upload-Offset: 2\r\n"));
+    let other = new_session(site.address()).expect("a session");
+    let elsewhere = path.replace(&page.session, &other);
+    let unknown = format!("/{}/upload/{}", page.session, "0".repeat(32));
+    let mut refusals = refusals(&path);
+    refusals.extend([
+        ("404", put(&unknown, 3, "")),
+        ("404", put(&elsewhere, 3, "")),
+    ]);
     for (expected, head) in refusals {
         let request =
             format!("{head}cdeGET /_lunette/client.js HTTP/1.1\r\nHost: localhost\r\n\r\n");
