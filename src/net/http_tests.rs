@@ -169,7 +169,6 @@ fn only_uploads_have_a_body_and_say_how_long_it_is() {
     for target in [
         "/",
         "/upload/00000000000000000000000000000001",
-        &UPLOAD[1..],
         &UPLOAD.replace("upload", "download"),
         &UPLOAD.to_uppercase(),
         &format!("{UPLOAD}/"),
@@ -177,11 +176,7 @@ fn only_uploads_have_a_body_and_say_how_long_it_is() {
         &format!("/a{UPLOAD}"),
     ] {
         let refused = status(head(target, "Content-Length: 5\r\n").as_bytes());
-        assert_eq!(
-            refused,
-            if target.starts_with('/') { 405 } else { 400 },
-            "{target}"
-        );
+        assert_eq!(refused, 405, "{target}");
     }
 }
 

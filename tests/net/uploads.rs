@@ -404,11 +404,7 @@ fn refusals(path: &str) -> Vec<(&'static str, String)> {
         ),
         (
             "403",
-            put(
-                &path,
-                3,
-                "Upload-Offset: 2\r\nOrigin: http://evil.example\r\n",
-            ),
+            put(3, "Upload-Offset: 2\r\nOrigin: http://evil.example\r\n"),
         ),
         ("403", put(3, "Upload-Offset: 2\r\nOrigin: null\r\n")),
         ("400", put(3, "Upload-Offset: -2\r\n")),
