@@ -189,10 +189,7 @@ impl<R: Runtime> Server<R> {
         let log = Logger::new(config.verbosity);
         let limits = net_limits(config);
         system::raise_descriptor_limit(2 * limits.connections as u64 + SPARE_DESCRIPTORS);
-        let (site, files) = match &config.dir {
-            Some(dir) => (load_site(dir)?, StaticFiles::of_site(dir)),
-            None => (demo_site(), StaticFiles::BuiltIn),
-        };
+        let (site, files) = site(config)?;
         let recordings = recordings(config, &site, log)?;
         let uploads = uploads(config)?;
         let mut machine = Machine::new(config.dir.as_deref(), &config.directories);
@@ -287,6 +284,13 @@ fn net_limits(config: &Config) -> NetLimits {
         resume_bytes: config.resume_bytes.unwrap_or(usual.resume_bytes),
         ..usual
     }
+}
+
+fn site(config: &Config) -> Result<(Site, StaticFiles), SiteError> {
+    Ok(match &config.dir {
+        Some(dir) => (load_site(dir)?, StaticFiles::of_site(dir)),
+        None => (demo_site(), StaticFiles::BuiltIn),
+    })
 }
 
 /// With `--dev` or `--hotload`, and a site that can be edited.

@@ -193,15 +193,19 @@ impl<R: Runtime> Server<R> {
             self.inbox = inbox;
         }
         self.reload();
-        // A timer of zero milliseconds is due again at once: everybody gets one turn.
+        self.run_timers();
+        self.deliver_all(messages);
+        self.acknowledge();
+    }
+
+    /// A timer of zero milliseconds is due again at once: everybody gets one turn.
+    fn run_timers(&mut self) {
         for _ in 0..self.core.len() {
             let Some(session) = self.core.next_due(self.turn.now) else {
                 break;
             };
             self.handle(Event::TimersDue { session }, &RawEvent::TimersDue);
         }
-        self.deliver_all(messages);
-        self.acknowledge();
     }
 
     /// Published messages, at most so many, until they have used the gas of an event: the rest waits
