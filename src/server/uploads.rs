@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, DirBuilder, DirEntry, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -31,8 +31,8 @@ use crate::net::response::{Body, Response};
 pub const FILES_MAX: usize = 256;
 /// An upload of which nothing came for so long is given up: a phone in a tunnel comes back sooner.
 const IDLE_MS: u64 = 10 * 60 * 1000;
-/// Directories of servers begin with this.
-const PREFIX: &str = "lunette-";
+/// Directories of servers are named so, with 16 hexadecimal digits behind it.
+const PREFIX: &str = "lunette-uploads-";
 /// How often another server that starts at the same moment may be in the way.
 const TRIES: u32 = 8;
 
@@ -51,15 +51,9 @@ impl Place {
             .mode(0o700)
             .create(parent)?;
         for entry in fs::read_dir(parent)?.flatten() {
-            if entry
-                .file_name()
-                .as_encoded_bytes()
-                .starts_with(PREFIX.as_bytes())
-            {
-                let left_behind = lock(&entry.path()).is_ok();
-                if left_behind {
-                    fs::remove_dir_all(entry.path())?;
-                }
+            let left_behind = is_of_a_server(&entry) && lock(&entry.path()).is_ok();
+            if left_behind {
+                fs::remove_dir_all(entry.path())?;
             }
         }
         let mut random = Random::default();
@@ -81,6 +75,15 @@ impl Drop for Place {
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(&self.dir);
     }
+}
+
+/// Nothing of anybody else's may be taken for it: what is left behind is deleted.
+fn is_of_a_server(entry: &DirEntry) -> bool {
+    let name = entry.file_name();
+    let digits = name.to_str().and_then(|name| name.strip_prefix(PREFIX));
+    let hex = |b: u8| matches!(b, b'0'..=b'9' | b'a'..=b'f');
+    digits.is_some_and(|digits| digits.len() == 16 && digits.bytes().all(hex))
+        && entry.file_type().is_ok_and(|kind| kind.is_dir())
 }
 
 fn lock(dir: &Path) -> io::Result<File> {

@@ -39,7 +39,7 @@ export class DownloadBinding {
   attach(element) {
     if (this.element === element) return;
     this.element = element;
-    if (element.localName !== 'a') element.addEventListener('click', () => this.#save());
+    if (element.localName !== 'a') element.addEventListener('click', (event) => this.#save(event));
   }
 
   /** @param {Variable} v */
@@ -54,7 +54,8 @@ export class DownloadBinding {
   }
 
   /** By a link of its own: should the file be gone, the page stays. */
-  #save() {
+  #save(event) {
+    event.preventDefault();
     if (!this.address) return;
     const link = document.createElement('a');
     link.href = this.address;

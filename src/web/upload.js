@@ -66,7 +66,9 @@ function makeDropTarget(owner) {
   });
   element.addEventListener('click', (event) => {
     const inner = event.target.closest('a[href], button, input, select, textarea, label');
-    if (!inner || inner === element) chooseFiles(owner);
+    if (inner && inner !== element) return;
+    event.preventDefault();
+    chooseFiles(owner);
   });
   if (/^(button|a|label|summary)$/.test(element.localName)) return;
   if (!element.hasAttribute('tabindex')) element.tabIndex = 0;

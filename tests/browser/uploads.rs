@@ -51,12 +51,17 @@ struct Site {
 
 impl Site {
     fn start() -> Site {
+        Site::with("")
+    }
+
+    /// With these settings besides those of uploads.
+    fn with(settings: &str) -> Site {
         let folder = Folder::new();
         folder.write("site/lua/main.lua", MAIN);
         folder.write("site/viewdefs/App.DEFAULT.html", VIEWDEF);
         folder.write(
             "site/lunette.toml",
-            "[upload]\ndir = \"incoming\"\nmax_bytes = \"32M\"\n",
+            format!("[upload]\ndir = \"incoming\"\nmax_bytes = \"32M\"\n{settings}"),
         );
         let server = Server::with_flags(&folder.0.join("site"), &[]);
         Site {
@@ -153,7 +158,12 @@ fn pass_on(mut from: TcpStream, mut to: TcpStream, cuts: Option<&AtomicUsize>) {
     let _ = to.shutdown(Shutdown::Both);
 }
 
+/// Keeps what is told of the progress, and where the content was sent.
 fn watch_progress(page: &mut Page) {
+    page.eval(
+        "window.sent = []; const open = XMLHttpRequest.prototype.open; XMLHttpRequest.prototype.open = \
+            function (...a) { window.sent.push(a[0] + a[1]); return open.apply(this, a) }; 0",
+    );
     page.eval(
         "window.progress = []; document.addEventListener('ui-upload-progress', event => \
             window.progress.push({ ...event.detail, bar: document.querySelector('.ui-upload-progress')?.value, \
@@ -194,6 +204,7 @@ fn twenty_megabytes_arrive_once_through_a_link_that_is_cut() {
         )),
         true
     );
+    went_on(&mut page, 4);
     let last = "window.progress.at(-1)";
     assert_eq!(page.eval(&format!("{last}.loaded === {last}.total")), true);
     assert_eq!(page.value("#pick"), "");
@@ -201,7 +212,15 @@ fn twenty_megabytes_arrive_once_through_a_link_that_is_cut() {
 
 #[test]
 fn an_upload_goes_on_while_the_page_connects_anew() {
-    let site = Site::start();
+    upload_with_lost_links(&Site::start());
+}
+
+#[test]
+fn an_upload_goes_on_when_the_server_has_forgotten_the_page() {
+    upload_with_lost_links(&Site::with("[limits]\nresume_window = \"1ms\"\n"));
+}
+
+fn upload_with_lost_links(site: &Site) {
     let port = site
         .server
         .url("/")
@@ -214,6 +233,7 @@ fn an_upload_goes_on_while_the_page_connects_anew() {
         .open(&format!("http://127.0.0.1:{}/", proxy.port));
     page.server_may_be_away();
     page.wait_for_text("#calls", "0");
+    watch_progress(&mut page);
     // The WebSocket is lost whenever something has arrived.
     page.eval(
         "window.lost = 0; document.addEventListener('ui-upload-progress', event => { \
@@ -225,6 +245,14 @@ fn an_upload_goes_on_while_the_page_connects_anew() {
     page.wait_for_text("#calls", "1");
     page.wait_for("!document.querySelector('[aria-busy]')");
     assert!(page.eval("window.lost").as_u64() > Some(0));
+    went_on(&mut page, 2);
+}
+
+/// It was sent in so many parts, and none of them began anew.
+fn went_on(page: &mut Page, parts: u64) {
+    let puts = "window.sent.filter(sent => sent.startsWith('PUT'))";
+    assert_eq!(page.eval(&format!("{puts}.length")), parts);
+    assert_eq!(page.eval(&format!("new Set({puts}).size")), 1);
 }
 
 #[test]

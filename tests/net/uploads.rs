@@ -567,15 +567,16 @@ fn what_is_no_longer_wanted_is_deleted_and_so_is_what_a_crash_left() {
 
     page.upload("receive(_)", 5);
     assert_eq!(site.incoming().len(), 1);
+    // What only looks like a server's is somebody's.
+    let mine = site.folder.0.join("site/incoming/lunette-uploads-mine");
+    site.folder
+        .write("site/incoming/lunette-uploads-mine/kept", "");
     site.server.child.kill().expect("it crashes");
     site.server.child.wait().expect("it is gone");
-    assert_eq!(site.incoming().len(), 1);
+    assert_eq!(site.incoming().len(), 2);
     site.server = Server::start(&site.folder.0.join("site"), &[]);
-    assert_eq!(site.incoming(), [] as [PathBuf; 0]);
+    assert_eq!(site.incoming(), [mine.join("kept")]);
     site.server.signal("TERM");
     site.server.child.wait().expect("it stops");
-    assert_eq!(
-        entries(&site.folder.0.join("site/incoming")),
-        [] as [PathBuf; 0]
-    );
+    assert_eq!(entries(&site.folder.0.join("site/incoming")), [mine]);
 }
