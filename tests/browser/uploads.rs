@@ -4,8 +4,8 @@ use std::fs;
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread;
 
 use serde_json::json;
@@ -89,44 +89,84 @@ impl Site {
 /// Passes everything on, and cuts connections on which a file goes.
 struct Proxy {
     port: u16,
-    cuts: Arc<AtomicUsize>,
-    stopped: Arc<AtomicBool>,
+    shears: Arc<Shears>,
+}
+
+struct Shears {
+    /// How often it is still to be cut, each time after some more bytes than before.
+    left: AtomicUsize,
+    /// Not only the connection with the file, but all there are.
+    all: bool,
+    open: Mutex<Vec<TcpStream>>,
+    stopped: AtomicBool,
 }
 
 impl Proxy {
-    /// Cuts the first `cuts` connections that upload, each after some more bytes than the one before.
-    fn start(target: u16, cuts: usize) -> Proxy {
+    fn start(server: &Server, cuts: usize, all: bool) -> Proxy {
+        let url = server.url("");
+        let port = url.rsplit(':').next().and_then(|port| port.parse().ok());
+        let target: u16 = port.expect("a port");
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let port = listener.local_addr().expect("its address").port();
-        let cuts = Arc::new(AtomicUsize::new(cuts));
-        let stopped = Arc::new(AtomicBool::new(false));
-        let (left, over) = (cuts.clone(), stopped.clone());
+        let shears = Arc::new(Shears {
+            left: AtomicUsize::new(cuts),
+            all,
+            open: Mutex::default(),
+            stopped: AtomicBool::new(false),
+        });
+        let held = shears.clone();
         thread::spawn(move || {
             for client in listener.incoming().flatten() {
-                if over.load(Ordering::SeqCst) {
+                if held.stopped.load(Ordering::SeqCst) {
                     return;
                 }
                 let Ok(server) = TcpStream::connect(("127.0.0.1", target)) else {
                     continue;
                 };
                 let (from, to) = (pair(&client), pair(&server));
-                let left = left.clone();
-                thread::spawn(move || pass_on(from, to, Some(&left)));
+                held.open.lock().expect("no panic").push(pair(&client));
+                let shears = held.clone();
+                thread::spawn(move || pass_on(from, to, Some(&shears)));
                 thread::spawn(move || pass_on(server, client, None));
             }
         });
-        Proxy {
-            port,
-            cuts,
-            stopped,
-        }
+        Proxy { port, shears }
+    }
+
+    fn cuts_left(&self) -> usize {
+        self.shears.left.load(Ordering::SeqCst)
+    }
+
+    /// A page behind it.
+    fn open(&self, browser: &Browser) -> Page {
+        let mut page = browser.open(&format!("http://127.0.0.1:{}/", self.port));
+        page.server_may_be_away();
+        page.wait_for_text("#calls", "0");
+        watch_progress(&mut page);
+        page
     }
 }
 
 impl Drop for Proxy {
     fn drop(&mut self) {
-        self.stopped.store(true, Ordering::SeqCst);
+        self.shears.stopped.store(true, Ordering::SeqCst);
         let _ = TcpStream::connect(("127.0.0.1", self.port));
+    }
+}
+
+impl Shears {
+    /// Whether it is cut now, after so many bytes of a file.
+    fn cut(&self, sent: usize) -> bool {
+        let left = self.left.load(Ordering::SeqCst);
+        if left == 0 || sent <= 5_000_000 - 1_000_000 * left {
+            return false;
+        }
+        self.left.store(left - 1, Ordering::SeqCst);
+        let open = self.open.lock().expect("no panic").split_off(0);
+        for stream in open.iter().filter(|_| self.all) {
+            let _ = stream.shutdown(Shutdown::Both);
+        }
+        true
     }
 }
 
@@ -134,7 +174,7 @@ fn pair(stream: &TcpStream) -> TcpStream {
     stream.try_clone().expect("a descriptor")
 }
 
-fn pass_on(mut from: TcpStream, mut to: TcpStream, cuts: Option<&AtomicUsize>) {
+fn pass_on(mut from: TcpStream, mut to: TcpStream, shears: Option<&Shears>) {
     let mut buffer = [0; 16 * 1024];
     let mut uploaded: Option<usize> = None;
     while let Ok(count @ 1..) = from.read(&mut buffer) {
@@ -145,11 +185,9 @@ fn pass_on(mut from: TcpStream, mut to: TcpStream, cuts: Option<&AtomicUsize>) {
         if to.write_all(data).is_err() {
             break;
         }
-        if let (Some(sent), Some(cuts)) = (&mut uploaded, cuts) {
+        if let (Some(sent), Some(shears)) = (&mut uploaded, shears) {
             *sent += count;
-            let left = cuts.load(Ordering::SeqCst);
-            if left > 0 && *sent > 5_000_000 - 1_000_000 * left {
-                cuts.store(left - 1, Ordering::SeqCst);
+            if shears.cut(*sent) {
                 break;
             }
         }
@@ -174,26 +212,15 @@ fn watch_progress(page: &mut Page) {
 #[test]
 fn twenty_megabytes_arrive_once_through_a_link_that_is_cut() {
     let site = Site::start();
-    let port = site
-        .server
-        .url("/")
-        .rsplit(':')
-        .next()
-        .map(|p| p.trim_end_matches('/').parse());
-    let proxy = Proxy::start(port.expect("a port").expect("a number"), 3);
-    let mut page = site
-        .browser
-        .open(&format!("http://127.0.0.1:{}/", proxy.port));
-    page.server_may_be_away();
-    page.wait_for_text("#calls", "0");
-    watch_progress(&mut page);
+    let proxy = Proxy::start(&site.server, 3, false);
+    let mut page = proxy.open(&site.browser);
     let (file, told) = site.file("film.bin", 20_000_000);
     page.choose_files("document.querySelector('#pick')", &[&file]);
     page.wait_for_text("#got", &told);
     page.wait_for(
         "!document.querySelector('.ui-upload-progress') && !document.querySelector('[aria-busy]')",
     );
-    assert_eq!(proxy.cuts.load(Ordering::SeqCst), 0, "all cuts were made");
+    assert_eq!(proxy.cuts_left(), 0);
     assert_eq!(page.text("#calls"), "1");
     // It was seen on its way, by the bar too, and went on instead of beginning anew.
     let between = "window.progress.filter(p => p.loaded > 0 && p.loaded < p.total)";
@@ -221,31 +248,15 @@ fn an_upload_goes_on_when_the_server_has_forgotten_the_page() {
 }
 
 fn upload_with_lost_links(site: &Site) {
-    let port = site
-        .server
-        .url("/")
-        .rsplit(':')
-        .next()
-        .map(|p| p.trim_end_matches('/').parse());
-    let proxy = Proxy::start(port.expect("a port").expect("a number"), 1);
-    let mut page = site
-        .browser
-        .open(&format!("http://127.0.0.1:{}/", proxy.port));
-    page.server_may_be_away();
-    page.wait_for_text("#calls", "0");
-    watch_progress(&mut page);
-    // The WebSocket is lost whenever something has arrived.
-    page.eval(
-        "window.lost = 0; document.addEventListener('ui-upload-progress', event => { \
-            if (event.detail.loaded && window.lost < 3) { window.lost++; uiApp.getConnection().socket?.close() } })",
-    );
-    let (file, told) = site.file("film.bin", 8_000_000);
+    let proxy = Proxy::start(&site.server, 3, true);
+    let mut page = proxy.open(&site.browser);
+    let (file, told) = site.file("film.bin", 20_000_000);
     page.choose_files("document.querySelector('#pick')", &[&file]);
     page.wait_for_text("#got", &told);
     page.wait_for_text("#calls", "1");
     page.wait_for("!document.querySelector('[aria-busy]')");
-    assert!(page.eval("window.lost").as_u64() > Some(0));
-    went_on(&mut page, 2);
+    assert_eq!(proxy.cuts_left(), 0);
+    went_on(&mut page, 4);
 }
 
 /// It was sent in so many parts, and none of them began anew.
