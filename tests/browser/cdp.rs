@@ -2,6 +2,7 @@
 //!
 //! [`Browser`] is the process, [`Page`] a tab. One Chromium runs at a time, however many test threads there are:
 //! the machine that tests has two cores, and a browser wants both.
+
 mod files;
 
 use std::collections::BTreeMap;
@@ -17,8 +18,9 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tungstenite::{Message, WebSocket};
 
-/// How often a condition is asked before the test gives up, and the pause between. Generous: it measures nothing.
-const POLLS_MAX: u32 = 600;
+/// How often a condition is asked before the test gives up, and the pause between. Generous: it bounds a failure, it
+/// measures nothing.
+pub const POLLS_MAX: u32 = 600;
 const POLL_PAUSE: Duration = Duration::from_millis(50);
 /// A browser that does not answer a command for this long has hung.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
@@ -101,6 +103,7 @@ impl Browser {
         let target = made["targetId"].as_str().expect("a target id");
         let mut page = Page {
             connection: Connection::open(self.port, &format!("/devtools/page/{target}")),
+            closed: false,
         };
         for domain in ["Page", "Runtime", "Log", "Network", "Accessibility"] {
             page.connection
@@ -169,7 +172,7 @@ struct Reports {
 }
 
 /// A DevTools WebSocket: commands out, answers and events in.
-struct Connection {
+pub struct Connection {
     socket: WebSocket<TcpStream>,
     last_id: u64,
     reports: Reports,
@@ -201,7 +204,7 @@ impl Connection {
     }
 
     /// Sends a command and returns its result; what the page reports meanwhile is kept.
-    fn command(&mut self, method: &str, params: Value) -> Value {
+    pub fn command(&mut self, method: &str, params: Value) -> Value {
         self.attempt(method, params)
             .unwrap_or_else(|error| panic!("{method}: {error}"))
     }
@@ -302,7 +305,8 @@ fn text(value: &Value) -> &str {
 
 /// A tab.
 pub struct Page {
-    connection: Connection,
+    pub(super) connection: Connection,
+    closed: bool,
 }
 
 impl Page {
@@ -396,93 +400,34 @@ impl Page {
         ));
     }
 
-    /// Clicks the middle of the first element that matches, once it is there, stands still and nothing covers it.
-    pub fn click(&mut self, selector: &str) {
-        self.click_times(selector, 1);
-    }
-
-    pub fn double_click(&mut self, selector: &str) {
-        self.click_times(selector, 2);
-    }
-
-    fn click_times(&mut self, selector: &str, times: u32) {
-        let locate = format!(
-            "(async () => {{
-                const find = () => {{
-                    const e = document.querySelector({});
-                    if (!e) return null;
-                    e.scrollIntoView({{ block: 'nearest', behavior: 'instant' }});
-                    const r = e.getBoundingClientRect(), x = r.left + r.width / 2, y = r.top + r.height / 2;
-                    const hit = document.elementFromPoint(x, y);
-                    return r.width && hit && (e.contains(hit) || hit.contains(e)) ? [x, y] : null;
-                }};
-                const before = find();
-                // A page in the background has no frames.
-                await new Promise(done => {{ requestAnimationFrame(() => requestAnimationFrame(done)); setTimeout(done, 100) }});
-                const now = find();
-                return before && now && before.join() === now.join() ? now : null;
-            }})()",
-            json!(selector)
-        );
-        let still = (0..POLLS_MAX)
-            .map(|_| self.eval(&locate))
-            .find(|at| !at.is_null());
-        let at = still.unwrap_or_else(|| panic!("{selector} never stood still to be clicked"));
-        let presses = (1..=times).flat_map(|n| [("mousePressed", 1, n), ("mouseReleased", 0, n)]);
-        for (kind, buttons, n) in [("mouseMoved", 0, 1)].into_iter().chain(presses) {
-            self.connection.command(
-                "Input.dispatchMouseEvent",
-                json!({ "type": kind, "x": at[0], "y": at[1], "button": "left", "buttons": buttons, "clickCount": n }),
-            );
-        }
-    }
-
-    /// Types into whatever has the focus, a key event for each letter.
-    pub fn type_text(&mut self, letters: &str) {
-        for letter in letters.chars() {
-            let key = letter.to_string();
-            for event in [
-                json!({ "type": "keyDown", "key": key, "text": key, "unmodifiedText": key }),
-                json!({ "type": "keyUp", "key": key }),
-            ] {
-                self.connection.command("Input.dispatchKeyEvent", event);
-            }
-        }
-    }
-
-    /// Presses a key that has a name: `Enter`, `Escape`, `Tab`, `Backspace`, `ArrowDown`, `ArrowUp`, `End`, `Home`.
-    pub fn press(&mut self, key: &str) {
-        let code = match key {
-            "Backspace" => 8,
-            "Tab" => 9,
-            "Enter" => 13,
-            "Escape" => 27,
-            "ArrowUp" => 38,
-            "ArrowDown" => 40,
-            "End" => 35,
-            "Home" => 36,
-            other => panic!("the key {other} has no code here yet"),
-        };
-        let mut down =
-            json!({ "type": "rawKeyDown", "key": key, "code": key, "windowsVirtualKeyCode": code });
-        if key == "Enter" {
-            down["type"] = json!("keyDown");
-            down["text"] = json!("\r");
-        }
-        let up = json!({ "type": "keyUp", "key": key, "code": key, "windowsVirtualKeyCode": code });
-        self.connection.command("Input.dispatchKeyEvent", down);
-        self.connection.command("Input.dispatchKeyEvent", up);
-    }
-
-    /// Clicks a field, takes out what is in it, and types `letters`.
-    pub fn fill(&mut self, selector: &str, letters: &str) {
-        self.click(selector);
-        self.eval(&format!(
-            "document.querySelector({}).select()",
-            json!(selector)
+    /// Another tab that shows the same address, with what this one has stored for its tab.
+    pub fn duplicate(&mut self, browser: &Browser) -> Page {
+        let stored = self.eval("JSON.stringify(sessionStorage)");
+        let address = self.eval("location.href");
+        let mut page = browser.blank();
+        page.goto(text(&address));
+        page.eval(&format!(
+            "Object.assign(sessionStorage, JSON.parse({stored}))"
         ));
-        self.press("Backspace");
-        self.type_text(letters);
+        page.reload();
+        page
+    }
+
+    /// Closes the tab as its user would.
+    pub fn close(mut self) {
+        self.connection.command("Page.close", json!({}));
+        self.connection.reports.errors.clear();
+        self.closed = true;
+    }
+
+    /// Lets the page believe that nobody sees it, or that somebody does again.
+    pub fn hide(&mut self, hidden: bool) {
+        let state = if hidden { "hidden" } else { "visible" };
+        self.eval(&format!(
+            "Object.defineProperty(document, 'hidden', {{ configurable: true, get: () => {hidden} }}); \
+             Object.defineProperty(document, 'visibilityState', {{ configurable: true, get: () => '{state}' }}); \
+             document.dispatchEvent(new Event('visibilitychange'))"
+        ));
     }
 
     /// The size of the window, in CSS pixels.
@@ -558,7 +503,7 @@ impl Page {
 impl Drop for Page {
     /// A page must have been quiet.
     fn drop(&mut self) {
-        if !std::thread::panicking() {
+        if !std::thread::panicking() && !self.closed {
             let errors = self.errors();
             assert!(
                 errors.is_empty(),

@@ -1,17 +1,13 @@
 //! Files to the session and from it: chosen, dropped, cut off on their way, saved.
 
 use std::fs;
-use std::io::{Read, Write};
-use std::net::{Shutdown, TcpListener, TcpStream};
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
-use std::thread;
 
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
 use super::cdp::{Browser, Page};
+use super::proxy::Proxy;
 use super::server::Server;
 use crate::net::process::Folder;
 
@@ -86,114 +82,13 @@ impl Site {
     }
 }
 
-/// Passes everything on, and cuts connections on which a file goes.
-struct Proxy {
-    port: u16,
-    shears: Arc<Shears>,
-}
-
-struct Shears {
-    /// How often it is still to be cut, each time after some more bytes than before.
-    left: AtomicUsize,
-    /// Not only the connection with the file, but all there are.
-    all: bool,
-    open: Mutex<Vec<TcpStream>>,
-    stopped: AtomicBool,
-}
-
-impl Proxy {
-    fn start(server: &Server, cuts: usize, all: bool) -> Proxy {
-        let url = server.url("");
-        let port = url.rsplit(':').next().and_then(|port| port.parse().ok());
-        let target: u16 = port.expect("a port");
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-        let port = listener.local_addr().expect("its address").port();
-        let shears = Arc::new(Shears {
-            left: AtomicUsize::new(cuts),
-            all,
-            open: Mutex::default(),
-            stopped: AtomicBool::new(false),
-        });
-        let held = shears.clone();
-        thread::spawn(move || {
-            for client in listener.incoming().flatten() {
-                if held.stopped.load(Ordering::SeqCst) {
-                    return;
-                }
-                let Ok(server) = TcpStream::connect(("127.0.0.1", target)) else {
-                    continue;
-                };
-                let (from, to) = (pair(&client), pair(&server));
-                held.open.lock().expect("no panic").push(pair(&client));
-                let shears = held.clone();
-                thread::spawn(move || pass_on(from, to, Some(&shears)));
-                thread::spawn(move || pass_on(server, client, None));
-            }
-        });
-        Proxy { port, shears }
-    }
-
-    fn cuts_left(&self) -> usize {
-        self.shears.left.load(Ordering::SeqCst)
-    }
-
-    /// A page behind it.
-    fn open(&self, browser: &Browser) -> Page {
-        let mut page = browser.open(&format!("http://127.0.0.1:{}/", self.port));
-        page.server_may_be_away();
-        page.wait_for_text("#calls", "0");
-        watch_progress(&mut page);
-        page
-    }
-}
-
-impl Drop for Proxy {
-    fn drop(&mut self) {
-        self.shears.stopped.store(true, Ordering::SeqCst);
-        let _ = TcpStream::connect(("127.0.0.1", self.port));
-    }
-}
-
-impl Shears {
-    /// Whether it is cut now, after so many bytes of a file.
-    fn cut(&self, sent: usize) -> bool {
-        let left = self.left.load(Ordering::SeqCst);
-        if left == 0 || sent <= 5_000_000 - 1_000_000 * left {
-            return false;
-        }
-        self.left.store(left - 1, Ordering::SeqCst);
-        let open = self.open.lock().expect("no panic").split_off(0);
-        for stream in open.iter().filter(|_| self.all) {
-            let _ = stream.shutdown(Shutdown::Both);
-        }
-        true
-    }
-}
-
-fn pair(stream: &TcpStream) -> TcpStream {
-    stream.try_clone().expect("a descriptor")
-}
-
-fn pass_on(mut from: TcpStream, mut to: TcpStream, shears: Option<&Shears>) {
-    let mut buffer = [0; 16 * 1024];
-    let mut uploaded: Option<usize> = None;
-    while let Ok(count @ 1..) = from.read(&mut buffer) {
-        let data = &buffer[..count];
-        if data.starts_with(b"PUT ") {
-            uploaded = Some(0);
-        }
-        if to.write_all(data).is_err() {
-            break;
-        }
-        if let (Some(sent), Some(shears)) = (&mut uploaded, shears) {
-            *sent += count;
-            if shears.cut(*sent) {
-                break;
-            }
-        }
-    }
-    let _ = from.shutdown(Shutdown::Both);
-    let _ = to.shutdown(Shutdown::Both);
+/// A page behind a proxy that cuts uploads.
+fn open_behind(proxy: &Proxy, site: &Site) -> Page {
+    let mut page = site.browser.open(&proxy.url("/"));
+    page.server_may_be_away();
+    page.wait_for_text("#calls", "0");
+    watch_progress(&mut page);
+    page
 }
 
 /// Keeps what is told of the progress, and where the content was sent.
@@ -212,8 +107,9 @@ fn watch_progress(page: &mut Page) {
 #[test]
 fn twenty_megabytes_arrive_once_through_a_link_that_is_cut() {
     let site = Site::start();
-    let proxy = Proxy::start(&site.server, 3, false);
-    let mut page = proxy.open(&site.browser);
+    let proxy = Proxy::to(site.server.port());
+    proxy.cut_uploads(3, false);
+    let mut page = open_behind(&proxy, &site);
     let (file, told) = site.file("film.bin", 20_000_000);
     page.choose_files("document.querySelector('#pick')", &[&file]);
     page.wait_for_text("#got", &told);
@@ -248,8 +144,9 @@ fn an_upload_goes_on_when_the_server_has_forgotten_the_page() {
 }
 
 fn upload_with_lost_links(site: &Site) {
-    let proxy = Proxy::start(&site.server, 3, true);
-    let mut page = proxy.open(&site.browser);
+    let proxy = Proxy::to(site.server.port());
+    proxy.cut_uploads(3, true);
+    let mut page = open_behind(&proxy, site);
     let (file, told) = site.file("film.bin", 20_000_000);
     page.choose_files("document.querySelector('#pick')", &[&file]);
     page.wait_for_text("#got", &told);
