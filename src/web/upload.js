@@ -230,6 +230,7 @@ class Upload {
   send(offset) {
     const request = this.open('PUT', () => this.answered(request));
     if (offset) request.setRequestHeader('Upload-Offset', String(offset));
+    this.show(offset);
     request.upload.onprogress = (event) => {
       if (this.variable.gone) return this.end();
       this.failures = 0;
