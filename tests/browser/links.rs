@@ -149,6 +149,8 @@ fn walk(browser: &Browser, server: &Server, proxy: &Proxy, seed: u64, beyond: bo
             }
             sleep(Duration::from_millis(away));
             proxy.mend();
+            // As a computer tells its pages that it has a network again.
+            page.eval("dispatchEvent(new Event('online'))");
         }
     }
     page.press("Tab");
