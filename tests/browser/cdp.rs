@@ -3,6 +3,8 @@
 //! [`Browser`] is the process, [`Page`] a tab. One Chromium runs at a time, however many test threads there are:
 //! the machine that tests has two cores, and a browser wants both.
 
+mod files;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::net::TcpStream;

@@ -10,6 +10,7 @@
 //! - [`tabs`]: several tabs on one session.
 //! - [`proxy`]: stands between the two, and delays and cuts.
 //! - [`lists`]: long lists, whole and behind a window.
+//! - [`uploads`]: files chosen and dropped, cut off on their way, and saved from links.
 //! - [`upkeep`]: the demo's looks and accessibility, its weight, and what happens when the server goes away.
 //! - [`reload`]: files of a site are edited while its page is used.
 //! - [`apps`]: sites as people wrote them for the predecessor, run as they are and used as people use them.
@@ -33,6 +34,7 @@ mod sites;
 mod tabs;
 mod typing;
 mod upkeep;
+mod uploads;
 
 use cdp::{Browser, Page};
 use server::Server;
