@@ -1,7 +1,7 @@
 //! A real Chromium against the real binary.
 //!
 //! - [`cdp`]: starts Chromium and drives it through its DevTools protocol: no Node, no driver program.
-//! - [`hands`]: what a visitor's hands do on a page.
+//! - [`hands`]: what a visitor's hands do on a page; [`files`]: what they give it and get from it.
 //! - [`server`]: the built `lunette` as a child process.
 //! - [`demo`]: what a visitor does with the built-in demo site.
 //! - [`panel`]: the example that shows the state of the machine.
@@ -22,6 +22,7 @@
 mod apps;
 mod cdp;
 mod demo;
+mod files;
 mod hands;
 mod links;
 mod lists;

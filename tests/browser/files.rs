@@ -2,10 +2,11 @@
 
 use std::fs;
 use std::path::Path;
+use std::thread::sleep;
 
 use serde_json::{Value, json};
 
-use super::{POLL_PAUSE, POLLS_MAX, Page, sleep, text};
+use super::cdp::{POLL_PAUSE, POLLS_MAX, Page, text};
 
 impl Page {
     /// Chooses files in the file input that a JavaScript expression gives.
