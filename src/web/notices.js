@@ -4,6 +4,8 @@
 /** A break shorter than this goes unmentioned. */
 const STRIP_AFTER_MS = 1000;
 const TOAST_MS = 6000;
+/** A toast that is being read or used stays; this is how often it is asked. */
+const TOAST_AGAIN_MS = 2000;
 const TOASTS_MAX = 4;
 
 export class Notices {
@@ -52,7 +54,10 @@ export class Notices {
     toast.append(element('span', '', text), close);
     this.toasts.append(toast);
     while (this.toasts.children.length > TOASTS_MAX) this.toasts.children[0].remove();
-    setTimeout(() => toast.remove(), TOAST_MS);
+    // What went wrong stays until somebody has read it.
+    if (kind === 'error') return;
+    const leave = () => (toast.matches(':hover, :focus-within') ? setTimeout(leave, TOAST_AGAIN_MS) : toast.remove());
+    setTimeout(leave, TOAST_MS);
   }
 
   /** The server does not know this session any more. @param {string} home */

@@ -69,12 +69,36 @@ export class Transitions {
     clearTimeout(transition.timer);
     if (this.current === transition) this.current = null;
     const { scrollX, scrollY } = window;
+    const before = document.activeElement;
     for (const view of transition.members) {
       // The old content took what was typed up to now.
       const kept = this.fields.capture(view);
+      const hadFocus = view.nodes().some((node) => node.contains(document.activeElement));
       view.show();
       this.fields.restore(view, kept);
+      moveFocus(view, hadFocus);
     }
-    if (scrollX !== window.scrollX || scrollY !== window.scrollY) window.scrollTo(scrollX, scrollY);
+    const moved = document.activeElement !== before && document.activeElement !== document.body;
+    if (!moved && (scrollX !== window.scrollX || scrollY !== window.scrollY)) window.scrollTo(scrollX, scrollY);
   }
+}
+
+/**
+ * What the user asked for takes the focus where it says so (`autofocus`). Else,
+ * where the focus was in what is gone, the heading of the new takes it: who uses
+ * a keyboard goes on there, and a screen reader says where that is.
+ * @param {View} view @param {boolean} hadFocus
+ */
+function moveFocus(view, hadFocus) {
+  const { activeElement, body } = document;
+  const lost = hadFocus && (!activeElement || activeElement === body);
+  const asked = navigator.userActivation ? navigator.userActivation.isActive : lost;
+  if (!lost && !asked) return;
+  const roots = view.nodes().filter((node) => node instanceof HTMLElement);
+  /** @param {string} selector */
+  const first = (selector) => roots.flatMap((root) => [root, ...root.querySelectorAll(selector)]).find((e) => e.matches(selector) && e.checkVisibility());
+  const target = /** @type {HTMLElement|undefined} */ ((asked && first('[autofocus]')) || (lost && first('h1, h2, h3')) || undefined);
+  if (!target) return;
+  if (target.tabIndex < 0) target.tabIndex = -1;
+  target.focus();
 }

@@ -3,6 +3,9 @@
 //! [`Browser`] is the process, [`Page`] a tab. One Chromium runs at a time, however many test threads there are:
 //! the machine that tests has two cores, and a browser wants both.
 
+mod keys;
+mod pictures;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::net::TcpStream;
@@ -13,6 +16,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread::sleep;
 use std::time::Duration;
 
+pub use pictures::picture;
 use serde_json::{Value, json};
 use tungstenite::{Message, WebSocket};
 
@@ -437,86 +441,6 @@ impl Page {
         }
     }
 
-    /// Types into whatever has the focus, a key event for each letter.
-    pub fn type_text(&mut self, letters: &str) {
-        for letter in letters.chars() {
-            let key = letter.to_string();
-            for event in [
-                json!({ "type": "keyDown", "key": key, "text": key, "unmodifiedText": key }),
-                json!({ "type": "keyUp", "key": key }),
-            ] {
-                self.connection.command("Input.dispatchKeyEvent", event);
-            }
-        }
-    }
-
-    /// Presses a key that has a name: `Enter`, `Escape`, `Tab`, `Backspace`, `ArrowDown`, `ArrowUp`, `End`, `Home`.
-    pub fn press(&mut self, key: &str) {
-        let code = match key {
-            "Backspace" => 8,
-            "Tab" => 9,
-            "Enter" => 13,
-            "Escape" => 27,
-            "ArrowUp" => 38,
-            "ArrowDown" => 40,
-            "End" => 35,
-            "Home" => 36,
-            other => panic!("the key {other} has no code here yet"),
-        };
-        let mut down =
-            json!({ "type": "rawKeyDown", "key": key, "code": key, "windowsVirtualKeyCode": code });
-        if key == "Enter" {
-            down["type"] = json!("keyDown");
-            down["text"] = json!("\r");
-        }
-        let up = json!({ "type": "keyUp", "key": key, "code": key, "windowsVirtualKeyCode": code });
-        self.connection.command("Input.dispatchKeyEvent", down);
-        self.connection.command("Input.dispatchKeyEvent", up);
-    }
-
-    /// Clicks a field, takes out what is in it, and types `letters`.
-    pub fn fill(&mut self, selector: &str, letters: &str) {
-        self.click(selector);
-        self.eval(&format!(
-            "document.querySelector({}).select()",
-            json!(selector)
-        ));
-        self.press("Backspace");
-        self.type_text(letters);
-    }
-
-    /// The size of the window, in CSS pixels.
-    pub fn size(&mut self, width: u32, height: u32) {
-        self.connection.command(
-            "Emulation.setDeviceMetricsOverride",
-            json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": false }),
-        );
-    }
-
-    /// Whether the visitor prefers dark pages.
-    pub fn dark(&mut self, dark: bool) {
-        let scheme = if dark { "dark" } else { "light" };
-        self.connection.command(
-            "Emulation.setEmulatedMedia",
-            json!({ "features": [
-                { "name": "prefers-color-scheme", "value": scheme },
-                // Colours are measured and pictures taken at once: nothing shall be on its way.
-                { "name": "prefers-reduced-motion", "value": "reduce" },
-            ] }),
-        );
-    }
-
-    /// Writes a PNG of the window.
-    pub fn screenshot(&mut self, path: &Path) {
-        let shot = self
-            .connection
-            .command("Page.captureScreenshot", json!({ "format": "png" }));
-        if let Some(parent) = path.parent() {
-            fs::create_dir_all(parent).expect("the screenshot directory can be made");
-        }
-        fs::write(path, base64(text(&shot["data"]))).expect("the screenshot can be written");
-    }
-
     /// The nodes of the accessibility tree, as assistive programs see the page.
     pub fn accessibility(&mut self) -> Vec<Value> {
         let mut tree = self
@@ -526,6 +450,30 @@ impl Page {
             Value::Array(nodes) => nodes,
             other => panic!("no accessibility tree: {other}"),
         }
+    }
+
+    /// The roles of controls that an assistive program could not tell the name of.
+    pub fn unnamed_controls(&mut self) -> Vec<String> {
+        const CONTROLS: [&str; 10] = [
+            "button",
+            "link",
+            "textbox",
+            "searchbox",
+            "checkbox",
+            "radio",
+            "combobox",
+            "slider",
+            "spinbutton",
+            "meter",
+        ];
+        let nodes = self.accessibility();
+        let unnamed = nodes.iter().filter(|node| {
+            let named = !text(&node["name"]["value"]).trim().is_empty();
+            CONTROLS.contains(&text(&node["role"]["value"])) && node["ignored"] != true && !named
+        });
+        unnamed
+            .map(|node| text(&node["role"]["value"]).to_owned())
+            .collect()
     }
 
     /// The finished HTTP requests since the tab was opened.
@@ -574,27 +522,4 @@ fn text_or_panic(value: Value, selector: &str) -> String {
         Value::String(text) => text.trim().to_owned(),
         _ => panic!("there is no {selector} on the page"),
     }
-}
-
-fn base64(encoded: &str) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(encoded.len() / 4 * 3);
-    let (mut bits, mut count) = (0u32, 0);
-    for letter in encoded.bytes() {
-        let six = match letter {
-            b'A'..=b'Z' => letter - b'A',
-            b'a'..=b'z' => letter - b'a' + 26,
-            b'0'..=b'9' => letter - b'0' + 52,
-            b'+' => 62,
-            b'/' => 63,
-            _ => continue, // padding
-        };
-        bits = bits << 6 | u32::from(six);
-        count += 6;
-        if count >= 8 {
-            count -= 8;
-            bytes.push((bits >> count) as u8);
-            bits &= (1 << count) - 1;
-        }
-    }
-    bytes
 }

@@ -5,7 +5,10 @@
 //! - [`demo`]: what a visitor does with the built-in demo site.
 //! - [`panel`]: the example that shows the state of the machine.
 //! - [`lists`]: long lists, whole and behind a window.
-//! - [`upkeep`]: the demo's looks and accessibility, its weight, and what happens when the server goes away.
+//! - [`keyboard`]: the demo without a mouse, and what a screen reader is told.
+//! - [`charts`]: `<ui-chart>` and `<ui-gauge>`.
+//! - [`looks`]: the demo and a gallery of all components, for everybody, at every size; pictures of them.
+//! - [`upkeep`]: the demo's weight, and what happens when the server goes away.
 //! - [`reload`]: files of a site are edited while its page is used.
 //! - [`apps`]: sites as people wrote them for the predecessor, run as they are and used as people use them.
 //! - [`sites`]: the small sites of `tests/sites`, the hostile ones among them.
@@ -15,8 +18,11 @@
 
 mod apps;
 mod cdp;
+mod charts;
 mod demo;
+mod keyboard;
 mod lists;
+mod looks;
 mod messages;
 mod panel;
 mod reload;

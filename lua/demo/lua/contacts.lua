@@ -12,6 +12,7 @@ local ROWS_AT_FIRST = 25 -- a short first page; "Show all" brings the rest
 local NOTICE_MS = 10000
 
 local Contacts = session:prototype("Contacts", {
+  title = "Contacts",
   query = "",
   onlyFavourites = false,
   showsAll = false,
@@ -53,7 +54,7 @@ function ContactRow:new(viewItem)
 end
 
 function ContactRow:open()
-  self.contacts:select(self.contact)
+  self.contacts:open(self.contact)
 end
 
 function ContactRow:selected()
@@ -157,10 +158,15 @@ end
 -- Selecting ------------------------------------------------------------------------------------
 
 --- Shows `contact` beside the table: the form when it was left with unsaved changes, else the card.
-function Contacts:select(contact)
+--- `opened`: to do something with it, so that the keyboard goes on there.
+function Contacts:select(contact, opened)
   local draft = self._drafts[contact]
   self.selected = contact
-  self.panel = draft and draft:touched() and draft or panels.ContactCard:new(self, contact)
+  self.panel = draft and draft:touched() and draft or panels.ContactCard:new(self, contact, opened)
+end
+
+function Contacts:open(contact)
+  self:select(contact, true)
 end
 
 function Contacts:closePanel()
@@ -221,10 +227,6 @@ end
 function Contacts:discard(contact)
   self._drafts[contact or "new"] = nil
   if contact then self:select(contact) else self:closePanel() end
-end
-
-function Contacts:askToRemove(contact)
-  self.panel = panels.Removal:new(self, contact)
 end
 
 function Contacts:remove(contact)

@@ -1,7 +1,7 @@
 -- Page: what the views of the navigation have in common.
--- A page knows its app, can be shown, and can say whether it is the one on screen.
+-- A page knows its app and title, can be shown, and can say whether it is the one on screen.
 
-local Page = session:prototype("Page", { app = EMPTY })
+local Page = session:prototype("Page", { app = EMPTY, title = "" })
 
 --- The navigation's action.
 function Page:show()
