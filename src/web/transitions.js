@@ -1,6 +1,8 @@
 // No flash: new content is built aside and takes its place when its variables
 // have answered, or after a moment if they do not.
 
+import { moveFocus } from './focus.js';
+
 /** @typedef {import('./views.js').View} View */
 
 /** The longest that finished-looking old content may stay in place of the new. */
@@ -81,24 +83,4 @@ export class Transitions {
     const moved = document.activeElement !== before && document.activeElement !== document.body;
     if (!moved && (scrollX !== window.scrollX || scrollY !== window.scrollY)) window.scrollTo(scrollX, scrollY);
   }
-}
-
-/**
- * What the user asked for takes the focus where it says so (`autofocus`). Else,
- * where the focus was in what is gone, the heading of the new takes it: who uses
- * a keyboard goes on there, and a screen reader says where that is.
- * @param {View} view @param {boolean} hadFocus
- */
-function moveFocus(view, hadFocus) {
-  const { activeElement, body } = document;
-  const lost = hadFocus && (!activeElement || activeElement === body);
-  const asked = navigator.userActivation ? navigator.userActivation.isActive : lost;
-  if (!lost && !asked) return;
-  const roots = view.nodes().filter((node) => node instanceof HTMLElement);
-  /** @param {string} selector */
-  const first = (selector) => roots.flatMap((root) => [root, ...root.querySelectorAll(selector)]).find((e) => e.matches(selector) && e.checkVisibility());
-  const target = /** @type {HTMLElement|undefined} */ ((asked && first('[autofocus]')) || (lost && first('h1, h2, h3')) || undefined);
-  if (!target) return;
-  if (target.tabIndex < 0) target.tabIndex = -1;
-  target.focus();
 }

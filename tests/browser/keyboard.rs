@@ -1,9 +1,15 @@
 //! The demo without a mouse, and what a screen reader is told meanwhile.
 
+use std::iter::successors;
+
+use serde_json::Value;
+
 use super::cdp::{Browser, Page};
 use super::open_demo;
 use super::server::Server;
 
+/// How often the accessibility tree is asked before the test gives up.
+const LOOKS_MAX: u32 = 200;
 /// More than the demo has places to stop at.
 const STOPS_MAX: u32 = 120;
 
@@ -35,25 +41,38 @@ fn wait_for_focus(page: &mut Page, selector: &str) {
 
 /// Waits until a live region says `words`, as the accessibility tree has it.
 fn wait_for_announcement(page: &mut Page, words: &str) {
-    page.wait_for(&format!(
-        "[...document.querySelectorAll('[role=status], [role=alert], [aria-live]')].some(e => e.textContent.includes({words:?}))"
-    ));
-    let nodes = page.accessibility();
-    let text =
-        |node: &serde_json::Value, of: &str| node[of]["value"].as_str().unwrap_or("").to_owned();
-    let by_id = |id: &serde_json::Value| nodes.iter().find(|node| node["nodeId"] == *id);
-    let said = nodes
-        .iter()
-        .filter(|node| node["ignored"] != true && text(node, "name").contains(words));
-    let live = |node: &serde_json::Value| {
-        node["properties"].as_array().is_some_and(|all| {
-            all.iter()
-                .any(|p| p["name"] == "live" && p["value"]["value"] != "off")
-        })
+    for _ in 0..LOOKS_MAX {
+        if is_announced(&page.accessibility(), words) {
+            return;
+        }
+        page.eval("new Promise(done => setTimeout(done, 50))");
+    }
+    panic!(
+        "no live region says {words:?}; the page shows\n{}",
+        page.text("body")
+    );
+}
+
+fn is_announced(nodes: &[Value], words: &str) -> bool {
+    let is_live = |node: &Value| {
+        let properties = node["properties"].as_array().into_iter().flatten();
+        properties
+            .filter(|property| property["name"] == "live")
+            .any(|property| property["value"]["value"] != "off")
     };
-    let mut all = said
-        .map(|node| std::iter::successors(Some(node), |node| by_id(&node["parentId"])).any(live));
-    assert!(all.any(|is_live| is_live), "{words:?} is in a live region");
+    let says = |node: &&Value| {
+        let name = node["name"]["value"].as_str().unwrap_or("");
+        node["ignored"] != true && name.contains(words)
+    };
+    let parent = |node: &&Value| {
+        nodes
+            .iter()
+            .find(|other| other["nodeId"] == node["parentId"])
+    };
+    nodes
+        .iter()
+        .filter(says)
+        .any(|node| successors(Some(node), parent).any(is_live))
 }
 
 #[test]

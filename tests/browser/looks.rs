@@ -91,7 +91,7 @@ fn examine(page: &mut Page, axe: &str, name: &str, findings: &mut Vec<String>) {
 fn in_both_themes(page: &mut Page, axe: &str, name: &str, findings: &mut Vec<String>) {
     for theme in ["light", "dark"] {
         page.dark(theme == "dark");
-        page.wait_for("document.getAnimations().length === 0");
+        page.wait_for("document.getAnimations().every(a => a.playState === 'finished')");
         let name = format!("{name}-{theme}");
         examine(page, axe, &name, findings);
         page.screenshot(&picture(&name));

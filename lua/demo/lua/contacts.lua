@@ -68,6 +68,7 @@ function Contacts:new(app)
   page.byCompany = session:create(SortColumn, { key = "company", contacts = page })
   page.byCity = session:create(SortColumn, { key = "city", contacts = page })
   page._all = {}
+  page._opened = 0
   page._drafts = {} -- forms that were left unsaved: by contact, or under "new"
   for n = 0, SAMPLE_CONTACTS - 1 do
     page._all[n + 1] = Contact:new(sample.contact(n))
@@ -158,7 +159,7 @@ end
 -- Selecting ------------------------------------------------------------------------------------
 
 --- Shows `contact` beside the table: the form when it was left with unsaved changes, else the card.
---- `opened`: to do something with it, so that the keyboard goes on there.
+--- `opened`: to do something with it, so that the keyboard goes on there; a number that is new each time.
 function Contacts:select(contact, opened)
   local draft = self._drafts[contact]
   self.selected = contact
@@ -166,7 +167,8 @@ function Contacts:select(contact, opened)
 end
 
 function Contacts:open(contact)
-  self:select(contact, true)
+  self._opened = self._opened + 1
+  self:select(contact, self._opened)
 end
 
 function Contacts:closePanel()

@@ -16,7 +16,7 @@ end
 local ContactCard = session:prototype("ContactCard", {
   contacts = EMPTY,
   contact = EMPTY,
-  opened = false, -- for its own sake, and not by walking past: it takes the focus
+  opened = EMPTY, -- for its own sake, and not by walking past: a number, new each time, and the focus goes there
 })
 
 function ContactCard:new(contacts, contact, opened)
