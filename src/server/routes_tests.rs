@@ -15,6 +15,7 @@ impl Front {
                 Guard::new("127.0.0.1", &[], &[]),
                 StaticFiles::Folder(None),
                 false,
+                "boot",
             ),
             sessions: SessionTable::default(),
             random: Random::default(),
@@ -34,7 +35,7 @@ impl Front {
         let answer = self.routes.answer(&request, &mut desk);
         self.notice = desk.notice;
         match answer {
-            Answer::WebSocket { sid, place, .. } => {
+            Answer::WebSocket(Joining { sid, place, .. }) => {
                 let Place { locale, timezone } = place;
                 format!("websocket {sid} {locale} {timezone}")
             }

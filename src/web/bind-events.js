@@ -13,11 +13,6 @@ import { matchesKey, parseKey } from './keys.js';
  * @typedef {import('./views.js').View} View
  */
 
-/** A call that takes longer than this shows as busy. */
-const BUSY_AFTER_MS = 150;
-/** Without any answer (nothing changed, so none was sent) busy ends by itself. */
-const BUSY_MS_MAX = 2000;
-
 /** What both have: an element, a variable made when first used, errors. */
 class CallBinding {
   /** @param {App} app @param {View} view @param {Binding} binding */
@@ -56,7 +51,6 @@ class CallBinding {
     }
     app.fields.commit(document.activeElement);
     this.variable.trigger(argument);
-    app.fields.committed();
   }
 
   changed() {}
@@ -79,7 +73,7 @@ export class ActionBinding extends CallBinding {
     event.preventDefault();
     if (this.element.disabled || this.element.getAttribute('aria-disabled') === 'true') return;
     this.call(takesValue(this.binding.path) ? valueOf(this.element) : null);
-    this.app.busy(this.element, BUSY_AFTER_MS, BUSY_MS_MAX);
+    this.app.busy(this.element, this.variable);
   }
 }
 

@@ -33,6 +33,13 @@ export class History {
     if (this.url !== '/' || this.index) this.#tell();
   }
 
+  /** The same page in another session. @param {string} place  its address */
+  moved(place) {
+    const { base, session } = this.app.address;
+    this.root = `${base}${session}`;
+    history.replaceState(history.state, '', place + location.hash);
+  }
+
   /** The app goes elsewhere. @param {Object<string,string>} props */
   told(props) {
     if (!props.url || props.url[0] !== '/') return;
