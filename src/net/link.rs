@@ -68,6 +68,8 @@ pub enum Taken<'t> {
 #[derive(Debug)]
 struct Kept {
     text: Box<[u8]>,
+    /// What had taken effect when it was made: sent again it must not claim to know of more.
+    ack: u64,
     /// The check of all frames up to this one.
     check: u32,
 }
@@ -168,6 +170,7 @@ impl Link {
         self.kept_bytes += text.len() + KEPT_OVERHEAD;
         self.kept.push_back(Kept {
             text: text.into_boxed_slice(),
+            ack: self.handled,
             check,
         });
     }
@@ -181,7 +184,7 @@ impl Link {
     pub fn write_last(&mut self, out: &mut Vec<u8>) {
         self.tell_handled();
         if let Some(last) = self.kept.back() {
-            write_text(out, self.sent, self.handled, &last.text);
+            write_text(out, self.sent, last);
         }
     }
 
@@ -214,17 +217,19 @@ impl Link {
         at == check
     }
 
-    /// Hands out each frame after number `received` as it travels.
+    /// Hands out each frame after number `received` as it travels, and an acknowledgement.
     pub fn resend(&mut self, received: u64, mut send: impl FnMut(&[u8])) {
         self.acknowledge(received.min(self.sent));
-        self.tell_handled();
         let first = self.sent - self.kept.len() as u64;
         let mut text = Vec::new();
         for (number, kept) in (first + 1..).zip(&self.kept) {
             text.clear();
-            write_text(&mut text, number, self.handled, &kept.text);
+            write_text(&mut text, number, kept);
             send(&text);
         }
+        text.clear();
+        self.write_ack(&mut text);
+        send(&text);
     }
 
     /// The number of the client's last frame, and the check of all of them. They have taken effect, or
@@ -250,9 +255,9 @@ pub fn parse_number(text: &str) -> Option<u64> {
     digits.then(|| text.parse().ok()).flatten()
 }
 
-fn write_text(out: &mut Vec<u8>, number: u64, ack: u64, frame: &[u8]) {
-    let _ = write!(out, "{number} {ack} ");
-    out.extend_from_slice(frame);
+fn write_text(out: &mut Vec<u8>, number: u64, kept: &Kept) {
+    let _ = write!(out, "{number} {} ", kept.ack);
+    out.extend_from_slice(&kept.text);
 }
 
 #[cfg(test)]

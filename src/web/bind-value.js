@@ -194,6 +194,11 @@ export class ValueBinding {
     if (this.variable.value !== undefined) writeField(this.element, this.variable.value);
   }
 
+  /** Shows what the element before it showed until the server answers. */
+  goOn(text) {
+    if (this.variable.value === undefined) writeField(this.element, text);
+  }
+
   /** Puts text back that was not sent when the page was built anew. */
   retype(text) {
     writeField(this.element, text);

@@ -182,7 +182,7 @@ export class Fields {
         continue;
       }
       const binding = this.byElement.get(element);
-      if (edited && binding) binding.retype(text);
+      if (binding) edited ? binding.retype(text) : binding.goOn(text);
       if (focused && document.activeElement === document.body) {
         element.focus({ preventScroll: true });
         if (selection) select(element, selection);

@@ -235,10 +235,15 @@ export class Store {
       this.dirtyErrors.add(v);
     }
     // What was written since is newer: should it come to nothing, the server says so.
-    if (v.unsent || v.wrote > this.acknowledged) return;
+    if (this.#isNewer(v)) return;
     v.value = value;
     if (value === null) v.type = '';
     this.dirty.add(v);
+  }
+
+  /** Whether the user's own write is newer than what the server says now. @param {Variable} v */
+  #isNewer(v) {
+    return v.unsent > 0 || v.wrote > this.acknowledged;
   }
 
   #properties(v, props) {
@@ -290,9 +295,10 @@ export class Store {
     while (done < this.awaiting.length && this.awaiting[done].batch <= this.acknowledged) {
       const { v, batch } = this.awaiting[done++];
       // With another batch it was created anew since, or changed places.
-      if (v.batch !== batch || v.answered || v.gone || v.unsent || v.props.access === 'action') continue;
+      if (v.batch !== batch || v.answered || v.gone || v.props.access === 'action') continue;
       v.answered = true;
-      if (v.value === null) continue;
+      // Of what was written since, only what came of it is told.
+      if (v.value === null || v.unsent || v.wrote) continue;
       v.value = null;
       v.type = '';
       this.dirty.add(v);
