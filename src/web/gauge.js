@@ -21,7 +21,7 @@ ui-gauge .ui-arc { color: var(--gauge, var(--accent, #3b5bdb)); transition: stro
 ui-gauge .ui-zone-warn, ui-gauge[data-level=warn] .ui-arc { color: var(--gauge-warn, #d08a1d); }
 ui-gauge .ui-zone-bad, ui-gauge[data-level=bad] .ui-arc { color: var(--gauge-bad, #d6434f); }
 ui-gauge text { fill: currentColor; font-weight: 640; text-anchor: middle; font-variant-numeric: tabular-nums; letter-spacing: -.02em; }
-ui-gauge span { display: block; margin-top: -.75rem; color: var(--muted, inherit); font-size: .875rem; line-height: 1.3; overflow-wrap: anywhere; }
+ui-gauge span { display: block; margin-top: .125rem; color: var(--muted, inherit); font-size: .875rem; line-height: 1.3; overflow-wrap: anywhere; }
 @media (prefers-reduced-motion: reduce) { ui-gauge .ui-arc { transition: none; } }
 @media (forced-colors: active) { ui-gauge .ui-arc { stroke: Highlight; } }
 }`;
@@ -135,7 +135,7 @@ class Gauge extends HTMLElement {
     this.arc.setAttribute('stroke-dasharray', `${(share(value) * 100).toFixed(2)} 200`);
     const text = this.getAttribute('text') || (known ? readable(value) + (this.getAttribute('unit') || '') : '–');
     this.number.textContent = text;
-    const size = Math.min(26, 150 / Math.max(1, text.length));
+    const size = Math.min(24, 122 / Math.max(1, text.length));
     this.number.setAttribute('font-size', size.toFixed(1));
     this.number.setAttribute('y', (58 + size * 0.36).toFixed(1));
     this.caption.textContent = this.getAttribute('label') || '';

@@ -168,6 +168,10 @@ fn what_the_client_itself_says_is_fit_for_everybody() {
     page.wait_for("document.querySelector('.ui-reconnecting')");
     in_both_themes(&mut page, &axe, "reconnecting-360", &mut findings);
     server.restart();
+    page.wait_for("document.querySelector('.ui-toast-warning')");
+    in_both_themes(&mut page, &axe, "restarted-360", &mut findings);
+    // A session that this server has never had.
+    page.eval("(connection => { connection.address.session = 'f'.repeat(32); connection.renew() })(uiApp.getConnection())");
     page.wait_for("document.querySelector('.ui-notice button')");
     in_both_themes(&mut page, &axe, "notice-box-360", &mut findings);
     assert!(findings.is_empty(), "{}", findings.join("\n"));
