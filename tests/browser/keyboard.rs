@@ -88,7 +88,8 @@ fn the_whole_demo_works_by_keyboard() {
     walk_to(&mut page, "Shift+Tab", "nav li:nth-child(3) button");
     page.press("Enter");
     page.wait_for_text("#about-title", "About this page");
-    wait_for_announcement(&mut page, "About");
+    wait_for_announcement(&mut page, "About this page");
+    wait_for_focus(&mut page, "#about-title");
 }
 
 fn add_one(page: &mut Page) {

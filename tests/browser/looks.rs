@@ -150,7 +150,7 @@ fn the_gallery_is_fit_for_everybody_at_every_size() {
         page.wait_for("document.querySelectorAll('.ui-toast').length === 4");
         in_both_themes(&mut page, &axe, &format!("toasts-{width}"), &mut findings);
 
-        page.eval("document.querySelector('.ui-toasts').remove()");
+        page.eval("document.querySelector('.ui-toasts').replaceChildren()");
         page.click("#ask");
         page.wait_for("document.querySelector('#question').open");
         in_both_themes(&mut page, &axe, &format!("dialog-{width}"), &mut findings);

@@ -12,7 +12,6 @@ local ROWS_AT_FIRST = 25 -- a short first page; "Show all" brings the rest
 local NOTICE_MS = 10000
 
 local Contacts = session:prototype("Contacts", {
-  title = "Contacts",
   query = "",
   onlyFavourites = false,
   showsAll = false,

@@ -8,7 +8,7 @@ local CITIES = 5 -- bars in the other one
 local OUTSIDE = 11 -- degrees, outside the pretended greenhouse
 
 local Live = session:prototype("Live", {
-  title = "Live",
+  address = "/live",
   -- the clock
   time = "",
   date = "",
