@@ -16,7 +16,6 @@ import { Fields } from './fields.js';
 import { Errors } from './errors.js';
 import { Notices } from './notices.js';
 import { History } from './history.js';
-import { Route } from './route.js';
 import { keepTyped, retypeKept, reloadOnce } from './keep.js';
 import { publish } from './api.js';
 
@@ -71,7 +70,6 @@ export class App {
     });
     this.history = new History(this);
     this.transitions = new Transitions(this.store, this.fields);
-    this.route = new Route(this);
   }
 
   start() {
@@ -110,7 +108,6 @@ export class App {
 
   #settled() {
     this.transitions.settle();
-    this.route.settled();
     if (this.afterFrames) this.afterFrames();
   }
 

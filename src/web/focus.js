@@ -18,13 +18,6 @@ export function autofocus(element) {
   if (element.isConnected && isAsked()) focusOn(element);
 }
 
-/** A page has taken another's place. Who types somewhere goes on typing. @param {HTMLElement} heading */
-export function arriveAt(heading) {
-  const { activeElement } = document;
-  const types = activeElement && activeElement.matches('input, textarea, select, [contenteditable], [autofocus]');
-  if (isAsked() && !types) focusOn(heading);
-}
-
 /**
  * What the user asked for takes the focus where it says so (`autofocus`). Else,
  * where the focus was in what is gone, the heading of the new takes it: who uses

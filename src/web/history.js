@@ -48,7 +48,6 @@ export class History {
     if (index > this.index) history.pushState({ lunette: index }, '', address);
     else if (props.url !== this.url) history.replaceState({ lunette: index }, '', address);
     this.last = this.index;
-    this.app.route.changed();
   }
 
   /** @param {number} index */
@@ -60,7 +59,6 @@ export class History {
     // Links to places on the page (#here) make entries of their own.
     if (!Number.isInteger(this.index)) this.#number(this.last);
     this.last = this.index;
-    this.app.route.changed();
     this.#tell();
     this.app.store.outbox.flush(true);
   }

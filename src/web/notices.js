@@ -104,6 +104,7 @@ export class Notices {
     });
     box.append(heading, element('p', '', detail), ...buttons);
     document.body.append(box);
+    this.say(`${title}. ${detail}`);
   }
 }
 

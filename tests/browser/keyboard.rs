@@ -88,8 +88,6 @@ fn the_whole_demo_works_by_keyboard() {
     walk_to(&mut page, "Shift+Tab", "nav li:nth-child(3) button");
     page.press("Enter");
     page.wait_for_text("#about-title", "About this page");
-    wait_for_announcement(&mut page, "About this page");
-    wait_for_focus(&mut page, "#about-title");
 }
 
 fn add_one(page: &mut Page) {
@@ -191,7 +189,6 @@ fn play_with_the_live_page(page: &mut Page) {
     page.eval("document.querySelector('nav button').focus()");
     tab_to(page, "nav li:nth-child(2) button");
     page.press("Enter");
-    wait_for_announcement(page, "Live");
     page.wait_for("document.querySelector('#pause')?.textContent === 'Pause'");
     tab_to(page, "#pause");
     page.press("Space");
