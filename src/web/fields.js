@@ -188,6 +188,7 @@ export class Fields {
         if (selection) select(element, selection);
       }
       if (scroll[0] || scroll[1]) element.scrollTo(...scroll);
+      if (binding && edited) binding.catchUp();
     }
     return missing;
   }

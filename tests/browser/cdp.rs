@@ -3,7 +3,6 @@
 //! [`Browser`] is the process, [`Page`] a tab. One Chromium runs at a time, however many test threads there are:
 //! the machine that tests has two cores, and a browser wants both.
 
-mod keys;
 mod pictures;
 
 use std::collections::BTreeMap;
@@ -22,7 +21,7 @@ use tungstenite::{Message, WebSocket};
 
 /// How often a condition is asked before the test gives up, and the pause between. Generous: it bounds a failure, it
 /// measures nothing.
-const POLLS_MAX: u32 = 600;
+pub const POLLS_MAX: u32 = 600;
 const POLL_PAUSE: Duration = Duration::from_millis(50);
 /// A browser that does not answer a command for this long has hung.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
@@ -105,6 +104,7 @@ impl Browser {
         let target = made["targetId"].as_str().expect("a target id");
         let mut page = Page {
             connection: Connection::open(self.port, &format!("/devtools/page/{target}")),
+            closed: false,
         };
         for domain in ["Page", "Runtime", "Log", "Network", "Accessibility"] {
             page.connection
@@ -173,7 +173,7 @@ struct Reports {
 }
 
 /// A DevTools WebSocket: commands out, answers and events in.
-struct Connection {
+pub struct Connection {
     socket: WebSocket<TcpStream>,
     last_id: u64,
     reports: Reports,
@@ -205,7 +205,7 @@ impl Connection {
     }
 
     /// Sends a command and returns its result; what the page reports meanwhile is kept.
-    fn command(&mut self, method: &str, params: Value) -> Value {
+    pub fn command(&mut self, method: &str, params: Value) -> Value {
         self.attempt(method, params)
             .unwrap_or_else(|error| panic!("{method}: {error}"))
     }
@@ -306,7 +306,8 @@ fn text(value: &Value) -> &str {
 
 /// A tab.
 pub struct Page {
-    connection: Connection,
+    pub(super) connection: Connection,
+    closed: bool,
 }
 
 impl Page {
@@ -400,45 +401,34 @@ impl Page {
         ));
     }
 
-    /// Clicks the middle of the first element that matches, once it is there, stands still and nothing covers it.
-    pub fn click(&mut self, selector: &str) {
-        self.click_times(selector, 1);
+    /// Another tab that shows the same address, with what this one has stored for its tab.
+    pub fn duplicate(&mut self, browser: &Browser) -> Page {
+        let stored = self.eval("JSON.stringify(sessionStorage)");
+        let address = self.eval("location.href");
+        let mut page = browser.blank();
+        page.goto(text(&address));
+        page.eval(&format!(
+            "Object.assign(sessionStorage, JSON.parse({stored}))"
+        ));
+        page.reload();
+        page
     }
 
-    pub fn double_click(&mut self, selector: &str) {
-        self.click_times(selector, 2);
+    /// Closes the tab as its user would.
+    pub fn close(mut self) {
+        self.connection.command("Page.close", json!({}));
+        self.connection.reports.errors.clear();
+        self.closed = true;
     }
 
-    fn click_times(&mut self, selector: &str, times: u32) {
-        let locate = format!(
-            "(async () => {{
-                const find = () => {{
-                    const e = document.querySelector({});
-                    if (!e) return null;
-                    e.scrollIntoView({{ block: 'nearest', behavior: 'instant' }});
-                    const r = e.getBoundingClientRect(), x = r.left + r.width / 2, y = r.top + r.height / 2;
-                    const hit = document.elementFromPoint(x, y);
-                    return r.width && hit && (e.contains(hit) || hit.contains(e)) ? [x, y] : null;
-                }};
-                const before = find();
-                // A page in the background has no frames.
-                await new Promise(done => {{ requestAnimationFrame(() => requestAnimationFrame(done)); setTimeout(done, 100) }});
-                const now = find();
-                return before && now && before.join() === now.join() ? now : null;
-            }})()",
-            json!(selector)
-        );
-        let still = (0..POLLS_MAX)
-            .map(|_| self.eval(&locate))
-            .find(|at| !at.is_null());
-        let at = still.unwrap_or_else(|| panic!("{selector} never stood still to be clicked"));
-        let presses = (1..=times).flat_map(|n| [("mousePressed", 1, n), ("mouseReleased", 0, n)]);
-        for (kind, buttons, n) in [("mouseMoved", 0, 1)].into_iter().chain(presses) {
-            self.connection.command(
-                "Input.dispatchMouseEvent",
-                json!({ "type": kind, "x": at[0], "y": at[1], "button": "left", "buttons": buttons, "clickCount": n }),
-            );
-        }
+    /// Lets the page believe that nobody sees it, or that somebody does again.
+    pub fn hide(&mut self, hidden: bool) {
+        let state = if hidden { "hidden" } else { "visible" };
+        self.eval(&format!(
+            "Object.defineProperty(document, 'hidden', {{ configurable: true, get: () => {hidden} }}); \
+             Object.defineProperty(document, 'visibilityState', {{ configurable: true, get: () => '{state}' }}); \
+             document.dispatchEvent(new Event('visibilitychange'))"
+        ));
     }
 
     /// The nodes of the accessibility tree, as assistive programs see the page.
@@ -506,7 +496,7 @@ impl Page {
 impl Drop for Page {
     /// A page must have been quiet.
     fn drop(&mut self) {
-        if !std::thread::panicking() {
+        if !std::thread::panicking() && !self.closed {
             let errors = self.errors();
             assert!(
                 errors.is_empty(),

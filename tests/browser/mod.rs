@@ -1,9 +1,14 @@
 //! A real Chromium against the real binary.
 //!
 //! - [`cdp`]: starts Chromium and drives it through its DevTools protocol: no Node, no driver program.
+//! - [`hands`]: what a visitor's hands do on a page.
 //! - [`server`]: the built `lunette` as a child process.
 //! - [`demo`]: what a visitor does with the built-in demo site.
 //! - [`panel`]: the example that shows the state of the machine.
+//! - [`typing`]: nothing typed is lost, whatever the network, the server and the templates do meanwhile.
+//! - [`links`]: pages that lose their connection, their login, their session or their server.
+//! - [`tabs`]: several tabs on one session.
+//! - [`proxy`]: stands between the two, and delays and cuts.
 //! - [`lists`]: long lists, whole and behind a window.
 //! - [`keyboard`]: the demo without a mouse, and what a screen reader is told.
 //! - [`charts`]: `<ui-chart>` and `<ui-gauge>`.
@@ -20,14 +25,19 @@ mod apps;
 mod cdp;
 mod charts;
 mod demo;
+mod hands;
 mod keyboard;
+mod links;
 mod lists;
 mod looks;
 mod messages;
 mod panel;
+mod proxy;
 mod reload;
 pub mod server;
 mod sites;
+mod tabs;
+mod typing;
 mod upkeep;
 
 use cdp::{Browser, Page};
