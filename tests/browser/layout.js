@@ -16,7 +16,8 @@
   for (const element of document.body.querySelectorAll("*")) {
     if (!seen(element) || element.closest("svg svg, dialog:not([open])")) continue;
     const box = element.getBoundingClientRect();
-    if (!box.width || !box.height) continue;
+    // For screen readers alone: one pixel.
+    if (box.width <= 1 || box.height <= 1) continue;
     if ((box.right > innerWidth + 1 || box.left < -1) && !scrolls(element)) found.push(`sticks out: ${say(element)}`);
     const style = getComputedStyle(element);
     const hides = /hidden|clip/.test(style.overflowX) && style.textOverflow !== "ellipsis";
