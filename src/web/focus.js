@@ -8,14 +8,14 @@ function isAsked() {
 }
 
 /** @param {HTMLElement} element */
-function focusOn(element) {
+function giveFocus(element) {
   if (element.tabIndex < 0) element.tabIndex = -1;
   element.focus();
 }
 
 /** `ui-attr-autofocus` has a new value. @param {HTMLElement} element */
 export function autofocus(element) {
-  if (element.isConnected && isAsked()) focusOn(element);
+  if (element.isConnected && isAsked()) giveFocus(element);
 }
 
 /**
@@ -39,5 +39,5 @@ export function moveFocus(view, hadFocus) {
     return null;
   };
   const target = (isAsked() && first('[autofocus]')) || (lost && first('h1, h2, h3'));
-  if (target) focusOn(target);
+  if (target) giveFocus(target);
 }
