@@ -3,6 +3,7 @@
 import { ValueBinding, TextBinding, isField } from './bind-value.js';
 import { AttrBinding, ClassBinding, StyleBinding, PropBinding, HtmlBinding } from './bind-display.js';
 import { ActionBinding, EventBinding } from './bind-events.js';
+import { UploadBinding, DownloadBinding } from './bind-files.js';
 import { followOutput } from './scroll.js';
 
 /**
@@ -40,5 +41,7 @@ function make(app, view, element, directive, variable) {
   if (kind === 'prop') return new PropBinding(app, name, binding);
   if (kind === 'html') return new HtmlBinding(app, binding, view);
   if (kind === 'action') return new ActionBinding(app, view, binding);
+  if (kind === 'upload') return new UploadBinding(app, view, binding);
+  if (kind === 'download') return new DownloadBinding(app, binding);
   return new EventBinding(app, view, name, binding, directive.fixed);
 }

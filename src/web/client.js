@@ -4,7 +4,7 @@
 // The parts, in reading order: connection (the socket), link (what outlives it),
 // outbox (what is to be said), store (the variables), templates (viewdefs), views and viewlist (what
 // is shown), bind-* (each attribute), fields, errors, notices, history; chart,
-// sanitize and overlay are loaded when first used.
+// sanitize, overlay and upload are loaded when first used.
 
 import { Connection, findSession } from './connection.js';
 import { Link } from './link.js';

@@ -12,7 +12,7 @@ import { arrayProps, loadElements, meantBy } from './elements.js';
  * @property {string} sig
  *
  * @typedef {Object} Directive
- * @property {string} kind           value, attr, class, style, prop, html, action, event
+ * @property {string} kind           value, attr, class, style, prop, html, action, upload, download, event
  * @property {string} name           what follows the kind: attribute, event ...
  * @property {import('./paths.js').Binding} binding
  * @property {number} slot           index into slots; -1: made when first used
@@ -181,7 +181,7 @@ function inspect(made, element, steps, namespace, key) {
   return place.view || place.css || place.directives.length ? place : null;
 }
 
-const KINDS = /^(value|html|class|action)$|^(attr|class|style|prop|event)-(.+)$/;
+const KINDS = /^(value|html|class|action|upload|download)$|^(attr|class|style|prop|event)-(.+)$/;
 
 /** @returns {Directive|null} */
 function directiveOf(made, element, attribute, text, key) {
@@ -196,7 +196,7 @@ function directiveOf(made, element, attribute, text, key) {
   }
   // A page with a thousand delete buttons makes none of their variables before
   // one is pressed.
-  if (kind === 'action') return { kind, name, binding, slot: -1 };
+  if (kind === 'action' || kind === 'upload') return { kind, name, binding, slot: -1 };
   if (kind === 'event') return { kind, name, binding, slot: -1, fixed: element.getAttribute(`ui-event-${name}-value`) };
   const editable = kind === 'value' && isEditable(element) && !isCall(binding.path);
   const access = editable ? {} : { access: 'r' };

@@ -7,7 +7,8 @@ mod address_book;
 mod jobs;
 mod small;
 
-use super::cdp::{Browser, Page, picture};
+use super::cdp::{Browser, Page};
+use super::pictures::picture;
 use super::server::Server;
 use serde_json::json;
 

@@ -3,8 +3,6 @@
 //! [`Browser`] is the process, [`Page`] a tab. One Chromium runs at a time, however many test threads there are:
 //! the machine that tests has two cores, and a browser wants both.
 
-mod pictures;
-
 use std::collections::BTreeMap;
 use std::fs;
 use std::net::TcpStream;
@@ -15,14 +13,13 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread::sleep;
 use std::time::Duration;
 
-pub use pictures::picture;
 use serde_json::{Value, json};
 use tungstenite::{Message, WebSocket};
 
 /// How often a condition is asked before the test gives up, and the pause between. Generous: it bounds a failure, it
 /// measures nothing.
 pub const POLLS_MAX: u32 = 600;
-const POLL_PAUSE: Duration = Duration::from_millis(50);
+pub const POLL_PAUSE: Duration = Duration::from_millis(50);
 /// A browser that does not answer a command for this long has hung.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
 
@@ -300,7 +297,7 @@ fn request(response: &Value, redirect: bool) -> Request {
     }
 }
 
-fn text(value: &Value) -> &str {
+pub fn text(value: &Value) -> &str {
     value.as_str().unwrap_or("")
 }
 
@@ -429,6 +426,14 @@ impl Page {
              Object.defineProperty(document, 'visibilityState', {{ configurable: true, get: () => '{state}' }}); \
              document.dispatchEvent(new Event('visibilitychange'))"
         ));
+    }
+
+    /// The size of the window, in CSS pixels.
+    pub fn size(&mut self, width: u32, height: u32) {
+        self.connection.command(
+            "Emulation.setDeviceMetricsOverride",
+            json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": false }),
+        );
     }
 
     /// The nodes of the accessibility tree, as assistive programs see the page.

@@ -3,7 +3,8 @@
 
 use serde_json::json;
 
-use super::cdp::{Browser, Page, picture};
+use super::cdp::{Browser, Page};
+use super::pictures::picture;
 use super::server::Server;
 
 /// Rows that a window has in the page at the most: four times its size.

@@ -4,7 +4,8 @@
 use std::fs;
 use std::path::PathBuf;
 
-use super::cdp::{Browser, Page, picture};
+use super::cdp::{Browser, Page};
+use super::pictures::picture;
 use super::server::Server;
 
 /// A phone, a tablet, a desk.

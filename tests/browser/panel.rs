@@ -2,7 +2,8 @@
 
 use std::fs;
 
-use super::cdp::{Browser, picture};
+use super::cdp::Browser;
+use super::pictures::picture;
 use super::server::Server;
 
 const WIDTHS: [u32; 2] = [360, 1440];

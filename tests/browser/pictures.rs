@@ -1,11 +1,11 @@
-//! How the page looks: sizes of the window, themes, pictures.
+//! How the page looks: themes, and pictures of it.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
-use super::{Page, text};
+use super::cdp::Page;
 
 /// Where pictures go: artefacts of a run, to be looked at.
 pub fn picture(name: &str) -> PathBuf {
@@ -14,14 +14,6 @@ pub fn picture(name: &str) -> PathBuf {
 }
 
 impl Page {
-    /// The size of the window, in CSS pixels.
-    pub fn size(&mut self, width: u32, height: u32) {
-        self.connection.command(
-            "Emulation.setDeviceMetricsOverride",
-            json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": false }),
-        );
-    }
-
     /// Whether the visitor prefers dark pages.
     pub fn dark(&mut self, dark: bool) {
         self.prefers(&[("prefers-color-scheme", if dark { "dark" } else { "light" })]);
@@ -50,7 +42,8 @@ impl Page {
         if let Some(parent) = path.parent() {
             fs::create_dir_all(parent).expect("the screenshot directory can be made");
         }
-        fs::write(path, base64(text(&shot["data"]))).expect("the screenshot can be written");
+        fs::write(path, base64(shot["data"].as_str().expect("a picture")))
+            .expect("the screenshot can be written");
     }
 }
 
