@@ -301,6 +301,14 @@ pub fn text(value: &Value) -> &str {
     value.as_str().unwrap_or("")
 }
 
+/// What a page weighs: its heap, the nodes of its documents, its listeners.
+pub struct Weight {
+    #[allow(dead_code, reason = "the bench measures it, the tests count")]
+    pub heap_bytes: f64,
+    pub nodes: u64,
+    pub listeners: u64,
+}
+
 /// A tab.
 pub struct Page {
     pub(super) connection: Connection,
@@ -409,6 +417,20 @@ impl Page {
         ));
         page.reload();
         page
+    }
+
+    /// What the page weighs, after a collection.
+    pub fn weight(&mut self) -> Weight {
+        let mut ask = |command: &str| self.connection.command(command, json!({}));
+        ask("HeapProfiler.collectGarbage");
+        let heap_bytes = ask("Runtime.getHeapUsage")["usedSize"].as_f64();
+        let counters = ask("Memory.getDOMCounters");
+        let count = |name: &str| counters[name].as_u64().expect("a counter");
+        Weight {
+            heap_bytes: heap_bytes.expect("a heap"),
+            nodes: count("nodes"),
+            listeners: count("jsEventListeners"),
+        }
     }
 
     /// Closes the tab as its user would.
