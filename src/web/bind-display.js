@@ -1,6 +1,7 @@
 // Bindings that only show: attributes, classes, styles, properties, markup.
 
 import { toText } from './fields.js';
+import { autofocus } from './focus.js';
 
 /**
  * @typedef {import('./store.js').Variable} Variable
@@ -52,6 +53,7 @@ export class AttrBinding extends DisplayBinding {
     const text = value === true ? (this.name.startsWith('aria-') ? 'true' : '') : toText(value);
     if (/^(href|src|action|formaction|xlink:href)$/.test(this.name) && /^[\s\0-\x1f]*javascript:/i.test(text)) return;
     this.element.setAttribute(this.name, text);
+    if (this.name === 'autofocus') autofocus(this.element);
     // A value beyond the old limits was cut.
     if (LIMITS.has(this.name)) this.app.fields.reapply(this.element);
     // What a select shows may be the option that has just got its value.

@@ -73,7 +73,7 @@ export class ActionBinding extends CallBinding {
     event.preventDefault();
     if (this.element.disabled || this.element.getAttribute('aria-disabled') === 'true') return;
     this.call(takesValue(this.binding.path) ? valueOf(this.element) : null);
-    this.app.busy(this.element, this.variable);
+    if (this.variable) this.app.busy(this.element, this.variable);
   }
 }
 

@@ -91,7 +91,7 @@ export class App {
 
   /** What is typed goes with the page, or stays behind for the next one. */
   #leave() {
-    if (this.link.open) this.fields.commitAll(this.rootView);
+    if (this.link.open && this.rootView) this.fields.commitAll(this.rootView);
     this.store.outbox.flush(true);
     if (!this.link.open) keepTyped(this);
   }
@@ -166,8 +166,10 @@ export class App {
   /** Outer lists first: they decide which inner ones remain. */
   #arrange() {
     while (this.toArrange.size) {
+      /** @type {List|null} */
       let next = null;
       for (const list of this.toArrange) if (!next || list.depth < next.depth) next = list;
+      if (!next) return;
       this.toArrange.delete(next);
       next.arrange();
     }

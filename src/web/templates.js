@@ -4,6 +4,7 @@
 // showing it is then a clone, a few steps to each noted node, and no searching.
 
 import { parseBinding, isCall } from './paths.js';
+import { arrayProps, loadElements, meantBy } from './elements.js';
 
 /**
  * @typedef {Object} Slot            a variable that each copy of the template makes
@@ -132,7 +133,7 @@ function compile(text, key) {
   }
   for (const script of made.fragment.querySelectorAll('script')) script.remove();
   // Parts that few pages use come when the first template asks for them.
-  if (made.fragment.querySelector('ui-chart')) import('./chart.js').then((chart) => chart.defineChart());
+  loadElements(made.fragment);
   trimEdges(made.fragment);
   walk(made, made.fragment, [], '', key);
   return made;
@@ -184,7 +185,7 @@ const KINDS = /^(value|html|class|action|upload|download)$|^(attr|class|style|pr
 
 /** @returns {Directive|null} */
 function directiveOf(made, element, attribute, text, key) {
-  const match = KINDS.exec(attribute);
+  const match = KINDS.exec(meantBy(element, attribute));
   if (!match) return null;
   const kind = match[1] || match[2];
   const name = match[3] || '';
@@ -199,7 +200,7 @@ function directiveOf(made, element, attribute, text, key) {
   if (kind === 'event') return { kind, name, binding, slot: -1, fixed: element.getAttribute(`ui-event-${name}-value`) };
   const editable = kind === 'value' && isEditable(element) && !isCall(binding.path);
   const access = editable ? {} : { access: 'r' };
-  return { kind, name, binding, slot: slotOf(made, { path: binding.path, ...access, ...binding.options }) };
+  return { kind, name, binding, slot: slotOf(made, { path: binding.path, ...access, ...arrayProps(element, name), ...binding.options }) };
 }
 
 /** `ui-event-click-value` says what `ui-event-click` writes. @param {Element} element @param {string} name */

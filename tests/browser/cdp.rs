@@ -458,30 +458,6 @@ impl Page {
         );
     }
 
-    /// Whether the visitor prefers dark pages.
-    pub fn dark(&mut self, dark: bool) {
-        let scheme = if dark { "dark" } else { "light" };
-        self.connection.command(
-            "Emulation.setEmulatedMedia",
-            json!({ "features": [
-                { "name": "prefers-color-scheme", "value": scheme },
-                // Colours are measured and pictures taken at once: nothing shall be on its way.
-                { "name": "prefers-reduced-motion", "value": "reduce" },
-            ] }),
-        );
-    }
-
-    /// Writes a PNG of the window.
-    pub fn screenshot(&mut self, path: &Path) {
-        let shot = self
-            .connection
-            .command("Page.captureScreenshot", json!({ "format": "png" }));
-        if let Some(parent) = path.parent() {
-            fs::create_dir_all(parent).expect("the screenshot directory can be made");
-        }
-        fs::write(path, base64(text(&shot["data"]))).expect("the screenshot can be written");
-    }
-
     /// The nodes of the accessibility tree, as assistive programs see the page.
     pub fn accessibility(&mut self) -> Vec<Value> {
         let mut tree = self
@@ -491,6 +467,30 @@ impl Page {
             Value::Array(nodes) => nodes,
             other => panic!("no accessibility tree: {other}"),
         }
+    }
+
+    /// The roles of controls that an assistive program could not tell the name of.
+    pub fn unnamed_controls(&mut self) -> Vec<String> {
+        const CONTROLS: [&str; 10] = [
+            "button",
+            "link",
+            "textbox",
+            "searchbox",
+            "checkbox",
+            "radio",
+            "combobox",
+            "slider",
+            "spinbutton",
+            "meter",
+        ];
+        let nodes = self.accessibility();
+        let unnamed = nodes.iter().filter(|node| {
+            let named = !text(&node["name"]["value"]).trim().is_empty();
+            CONTROLS.contains(&text(&node["role"]["value"])) && node["ignored"] != true && !named
+        });
+        unnamed
+            .map(|node| text(&node["role"]["value"]).to_owned())
+            .collect()
     }
 
     /// The finished HTTP requests since the tab was opened.
@@ -539,27 +539,4 @@ fn text_or_panic(value: Value, selector: &str) -> String {
         Value::String(text) => text.trim().to_owned(),
         _ => panic!("there is no {selector} on the page"),
     }
-}
-
-fn base64(encoded: &str) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(encoded.len() / 4 * 3);
-    let (mut bits, mut count) = (0u32, 0);
-    for letter in encoded.bytes() {
-        let six = match letter {
-            b'A'..=b'Z' => letter - b'A',
-            b'a'..=b'z' => letter - b'a' + 26,
-            b'0'..=b'9' => letter - b'0' + 52,
-            b'+' => 62,
-            b'/' => 63,
-            _ => continue, // padding
-        };
-        bits = bits << 6 | u32::from(six);
-        count += 6;
-        if count >= 8 {
-            count -= 8;
-            bytes.push((bits >> count) as u8);
-            bits &= (1 << count) - 1;
-        }
-    }
-    bytes
 }

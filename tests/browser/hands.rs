@@ -82,27 +82,38 @@ impl Page {
         );
     }
 
-    /// Presses a key that has a name: `Enter`, `Escape`, `Tab`, `Backspace`, `ArrowDown`, `ArrowUp`, `End`, `Home`.
+    /// Presses a key that has a name, such as `Enter`; `Shift+Tab` holds another one meanwhile.
     pub fn press(&mut self, key: &str) {
+        let (modifiers, key) = match key.strip_prefix("Shift+") {
+            Some(key) => (8, key),
+            None => (0, key),
+        };
         let code = match key {
             "Backspace" => 8,
             "Tab" => 9,
             "Enter" => 13,
             "Escape" => 27,
-            "ArrowUp" => 38,
-            "ArrowDown" => 40,
             "ArrowLeft" => 37,
+            "ArrowUp" => 38,
+            "ArrowRight" => 39,
+            "ArrowDown" => 40,
+            "Space" => 32,
             "End" => 35,
             "Home" => 36,
             other => panic!("the key {other} has no code here yet"),
         };
-        let mut down =
-            json!({ "type": "rawKeyDown", "key": key, "code": key, "windowsVirtualKeyCode": code });
-        if key == "Enter" {
+        let (name, letter) = match key {
+            "Enter" => (key, Some("\r")),
+            "Space" => (" ", Some(" ")),
+            _ => (key, None),
+        };
+        let up = json!({ "type": "keyUp", "key": name, "code": key, "windowsVirtualKeyCode": code, "modifiers": modifiers });
+        let mut down = up.clone();
+        down["type"] = json!("rawKeyDown");
+        if let Some(letter) = letter {
             down["type"] = json!("keyDown");
-            down["text"] = json!("\r");
+            down["text"] = json!(letter);
         }
-        let up = json!({ "type": "keyUp", "key": key, "code": key, "windowsVirtualKeyCode": code });
         self.connection.command("Input.dispatchKeyEvent", down);
         self.connection.command("Input.dispatchKeyEvent", up);
     }

@@ -1,11 +1,10 @@
 //! Long lists in the browser: an edit touches the rows it is about and no other, what a user does in a row goes with
 //! the row, and a window on 50,000 rows scrolls like a list of 50,000 rows.
 
-use std::path::PathBuf;
-
 use serde_json::json;
 
 use super::cdp::{Browser, Page};
+use super::pictures::picture;
 use super::server::Server;
 
 /// Rows that a window has in the page at the most: four times its size.
@@ -302,9 +301,7 @@ fn a_window_scrolls_like_the_whole_list() {
     page.click("#insert");
     page.wait_for(&format!("{box_}.querySelector('[aria-setsize=\"50001\"]')"));
     assert_eq!(page.eval(TOP), shown, "what is on screen stays where it is");
-    if let Some(dir) = screenshots() {
-        page.screenshot(&dir.join("windowed-list.png"));
-    }
+    page.screenshot(&picture("windowed-list"));
 
     // To the end, by wheel or by key, and back.
     page.eval(&format!("{box_}.scrollTop = {box_}.scrollHeight"));
@@ -368,11 +365,4 @@ fn a_window_is_scrolled_with_the_keyboard_and_known_to_screen_readers() {
     page.click("#filter");
     page.wait_for("document.querySelector('table').getAttribute('aria-rowcount') === '112'");
     page.wait_for(&format!("{TOP} === 'row 49'"));
-}
-
-fn screenshots() -> Option<PathBuf> {
-    std::env::var_os("LUNETTE_SCREENSHOTS")?;
-    let dir = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).with_file_name("screenshots");
-    std::fs::create_dir_all(&dir).expect("a directory for pictures");
-    Some(dir)
 }
