@@ -81,6 +81,8 @@ export class Transitions {
       moveFocus(view, hadFocus);
     }
     const moved = document.activeElement !== before && document.activeElement !== document.body;
-    if (!moved && (scrollX !== window.scrollX || scrollY !== window.scrollY)) window.scrollTo(scrollX, scrollY);
+    // A page at its top stays there; to ask would lay it out before its time.
+    if (moved || !(scrollX || scrollY)) return;
+    if (scrollX !== window.scrollX || scrollY !== window.scrollY) window.scrollTo(scrollX, scrollY);
   }
 }
