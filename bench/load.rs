@@ -8,6 +8,7 @@
 mod client;
 mod edits;
 mod floor;
+mod links;
 mod lists;
 mod pages;
 mod process;
@@ -94,11 +95,12 @@ const SMOKE: Scale = Scale {
 
 type Scenario = fn(&Subject, &Scale, &mut Report) -> io::Result<()>;
 
-const SCENARIOS: [(&str, Scenario); 12] = [
+const SCENARIOS: [(&str, Scenario); 13] = [
     ("idle", scenarios::idle),
     ("memory", scenarios::memory),
     ("sessions", scenarios::sessions),
     ("actions", scenarios::actions),
+    ("link", links::link),
     ("list", pages::list),
     ("long-list", lists::long_list),
     ("window", lists::window),

@@ -16,7 +16,7 @@ use crate::subject::Subject;
 use crate::system::share_one_cpu;
 
 /// What a page of the counter site asks for when it opens: the first frames of recorded-frames.txt in one batch.
-const OPEN_COUNTER: &str = concat!(
+pub const OPEN_COUNTER: &str = concat!(
     r#"{"userEvent":false,"messages":[{"type":"watch","data":{"varId":1}},"#,
     r#"{"type":"create","data":{"id":2,"parentId":1,"properties":{"path":"count","access":"r","elementId":"ui-1"}}},"#,
     r#"{"type":"create","data":{"id":3,"parentId":1,"properties":{"path":"name","elementId":"ui-2"}}},"#,
@@ -27,7 +27,7 @@ const OPENERS: usize = 4;
 /// Actions are answered for this many sessions at once, one in flight each.
 const ACTING_SESSIONS: usize = 8;
 /// A press of the button: variable 4 is `increment()` on the counter site and `touch()` on the list site.
-const ACTION: &str =
+pub const ACTION: &str =
     r#"{"userEvent":true,"messages":[{"type":"update","data":{"varId":4,"value":null}}]}"#;
 const COUNT_ARRIVED: &str = r#""varId":2,"#;
 
