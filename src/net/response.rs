@@ -53,6 +53,9 @@ pub struct Response {
     close: bool,
 }
 
+/// Where in a policy the number goes that the scripts of one page have in common.
+pub const NONCE: &str = "{nonce}";
+
 /// The policy for pages whose scripts and styles are all files of their own.
 pub const CSP_STRICT: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
     connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";

@@ -20,6 +20,7 @@ pub mod guard;
 mod inbox;
 pub mod log;
 pub mod outside;
+mod pages;
 mod peers;
 mod process;
 pub mod random;
@@ -203,7 +204,7 @@ impl<R: Runtime> Server<R> {
         let guard = Guard::new(&config.host, &config.allowed_hosts, &config.allowed_origins);
         Ok(Server {
             core,
-            routes: Routes::new(guard, files, config.limits.dev),
+            routes: Routes::new(guard, files, config.pages.clone()),
             sessions: SessionTable::default(),
             recordings,
             limits,

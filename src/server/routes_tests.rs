@@ -1,4 +1,5 @@
 use super::*;
+use crate::config::PageRules;
 use crate::net::http::parse_head;
 
 struct Front {
@@ -14,7 +15,7 @@ impl Front {
             routes: Routes::new(
                 Guard::new("127.0.0.1", &[], &[]),
                 StaticFiles::Folder(None),
-                false,
+                PageRules::default(),
             ),
             sessions: SessionTable::default(),
             random: Random::default(),

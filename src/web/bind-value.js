@@ -1,6 +1,6 @@
 // `ui-value`: text on plain elements, two-way on form controls.
 
-import { readField, writeField, toText } from './fields.js';
+import { isEditable, kindOf, readField, writeField, toText, whenUpgraded } from './fields.js';
 import { sameValue } from './store.js';
 
 /**
@@ -12,12 +12,15 @@ import { sameValue } from './store.js';
 /** While the user types, the server's values wait for a pause this long. */
 const TYPING_MS = 600;
 
-const FIELDS = new Set(['input', 'textarea', 'select', 'progress', 'meter', 'output']);
+/** They show a value and let nobody change it. */
+const SHOWN = new Set(['progress', 'meter', 'output']);
+
+/** By these, elements tell that they were opened or closed. */
+const OPENINGS = ['toggle', 'close', 'sl-show', 'sl-hide', 'sl-after-hide', 'wa-show', 'wa-hide', 'wa-after-hide'];
 
 /** Whether the element takes a value by property. @param {any} element */
 export function isField(element) {
-  const tag = element.localName;
-  return FIELDS.has(tag) || element.hasAttribute('contenteditable') || (tag.includes('-') && tag !== 'ui-chart');
+  return SHOWN.has(element.localName) || isEditable(element);
 }
 
 /** Anything that only shows text. */
@@ -38,6 +41,8 @@ export class TextBinding {
   changed(v) {
     const text = toText(v.value);
     if (text === this.text && this.element.textContent === text) return;
+    // The title of a template is the page's while it is shown.
+    if (this.element.localName === 'title') document.title = text;
     this.element.textContent = this.text = text;
   }
 
@@ -84,13 +89,17 @@ export class ValueBinding {
     if (this.element === element) return;
     this.element = element;
     this.app.fields.add(element, this);
+    whenUpgraded(element, () => this.reapply());
     const { access } = this.variable.props;
-    if (access === 'r' || ['progress', 'meter', 'output'].includes(element.localName)) return;
-    const input = () => this.#typed();
-    const change = () => this.#chosen();
-    for (const name of ['input', 'sl-input', 'wa-input']) element.addEventListener(name, input);
-    for (const name of ['change', 'sl-change', 'wa-change']) element.addEventListener(name, change);
-    element.addEventListener('blur', () => this.#left());
+    if (access === 'r' || SHOWN.has(element.localName)) return;
+    // What is inside an element tells of itself by the same events.
+    const hear = (names, act) => {
+      for (const name of names) element.addEventListener(name, (event) => event.target === element && act());
+    };
+    hear(['input', 'sl-input', 'wa-input'], () => this.#typed());
+    hear(['change', 'sl-change', 'wa-change'], () => this.#chosen());
+    hear(['blur'], () => this.#left());
+    hear(OPENINGS, () => this.#turned());
     element.addEventListener('ui-value-change', (event) => this.#send(event.detail && event.detail.value));
   }
 
@@ -173,6 +182,13 @@ export class ValueBinding {
   #chosen() {
     if (!this.held) this.edited = true;
     this.#left();
+  }
+
+  /** Opened or closed, by whomever. */
+  #turned() {
+    const { value } = this.variable;
+    if (kindOf(this.element) !== 'open' || value === undefined || value === null && !this.element.open) return;
+    if (this.element.open !== (value != null && value !== false)) this.#chosen();
   }
 
   /** The user's edit goes at once: an answer to it comes without delay. */

@@ -3,18 +3,21 @@
 //
 // The parts, in reading order: connection (the socket), outbox (what is to be
 // said), store (the variables), templates (viewdefs), views and viewlist (what
-// is shown), bind-* (each attribute), fields, errors, notices, history; chart,
-// sanitize and overlay are loaded when first used.
+// is shown), bind-* (each attribute), fields, errors, notices, history, arrive,
+// scripts; chart, sanitize, submit, code, missing and overlay are loaded when
+// first used.
 
 import { Connection, findSession } from './connection.js';
 import { Store } from './store.js';
 import { Viewdefs } from './templates.js';
 import { Transitions } from './transitions.js';
 import { View } from './views.js';
-import { Fields } from './fields.js';
+import { Fields, openDialogs } from './fields.js';
 import { Errors } from './errors.js';
 import { Notices } from './notices.js';
 import { History } from './history.js';
+import { Arrivals } from './arrive.js';
+import { Scripts } from './scripts.js';
 import { publish } from './api.js';
 
 /** @typedef {import('./viewlist.js').List} List */
@@ -35,6 +38,10 @@ export class App {
     this.warned = new Set();
     /** @type {{element: Element, timer: number}[]} */
     this.waiting = [];
+    /** Calls whose answer is waited for. @type {Map<import('./store.js').Variable, () => void>} */
+    this.calls = new Map();
+    /** Whoever asked for the fields of an object. @type {Map<number, (fields: Object<string, any>) => void>} */
+    this.asked = new Map();
     this.connection = new Connection(this.address, {
       opened: () => this.#opened(),
       frame: (frame) => this.#frame(frame),
@@ -45,10 +52,13 @@ export class App {
       app: (props) => this.#told(props),
       failed: (v) => this.errors.develop(v),
       structure: () => this.#arrange(),
-      settled: () => this.transitions.settle(),
+      settled: () => this.#settled(),
     });
     this.history = new History(this);
-    this.transitions = new Transitions(this.store, this.fields);
+    this.arrivals = new Arrivals(this.address.session);
+    this.arrivals.opened(this.history.index);
+    this.scripts = new Scripts(this);
+    this.transitions = new Transitions(this.store, this.fields, (nodes) => this.#shown(nodes));
   }
 
   start() {
@@ -59,13 +69,17 @@ export class App {
     new View(this, null, this.store.root, host, dress, host.getAttribute('ui-namespace') || undefined);
     // Enter in a form of a page that handles it otherwise must not reload the page.
     document.addEventListener('submit', (event) => {
-      const form = /** @type {Element} */ (event.target);
-      if (!form.hasAttribute('action')) event.preventDefault();
+      const form = /** @type {HTMLFormElement} */ (event.target);
+      if (!form.hasAttribute('action') && form.getAttribute('method') !== 'dialog') event.preventDefault();
     });
+    // Bound fields go back to what their variables say, and that is after the event.
+    document.addEventListener('reset', (event) => setTimeout(() => this.fields.reset(/** @type {HTMLFormElement} */ (event.target))));
     this.connection.open();
   }
 
   #opened() {
+    // An answer to what the old connection carried does not come any more.
+    for (const answered of this.#takeCalls(() => true)) answered();
     this.store.resync();
     this.history.opened();
     this.notices.online();
@@ -78,6 +92,45 @@ export class App {
       element.removeAttribute('aria-busy');
     }
     this.store.receive(frame);
+    for (const { type, data } of [].concat(frame)) {
+      if (type === 'objects') this.#objects(data.objects);
+      else if (this.calls.size) for (const answered of this.#takeCalls((v) => v.id === data.varId)) answered();
+    }
+  }
+
+  /** @param {(v: import('./store.js').Variable) => boolean} which */
+  #takeCalls(which) {
+    const taken = [...this.calls].filter(([v]) => which(v));
+    for (const [v] of taken) this.calls.delete(v);
+    return taken.map(([, answered]) => answered);
+  }
+
+  /** @param {{obj: number, value: Object<string, any>}[]} objects */
+  #objects(objects) {
+    for (const { obj, value } of objects) {
+      const tell = this.asked.get(obj);
+      this.asked.delete(obj);
+      if (tell) tell(value);
+    }
+  }
+
+  /** A frame is applied and what it led to is sent. */
+  #settled() {
+    this.transitions.settle();
+    this.#shown([]);
+  }
+
+  /** @param {Node[]} nodes  what took the place of others */
+  #shown(nodes) {
+    openDialogs();
+    if (nodes.length) this.arrivals.shown(nodes);
+    else this.arrivals.arrive();
+    this.scripts.settle();
+  }
+
+  /** What the site allows its pages. */
+  allowed() {
+    return import('./allowed.js');
   }
 
   #lost() {
@@ -112,12 +165,33 @@ export class App {
     }
   }
 
-  /** @param {string} type @param {string} namespace */
-  missing(type, namespace) {
-    const key = `${type}.${namespace}`;
-    if (this.warned.has(key)) return;
-    this.warned.add(key);
-    console.warn(`lunette: no viewdef for ${type} (looked for ${key} and ${type}.DEFAULT)`);
+  /**
+   * A view has nothing to show its object with. Those who develop see what it is,
+   * all others nothing; then the log has it.
+   * @param {View} view
+   * @param {string} type
+   * @param {string[]} namespaces  looked for, best first
+   */
+  async missing(view, type, namespaces) {
+    const keys = [...new Set([...namespaces, 'DEFAULT'])].map((namespace) => `${type}.${namespace}`);
+    const { variable } = view;
+    const { dev } = await this.allowed();
+    if (dev) {
+      const { missingBox } = await import('./missing.js');
+      if (view.disposed || variable.gone || variable.type !== type) return;
+      const { box, fill } = missingBox(type, keys);
+      if (!view.showInstead(type, box)) return;
+      const { obj } = variable.value || {};
+      if (!obj) return;
+      this.asked.set(obj, fill);
+      this.store.outbox.raw({ type: 'getObjects', data: { objIds: [obj] } });
+    } else if (!this.warned.has(keys[0])) {
+      this.warned.add(keys[0]);
+      const files = keys.map((key) => `viewdefs/${key}.html`).join(' or ');
+      const description = `no viewdef for type ${type}: create ${files}`;
+      console.warn(`lunette: ${description}`);
+      this.store.outbox.raw({ type: 'error', data: { varId: variable.id, code: 'missing-viewdef', description } });
+    }
   }
 
   /** Shows a button as busy while its call takes noticeably long. */

@@ -19,10 +19,15 @@ class Transition {
 }
 
 export class Transitions {
-  /** @param {import('./store.js').Store} store @param {import('./fields.js').Fields} fields */
-  constructor(store, fields) {
+  /**
+   * @param {import('./store.js').Store} store
+   * @param {import('./fields.js').Fields} fields
+   * @param {(nodes: Node[]) => void} shown  new content took the place of old
+   */
+  constructor(store, fields, shown) {
     this.store = store;
     this.fields = fields;
+    this.shown = shown;
     /** @type {Transition|null} */
     this.current = null;
     /** @type {Set<Transition>} */
@@ -76,5 +81,6 @@ export class Transitions {
       this.fields.restore(view, kept);
     }
     if (scrollX !== window.scrollX || scrollY !== window.scrollY) window.scrollTo(scrollX, scrollY);
+    this.shown(transition.members.flatMap((view) => view.nodes()));
   }
 }

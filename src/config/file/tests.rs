@@ -28,6 +28,10 @@ fn every_key_is_understood() {
         remote_code = true
         [security]
         private_paths = true
+        [web]
+        csp = "compat"
+        allow_scripts = true
+        allow_raw_html = true
         "#,
     )
     .unwrap();
@@ -41,6 +45,9 @@ fn every_key_is_understood() {
     assert_eq!((limits.lua_memory, limits.gas), (32 << 20, 20_000_000));
     assert_eq!(limits.session_timeout_ms, 5_400_000);
     assert!(limits.remote_code && limits.private_paths);
+    let pages = &config.pages;
+    assert_eq!(pages.policy, Some(Policy::Compat));
+    assert!(pages.scripts && pages.raw_html && !pages.dev);
     let grants = &limits.grants;
     assert!(grants.io && grants.os && grants.files && grants.spawn && grants.blocking);
     assert_eq!(grants.commands, ["/usr/bin/uptime".into(), "df".into()]);
