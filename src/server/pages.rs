@@ -101,11 +101,7 @@ impl Pages {
     }
 
     /// The policy, `own`: of a page of the site's own, and the number in it.
-    fn policy(
-        &self,
-        own: bool,
-        random: &mut Random,
-    ) -> Result<(String, Option<String>), Refusal> {
+    fn policy(&self, own: bool, random: &mut Random) -> Result<(String, Option<String>), Refusal> {
         let policy = match (&self.rules.policy, own) {
             (Some(Policy::Own(text)), _) => text.clone(),
             (Some(Policy::Compat), _) | (None, true) => CSP_COMPAT.into(),

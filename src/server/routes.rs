@@ -166,7 +166,11 @@ impl Routes {
     ) -> Result<Answer<'static>, Refusal> {
         if request.method() == Method::Head {
             // Reserves nothing, so there is nowhere to redirect to.
-            return Ok(Answer::Response(self.pages.page(request, &self.files, desk.random)?));
+            return Ok(Answer::Response(self.pages.page(
+                request,
+                &self.files,
+                desk.random,
+            )?));
         }
         let mut url = if rest.is_empty() { "/" } else { rest }.to_owned();
         if let Some(query) = request.query() {

@@ -127,6 +127,7 @@ export class SubmitBinding extends CallBinding {
   listen(element) {
     this.busy = false;
     this.pressed = element;
+    this.blamed = null;
     element.addEventListener('submit', this.listener);
     // By the time it is sent, what that takes is there.
     import('./submit.js').catch(() => {});
@@ -172,7 +173,10 @@ export class SubmitBinding extends CallBinding {
     this.busy = false;
     pressed.removeAttribute('aria-busy');
     form.clearMarks(app.errors, variable);
-    if (!error) return void (element.hasAttribute('ui-reset') && element.reset());
+    // Another button may have been blamed before.
+    if (this.blamed) app.errors.clear(this.blamed, variable);
+    this.blamed = error ? pressed : null;
+    if (!error) return void (element.hasAttribute('ui-reset') && HTMLFormElement.prototype.reset.call(element));
     const rest = error.detail && error.detail.fields && form.markFields(app, element, variable);
     if (rest === undefined) app.errors.onCall(pressed, variable);
     else if (rest) app.notices.toast(rest, 'error');

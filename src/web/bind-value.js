@@ -89,7 +89,9 @@ export class ValueBinding {
     if (this.element === element) return;
     this.element = element;
     this.app.fields.add(element, this);
-    whenUpgraded(element, () => this.reapply());
+    // A component chooses among others inside it, which may come later still.
+    const late = element.localName.includes('-') ? [element, ...element.querySelectorAll(':not(:defined)')] : [];
+    for (const one of late) whenUpgraded(one, () => this.reapply());
     const { access } = this.variable.props;
     if (access === 'r' || SHOWN.has(element.localName)) return;
     // What is inside an element tells of itself by the same events.

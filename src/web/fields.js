@@ -74,7 +74,9 @@ export function readField(element) {
     case 'property': {
       const { value } = element;
       const isNumber = element.type === 'number' || element.localName.endsWith('-number-input');
-      return isNumber && typeof value === 'string' ? toNumber(value) : value;
+      if (isNumber) return typeof value === 'string' ? toNumber(value) : value;
+      // Some say null where nothing is typed.
+      return value === null && /input|textarea/.test(element.localName) ? '' : value;
     }
     case 'content':
       // What is edited there has lines, which only its rendered text knows.

@@ -67,7 +67,9 @@ function groupValue(group, read, kind) {
     return group.length > 1 ? values : values[0];
   }
   if (group.length > 1) return group.filter((control) => control.checked).map((control) => control.value);
-  return first.checked && first.hasAttribute('value') ? first.value : first.checked;
+  // "on" is what a checkbox says that was given no value.
+  const own = first.hasAttribute('value') && first.value !== 'on';
+  return first.checked && own ? first.value : first.checked;
 }
 
 /**

@@ -450,26 +450,34 @@ impl Page {
         }
     }
 
-    /// Presses a key that has a name: `Enter`, `Escape`, `Tab`, `Backspace`, `ArrowDown`, `ArrowUp`, `End`, `Home`.
+    /// Presses a key that has a name: `Enter`, `Escape`, `Tab`, `Space`, `Backspace`, the arrows, `End`, `Home`.
     pub fn press(&mut self, key: &str) {
         let code = match key {
             "Backspace" => 8,
             "Tab" => 9,
             "Enter" => 13,
             "Escape" => 27,
+            "Space" => 32,
+            "ArrowLeft" => 37,
             "ArrowUp" => 38,
+            "ArrowRight" => 39,
             "ArrowDown" => 40,
             "End" => 35,
             "Home" => 36,
             other => panic!("the key {other} has no code here yet"),
         };
-        let mut down =
-            json!({ "type": "rawKeyDown", "key": key, "code": key, "windowsVirtualKeyCode": code });
+        let named = if key == "Space" { " " } else { key };
+        let mut down = json!({ "type": "rawKeyDown", "key": named, "code": key, "windowsVirtualKeyCode": code });
         if key == "Enter" {
             down["type"] = json!("keyDown");
             down["text"] = json!("\r");
         }
-        let up = json!({ "type": "keyUp", "key": key, "code": key, "windowsVirtualKeyCode": code });
+        if key == "Space" {
+            down["type"] = json!("keyDown");
+            down["text"] = json!(" ");
+        }
+        let up =
+            json!({ "type": "keyUp", "key": named, "code": key, "windowsVirtualKeyCode": code });
         self.connection.command("Input.dispatchKeyEvent", down);
         self.connection.command("Input.dispatchKeyEvent", up);
     }

@@ -3,6 +3,7 @@
 //! - [`cdp`]: starts Chromium and drives it through its DevTools protocol: no Node, no driver program.
 //! - [`server`]: the built `lunette` as a child process.
 //! - [`demo`]: what a visitor does with the built-in demo site.
+//! - [`directives`]: each `ui-*` attribute on each kind of element.
 //! - [`panel`]: the example that shows the state of the machine.
 //! - [`lists`]: long lists, whole and behind a window.
 //! - [`upkeep`]: the demo's looks and accessibility, its weight, and what happens when the server goes away.
@@ -16,6 +17,7 @@
 mod apps;
 mod cdp;
 mod demo;
+mod directives;
 mod lists;
 mod messages;
 mod panel;

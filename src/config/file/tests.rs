@@ -89,7 +89,7 @@ fn what_is_wrong_is_said_with_its_line_and_a_way_out() {
         ),
         (
             "\n[zzzzzzz]\n",
-            "f:2: there is no section [zzzzzzz]; there are [server], [limits], [lua], [security]",
+            "f:2: there is no section [zzzzzzz]; there are [server], [limits], [lua], [security], [web]",
         ),
         ("gas = 5", "f:1: gas belongs into the section [limits]"),
         (
@@ -140,6 +140,10 @@ fn what_is_wrong_is_said_with_its_line_and_a_way_out() {
         (
             "[lua]\nremote_code = \"yes\"",
             "f:2: remote_code must be true or false, not the text \"yes\"",
+        ),
+        (
+            "[web]\ncsp = \"lax\"",
+            "f:2: csp must be \"strict\", \"compat\" or the text of a Content-Security-Policy in one line, not the text \"lax\"",
         ),
     ] {
         let error = parse("f", content).unwrap_err();
