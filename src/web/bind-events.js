@@ -161,13 +161,13 @@ export class SubmitBinding extends CallBinding {
     const table = form.gather(controls, submitter, readField, kindOf);
     // The variable says nothing of a call that went well, unless it is asked.
     app.store.outbox.get(variable);
-    app.calls.set(variable, () => this.#answered(form, variable));
+    app.calls.set(variable, { answered: (certain) => this.#answered(form, variable, certain), certain: true });
     this.pressed.setAttribute('aria-busy', 'true');
     this.call(takesValue(binding.path) || !isCall(binding.path) ? table : null);
   }
 
-  /** @param {typeof import('./submit.js')} form @param {Variable} variable */
-  #answered(form, variable) {
+  /** @param {typeof import('./submit.js')} form @param {Variable} variable @param {boolean} certain */
+  #answered(form, variable, certain) {
     const { app, element, pressed } = this;
     const { error } = variable;
     this.busy = false;
@@ -176,7 +176,10 @@ export class SubmitBinding extends CallBinding {
     // Another button may have been blamed before.
     if (this.blamed) app.errors.clear(this.blamed, variable);
     this.blamed = error ? pressed : null;
-    if (!error) return void (element.hasAttribute('ui-reset') && HTMLFormElement.prototype.reset.call(element));
+    if (!error) {
+      if (certain && element.hasAttribute('ui-reset')) HTMLFormElement.prototype.reset.call(element);
+      return;
+    }
     const rest = error.detail && error.detail.fields && form.markFields(app, element, variable);
     if (rest === undefined) app.errors.onCall(pressed, variable);
     else if (rest) app.notices.toast(rest, 'error');

@@ -38,7 +38,8 @@ export class App {
     this.warned = new Set();
     /** @type {{element: Element, timer: number}[]} */
     this.waiting = [];
-    /** Calls whose answer is waited for. @type {Map<import('./store.js').Variable, () => void>} */
+    /** Calls whose answer is waited for; it is not certain that one which met the end of a connection was heard.
+     * @type {Map<import('./store.js').Variable, {answered: (certain: boolean) => void, certain: boolean}>} */
     this.calls = new Map();
     /** Whoever asked for the fields of an object. @type {Map<number, (fields: Object<string, any>) => void>} */
     this.asked = new Map();
@@ -78,9 +79,12 @@ export class App {
   }
 
   #opened() {
-    // An answer to what the old connection carried does not come any more.
-    for (const answered of this.#takeCalls(() => true)) answered();
     this.store.resync();
+    // What was asked on the old connection is not answered on this one.
+    for (const [v, call] of this.calls) {
+      call.certain = false;
+      this.store.outbox.get(v);
+    }
     this.history.opened();
     this.notices.online();
   }
@@ -94,15 +98,17 @@ export class App {
     this.store.receive(frame);
     for (const { type, data } of [].concat(frame)) {
       if (type === 'objects') this.#objects(data.objects);
-      else if (this.calls.size) for (const answered of this.#takeCalls((v) => v.id === data.varId)) answered();
+      else if (this.calls.size && data) this.#answered(data.varId);
     }
   }
 
-  /** @param {(v: import('./store.js').Variable) => boolean} which */
-  #takeCalls(which) {
-    const taken = [...this.calls].filter(([v]) => which(v));
-    for (const [v] of taken) this.calls.delete(v);
-    return taken.map(([, answered]) => answered);
+  /** @param {number} id */
+  #answered(id) {
+    for (const [v, { answered, certain }] of this.calls) {
+      if (v.id !== id && !v.gone) continue;
+      this.calls.delete(v);
+      answered(certain);
+    }
   }
 
   /** @param {{obj: number, value: Object<string, any>}[]} objects */

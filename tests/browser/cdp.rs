@@ -16,6 +16,8 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tungstenite::{Message, WebSocket};
 
+use super::keys;
+
 /// How often a condition is asked before the test gives up, and the pause between. Generous: it bounds a failure, it
 /// measures nothing.
 const POLLS_MAX: u32 = 600;
@@ -158,6 +160,7 @@ pub struct Request {
 #[derive(Default)]
 struct Reports {
     errors: Vec<String>,
+    warnings: Vec<String>,
     /// While set, failed connections are part of the test and no errors.
     server_may_be_away: bool,
     /// By request id: the protocol tells of a request in several events.
@@ -245,6 +248,10 @@ impl Reports {
             "Runtime.consoleAPICalled" if params["type"] == "error" => {
                 self.errors
                     .push(format!("console.error: {}", params["args"]));
+            }
+            "Runtime.consoleAPICalled" if params["type"] == "warning" => {
+                let said = &params["args"][0]["value"];
+                self.warnings.push(text(said).to_owned());
             }
             "Log.entryAdded" if params["entry"]["level"] == "error" => {
                 let entry = &params["entry"];
@@ -450,36 +457,11 @@ impl Page {
         }
     }
 
-    /// Presses a key that has a name: `Enter`, `Escape`, `Tab`, `Space`, `Backspace`, the arrows, `End`, `Home`.
+    /// Presses a key by its name (`Enter`), with modifiers before it if it has any (`ctrl-shift-F`): see [`keys`].
     pub fn press(&mut self, key: &str) {
-        let code = match key {
-            "Backspace" => 8,
-            "Tab" => 9,
-            "Enter" => 13,
-            "Escape" => 27,
-            "Space" => 32,
-            "ArrowLeft" => 37,
-            "ArrowUp" => 38,
-            "ArrowRight" => 39,
-            "ArrowDown" => 40,
-            "End" => 35,
-            "Home" => 36,
-            other => panic!("the key {other} has no code here yet"),
-        };
-        let named = if key == "Space" { " " } else { key };
-        let mut down = json!({ "type": "rawKeyDown", "key": named, "code": key, "windowsVirtualKeyCode": code });
-        if key == "Enter" {
-            down["type"] = json!("keyDown");
-            down["text"] = json!("\r");
+        for event in keys::press(key) {
+            self.connection.command("Input.dispatchKeyEvent", event);
         }
-        if key == "Space" {
-            down["type"] = json!("keyDown");
-            down["text"] = json!(" ");
-        }
-        let up =
-            json!({ "type": "keyUp", "key": named, "code": key, "windowsVirtualKeyCode": code });
-        self.connection.command("Input.dispatchKeyEvent", down);
-        self.connection.command("Input.dispatchKeyEvent", up);
     }
 
     /// Clicks a field, takes out what is in it, and types `letters`.
@@ -554,6 +536,12 @@ impl Page {
     /// From here on failed connections are expected, not errors.
     pub fn server_may_be_away(&mut self) {
         self.connection.reports.server_may_be_away = true;
+    }
+
+    /// What the page warned of on the console.
+    pub fn warnings(&mut self) -> Vec<String> {
+        self.eval("0");
+        self.connection.reports.warnings.clone()
     }
 
     /// What went wrong in the page so far: exceptions, errors on the console, failed requests.

@@ -1,6 +1,7 @@
 //! A real Chromium against the real binary.
 //!
 //! - [`cdp`]: starts Chromium and drives it through its DevTools protocol: no Node, no driver program.
+//! - [`keys`]: how it is told of keys.
 //! - [`server`]: the built `lunette` as a child process.
 //! - [`demo`]: what a visitor does with the built-in demo site.
 //! - [`directives`]: each `ui-*` attribute on each kind of element.
@@ -18,6 +19,7 @@ mod apps;
 mod cdp;
 mod demo;
 mod directives;
+mod keys;
 mod lists;
 mod messages;
 mod panel;

@@ -2,6 +2,7 @@
 //! topic, and so are the tests.
 
 mod components;
+mod display;
 mod forms;
 mod values;
 
