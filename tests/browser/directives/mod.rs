@@ -3,6 +3,7 @@
 
 mod components;
 mod display;
+mod events;
 mod forms;
 mod values;
 
