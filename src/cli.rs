@@ -112,6 +112,8 @@ impl From<ServeFlags> for Settings {
             lua_memory: flags.lua_memory,
             gas: flags.gas,
             session_timeout_ms: flags.session_timeout,
+            resume_window_ms: None,
+            resume_bytes: None,
             ..Settings::default()
         }
     }

@@ -31,6 +31,9 @@ pub struct Settings {
     pub gas: Option<u64>,
     /// Milliseconds; 0: never.
     pub session_timeout_ms: Option<u64>,
+    /// How long a view is kept for a page that has lost its connection, ms; and bytes of what it missed.
+    pub resume_window_ms: Option<u64>,
+    pub resume_bytes: Option<usize>,
     /// What Lua code may do outside of its session.
     pub allow: Option<Vec<Grant>>,
     /// Directories, and single files, that Lua code may read or write.
@@ -119,6 +122,8 @@ impl Settings {
             lua_memory: self.lua_memory.or(others.lua_memory),
             gas: self.gas.or(others.gas),
             session_timeout_ms: self.session_timeout_ms.or(others.session_timeout_ms),
+            resume_window_ms: self.resume_window_ms.or(others.resume_window_ms),
+            resume_bytes: self.resume_bytes.or(others.resume_bytes),
             allow: self.allow.or(others.allow),
             read: self.read.or(others.read),
             write: self.write.or(others.write),
@@ -167,6 +172,9 @@ pub struct Config {
     /// Edits of the site reach running sessions.
     pub hotload: bool,
     pub limits: SessionLimits,
+    /// As in [`Settings`]; `None`: as the server has it.
+    pub resume_window_ms: Option<u64>,
+    pub resume_bytes: Option<usize>,
     pub directories: Directories,
     pub pages: PageRules,
 }
@@ -257,6 +265,8 @@ impl Config {
             verbosity: settings.verbosity.min(4),
             hotload: settings.hotload || settings.dev,
             limits,
+            resume_window_ms: settings.resume_window_ms,
+            resume_bytes: settings.resume_bytes,
             directories: Directories {
                 read: settings.read.unwrap_or_default(),
                 write: settings.write.unwrap_or_else(|| vec!["data".into()]),

@@ -5,6 +5,7 @@
 mod downloads;
 mod http;
 mod limits;
+mod links;
 pub mod process;
 mod program;
 mod reload;

@@ -53,6 +53,10 @@ const KEYS: &[(&str, &[(&str, Reader)])] = &[
             ("session_timeout", |s, v| {
                 set(&mut s.session_timeout_ms, duration(v))
             }),
+            ("resume_window", |s, v| {
+                set(&mut s.resume_window_ms, duration(v))
+            }),
+            ("resume_bytes", |s, v| set(&mut s.resume_bytes, size(v))),
         ],
     ),
     (

@@ -502,7 +502,7 @@ impl<S: Script> Session<S> {
     /// Sends what is due and moves log lines out.
     pub(super) fn finish(&mut self, viewdefs: &Viewdefs, effects: &mut dyn FnMut(Effect)) {
         self.send_outgoing(effects);
-        if self.outbox.has_news(&self.host) && (self.urgent || self.may_flush()) {
+        if self.has_news() && (self.urgent || self.may_flush()) {
             let mut sent = false;
             let send = |connection, batch| {
                 sent = true;
@@ -522,6 +522,11 @@ impl<S: Script> Session<S> {
         self.hand_over(effects);
     }
 
+    /// Whether something is to be told that waits for the next flush.
+    pub fn has_news(&self) -> bool {
+        self.outbox.has_news(&self.host)
+    }
+
     fn may_flush(&self) -> bool {
         if self.host.vars.pending_bytes() > MOST_PENDING {
             return true;
@@ -532,7 +537,7 @@ impl<S: Script> Session<S> {
 
     /// When something is due without anybody doing anything.
     pub(super) fn next_due(&self) -> Option<Timestamp> {
-        let flush = self.outbox.has_news(&self.host).then(|| {
+        let flush = self.has_news().then(|| {
             let last = self.last_flush.unwrap_or(0);
             last + self.host.limits.coalesce_ms
         });

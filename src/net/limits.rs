@@ -29,6 +29,12 @@ pub struct NetLimits {
     pub ping_interval_ms: u64,
     /// Pings in a row without any answer after which the peer counts as dead.
     pub missed_pongs: u8,
+    /// How long a view that has lost its connection is kept for its page to come back: longer than a
+    /// train's tunnel or a router's restart. It costs what a connected one costs, so not for ever.
+    pub resume_window_ms: u64,
+    /// Bytes of frames that are kept for one view until its page has acknowledged them. More is only
+    /// missing after a long break, when the present state is less to tell than all of its history.
+    pub resume_bytes: usize,
     /// Connections at once; more get 503. Below the usual 1,024 descriptors only because the
     /// server raises that limit itself.
     pub connections: usize,
@@ -57,6 +63,8 @@ impl Default for NetLimits {
             close_timeout_ms: 3_000,
             ping_interval_ms: 25_000,
             missed_pongs: 2,
+            resume_window_ms: 10 * 60_000,
+            resume_bytes: 256 << 10,
             connections: 1_024,
         }
     }

@@ -6,11 +6,14 @@
 //! sends can panic, and every buffer has a cap, see [`limits`].
 //!
 //! Reading order: [`connection`] is one connection from its first byte to its last; it uses
-//! [`http`] for request heads, [`response`] for answers and [`websocket`] after the upgrade.
+//! [`http`] for request heads, [`response`] for answers and [`websocket`] after the upgrade. [`link`]
+//! lets a view outlive its connection, [`links`] knows all of them.
 
 pub mod connection;
 pub mod http;
 pub mod limits;
+pub mod link;
+pub mod links;
 pub mod output;
 pub mod response;
 pub mod static_path;

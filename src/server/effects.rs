@@ -29,7 +29,7 @@ impl<R: Runtime> Server<R> {
             }
             let rest = match effect {
                 Effect::Send { connection, .. } => {
-                    self.send(connection, |out| out.extend_from_slice(&frame));
+                    self.send(session, connection, |out| out.extend_from_slice(&frame));
                     None
                 }
                 effect => Some(effect),
@@ -37,18 +37,18 @@ impl<R: Runtime> Server<R> {
             frame.clear();
             self.frame = frame;
             if let Some(effect) = rest {
-                self.perform(effect);
+                self.perform(session, effect);
             }
         } else {
-            self.perform(effect);
+            self.perform(session, effect);
         }
     }
 
     /// Does what an effect says.
-    fn perform(&mut self, effect: Effect) {
+    fn perform(&mut self, of: SessionId, effect: Effect) {
         match effect {
             Effect::Send { connection, batch } => {
-                self.send(connection, |out| wire::write_batch(&batch, out));
+                self.send(of, connection, |out| wire::write_batch(&batch, out));
             }
             Effect::Close {
                 connection,
@@ -87,31 +87,51 @@ impl<R: Runtime> Server<R> {
                 session,
                 description,
             } => {
-                self.recordings.end(session);
                 self.sessions.fail(session, description);
-                self.processes.end_session(session, self.turn.now);
                 self.close_all_of(session);
-                self.ended += 1;
+                self.end_session(session);
             }
             Effect::SessionEnded { session } => {
-                self.recordings.end(session);
                 self.sessions.end(session);
-                self.processes.end_session(session, self.turn.now);
-                self.ended += 1;
+                self.end_session(session);
             }
         }
     }
 
     /// Queues a frame. A peer that does not take what it is sent is let go: the session lives on,
     /// and the page can come back for the present state.
-    fn send(&mut self, connection: ConnectionId, write: impl FnOnce(&mut Vec<u8>)) {
-        let Some(&key) = self.by_connection.get(&connection) else {
+    fn send(
+        &mut self,
+        session: SessionId,
+        connection: ConnectionId,
+        write: impl FnOnce(&mut Vec<u8>),
+    ) {
+        let key = self.by_connection.get(&connection).copied();
+        let taken = match (self.links.get_mut(connection), key) {
+            (Some(link), Some(key)) => {
+                link.push(write);
+                let endpoint = &mut self.peers[key].connection;
+                let taken = endpoint.send_text(&self.limits, |out| link.write_last(out));
+                link.trim(self.limits.resume_bytes);
+                taken
+            }
+            (Some(link), None) => {
+                link.push(write);
+                if !link.trim(self.limits.resume_bytes) {
+                    // When its page is back the present state is less to tell.
+                    self.let_go(session, connection);
+                }
+                return;
+            }
+            (None, Some(key)) => self.peers[key].connection.send_text(&self.limits, write),
+            (None, None) => return,
+        };
+        let Some(key) = key else {
             return;
         };
         let peer = &mut self.peers[key];
-        if peer.connection.send_text(&self.limits, write) {
-            peer.touch(key, &mut self.touched);
-            return;
+        if taken {
+            return peer.touch(key, &mut self.touched);
         }
         self.log.line(
             1,
@@ -121,10 +141,10 @@ impl<R: Runtime> Server<R> {
             ),
         );
         self.close(key, close_code::TRY_LATER, "too slow");
-        self.unlink(key);
+        self.unlink(key, close_code::ABNORMAL);
     }
 
-    fn close(&mut self, key: usize, code: u16, reason: &str) {
+    pub(super) fn close(&mut self, key: usize, code: u16, reason: &str) {
         let peer = &mut self.peers[key];
         peer.connection
             .close(code, reason, &self.limits, self.turn.now);
@@ -137,7 +157,7 @@ impl<R: Runtime> Server<R> {
         let keys: Vec<usize> = self
             .peers
             .iter()
-            .filter(|(_, peer)| of_session(peer.link))
+            .filter(|(_, peer)| of_session(peer.frontend))
             .map(|(key, _)| key)
             .collect();
         for key in keys {

@@ -12,7 +12,8 @@ use crate::core::outside::{ProcessId, ProcessNews};
 pub enum Input {
     /// The first attach.
     Open(Sid, Box<Opening>),
-    Join(ConnectionId),
+    /// With how many frames of the view that it asked for in vain took effect.
+    Join(ConnectionId, Option<u64>),
     Leave(ConnectionId),
     /// One text frame; its text is in [`Inbox::texts`].
     Frame(ConnectionId, Range<usize>),

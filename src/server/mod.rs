@@ -4,7 +4,8 @@
 //! ([`random`]) and files ([`files`]), owns all sockets, and does everything in turns of five steps
 //! ([`turn`]). It sleeps until a socket or a deadline wakes it; idle, it never wakes.
 //!
-//! Reading order: [`turn`] is the loop; `peers` is what happens on one socket; `effects` is what
+//! Reading order: [`turn`] is the loop; `peers` is what happens on one socket, `frontends` how it becomes
+//! one of a session and what happens when it is lost; `effects` is what
 //! happens between inputs and core; [`outside`] answers what scripts ask of the machine, `process` and
 //! `command` are its children; [`routes`] answers HTTP and `downloads` what Lua code makes piece by
 //! piece; [`sessions`] knows the ids in the address bar; [`guard`] decides who may ask; `watch` notices
@@ -16,6 +17,7 @@ mod command;
 mod downloads;
 mod effects;
 pub mod files;
+mod frontends;
 pub mod guard;
 mod inbox;
 pub mod log;
@@ -52,6 +54,7 @@ use crate::core::site::Site;
 use crate::lua::LuaRuntime;
 use crate::lua::state::StateError;
 use crate::net::limits::NetLimits;
+use crate::net::links::Links;
 use accept::Accepting;
 use clock::Clock;
 use files::{SiteError, StaticFiles, demo_site, load_site};
@@ -148,6 +151,9 @@ pub struct Server<R: Runtime> {
 
     peers: Slab<Peer>,
     by_connection: HashMap<ConnectionId, usize>,
+    links: Links,
+    /// Names this run of the server: pages notice when it is another one.
+    boot: String,
     last_connection: u64,
     processes: Processes,
     inbox: Inbox,
@@ -173,7 +179,7 @@ impl<R: Runtime> Server<R> {
     /// When the site cannot be read, the address cannot be had, or the system lacks what is needed.
     pub fn bind(config: &Config, runtime: R) -> Result<Server<R>, ServerError> {
         let log = Logger::new(config.verbosity);
-        let limits = NetLimits::default();
+        let limits = net_limits(config);
         system::raise_descriptor_limit(2 * limits.connections as u64 + SPARE_DESCRIPTORS);
         let (site, files) = match &config.dir {
             Some(dir) => (load_site(dir)?, StaticFiles::of_site(dir)),
@@ -201,10 +207,12 @@ impl<R: Runtime> Server<R> {
         registry.register(&mut listener, LISTENER, Interest::READABLE)?;
         registry.register(&mut signals, SIGNALS, Interest::READABLE)?;
         let watcher = watch_site(config, log, registry)?;
+        let mut random = Random::default();
+        let boot = format!("{:016x}", random.seed().map_err(io::Error::from)?);
         let guard = Guard::new(&config.host, &config.allowed_hosts, &config.allowed_origins);
         Ok(Server {
             core,
-            routes: Routes::new(guard, files, config.pages.clone()),
+            routes: Routes::new(guard, files, config.pages.clone(), &boot),
             sessions: SessionTable::default(),
             recordings,
             limits,
@@ -215,7 +223,7 @@ impl<R: Runtime> Server<R> {
             events: Events::with_capacity(EVENTS),
             clock: Clock::new(),
             turn: Turn::default(),
-            random: Random::default(),
+            random,
             address: listener.local_addr()?,
             listener: Some(listener),
             signals,
@@ -224,6 +232,8 @@ impl<R: Runtime> Server<R> {
             stop_at: None,
             peers: Slab::new(),
             by_connection: HashMap::new(),
+            links: Links::default(),
+            boot,
             last_connection: 0,
             processes,
             inbox: Inbox::default(),
@@ -256,6 +266,15 @@ impl<R: Runtime> Server<R> {
     fn is_stopped(&self) -> bool {
         let idle = self.peers.is_empty() && self.processes.is_empty();
         self.stop_at.is_some_and(|at| idle || self.turn.now >= at)
+    }
+}
+
+fn net_limits(config: &Config) -> NetLimits {
+    let usual = NetLimits::default();
+    NetLimits {
+        resume_window_ms: config.resume_window_ms.unwrap_or(usual.resume_window_ms),
+        resume_bytes: config.resume_bytes.unwrap_or(usual.resume_bytes),
+        ..usual
     }
 }
 

@@ -7,23 +7,21 @@ use mio::net::TcpStream;
 use mio::{Interest, Token};
 
 use super::downloads::Fetch;
-use super::inbox::Input;
-use super::routes::{Answer, Desk, Place};
-use super::sessions::Sid;
+use super::routes::{Answer, Desk};
 use super::{FIRST_PEER, Server};
-use crate::core::event::Opening;
 use crate::core::id::{ConnectionId, SessionId, Timestamp};
 use crate::core::script::Runtime;
 use crate::net::connection::{Action, Connection};
 use crate::net::http::Request;
 use crate::net::response::Response;
+use crate::net::websocket::close_code;
 
 /// A socket with its connection.
 pub struct Peer {
     pub stream: TcpStream,
     pub connection: Connection,
     /// Once it is a WebSocket: of which session, and by which name core knows it.
-    pub link: Option<(SessionId, ConnectionId)>,
+    pub frontend: Option<(SessionId, ConnectionId)>,
     /// The socket may have more; the poll tells only once.
     pub readable: bool,
     /// The peer has shut its side: after the last bytes comes the end, without another event.
@@ -49,7 +47,7 @@ impl Peer {
         Peer {
             stream,
             connection,
-            link: None,
+            frontend: None,
             readable: false,
             hung_up: false,
             armed: None,
@@ -168,8 +166,8 @@ impl<R: Runtime> Server<R> {
     pub(super) fn act(&mut self, key: usize, action: Action) {
         match action {
             Action::Text(text) => {
-                if let Some((session, connection)) = self.peers[key].link {
-                    self.inbox.push_frame(session, connection, &text);
+                if let Some((session, connection)) = self.peers[key].frontend {
+                    self.take_text(key, session, connection, &text);
                 }
             }
             Action::Alive => {}
@@ -179,11 +177,11 @@ impl<R: Runtime> Server<R> {
                     .line(1, format_args!("refused a request: {refusal}"));
             }
             Action::Left { code, reason } => {
-                if let Some((session, connection)) = self.peers[key].link {
+                if let Some((session, connection)) = self.peers[key].frontend {
                     let line = format_args!("connection {connection} closed: {code} {reason}");
                     self.log.session(1, session, line);
                 }
-                self.unlink(key);
+                self.unlink(key, code);
             }
         }
     }
@@ -208,14 +206,8 @@ impl<R: Runtime> Server<R> {
                 }
                 Response::error_text(404, "Session not found")
             }
-            Answer::WebSocket {
-                sid,
-                key: secret,
-                place,
-            } => {
-                if self.attach(key, sid, place) {
-                    let connection = &mut self.peers[key].connection;
-                    connection.upgrade(secret, None, &self.limits, now);
+            Answer::WebSocket(joining) => {
+                if self.join(key, &joining) {
                     return;
                 }
                 Response::error_text(503, "no session can be made now; try again later")
@@ -226,41 +218,6 @@ impl<R: Runtime> Server<R> {
         self.peers[key]
             .connection
             .respond(Some(&request), response, &self.limits, now);
-    }
-
-    /// Makes the peer a frontend of the session; its first one begins it.
-    fn attach(&mut self, key: usize, sid: Sid, place: Place<'_>) -> bool {
-        let Ok(seed) = self.random.seed() else {
-            return false;
-        };
-        let Some((session, begins_at)) = self.sessions.attach(sid, self.turn.now) else {
-            return false;
-        };
-        if let Some(url) = begins_at {
-            let opening = Opening {
-                seed,
-                url,
-                address: format!("/{sid}").into(),
-                locale: place.locale.into(),
-                timezone: place.timezone.into(),
-            };
-            self.inbox
-                .push(session, Input::Open(sid, Box::new(opening)));
-        }
-        self.last_connection += 1;
-        let connection = ConnectionId(self.last_connection);
-        self.peers[key].link = Some((session, connection));
-        self.by_connection.insert(connection, key);
-        self.inbox.push(session, Input::Join(connection));
-        true
-    }
-
-    /// The peer is no frontend any more.
-    pub(super) fn unlink(&mut self, key: usize) {
-        if let Some((session, connection)) = self.peers[key].link.take() {
-            self.by_connection.remove(&connection);
-            self.inbox.push(session, Input::Leave(connection));
-        }
     }
 
     /// Sends what waits and brings deadline and interests up to date. Returns whether the socket
@@ -315,7 +272,7 @@ impl<R: Runtime> Server<R> {
 
     /// Closes the socket. Only at the end of a turn: until then its place must not be reused.
     pub(super) fn free(&mut self, key: usize) {
-        self.unlink(key);
+        self.unlink(key, close_code::ABNORMAL);
         self.drop_fetch(key);
         let peer = self.peers.remove(key);
         if let Some(armed) = peer.armed {

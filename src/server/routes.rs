@@ -9,6 +9,7 @@ use crate::config::PageRules;
 use crate::core::download::Token;
 use crate::core::id::Timestamp;
 use crate::net::http::{Method, Refusal, Request};
+use crate::net::link::{Resume, SUBPROTOCOL, parse_number};
 use crate::net::response::{Body, Response};
 use crate::net::static_path::static_name;
 use crate::web::{self, Asset};
@@ -16,17 +17,53 @@ use crate::web::{self, Asset};
 /// What to do with a request.
 pub enum Answer<'r> {
     Response(Response),
-    /// Turn the connection into a WebSocket of this session.
-    WebSocket {
-        sid: Sid,
-        key: &'r str,
-        place: Place<'r>,
-    },
+    /// Turn the connection into a WebSocket of a session.
+    WebSocket(Joining<'r>),
     /// Send what the session offered under this token.
     Download {
         sid: Sid,
         token: Token,
     },
+}
+
+/// A frontend that wants to join a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Joining<'r> {
+    pub sid: Sid,
+    /// The key of its handshake.
+    pub secret: &'r str,
+    pub place: Place<'r>,
+    /// It wants a link.
+    pub linked: bool,
+    /// The view that it wants to go on with.
+    pub resume: Option<Resume>,
+}
+
+impl<'r> Joining<'r> {
+    fn of(request: &'r Request, sid: Sid, secret: &'r str) -> Joining<'r> {
+        let linked = request.subprotocols().any(|name| name == SUBPROTOCOL);
+        let number = |name| query_value(request, name).and_then(parse_number);
+        let check = number("check").and_then(|check| u32::try_from(check).ok());
+        let resume = number("view").filter(|_| linked).map(|view| Resume {
+            view,
+            received: number("received").zip(check),
+        });
+        Joining {
+            sid,
+            secret,
+            place: Place::of(request),
+            linked,
+            resume,
+        }
+    }
+}
+
+/// The value of this name in the query, as sent.
+fn query_value<'r>(request: &'r Request, wanted: &str) -> Option<&'r str> {
+    let pairs = request.query().unwrap_or("").split('&');
+    let mut pairs = pairs.filter_map(|pair| pair.split_once('='));
+    let (_, value) = pairs.find(|(name, _)| *name == wanted)?;
+    Some(value)
 }
 
 /// Where the browser is, as far as it says: empty when it does not.
@@ -40,12 +77,7 @@ impl<'r> Place<'r> {
     /// From the query of the WebSocket's address, `?locale=de-CH&timezone=Europe/Zurich`, or the
     /// first language that the browser prefers.
     fn of(request: &'r Request) -> Place<'r> {
-        let named = |wanted: &str| {
-            let pairs = request.query().unwrap_or("").split('&');
-            let mut pairs = pairs.filter_map(|pair| pair.split_once('='));
-            let (_, value) = pairs.find(|(name, _)| *name == wanted)?;
-            is_place(value).then_some(value)
-        };
+        let named = |wanted| query_value(request, wanted).filter(|value| is_place(value));
         let preferred = || {
             let languages = request.header("accept-language")?;
             let first = languages.split([',', ';']).next()?.trim();
@@ -69,6 +101,8 @@ pub struct Routes {
     guard: Guard,
     files: StaticFiles,
     pages: Pages,
+    /// Names this run of the server.
+    boot: Box<str>,
 }
 
 /// What answering needs beyond the request.
@@ -85,11 +119,12 @@ const SESSION_COOKIE: &str = "ui-session";
 
 impl Routes {
     /// Routes to these files for those whom the guard lets in.
-    pub fn new(guard: Guard, files: StaticFiles, rules: PageRules) -> Routes {
+    pub fn new(guard: Guard, files: StaticFiles, rules: PageRules, boot: &str) -> Routes {
         Routes {
             guard,
             files,
             pages: Pages::new(rules),
+            boot: boot.into(),
         }
     }
 
@@ -218,7 +253,12 @@ impl Routes {
             Found::Unknown if is_page_request(request, rest) => {
                 self.new_session(request, desk, rest)
             }
-            Found::Unknown => Err(refuse(404, NO_SESSION)),
+            Found::Unknown => {
+                // A page that has lost its connection asks, and whether the server is another one.
+                let answer = Response::error_text(404, NO_SESSION);
+                let answer = answer.field("Lunette-Server", &self.boot);
+                Ok(Answer::Response(answer.field("Cache-Control", "no-store")))
+            }
         }
     }
 
@@ -250,8 +290,7 @@ impl Routes {
         }
         match Sid::parse(sid) {
             Some(sid) if desk.sessions.find(sid, desk.now) == Found::Usable => {
-                let place = Place::of(request);
-                Ok(Answer::WebSocket { sid, key, place })
+                Ok(Answer::WebSocket(Joining::of(request, sid, key)))
             }
             _ => Err(refuse(404, NO_SESSION)),
         }

@@ -16,6 +16,7 @@ impl Front {
                 Guard::new("127.0.0.1", &[], &[]),
                 StaticFiles::Folder(None),
                 PageRules::default(),
+                "boot",
             ),
             sessions: SessionTable::default(),
             random: Random::default(),
@@ -35,7 +36,7 @@ impl Front {
         let answer = self.routes.answer(&request, &mut desk);
         self.notice = desk.notice;
         match answer {
-            Answer::WebSocket { sid, place, .. } => {
+            Answer::WebSocket(Joining { sid, place, .. }) => {
                 let Place { locale, timezone } = place;
                 format!("websocket {sid} {locale} {timezone}")
             }

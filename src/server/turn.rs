@@ -58,6 +58,7 @@ impl<R: Runtime> Server<R> {
             self.sessions.next_purge(),
             self.accepting.retry_at(),
             self.processes.next_due(),
+            self.links.next_due(),
             self.stop_at,
             self.watcher.as_ref().and_then(Watcher::due),
         ];
@@ -98,6 +99,7 @@ impl<R: Runtime> Server<R> {
         }
         self.accept(connections_wait);
         self.time_out_peers();
+        self.time_out_views();
         self.sessions.purge(self.turn.now);
         let mut ready = std::mem::replace(&mut self.ready, std::mem::take(&mut self.spare));
         for key in ready.drain(..) {
@@ -134,13 +136,16 @@ impl<R: Runtime> Server<R> {
                     self.open(session, sid, *opening);
                     continue;
                 }
-                Input::Join(connection) => (
-                    RawEvent::FrontendJoined { connection },
-                    Event::FrontendJoined {
-                        session,
-                        connection,
-                    },
-                ),
+                Input::Join(connection, asked) => {
+                    self.greet(connection, false, asked);
+                    (
+                        RawEvent::FrontendJoined { connection },
+                        Event::FrontendJoined {
+                            session,
+                            connection,
+                        },
+                    )
+                }
                 Input::Leave(connection) => (
                     RawEvent::FrontendLeft { connection },
                     Event::FrontendLeft {
@@ -149,6 +154,7 @@ impl<R: Runtime> Server<R> {
                     },
                 ),
                 Input::Frame(connection, text) => {
+                    self.links.handle(connection);
                     let text = &inbox.texts[text];
                     let batch = wire::read_batch(text);
                     (
@@ -188,6 +194,7 @@ impl<R: Runtime> Server<R> {
             self.handle(Event::TimersDue { session }, &RawEvent::TimersDue);
         }
         self.deliver_all(messages);
+        self.acknowledge();
     }
 
     /// Published messages, at most so many, until they have used the gas of an event: the rest waits

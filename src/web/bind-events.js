@@ -13,11 +13,6 @@ import { matchesKey, parseKey } from './keys.js';
  * @typedef {import('./views.js').View} View
  */
 
-/** A call that takes longer than this shows as busy. */
-const BUSY_AFTER_MS = 150;
-/** Without any answer (nothing changed, so none was sent) busy ends by itself. */
-const BUSY_MS_MAX = 2000;
-
 /** What both have: an element, a variable made when first used, errors. */
 class CallBinding {
   /** @param {App} app @param {View} view @param {Binding} binding */
@@ -69,7 +64,6 @@ class CallBinding {
     if (!variable) return;
     app.fields.commit(document.activeElement);
     variable.trigger(argument);
-    app.fields.committed();
   }
 
   changed() {}
@@ -92,7 +86,7 @@ export class ActionBinding extends CallBinding {
     event.preventDefault();
     if (this.element.disabled || this.element.getAttribute('aria-disabled') === 'true') return;
     this.call(takesValue(this.binding.path) ? valueOf(this.element) : null);
-    this.app.busy(this.element, BUSY_AFTER_MS, BUSY_MS_MAX);
+    this.app.busy(this.element, this.variable);
   }
 }
 
@@ -159,11 +153,9 @@ export class SubmitBinding extends CallBinding {
     const variable = this.target();
     if (!variable) return;
     const table = form.gather(controls, submitter, readField, kindOf);
-    // The variable says nothing of a call that went well, unless it is asked.
-    app.store.outbox.get(variable);
-    app.calls.set(variable, { answered: (certain) => this.#answered(form, variable, certain), certain: true });
-    this.pressed.setAttribute('aria-busy', 'true');
     this.call(takesValue(binding.path) || !isCall(binding.path) ? table : null);
+    this.pressed.setAttribute('aria-busy', 'true');
+    app.busy(this.pressed, variable, (certain) => this.#answered(form, variable, certain));
   }
 
   /** @param {typeof import('./submit.js')} form @param {Variable} variable @param {boolean} certain */
@@ -171,7 +163,6 @@ export class SubmitBinding extends CallBinding {
     const { app, element, pressed } = this;
     const { error } = variable;
     this.busy = false;
-    pressed.removeAttribute('aria-busy');
     form.clearMarks(app.errors, variable);
     // Another button may have been blamed before.
     if (this.blamed) app.errors.clear(this.blamed, variable);

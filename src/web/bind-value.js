@@ -1,16 +1,12 @@
 // `ui-value`: text on plain elements, two-way on form controls.
 
 import { isEditable, kindOf, readField, writeField, toText, whenUpgraded } from './fields.js';
-import { sameValue } from './store.js';
 
 /**
  * @typedef {import('./store.js').Variable} Variable
  * @typedef {import('./paths.js').Binding} Binding
  * @typedef {import('./client.js').App} App
  */
-
-/** While the user types, the server's values wait for a pause this long. */
-const TYPING_MS = 600;
 
 /** They show a value and let nobody change it. */
 const SHOWN = new Set(['progress', 'meter', 'output']);
@@ -55,11 +51,9 @@ export class TextBinding {
 /**
  * A form control. The rule: nothing typed is ever lost.
  *
- * The protocol does not say which write a value answers, so one that comes after
- * several writes may be older than what is on screen. It is held, and when the
- * user pauses the server is asked (`get`) for its present value: answers come in
- * order, so that one is newer than every write, and it is shown if nothing was
- * typed meanwhile.
+ * What is typed and not handed over yet is newer than whatever the server says;
+ * what was handed over is newer until the server has heard of it, for which the
+ * store cares. All else the server says is shown.
  */
 export class ValueBinding {
   /** @param {App} app @param {Variable} variable @param {Binding} binding */
@@ -70,15 +64,8 @@ export class ValueBinding {
     this.element = /** @type {any} */ (null);
     /** Typed, but not handed over yet. */
     this.edited = false;
-    this.edits = 0;
-    this.typedAt = 0;
-    /** Writes since the server's value was last known for certain. */
-    this.writes = 0;
-    /** `edits` when the server was last asked; -1: it was not. */
-    this.askedAt = -1;
-    /** The server said something that is not shown yet. */
-    this.held = false;
-    this.heldTimer = 0;
+    /** An input method is in the middle of a word: its text is nobody else's. */
+    this.composing = false;
     this.delay = 0;
     this.lastSent = 0;
     /** Typed after the variable had gone: for what takes this element's place. */
@@ -102,6 +89,8 @@ export class ValueBinding {
     hear(['change', 'sl-change', 'wa-change'], () => this.#chosen());
     hear(['blur'], () => this.#left());
     hear(OPENINGS, () => this.#turned());
+    hear(['compositionstart'], () => this.#compose(true));
+    hear(['compositionend'], () => this.#compose(false));
     element.addEventListener('ui-value-change', (event) => this.#send(event.detail && event.detail.value));
   }
 
@@ -109,43 +98,17 @@ export class ValueBinding {
 
   /** @param {Variable} v */
   changed(v) {
-    const typing = document.activeElement === this.element && Date.now() - this.typedAt < TYPING_MS;
-    const certain = v.certain === 'asked' ? this.askedAt === this.edits : v.certain === 'first' && !typing;
-    if (certain && !this.edited) {
-      this.writes = 0;
-      this.askedAt = -1;
-      return this.#show(v.value);
-    }
-    const doubtful = this.edited || typing || this.writes > 1;
-    if (!doubtful) {
-      this.#show(v.value);
-      // Right unless it crossed our one write on the way.
-      if (this.writes && !v.unsent) this.#ask();
-      return;
-    }
-    this.held = !sameValue(readField(this.element), v.value);
-    if (this.held) this.#waitForPause();
+    if (!this.#busy) writeField(this.element, v.value);
   }
 
-  #show(value) {
-    this.held = false;
-    clearTimeout(this.heldTimer);
-    writeField(this.element, value);
+  /** Whether the server has what is on screen. */
+  get delivered() {
+    const { unsent, wrote, store } = this.variable;
+    return !unsent && wrote <= store.acknowledged;
   }
 
-  #ask() {
-    this.askedAt = this.edits;
-    this.app.store.outbox.get(this.variable);
-  }
-
-  #waitForPause() {
-    clearTimeout(this.heldTimer);
-    const wait = Math.max(0, this.typedAt + TYPING_MS - Date.now());
-    this.heldTimer = setTimeout(() => {
-      if (!this.held || this.edited || this.variable.gone) return;
-      if (Date.now() - this.typedAt < TYPING_MS) this.#waitForPause();
-      else this.#ask();
-    }, wait);
+  get #busy() {
+    return this.edited || this.composing;
   }
 
   /** @param {Variable} v */
@@ -155,19 +118,24 @@ export class ValueBinding {
 
   /** The options it chooses from are new. */
   reapply() {
-    if (!this.edited && !this.held && this.variable.value !== undefined) writeField(this.element, this.variable.value);
+    if (!this.#busy && this.variable.value !== undefined) writeField(this.element, this.variable.value);
   }
 
   // ---- from the user -------------------------------------------------------
 
   #typed() {
     this.edited = true;
-    this.edits++;
-    this.typedAt = Date.now();
+    if (this.composing) return;
     const { keypress, debounce, throttle } = this.binding.options;
     if (debounce) return this.#later(Number(debounce) || 0, true);
     if (throttle) return this.#later(Math.max(0, this.lastSent + (Number(throttle) || 0) - Date.now()), false);
     if (keypress) this.#tell();
+  }
+
+  /** @param {boolean} on */
+  #compose(on) {
+    this.composing = on;
+    if (!on && this.edited) this.#typed();
   }
 
   /** Sends after a while; `again`: each key starts the wait anew. */
@@ -182,8 +150,8 @@ export class ValueBinding {
 
   /** `change`: set by the user, or by a script that tells of it. */
   #chosen() {
-    if (!this.held) this.edited = true;
-    this.#left();
+    this.edited = true;
+    this.#tell();
   }
 
   /** Opened or closed, by whomever. */
@@ -201,8 +169,8 @@ export class ValueBinding {
   }
 
   #left() {
+    this.composing = false;
     this.#tell();
-    if (this.held && !this.edited) this.#ask();
   }
 
   /** Hands over what was edited; a field that was only visited says nothing. */
@@ -232,32 +200,26 @@ export class ValueBinding {
     if (variable.gone || (known == null && (value === '' || (known === undefined && value === false)))) return;
     // A number shown in a text field is not turned into text by passing through.
     if (typeof known === 'number' && value === String(known)) return;
-    if (!variable.write(value)) return;
-    this.writes++;
-    this.app.fields.written.add(this);
-  }
-
-  /** An action left after everything typed so far: what comes now may be shown. */
-  settled() {
-    if (this.edited) return;
-    this.typedAt = 0;
-    this.writes = Math.min(this.writes, 1);
+    variable.write(value);
   }
 
   /** What is on screen is of no use any more. */
   forget() {
-    if (!this.edited && !this.held && !this.typedAt) return;
+    if (!this.#busy) return;
     clearTimeout(this.delay);
-    this.edited = this.held = false;
-    this.typedAt = this.delay = this.writes = 0;
+    this.edited = this.composing = false;
+    this.delay = 0;
     if (this.variable.value !== undefined) writeField(this.element, this.variable.value);
+  }
+
+  /** Shows what the element before it showed until the server answers. */
+  goOn(text) {
+    if (this.variable.value === undefined) writeField(this.element, text);
   }
 
   /** Puts text back that was not sent when the page was built anew. */
   retype(text) {
     writeField(this.element, text);
     this.edited = true;
-    this.edits++;
-    this.typedAt = Date.now();
   }
 }

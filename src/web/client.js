@@ -1,13 +1,14 @@
 // Starts the page: finds its session, connects, and shows variable 1 in the
 // element with `ui-app`.
 //
-// The parts, in reading order: connection (the socket), outbox (what is to be
-// said), store (the variables), templates (viewdefs), views and viewlist (what
-// is shown), bind-* (each attribute), fields, errors, notices, history, arrive,
-// scripts; chart, sanitize, submit, code, missing and overlay are loaded when
-// first used.
+// The parts, in reading order: connection (the socket), link (what outlives it),
+// outbox (what is to be said), store (the variables), templates (viewdefs), views
+// and viewlist (what is shown), bind-* (each attribute), fields, errors, notices,
+// history, arrive, scripts; chart, sanitize, submit, code, missing and overlay are
+// loaded when first used.
 
 import { Connection, findSession } from './connection.js';
+import { Link } from './link.js';
 import { Store } from './store.js';
 import { Viewdefs } from './templates.js';
 import { Transitions } from './transitions.js';
@@ -18,9 +19,18 @@ import { Notices } from './notices.js';
 import { History } from './history.js';
 import { Arrivals } from './arrive.js';
 import { Scripts } from './scripts.js';
+import { keepTyped, retypeKept, reloadOnce } from './keep.js';
 import { publish } from './api.js';
 
-/** @typedef {import('./viewlist.js').List} List */
+/**
+ * @typedef {import('./viewlist.js').List} List
+ * @typedef {import('./store.js').Variable} Variable
+ */
+
+/** A call that takes longer than this shows as busy. */
+const BUSY_AFTER_MS = 150;
+/** While nobody looks, the page is brought up to date so often. */
+const REST_MS = 1000;
 
 /** Everything that the parts share. */
 export class App {
@@ -36,20 +46,29 @@ export class App {
     this.toArrange = new Set();
     /** @type {Set<string>} types already warned about */
     this.warned = new Set();
-    /** @type {{element: Element, timer: number}[]} */
+    /** Calls that are not answered yet, and who wants to know.
+     * @type {{element: Element, variable: Variable, timer: number, answered: (certain: boolean) => void}[]} */
     this.waiting = [];
-    /** Calls whose answer is waited for; it is not certain that one which met the end of a connection was heard.
-     * @type {Map<import('./store.js').Variable, {answered: (certain: boolean) => void, certain: boolean}>} */
-    this.calls = new Map();
     /** Whoever asked for the fields of an object. @type {Map<number, (fields: Object<string, any>) => void>} */
     this.asked = new Map();
-    this.connection = new Connection(this.address, {
-      opened: () => this.#opened(),
-      frame: (frame) => this.#frame(frame),
-      lost: () => this.#lost(),
-      refused: (kind) => (kind === 'gone' ? this.notices.gone(this.address.base) : this.notices.login()),
+    this.restTimer = 0;
+    /** @type {View|null} shows variable 1 */
+    this.rootView = null;
+    /** @type {(() => void)|null} called whenever the page shows something new */
+    this.afterFrames = null;
+    this.link = new Link({
+      send: (text) => this.connection.send(text),
+      ready: (resumed) => this.#ready(resumed),
+      frame: (frame, ack) => this.#frame(frame, ack),
+      broken: () => this.connection.renew(),
     });
-    this.store = new Store(this.connection, {
+    this.connection = new Connection(this.address, this.link, {
+      lost: () => this.notices.offline(),
+      place: ({ base }) => base + this.history.url.slice(1),
+      moved: (location, known) => this.#moved(location, known),
+      refused: (kind) => this.#refused(kind),
+    });
+    this.store = new Store(this.link, {
       app: (props) => this.#told(props),
       failed: (v) => this.errors.develop(v),
       structure: () => this.#arrange(),
@@ -67,7 +86,7 @@ export class App {
     if (!host) return console.error('lunette: the page has no element with ui-app');
     if (!this.address.session) return this.notices.gone('/');
     const dress = { id: host.id, className: host.className, css: /** @type {HTMLElement} */ (host).style.cssText };
-    new View(this, null, this.store.root, host, dress, host.getAttribute('ui-namespace') || undefined);
+    this.rootView = new View(this, null, this.store.root, host, dress, host.getAttribute('ui-namespace') || undefined);
     // Enter in a form of a page that handles it otherwise must not reload the page.
     document.addEventListener('submit', (event) => {
       const form = /** @type {HTMLFormElement} */ (event.target);
@@ -75,55 +94,35 @@ export class App {
     });
     // Bound fields go back to what their variables say, and that is after the event.
     document.addEventListener('reset', (event) => setTimeout(() => this.fields.reset(/** @type {HTMLFormElement} */ (event.target))));
+    document.addEventListener('visibilitychange', () => document.hidden || this.#wake());
+    addEventListener('pagehide', () => this.#leave());
+    retypeKept(this);
     this.connection.open();
   }
 
-  #opened() {
-    this.store.resync();
-    // What was asked on the old connection is not answered on this one.
-    for (const [v, call] of this.calls) {
-      call.certain = false;
-      this.store.outbox.get(v);
-    }
-    this.history.opened();
+  /** What is typed goes with the page, or stays behind for the next one. */
+  #leave() {
+    if (this.link.open) this.fields.commitAll(this.rootView);
+    this.store.outbox.flush(true);
+    if (!this.link.open) keepTyped(this);
+  }
+
+  /** The link is open. @param {boolean} resumed  with the view that was */
+  #ready(resumed) {
     this.notices.online();
-  }
-
-  #frame(frame) {
-    this.store.outbox.heard();
-    for (const { element, timer } of this.waiting.splice(0)) {
-      clearTimeout(timer);
-      element.removeAttribute('aria-busy');
-    }
-    this.store.receive(frame);
-    for (const { type, data } of [].concat(frame)) {
-      if (type === 'objects') this.#objects(data.objects);
-      else if (this.calls.size && data) this.#answered(data.varId);
-    }
-  }
-
-  /** @param {number} id */
-  #answered(id) {
-    for (const [v, { answered, certain }] of this.calls) {
-      if (v.id !== id && !v.gone) continue;
-      this.calls.delete(v);
-      answered(certain);
-    }
-  }
-
-  /** @param {{obj: number, value: Object<string, any>}[]} objects */
-  #objects(objects) {
-    for (const { obj, value } of objects) {
-      const tell = this.asked.get(obj);
-      this.asked.delete(obj);
-      if (tell) tell(value);
-    }
+    if (resumed) return this.store.outbox.flush(false);
+    const doubt = this.store.resync();
+    // What is not said again is not answered either.
+    this.#rested(false);
+    if (doubt) this.notices.toast('The server may not have done what you asked for last. Please look again.', 'warning');
+    this.history.opened();
   }
 
   /** A frame is applied and what it led to is sent. */
   #settled() {
     this.transitions.settle();
     this.#shown([]);
+    if (this.afterFrames) this.afterFrames();
   }
 
   /** @param {Node[]} nodes  what took the place of others */
@@ -139,9 +138,37 @@ export class App {
     return import('./allowed.js');
   }
 
-  #lost() {
-    this.store.outbox.lost();
-    this.notices.offline();
+  #frame(frame, ack) {
+    this.store.resting = document.hidden;
+    this.store.receive(frame, ack);
+    this.#rested(true);
+    for (const { type, data } of frame ? [].concat(frame) : []) if (type === 'objects') this.#objects(data.objects);
+    if (this.store.resting) this.#rest();
+  }
+
+  /** Nobody looks at the page: it is told what has changed from time to time, and when somebody does. */
+  #rest() {
+    if (!this.restTimer) this.restTimer = setTimeout(() => this.#wake(), REST_MS);
+  }
+
+  #wake() {
+    if (!this.restTimer) return;
+    clearTimeout(this.restTimer);
+    this.restTimer = 0;
+    this.store.resting = false;
+    this.store.settle();
+  }
+
+  /** The page is in another session now. @param {string} place  its address @param {boolean} known */
+  #moved(place, known) {
+    this.history.moved(place);
+    if (known) this.notices.toast('The server was started again. This is a new session; what you typed is still here.', 'warning');
+  }
+
+  /** @param {'gone'|'login'} kind */
+  #refused(kind) {
+    if (kind === 'gone') this.notices.gone(this.address.base);
+    else if (!reloadOnce(this)) this.notices.login();
   }
 
   /** What the server says of the page as a whole. @param {Object<string,string>} props */
@@ -200,14 +227,36 @@ export class App {
     }
   }
 
-  /** Shows a button as busy while its call takes noticeably long. */
-  busy(element, afterMs, maxMs) {
-    const entry = { element, timer: 0 };
-    entry.timer = setTimeout(() => {
-      element.setAttribute('aria-busy', 'true');
-      entry.timer = setTimeout(() => element.removeAttribute('aria-busy'), maxMs);
-    }, afterMs);
-    this.waiting.push(entry);
+  /**
+   * Shows a button as busy while its call takes noticeably long.
+   * @param {Element} element
+   * @param {Variable} variable
+   * @param {(certain: boolean) => void} [answered]  not certain: nobody knows whether the call was made
+   */
+  busy(element, variable, answered = () => {}) {
+    const timer = setTimeout(() => element.setAttribute('aria-busy', 'true'), BUSY_AFTER_MS);
+    this.waiting.push({ element, variable, timer, answered });
+  }
+
+  /** Calls that the server has answered, or never will. @param {boolean} certain */
+  #rested(certain) {
+    const isOver = ({ variable }) => variable.gone || (!variable.unsent && variable.wrote <= this.store.acknowledged);
+    const over = this.waiting.filter(isOver);
+    if (over.length) this.waiting = this.waiting.filter((entry) => !over.includes(entry));
+    for (const { element, timer, answered } of over) {
+      clearTimeout(timer);
+      element.removeAttribute('aria-busy');
+      answered(certain);
+    }
+  }
+
+  /** @param {{obj: number, value: Object<string, any>}[]} objects */
+  #objects(objects) {
+    for (const { obj, value } of objects) {
+      const tell = this.asked.get(obj);
+      this.asked.delete(obj);
+      if (tell) tell(value);
+    }
   }
 }
 

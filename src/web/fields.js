@@ -258,8 +258,6 @@ export class Fields {
   constructor() {
     /** @type {WeakMap<Element, ValueBinding>} */
     this.byElement = new WeakMap();
-    /** @type {Set<ValueBinding>} written since the last action */
-    this.written = new Set();
   }
 
   /** @param {Element} element @param {ValueBinding} binding */
@@ -289,14 +287,6 @@ export class Fields {
     if (binding) binding.commit();
   }
 
-  /** Everything typed so far was sent along with a user's action. */
-  committed() {
-    const binding = document.activeElement && this.byElement.get(document.activeElement);
-    if (binding) binding.settled();
-    for (const other of this.written) other.settled();
-    this.written.clear();
-  }
-
   /** The view shows another object now: what was typed was not meant for it. @param {View} view */
   forget(view) {
     for (const root of view.nodes()) {
@@ -309,8 +299,20 @@ export class Fields {
     }
   }
 
-  /** What the user had in a view's fields. @param {View} view */
-  capture(view) {
+  /** Sends what is typed anywhere in a view. @param {View} view */
+  commitAll(view) {
+    for (const root of view.nodes()) {
+      if (!(root instanceof Element)) continue;
+      for (const element of [root, ...root.querySelectorAll('*')]) this.commit(element);
+    }
+  }
+
+  /**
+   * What the user had in a view's fields.
+   * @param {View} view
+   * @param {boolean} [undelivered]  also what was handed over and may not have arrived
+   */
+  capture(view, undelivered = false) {
     const kept = [];
     for (const root of view.nodes()) {
       if (!(root instanceof Element)) continue;
@@ -318,7 +320,7 @@ export class Fields {
         const scrolled = element.scrollTop || element.scrollLeft;
         const binding = this.byElement.get(element);
         const focused = element === document.activeElement;
-        const edited = !!binding && (binding.edited || binding.orphaned);
+        const edited = !!binding && (binding.edited || binding.orphaned || (undelivered && !binding.delivered));
         if (!scrolled && !focused && !edited) continue;
         kept.push({
           address: addressOf(element, root),
@@ -333,19 +335,25 @@ export class Fields {
     return kept;
   }
 
-  /** @param {View} view @param {ReturnType<Fields['capture']>} kept */
+  /** Returns what there is no element for. @param {View} view @param {ReturnType<Fields['capture']>|null} kept */
   restore(view, kept) {
-    for (const { address, scroll, focused, selection, edited, text } of kept || []) {
+    const missing = [];
+    for (const field of kept || []) {
+      const { address, scroll, focused, selection, edited, text } = field;
       const element = findAddress(view.nodes(), address);
-      if (!element) continue;
+      if (!element) {
+        missing.push(field);
+        continue;
+      }
       const binding = this.byElement.get(element);
-      if (edited && binding) binding.retype(text);
+      if (binding) edited ? binding.retype(text) : binding.goOn(text);
       if (focused && document.activeElement === document.body) {
         element.focus({ preventScroll: true });
         if (selection) select(element, selection);
       }
       if (scroll[0] || scroll[1]) element.scrollTo(...scroll);
     }
+    return missing;
   }
 }
 

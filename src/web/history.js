@@ -33,6 +33,13 @@ export class History {
     if (this.url !== '/' || this.index) this.#tell();
   }
 
+  /** The same page in another session. @param {string} place  its address */
+  moved(place) {
+    const { base, session } = this.app.address;
+    this.root = `${base}${session}`;
+    history.replaceState(history.state, '', place + location.hash);
+  }
+
   /** The user goes elsewhere in the app. @param {string} url */
   go(url) {
     // As a browser does: the same address again is no new entry.

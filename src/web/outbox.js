@@ -5,46 +5,37 @@
 
 /**
  * @typedef {import('./store.js').Variable} Variable
- *
- * @typedef {Object} Wire
- * @property {boolean} ready
- * @property {(text: string) => void} send
+ * @typedef {import('./link.js').Link} Link
  *
  * @typedef {Object} Entry
- * @property {'create'|'update'|'destroy'|'get'|'raw'} kind
+ * @property {'create'|'update'|'destroy'|'raw'} kind
  * @property {Variable} [v]
  * @property {any} [value]
  * @property {Object<string,string>} [props]
  * @property {number} [id]
  * @property {Object} [message]
- * @property {number} [at]  when it was sent, ms
  */
 
 /** How long messages that are not a user's action are gathered. */
 const COALESCE_MS = 10;
 /** Well below the server's frame limit of 1 MiB, counted in characters. */
 const FRAME_CHARS_MAX = 250000;
-/** A write older than this has surely arrived, or was answered. */
-const DOUBT_MS = 5000;
 
 export class Outbox {
   /**
-   * @param {Wire} wire
-   * @param {(v: Variable) => void} sent  a creation has left
+   * @param {Link} link
+   * @param {(v: Variable, batch: number) => void} sent  a creation has left, with this frame
    */
-  constructor(wire, sent) {
-    this.wire = wire;
+  constructor(link, sent) {
+    this.link = link;
     this.sent = sent;
     /** @type {Entry[]} */
     this.entries = [];
-    /** @type {Entry[]} writes that left after the last frame came in */
-    this.doubtful = [];
     /** @type {Entry[]} about variables that are not created yet */
     this.early = [];
-    /** Counts the frames that carried creations; variable 1 is in the first. */
-    this.batch = 1;
+    /** The last frame that carried creations. */
+    this.batch = 0;
     this.timer = 0;
-    this.open = false;
   }
 
   /** @param {Variable} v */
@@ -57,6 +48,12 @@ export class Outbox {
 
   /** @param {Variable} v @param {any} value */
   update(v, value) {
+    const last = this.entries[this.entries.length - 1];
+    // While nothing can be sent, what is typed on takes the place of what was typed before.
+    if (last && last.v === v && last.kind === 'update' && !last.props && v.props.access !== 'action') {
+      last.value = value;
+      return;
+    }
     v.unsent++;
     this.#push({ kind: 'update', v, value });
   }
@@ -64,11 +61,6 @@ export class Outbox {
   /** @param {Variable} v @param {Object<string,string>} props */
   setProperties(v, props) {
     this.#push({ kind: 'update', v, props });
-  }
-
-  /** @param {Variable} v  asks for its present value */
-  get(v) {
-    this.#push({ kind: 'get', v });
   }
 
   /** @param {number} id */
@@ -90,7 +82,7 @@ export class Outbox {
   flush(userEvent) {
     clearTimeout(this.timer);
     this.timer = 0;
-    if (!this.open || !this.wire.ready) return;
+    if (!this.link.open) return;
     this.#frames(this.entries.splice(0), userEvent);
     const created = this.early.filter((entry) => entry.v.batch);
     this.early = this.early.filter((entry) => !entry.v.batch && !entry.v.gone);
@@ -104,56 +96,62 @@ export class Outbox {
   /** One frame's worth; returns where the next begins. */
   #frame(entries, from, userEvent) {
     const parts = [];
+    /** @type {Entry[]} what the user did */
+    const done = [];
+    const number = this.link.sent + 1;
     let chars = 0;
-    let counted = false;
     let at = from;
     for (; at < entries.length && chars < FRAME_CHARS_MAX; at++) {
       const entry = entries[at];
-      if (entry.v && !entry.v.batch && entry.kind !== 'create') {
+      const { kind, v } = entry;
+      if (v && !v.batch && kind !== 'create') {
         this.early.push(entry);
         continue;
       }
       const message = encode(entry);
       if (!message) continue;
-      if (entry.kind === 'create') {
-        if (!counted) this.batch++;
-        counted = true;
-        this.sent(entry.v);
-      } else if (entry.kind === 'update' && !entry.props) {
-        entry.v.unsent--;
-        entry.at = Date.now();
-        if (entry.v.props.access !== 'action') this.doubtful.push(entry);
+      if (kind === 'create') {
+        this.batch = number;
+        this.sent(v, number);
+      } else if (kind === 'update') {
+        done.push(entry);
+        if (!entry.props) {
+          v.unsent--;
+          v.wrote = number;
+        }
       }
       const text = JSON.stringify(message);
       chars += text.length;
       parts.push(text);
     }
-    if (parts.length) this.wire.send(`{"userEvent":${userEvent},"messages":[${parts.join(',')}]}`);
+    if (parts.length) this.link.send(`{"userEvent":${userEvent},"messages":[${parts.join(',')}]}`, done);
     return at;
   }
 
-  /** A frame came in: what left before it was heard. */
-  heard() {
-    this.doubtful.length = 0;
-  }
-
-  /** The connection is lost: what may have been lost with it is said again. */
-  lost() {
-    this.open = false;
-    const since = Date.now() - DOUBT_MS;
-    const again = this.doubtful.filter((e) => !e.v.gone && e.at > since && e.v.value === e.value);
-    for (const entry of again) entry.v.unsent++;
-    this.entries = again.concat(this.entries);
-    this.doubtful = [];
-  }
-
-  /** Takes out the user's writes; creations and destructions are made anew. */
+  /**
+   * The view is a new one: takes out what the user did and what did not take
+   * effect; creations and destructions are made anew. `doubt`: there are calls
+   * of which nobody knows whether they did, and which are not made again.
+   */
   restart() {
-    const waiting = this.early.concat(this.entries).filter((e) => e.kind === 'update' && e.v && !e.v.gone);
+    const { unsure, known } = this.link;
+    this.link.unsure = [];
+    this.batch = 0;
+    let doubt = false;
+    /** @type {Entry[]} */
+    const waiting = [];
+    for (const entry of unsure.flatMap((sent) => sent.content)) {
+      if (!known && entry.v.props.access === 'action') {
+        doubt = true;
+        continue;
+      }
+      if (!entry.props) entry.v.unsent++;
+      waiting.push(entry);
+    }
+    waiting.push(...this.early, ...this.entries);
     this.entries = [];
     this.early = [];
-    this.open = true;
-    return waiting;
+    return { doubt, waiting: waiting.filter((e) => e.kind === 'update' && e.v && !e.v.gone) };
   }
 
   /** @param {Entry[]} waiting */
@@ -174,7 +172,6 @@ function encode(entry) {
     const data = { id: v.id, parentId: v.parent.id, properties: v.props };
     return { type: 'create', data: v.item ? { ...data, value: v.item } : data };
   }
-  if (kind === 'get') return { type: 'get', data: { varIds: [v.id] } };
   if (entry.props) return { type: 'update', data: { varId: v.id, properties: entry.props } };
   return { type: 'update', data: { varId: v.id, value: entry.value } };
 }

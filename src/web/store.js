@@ -56,7 +56,7 @@ export class Variable {
     this.children = null;
     /** @type {Watcher[]} */
     this.watchers = [];
-    /** The outgoing batch that carried its creation; 0: not sent yet. */
+    /** The frame that carried its creation; 0: not sent yet. */
     this.batch = 0;
     /** @type {import('./outbox.js').Entry|null} its creation, while that waits */
     this.queued = null;
@@ -65,9 +65,8 @@ export class Variable {
     this.gone = false;
     /** Writes that wait in the outbox: the server's values are older than they. */
     this.unsent = 0;
-    /** The value just told is newer than every write: why.
-     * @type {''|'first'|'asked'} */
-    this.certain = '';
+    /** The frame that carried the last write: what the server says before it knows of that frame is older. */
+    this.wrote = 0;
   }
 
   /** @param {Watcher} w */
@@ -94,7 +93,8 @@ export class Variable {
 
   /** Writes a value as a user's edit; an unchanged one is not sent. @param {any} value */
   write(value) {
-    if (sameValue(value, this.value)) return false;
+    // One that was refused may be taken the next time.
+    if (sameValue(value, this.value) && !this.error) return false;
     this.value = value;
     this.store.outbox.update(this, value);
     this.store.clearError(this);
@@ -125,18 +125,19 @@ export function sameValue(a, b) {
 
 export class Store {
   /**
-   * @param {import('./outbox.js').Wire} wire
+   * @param {import('./link.js').Link} link
    * @param {Hooks} hooks
    */
-  constructor(wire, hooks) {
+  constructor(link, hooks) {
     this.hooks = hooks;
-    this.outbox = new Outbox(wire, (v) => this.#sent(v));
+    this.outbox = new Outbox(link, (v, batch) => this.#sent(v, batch));
     /** @type {Map<number, Variable>} */
     this.byId = new Map();
     this.nextId = 2;
     this.root = new Variable(this, null, {});
     this.root.id = 1;
-    this.root.batch = 1;
+    // It is the server's own.
+    this.root.batch = -1;
     this.byId.set(1, this.root);
     /** @type {Set<Variable>} */
     this.dirty = new Set();
@@ -144,8 +145,10 @@ export class Store {
     this.dirtyErrors = new Set();
     /** @type {{v: Variable, batch: number}[]} created, answer not yet seen */
     this.awaiting = [];
-    /** The last batch of which an answer was seen. */
-    this.answeredBatch = 0;
+    /** The last frame of ours that the server knew of when it sent what came last. */
+    this.acknowledged = 0;
+    /** Told, but not to the page yet: nobody looks at it. */
+    this.resting = false;
   }
 
   /**
@@ -182,10 +185,10 @@ export class Store {
     v.children = null;
   }
 
-  /** @param {Variable} v  its creation is on the way */
-  #sent(v) {
-    v.batch = this.outbox.batch;
-    this.awaiting.push({ v, batch: v.batch });
+  /** @param {Variable} v  its creation is on the way @param {number} batch */
+  #sent(v, batch) {
+    v.batch = batch;
+    this.awaiting.push({ v, batch });
   }
 
   /** @param {Variable} v */
@@ -198,10 +201,15 @@ export class Store {
 
   // ---- incoming ------------------------------------------------------------
 
-  /** Applies one frame: first all its values, then tells the page. @param {any} frame */
-  receive(frame) {
+  /**
+   * Applies one frame: first all its values, then tells the page.
+   * @param {any} frame  null: only an acknowledgement
+   * @param {number} ack
+   */
+  receive(frame, ack) {
+    this.acknowledged = Math.max(this.acknowledged, ack);
     const errors = [];
-    for (const message of Array.isArray(frame) ? frame : [frame]) {
+    for (const message of Array.isArray(frame) ? frame : frame ? [frame] : []) {
       const data = message && message.data;
       if (!data) continue;
       if (message.type === 'update') this.#update(data);
@@ -211,34 +219,31 @@ export class Store {
     // A value that comes along is the one the error stands on, not its end.
     for (const data of errors) this.#error(data);
     this.#settleAnswers();
-    this.settle();
+    if (!this.resting) this.settle();
   }
 
   #update(data) {
     const v = this.byId.get(data.varId);
     if (!v) return;
-    if (v.batch > this.answeredBatch) this.answeredBatch = v.batch;
     if (data.properties) this.#properties(v, data.properties);
     let { value } = data;
-    if (data.pieces) {
-      // Should the array be lost here, the whole is asked for.
-      if (!Array.isArray(v.value)) return this.outbox.get(v);
-      value = piece(v.value, data.pieces);
-    } else if (!('value' in data)) return;
-    const first = !v.answered;
+    if (data.pieces) value = piece(v.value, data.pieces);
+    else if (!('value' in data)) return;
     v.answered = true;
     if (v.error) {
       v.error = null;
       this.dirtyErrors.add(v);
     }
-    // A write that still waits here is newer than what the server had.
-    if (v.unsent) return;
+    // What was written since is newer: should it come to nothing, the server says so.
+    if (this.#isNewer(v)) return;
     v.value = value;
-    // Only answers to `get` and `watch` carry the path; the first value of all
-    // cannot be older than any write.
-    v.certain = first ? 'first' : data.properties && data.properties.path ? 'asked' : '';
     if (value === null) v.type = '';
     this.dirty.add(v);
+  }
+
+  /** Whether the user's own write is newer than what the server says now. @param {Variable} v */
+  #isNewer(v) {
+    return v.unsent > 0 || v.wrote > this.acknowledged;
   }
 
   #properties(v, props) {
@@ -287,12 +292,13 @@ export class Store {
   /** Nil is never sent: what an answered batch did not mention is nil. */
   #settleAnswers() {
     let done = 0;
-    while (done < this.awaiting.length && this.awaiting[done].batch <= this.answeredBatch) {
+    while (done < this.awaiting.length && this.awaiting[done].batch <= this.acknowledged) {
       const { v, batch } = this.awaiting[done++];
       // With another batch it was created anew since, or changed places.
-      if (v.batch !== batch || v.answered || v.gone || v.unsent || v.props.access === 'action') continue;
+      if (v.batch !== batch || v.answered || v.gone || v.props.access === 'action') continue;
       v.answered = true;
-      if (v.value === null) continue;
+      // Of what was written since, only what came of it is told.
+      if (v.value === null || v.unsent || v.wrote) continue;
       v.value = null;
       v.type = '';
       this.dirty.add(v);
@@ -311,7 +317,6 @@ export class Store {
       this.dirty = new Set();
       for (const v of changed) {
         for (const w of v.watchers.slice()) if (!w.structural && !v.gone) w.changed(v);
-        v.certain = '';
       }
       const failed = this.dirtyErrors;
       this.dirtyErrors = new Set();
@@ -346,7 +351,7 @@ export class Store {
   #readdress(v) {
     if (this.byId.get(v.id) === v) this.byId.delete(v.id);
     v.id = this.nextId++;
-    v.batch = 0;
+    v.batch = v.wrote = 0;
     v.answered = false;
     // What is on screen stays; which object it is, the answer tells.
     if (typeof v.value === 'object') v.value = undefined;
@@ -358,22 +363,29 @@ export class Store {
   /** The server does not know it until its row is held again. @param {Variable} v */
   #lose(v) {
     if (v.item) v.item = null;
-    v.batch = v.id = 0;
+    v.batch = v.wrote = v.id = 0;
     v.queued = null;
     if (v.children) for (const child of v.children) this.#lose(child);
   }
 
-  /** A new connection knows nothing: watch 1 and create the whole tree again. */
+  /**
+   * A new view knows nothing: watches 1 and creates the whole tree again, then
+   * says what the user did and what the old view never heard of. Returns
+   * whether calls may be lost.
+   */
   resync() {
-    const waiting = this.outbox.restart();
+    const { doubt, waiting } = this.outbox.restart();
     this.byId = new Map([[1, this.root]]);
     this.nextId = 2;
     this.awaiting = [];
+    this.acknowledged = 0;
     this.root.answered = false;
+    this.root.wrote = 0;
     this.outbox.raw({ type: 'watch', data: { varId: 1 } });
     if (this.root.children) for (const child of this.root.children) this.#renew(child);
     this.outbox.resume(waiting);
     this.outbox.flush(false);
+    return doubt;
   }
 }
 

@@ -63,7 +63,7 @@ export class Transitions {
         transition.batch = this.store.outbox.batch;
         transition.grown = false;
       }
-      if (this.store.answeredBatch >= transition.batch) this.#finish(transition);
+      if (this.store.acknowledged >= transition.batch) this.#finish(transition);
     }
     for (const done of this.afterwards.splice(0)) done();
   }

@@ -1,0 +1,227 @@
+//! All links of a server: which view is whose, which of them have lost their connection, and for how
+//! long they are kept.
+//!
+//! A view is known to core by one [`ConnectionId`] for as long as it lives, over all its connections.
+//! Pure: time comes in, and what is to be sent or told to core is for the caller.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use super::limits::NetLimits;
+use super::link::{Link, Resume, Taken};
+use crate::core::id::{ConnectionId, SessionId, Timestamp};
+
+/// Views that have ended and of which a session still knows how far they had got: a client that comes
+/// back too late learns which of its frames took effect.
+const ENDED_MAX: usize = 64;
+
+/// A view with a link.
+#[derive(Debug)]
+struct LinkedView {
+    session: SessionId,
+    number: u64,
+    link: Link,
+    /// It has lost its connection: when it is given up.
+    until: Option<Timestamp>,
+}
+
+#[derive(Debug, Default)]
+struct SessionLinks {
+    /// Frontends that have joined, with a link or without. Views are numbered by it, as in recordings.
+    joined: u64,
+    views: BTreeMap<u64, ConnectionId>,
+    /// Number, and how many frames of the client's took effect.
+    ended: VecDeque<(u64, u64)>,
+}
+
+/// What becomes of a client that wants to go on with a view.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Resumed {
+    /// It goes on.
+    Again(ConnectionId),
+    /// It cannot. How many of its frames have taken effect, if that is known, and the view of before,
+    /// which is to end.
+    Anew {
+        handled: Option<u64>,
+        replaces: Option<ConnectionId>,
+    },
+}
+
+/// See the module's description.
+#[derive(Debug, Default)]
+pub struct Links {
+    views: BTreeMap<ConnectionId, LinkedView>,
+    sessions: BTreeMap<SessionId, SessionLinks>,
+    due: BTreeSet<(Timestamp, ConnectionId)>,
+    owing: Vec<ConnectionId>,
+}
+
+impl Links {
+    /// A frontend joins a session under this name; only with `linked` it has a link.
+    pub fn join(&mut self, session: SessionId, connection: ConnectionId, linked: bool) {
+        let links = self.sessions.entry(session).or_default();
+        links.joined += 1;
+        if linked {
+            let number = links.joined;
+            links.views.insert(number, connection);
+            let view = LinkedView {
+                session,
+                number,
+                link: Link::default(),
+                until: None,
+            };
+            self.views.insert(connection, view);
+        }
+    }
+
+    /// A client wants to go on with a view of this session. If it can, [`Links::resend`] comes next.
+    pub fn resume(&mut self, session: SessionId, resume: Resume) -> Resumed {
+        let anew = |handled, replaces| Resumed::Anew { handled, replaces };
+        let Some(links) = self.sessions.get(&session) else {
+            return anew(None, None);
+        };
+        let Some(&connection) = links.views.get(&resume.view) else {
+            let ended = links
+                .ended
+                .iter()
+                .find(|(number, _)| *number == resume.view);
+            return anew(ended.map(|&(_, handled)| handled), None);
+        };
+        let Some(view) = self.views.get_mut(&connection) else {
+            return anew(None, None);
+        };
+        let good = |(number, check)| view.link.can_resume(number, check);
+        if !resume.received.is_some_and(good) {
+            return anew(Some(view.link.received().0), Some(connection));
+        }
+        if let Some(until) = view.until.take() {
+            self.due.remove(&(until, connection));
+        }
+        Resumed::Again(connection)
+    }
+
+    /// The greeting of a connection that has a link. `asked` is how many of the client's frames took effect in the view
+    /// that it asked for in vain.
+    pub fn greeting(
+        &self,
+        connection: ConnectionId,
+        resumed: bool,
+        asked: Option<u64>,
+        server: &str,
+    ) -> Option<String> {
+        let LinkedView { number, link, .. } = self.views.get(&connection)?;
+        let null = || "null".to_owned();
+        let (handled, check) = if resumed {
+            let (received, check) = link.received();
+            (received.to_string(), check.to_string())
+        } else {
+            (asked.map_or_else(null, |n| n.to_string()), null())
+        };
+        Some(format!(
+            r#"{{"view":{number},"resumed":{resumed},"handled":{handled},"check":{check},"server":"{server}"}}"#
+        ))
+    }
+
+    /// Hands out what a resumed view lacks, as it travels.
+    pub fn resend(&mut self, connection: ConnectionId, received: u64, send: impl FnMut(&[u8])) {
+        if let Some(view) = self.views.get_mut(&connection) {
+            view.link.resend(received, send);
+        }
+    }
+
+    /// Reads a text of a frontend's; `None`: it has no link, so that the text is a frame as it is.
+    pub fn take<'t>(&mut self, connection: ConnectionId, text: &'t str) -> Option<Taken<'t>> {
+        let taken = self.views.get_mut(&connection)?.link.take(text);
+        if taken == Taken::Question {
+            self.owing.push(connection);
+        }
+        Some(taken)
+    }
+
+    /// A frame of this frontend takes effect now.
+    pub fn handle(&mut self, connection: ConnectionId) {
+        if let Some(view) = self.views.get_mut(&connection) {
+            view.link.handle();
+            self.owing.push(connection);
+        }
+    }
+
+    /// The link of a frontend that has one.
+    pub fn get_mut(&mut self, connection: ConnectionId) -> Option<&mut Link> {
+        self.views.get_mut(&connection).map(|view| &mut view.link)
+    }
+
+    /// Those that may be owed an acknowledgement, each once, with their sessions. Who cannot have it
+    /// yet comes back by [`Links::owe`].
+    pub fn take_owing(&mut self) -> Vec<(SessionId, ConnectionId)> {
+        let mut owing = std::mem::take(&mut self.owing);
+        owing.dedup();
+        let session = |connection| {
+            let view = self.views.get(&connection)?;
+            Some((view.session, connection))
+        };
+        owing.into_iter().filter_map(session).collect()
+    }
+
+    /// An acknowledgement has to wait.
+    pub fn owe(&mut self, connection: ConnectionId) {
+        self.owing.push(connection);
+    }
+
+    /// Whether it has lost its connection.
+    pub fn is_detached(&self, connection: ConnectionId) -> bool {
+        let view = self.views.get(&connection);
+        view.is_some_and(|view| view.until.is_some())
+    }
+
+    /// The connection of this frontend is lost. Returns whether the view is kept; if not it has no link.
+    pub fn detach(&mut self, connection: ConnectionId, limits: &NetLimits, now: Timestamp) -> bool {
+        let Some(view) = self.views.get_mut(&connection) else {
+            return false;
+        };
+        let until = now + limits.resume_window_ms;
+        if let Some(before) = view.until.replace(until) {
+            self.due.remove(&(before, connection));
+        }
+        self.due.insert((until, connection));
+        true
+    }
+
+    /// The view is over.
+    pub fn end(&mut self, connection: ConnectionId) {
+        let Some(view) = self.views.remove(&connection) else {
+            return;
+        };
+        if let Some(until) = view.until {
+            self.due.remove(&(until, connection));
+        }
+        if let Some(links) = self.sessions.get_mut(&view.session) {
+            links.views.remove(&view.number);
+            links.ended.push_back((view.number, view.link.received().0));
+            if links.ended.len() > ENDED_MAX {
+                links.ended.pop_front();
+            }
+        }
+    }
+
+    /// The session is over, and with it all its views.
+    pub fn end_session(&mut self, session: SessionId) {
+        let Some(links) = self.sessions.remove(&session) else {
+            return;
+        };
+        for connection in links.views.into_values() {
+            self.end(connection);
+        }
+    }
+
+    /// When a view without a connection is given up next.
+    pub fn next_due(&self) -> Option<Timestamp> {
+        self.due.first().map(|&(until, _)| until)
+    }
+
+    /// A view that nobody has come back for, with its session.
+    pub fn overdue(&self, now: Timestamp) -> Option<(SessionId, ConnectionId)> {
+        let &(until, connection) = self.due.first()?;
+        let session = self.views.get(&connection)?.session;
+        (until <= now).then_some((session, connection))
+    }
+}
