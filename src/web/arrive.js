@@ -30,7 +30,7 @@ export class Arrivals {
     addEventListener('pagehide', () => this.#save());
     // Whoever acts meanwhile has arrived.
     for (const name of ['keydown', 'pointerdown', 'wheel', 'touchstart']) {
-      addEventListener(name, () => this.#settled(), { capture: true, passive: true });
+      addEventListener(name, () => this.#interrupted(), { capture: true, passive: true });
     }
     new MutationObserver(() => this.#titled()).observe(document.head, { childList: true, subtree: true, characterData: true });
   }
@@ -50,13 +50,18 @@ export class Arrivals {
 
   /** The address is another. @param {number} index @param {[number, number]|null} goal  null: it stays where it is */
   begin(index, goal) {
+    // Events of scrolling come late.
+    this.#scrolled();
     this.isFirst = false;
     this.index = index;
     this.goal = goal;
     this.until = Date.now() + PATIENCE_MS;
     this.title = document.title;
     clearTimeout(this.timer);
-    this.timer = setTimeout(() => this.#announceRoute(document.body), ANNOUNCE_AFTER_MS);
+    this.timer = setTimeout(() => {
+      this.#announceRoute(document.body);
+      this.#arrive();
+    }, ANNOUNCE_AFTER_MS);
   }
 
   /** New content took the place of old. @param {Node[]} nodes */
@@ -69,11 +74,17 @@ export class Arrivals {
         if (!isTyping()) focusOn(heading);
       }
     }
-    this.arrive();
+    this.#arrive();
+  }
+
+  /** A frame is applied: there may be more to scroll to. */
+  settled() {
+    // What is there before the new content is of no use.
+    if (!this.timer) this.#arrive();
   }
 
   /** Scrolls, as far as there is content; again until it is enough. */
-  arrive() {
+  #arrive() {
     const { goal } = this;
     if (!goal) return;
     const target = location.hash.length > 1 && document.getElementById(decodeURIComponent(location.hash.slice(1)));
@@ -126,7 +137,7 @@ export class Arrivals {
     setTimeout(() => (region.textContent = text), 50);
   }
 
-  #settled() {
+  #interrupted() {
     this.until = 0;
     this.goal = null;
   }

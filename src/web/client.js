@@ -129,7 +129,7 @@ export class App {
   #shown(nodes) {
     openDialogs();
     if (nodes.length) this.arrivals.shown(nodes);
-    else this.arrivals.arrive();
+    else this.arrivals.settled();
     this.scripts.settle();
   }
 

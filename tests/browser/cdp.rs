@@ -16,6 +16,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tungstenite::{Message, WebSocket};
 
+use super::base64::base64;
 use super::keys;
 
 /// How often a condition is asked before the test gives up, and the pause between. Generous: it bounds a failure, it
@@ -110,6 +111,20 @@ impl Browser {
         }
         page.size(1280, 900);
         page
+    }
+}
+
+impl Browser {
+    /// The addresses of all tabs.
+    pub fn addresses(&self) -> Vec<String> {
+        let mut control = self.control.borrow_mut();
+        let mut answer = control.command("Target.getTargets", json!({}));
+        let targets = answer["targetInfos"].take();
+        let pages = targets.as_array().into_iter().flatten();
+        let pages = pages.filter(|target| target["type"] == "page");
+        pages
+            .map(|target| text(&target["url"]).to_owned())
+            .collect()
     }
 }
 
@@ -405,14 +420,19 @@ impl Page {
 
     /// Clicks the middle of the first element that matches, once it is there, stands still and nothing covers it.
     pub fn click(&mut self, selector: &str) {
-        self.click_times(selector, 1);
+        self.click_times(selector, "left", 1);
     }
 
     pub fn double_click(&mut self, selector: &str) {
-        self.click_times(selector, 2);
+        self.click_times(selector, "left", 2);
     }
 
-    fn click_times(&mut self, selector: &str, times: u32) {
+    /// With the middle button: a link opens in a new tab.
+    pub fn middle_click(&mut self, selector: &str) {
+        self.click_times(selector, "middle", 1);
+    }
+
+    fn click_times(&mut self, selector: &str, button: &str, times: u32) {
         let locate = format!(
             "(async () => {{
                 const find = () => {{
@@ -439,7 +459,7 @@ impl Page {
         for (kind, buttons, n) in [("mouseMoved", 0, 1)].into_iter().chain(presses) {
             self.connection.command(
                 "Input.dispatchMouseEvent",
-                json!({ "type": kind, "x": at[0], "y": at[1], "button": "left", "buttons": buttons, "clickCount": n }),
+                json!({ "type": kind, "x": at[0], "y": at[1], "button": button, "buttons": buttons, "clickCount": n }),
             );
         }
     }
@@ -570,27 +590,4 @@ fn text_or_panic(value: Value, selector: &str) -> String {
         Value::String(text) => text.trim().to_owned(),
         _ => panic!("there is no {selector} on the page"),
     }
-}
-
-fn base64(encoded: &str) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(encoded.len() / 4 * 3);
-    let (mut bits, mut count) = (0u32, 0);
-    for letter in encoded.bytes() {
-        let six = match letter {
-            b'A'..=b'Z' => letter - b'A',
-            b'a'..=b'z' => letter - b'a' + 26,
-            b'0'..=b'9' => letter - b'0' + 52,
-            b'+' => 62,
-            b'/' => 63,
-            _ => continue, // padding
-        };
-        bits = bits << 6 | u32::from(six);
-        count += 6;
-        if count >= 8 {
-            count -= 8;
-            bytes.push((bits >> count) as u8);
-            bits &= (1 << count) - 1;
-        }
-    }
-    bytes
 }

@@ -16,6 +16,7 @@
 //! something took. A page that logs an error or throws fails its test.
 
 mod apps;
+mod base64;
 mod cdp;
 mod demo;
 mod directives;

@@ -5,6 +5,7 @@ mod components;
 mod display;
 mod events;
 mod forms;
+mod links;
 mod values;
 
 use super::cdp::{Browser, Page};
