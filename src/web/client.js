@@ -49,8 +49,8 @@ export class App {
     /** Calls that are not answered yet, and who wants to know.
      * @type {{element: Element, variable: Variable, timer: number, answered: (certain: boolean) => void}[]} */
     this.waiting = [];
-    /** Whoever asked for the fields of an object. @type {Map<number, (fields: Object<string, any>) => void>} */
-    this.asked = new Map();
+    /** Whoever asked for the fields of an object. @type {{obj: number, tell: (fields: Object<string, any>) => void}[]} */
+    this.asked = [];
     this.restTimer = 0;
     /** @type {View|null} shows variable 1 */
     this.rootView = null;
@@ -216,7 +216,7 @@ export class App {
       if (!view.showInstead(type, box)) return;
       const { obj } = variable.value || {};
       if (!obj) return;
-      this.asked.set(obj, fill);
+      this.asked.push({ obj, tell: fill });
       this.store.outbox.raw({ type: 'getObjects', data: { objIds: [obj] } });
     } else if (!this.warned.has(keys[0])) {
       this.warned.add(keys[0]);
@@ -253,9 +253,8 @@ export class App {
   /** @param {{obj: number, value: Object<string, any>}[]} objects */
   #objects(objects) {
     for (const { obj, value } of objects) {
-      const tell = this.asked.get(obj);
-      this.asked.delete(obj);
-      if (tell) tell(value);
+      for (const one of this.asked) if (one.obj === obj) one.tell(value);
+      this.asked = this.asked.filter((one) => one.obj !== obj);
     }
   }
 }

@@ -7,6 +7,7 @@ mod events;
 mod forms;
 mod links;
 mod values;
+mod views;
 
 use super::cdp::{Browser, Page};
 use super::server::Server;
