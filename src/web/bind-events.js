@@ -154,7 +154,6 @@ export class SubmitBinding extends CallBinding {
     if (!variable) return;
     const table = form.gather(controls, submitter, readField, kindOf);
     this.call(takesValue(binding.path) || !isCall(binding.path) ? table : null);
-    this.pressed.setAttribute('aria-busy', 'true');
     app.busy(this.pressed, variable, (certain) => this.#answered(form, variable, certain));
   }
 

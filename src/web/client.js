@@ -47,7 +47,7 @@ export class App {
     /** @type {Set<string>} types already warned about */
     this.warned = new Set();
     /** Calls that are not answered yet, and who wants to know.
-     * @type {{element: Element, variable: Variable, timer: number, answered: (certain: boolean) => void}[]} */
+     * @type {{element: Element, variable: Variable, timer: number, answered: ((certain: boolean) => void)|null}[]} */
     this.waiting = [];
     /** Whoever asked for the fields of an object. @type {{obj: number, tell: (fields: Object<string, any>) => void}[]} */
     this.asked = [];
@@ -228,13 +228,16 @@ export class App {
   }
 
   /**
-   * Shows a button as busy while its call takes noticeably long.
+   * Shows a button as busy: while its call takes noticeably long, or at once where
+   * somebody waits for the answer.
    * @param {Element} element
    * @param {Variable} variable
-   * @param {(certain: boolean) => void} [answered]  not certain: nobody knows whether the call was made
+   * @param {((certain: boolean) => void)|null} [answered]  not certain: nobody knows whether the call was made
    */
-  busy(element, variable, answered = () => {}) {
-    const timer = setTimeout(() => element.setAttribute('aria-busy', 'true'), BUSY_AFTER_MS);
+  busy(element, variable, answered = null) {
+    const show = () => element.setAttribute('aria-busy', 'true');
+    const timer = answered ? 0 : setTimeout(show, BUSY_AFTER_MS);
+    if (answered) show();
     this.waiting.push({ element, variable, timer, answered });
   }
 
@@ -246,7 +249,7 @@ export class App {
     for (const { element, timer, answered } of over) {
       clearTimeout(timer);
       element.removeAttribute('aria-busy');
-      answered(certain);
+      if (answered) answered(certain);
     }
   }
 

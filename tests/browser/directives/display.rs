@@ -19,7 +19,7 @@ fn is(page: &mut Page, id: &str, expression: &str, expected: &str) {
 }
 
 #[test]
-fn attributes_classes_styles_and_properties_follow_their_values() {
+fn attributes_classes_and_styles_follow_their_values() {
     let browser = Browser::start();
     let (_server, mut page) = open("display", &browser, "#html b");
     is(
@@ -82,6 +82,12 @@ fn attributes_classes_styles_and_properties_follow_their_values() {
         );
         is(&mut page, "class", "e.classList.contains('on')", "false");
     }
+}
+
+#[test]
+fn properties_take_any_value_also_those_of_parts_that_come_later() {
+    let browser = Browser::start();
+    let (_server, mut page) = open("display", &browser, "#html b");
     put(&mut page, "[1, [2, 3], \"x\"]");
     is(
         &mut page,

@@ -1,6 +1,6 @@
 //! `ui-value`: what each kind of element shows, and what it sends.
 
-use super::super::cdp::Browser;
+use super::super::cdp::{Browser, Page};
 use super::{open, set};
 
 /// Elements, the expression by which they show, what they show at first, when emptied and when filled.
@@ -40,7 +40,7 @@ const SHOWN: [(&str, &str, &str, &str, &str); 23] = [
 fn every_element_shows_its_value_and_sends_what_is_made_of_it() {
     let browser = Browser::start();
     let (_server, mut page) = open("values", &browser, "#form");
-    let shows = |page: &mut super::Page, which: fn(&(&str, &str, &str, &str, &str)) -> String| {
+    let shows = |page: &mut Page, which: fn(&(&str, &str, &str, &str, &str)) -> String| {
         for row in &SHOWN {
             let (selector, property, ..) = row;
             let expected = which(row);
@@ -59,49 +59,59 @@ fn every_element_shows_its_value_and_sends_what_is_made_of_it() {
     page.click("#fill");
     shows(&mut page, |row| row.4.into());
 
-    let sent = |page: &mut super::Page, selector: &str, expected: &str| {
-        page.wait_for_text(&format!("{selector} + output"), expected);
-    };
+    sends_numbers_and_choices(&mut page);
+    sends_texts_and_dates(&mut page);
+}
+
+/// Waits until Lua has this in the field of the element.
+fn sent(page: &mut Page, selector: &str, expected: &str) {
+    page.wait_for_text(&format!("{selector} + output"), expected);
+}
+
+fn sends_numbers_and_choices(page: &mut Page) {
     page.fill("#text", "typed");
     page.press("Tab");
-    sent(&mut page, "#text", "string typed");
+    sent(page, "#text", "string typed");
     page.fill("#number", "2.5");
     page.press("Tab");
-    sent(&mut page, "#number", "float 2.5");
+    sent(page, "#number", "float 2.5");
     page.fill("#number", "7");
     page.press("Enter");
-    sent(&mut page, "#number", "number 7");
+    sent(page, "#number", "number 7");
     page.fill("#number", "");
     page.press("Tab");
-    sent(&mut page, "#number", "nil nil");
+    sent(page, "#number", "nil nil");
     page.click("#check");
-    sent(&mut page, "#check", "boolean false");
+    sent(page, "#check", "boolean false");
     page.click("#radio-b");
-    sent(&mut page, "#radio-b", "string b");
+    sent(page, "#radio-b", "string b");
     page.wait_for("!document.querySelector('#radio-a').checked");
     page.eval("document.querySelector('#choice').focus()");
     page.press("ArrowDown");
-    sent(&mut page, "#choice", "string y");
+    sent(page, "#choice", "string y");
     page.click("#many option:nth-child(2)");
-    sent(&mut page, "#many", "[y]");
+    sent(page, "#many", "[y]");
     page.eval("document.querySelector('#many').options[1].selected = false");
-    set(&mut page, "#many", "selectedIndex", "-1", "change");
-    sent(&mut page, "#many", "[]");
+    set(page, "#many", "selectedIndex", "-1", "change");
+    sent(page, "#many", "[]");
+}
+
+fn sends_texts_and_dates(page: &mut Page) {
     page.fill("#area", "a");
     page.press("Enter");
     page.type_text("b");
     page.press("Tab");
-    sent(&mut page, "#area", "string a\nb");
+    sent(page, "#area", "string a\nb");
     page.click("#rich");
     page.eval("document.getSelection().selectAllChildren(document.querySelector('#rich'))");
     page.type_text("new");
     page.press("Enter");
     page.type_text("line");
     page.eval("document.activeElement.blur()");
-    sent(&mut page, "#rich", "string new\nline");
+    sent(page, "#rich", "string new\nline");
     page.eval("document.querySelector('#range').focus()");
     page.press("ArrowUp");
-    sent(&mut page, "#range", "number 11");
+    sent(page, "#range", "number 11");
     for (selector, value) in [
         ("#color", "#abcdef"),
         ("#date", "2023-03-04"),
@@ -110,14 +120,8 @@ fn every_element_shows_its_value_and_sends_what_is_made_of_it() {
         ("#month", "2023-03"),
         ("#week", "2023-W10"),
     ] {
-        set(
-            &mut page,
-            selector,
-            "value",
-            &format!("'{value}'"),
-            "change",
-        );
-        sent(&mut page, selector, &format!("string {value}"));
+        set(page, selector, "value", &format!("'{value}'"), "change");
+        sent(page, selector, &format!("string {value}"));
     }
 }
 
