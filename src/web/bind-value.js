@@ -217,6 +217,11 @@ export class ValueBinding {
     if (this.variable.value === undefined) writeField(this.element, text);
   }
 
+  /** Hands over what the element before this one could not any more. */
+  catchUp() {
+    if (this.binding.options.keypress || document.activeElement !== this.element) this.#tell();
+  }
+
   /** Puts text back that was not sent when the page was built anew. */
   retype(text) {
     writeField(this.element, text);

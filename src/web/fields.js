@@ -352,6 +352,7 @@ export class Fields {
         if (selection) select(element, selection);
       }
       if (scroll[0] || scroll[1]) element.scrollTo(...scroll);
+      if (binding && edited) binding.catchUp();
     }
     return missing;
   }

@@ -57,14 +57,14 @@ export class Notices {
 
   /** The server does not know this session any more. @param {string} home */
   gone(home) {
-    this.#last('This session has ended', 'What was on this page is no longer on the server. Text you typed stays here until you leave.', [
+    this.#last('This session has ended', 'What was on this page is no longer on the server. Text that was not sent yet comes along.', [
       ['Start a new session', () => location.assign(home)],
     ]);
   }
 
   /** The login ran out. */
   login() {
-    this.#last('Please sign in again', 'Your login has expired. Text you typed stays here until you leave.', [
+    this.#last('Please sign in again', 'Your login has expired. Text that was not sent yet comes along.', [
       ['Sign in', () => location.reload()],
     ]);
   }

@@ -16,12 +16,9 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tungstenite::{Message, WebSocket};
 
-use super::base64::base64;
-use super::keys;
-
 /// How often a condition is asked before the test gives up, and the pause between. Generous: it bounds a failure, it
 /// measures nothing.
-const POLLS_MAX: u32 = 600;
+pub const POLLS_MAX: u32 = 600;
 const POLL_PAUSE: Duration = Duration::from_millis(50);
 /// A browser that does not answer a command for this long has hung.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
@@ -104,6 +101,7 @@ impl Browser {
         let target = made["targetId"].as_str().expect("a target id");
         let mut page = Page {
             connection: Connection::open(self.port, &format!("/devtools/page/{target}")),
+            closed: false,
         };
         for domain in ["Page", "Runtime", "Log", "Network", "Accessibility"] {
             page.connection
@@ -187,7 +185,7 @@ struct Reports {
 }
 
 /// A DevTools WebSocket: commands out, answers and events in.
-struct Connection {
+pub struct Connection {
     socket: WebSocket<TcpStream>,
     last_id: u64,
     reports: Reports,
@@ -219,7 +217,7 @@ impl Connection {
     }
 
     /// Sends a command and returns its result; what the page reports meanwhile is kept.
-    fn command(&mut self, method: &str, params: Value) -> Value {
+    pub fn command(&mut self, method: &str, params: Value) -> Value {
         self.attempt(method, params)
             .unwrap_or_else(|error| panic!("{method}: {error}"))
     }
@@ -324,7 +322,8 @@ fn text(value: &Value) -> &str {
 
 /// A tab.
 pub struct Page {
-    connection: Connection,
+    pub(super) connection: Connection,
+    closed: bool,
 }
 
 impl Page {
@@ -418,81 +417,34 @@ impl Page {
         ));
     }
 
-    /// Clicks the middle of the first element that matches, once it is there, stands still and nothing covers it.
-    pub fn click(&mut self, selector: &str) {
-        self.click_times(selector, "left", 1);
-    }
-
-    pub fn double_click(&mut self, selector: &str) {
-        self.click_times(selector, "left", 2);
-    }
-
-    /// With the middle button: a link opens in a new tab.
-    pub fn middle_click(&mut self, selector: &str) {
-        self.click_times(selector, "middle", 1);
-    }
-
-    fn click_times(&mut self, selector: &str, button: &str, times: u32) {
-        let locate = format!(
-            "(async () => {{
-                const find = () => {{
-                    const e = document.querySelector({});
-                    if (!e) return null;
-                    e.scrollIntoView({{ block: 'nearest', behavior: 'instant' }});
-                    const r = e.getBoundingClientRect(), x = r.left + r.width / 2, y = r.top + r.height / 2;
-                    const hit = document.elementFromPoint(x, y);
-                    return r.width && hit && (e.contains(hit) || hit.contains(e)) ? [x, y] : null;
-                }};
-                const before = find();
-                // A page in the background has no frames.
-                await new Promise(done => {{ requestAnimationFrame(() => requestAnimationFrame(done)); setTimeout(done, 100) }});
-                const now = find();
-                return before && now && before.join() === now.join() ? now : null;
-            }})()",
-            json!(selector)
-        );
-        let still = (0..POLLS_MAX)
-            .map(|_| self.eval(&locate))
-            .find(|at| !at.is_null());
-        let at = still.unwrap_or_else(|| panic!("{selector} never stood still to be clicked"));
-        let presses = (1..=times).flat_map(|n| [("mousePressed", 1, n), ("mouseReleased", 0, n)]);
-        for (kind, buttons, n) in [("mouseMoved", 0, 1)].into_iter().chain(presses) {
-            self.connection.command(
-                "Input.dispatchMouseEvent",
-                json!({ "type": kind, "x": at[0], "y": at[1], "button": button, "buttons": buttons, "clickCount": n }),
-            );
-        }
-    }
-
-    /// Types into whatever has the focus, a key event for each letter.
-    pub fn type_text(&mut self, letters: &str) {
-        for letter in letters.chars() {
-            let key = letter.to_string();
-            for event in [
-                json!({ "type": "keyDown", "key": key, "text": key, "unmodifiedText": key }),
-                json!({ "type": "keyUp", "key": key }),
-            ] {
-                self.connection.command("Input.dispatchKeyEvent", event);
-            }
-        }
-    }
-
-    /// Presses a key by its name (`Enter`), with modifiers before it if it has any (`ctrl-shift-F`): see [`keys`].
-    pub fn press(&mut self, key: &str) {
-        for event in keys::press(key) {
-            self.connection.command("Input.dispatchKeyEvent", event);
-        }
-    }
-
-    /// Clicks a field, takes out what is in it, and types `letters`.
-    pub fn fill(&mut self, selector: &str, letters: &str) {
-        self.click(selector);
-        self.eval(&format!(
-            "document.querySelector({}).select()",
-            json!(selector)
+    /// Another tab that shows the same address, with what this one has stored for its tab.
+    pub fn duplicate(&mut self, browser: &Browser) -> Page {
+        let stored = self.eval("JSON.stringify(sessionStorage)");
+        let address = self.eval("location.href");
+        let mut page = browser.blank();
+        page.goto(text(&address));
+        page.eval(&format!(
+            "Object.assign(sessionStorage, JSON.parse({stored}))"
         ));
-        self.press("Backspace");
-        self.type_text(letters);
+        page.reload();
+        page
+    }
+
+    /// Closes the tab as its user would.
+    pub fn close(mut self) {
+        self.connection.command("Page.close", json!({}));
+        self.connection.reports.errors.clear();
+        self.closed = true;
+    }
+
+    /// Lets the page believe that nobody sees it, or that somebody does again.
+    pub fn hide(&mut self, hidden: bool) {
+        let state = if hidden { "hidden" } else { "visible" };
+        self.eval(&format!(
+            "Object.defineProperty(document, 'hidden', {{ configurable: true, get: () => {hidden} }}); \
+             Object.defineProperty(document, 'visibilityState', {{ configurable: true, get: () => '{state}' }}); \
+             document.dispatchEvent(new Event('visibilitychange'))"
+        ));
     }
 
     /// The size of the window, in CSS pixels.
@@ -574,7 +526,7 @@ impl Page {
 impl Drop for Page {
     /// A page must have been quiet.
     fn drop(&mut self) {
-        if !std::thread::panicking() {
+        if !std::thread::panicking() && !self.closed {
             let errors = self.errors();
             assert!(
                 errors.is_empty(),
@@ -590,4 +542,27 @@ fn text_or_panic(value: Value, selector: &str) -> String {
         Value::String(text) => text.trim().to_owned(),
         _ => panic!("there is no {selector} on the page"),
     }
+}
+
+fn base64(encoded: &str) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(encoded.len() / 4 * 3);
+    let (mut bits, mut count) = (0u32, 0);
+    for letter in encoded.bytes() {
+        let six = match letter {
+            b'A'..=b'Z' => letter - b'A',
+            b'a'..=b'z' => letter - b'a' + 26,
+            b'0'..=b'9' => letter - b'0' + 52,
+            b'+' => 62,
+            b'/' => 63,
+            _ => continue, // padding
+        };
+        bits = bits << 6 | u32::from(six);
+        count += 6;
+        if count >= 8 {
+            count -= 8;
+            bytes.push((bits >> count) as u8);
+            bits &= (1 << count) - 1;
+        }
+    }
+    bytes
 }

@@ -1,11 +1,15 @@
 //! A real Chromium against the real binary.
 //!
 //! - [`cdp`]: starts Chromium and drives it through its DevTools protocol: no Node, no driver program.
-//! - [`keys`]: how it is told of keys.
+//! - [`hands`], [`keys`]: what a visitor's hands do on a page.
 //! - [`server`]: the built `lunette` as a child process.
 //! - [`demo`]: what a visitor does with the built-in demo site.
 //! - [`directives`]: each `ui-*` attribute on each kind of element.
 //! - [`panel`]: the example that shows the state of the machine.
+//! - [`typing`]: nothing typed is lost, whatever the network, the server and the templates do meanwhile.
+//! - [`links`]: pages that lose their connection, their login, their session or their server.
+//! - [`tabs`]: several tabs on one session.
+//! - [`proxy`]: stands between the two, and delays and cuts.
 //! - [`lists`]: long lists, whole and behind a window.
 //! - [`upkeep`]: the demo's looks and accessibility, its weight, and what happens when the server goes away.
 //! - [`reload`]: files of a site are edited while its page is used.
@@ -16,17 +20,21 @@
 //! something took. A page that logs an error or throws fails its test.
 
 mod apps;
-mod base64;
 mod cdp;
 mod demo;
 mod directives;
+mod hands;
 mod keys;
+mod links;
 mod lists;
 mod messages;
 mod panel;
+mod proxy;
 mod reload;
 pub mod server;
 mod sites;
+mod tabs;
+mod typing;
 mod upkeep;
 
 use cdp::{Browser, Page};

@@ -201,7 +201,9 @@ fn only_what_is_new_is_sent() {
     set(&mut page, "#text", "value", "'filled in'", "change");
     page.wait_for_text("#text + output", "string filled in");
     // Pasted text is one input.
-    page.eval("document.querySelector('#text').select(); document.execCommand('insertText', false, 'pasted')");
+    page.click("#text");
+    page.eval("document.querySelector('#text').select()");
+    page.insert_text("pasted");
     page.press("Tab");
     page.wait_for_text("#text + output", "string pasted");
 

@@ -1,0 +1,108 @@
+//! What a visitor's hands do: mouse, keyboard, input methods.
+
+use serde_json::json;
+
+use super::cdp::{POLLS_MAX, Page};
+use super::keys;
+
+impl Page {
+    /// Clicks the middle of the first element that matches, once it is there, stands still and nothing covers it.
+    pub fn click(&mut self, selector: &str) {
+        self.click_times(selector, "left", 1);
+    }
+
+    pub fn double_click(&mut self, selector: &str) {
+        self.click_times(selector, "left", 2);
+    }
+
+    /// With the middle button: a link opens in a new tab.
+    pub fn middle_click(&mut self, selector: &str) {
+        self.click_times(selector, "middle", 1);
+    }
+
+    fn click_times(&mut self, selector: &str, button: &str, times: u32) {
+        let locate = format!(
+            "(async () => {{
+                const find = () => {{
+                    const e = document.querySelector({});
+                    if (!e) return null;
+                    e.scrollIntoView({{ block: 'nearest', behavior: 'instant' }});
+                    const r = e.getBoundingClientRect(), x = r.left + r.width / 2, y = r.top + r.height / 2;
+                    const hit = document.elementFromPoint(x, y);
+                    return r.width && hit && (e.contains(hit) || hit.contains(e)) ? [x, y] : null;
+                }};
+                const before = find();
+                // A page in the background has no frames.
+                await new Promise(done => {{ requestAnimationFrame(() => requestAnimationFrame(done)); setTimeout(done, 100) }});
+                const now = find();
+                return before && now && before.join() === now.join() ? now : null;
+            }})()",
+            json!(selector)
+        );
+        let still = (0..POLLS_MAX)
+            .map(|_| self.eval(&locate))
+            .find(|at| !at.is_null());
+        let at = still.unwrap_or_else(|| panic!("{selector} never stood still to be clicked"));
+        let presses = (1..=times).flat_map(|n| [("mousePressed", 1, n), ("mouseReleased", 0, n)]);
+        for (kind, buttons, n) in [("mouseMoved", 0, 1)].into_iter().chain(presses) {
+            self.connection.command(
+                "Input.dispatchMouseEvent",
+                json!({ "type": kind, "x": at[0], "y": at[1], "button": button, "buttons": buttons, "clickCount": n }),
+            );
+        }
+    }
+
+    /// Types into whatever has the focus, a key event for each letter.
+    pub fn type_text(&mut self, letters: &str) {
+        for letter in letters.chars() {
+            let key = letter.to_string();
+            for event in [
+                json!({ "type": "keyDown", "key": key, "text": key, "unmodifiedText": key }),
+                json!({ "type": "keyUp", "key": key }),
+            ] {
+                self.connection.command("Input.dispatchKeyEvent", event);
+            }
+        }
+    }
+
+    /// Presses a button without a mouse, wherever it is on the page.
+    pub fn press_button(&mut self, selector: &str) {
+        self.eval(&format!(
+            "document.querySelector({}).click()",
+            json!(selector)
+        ));
+    }
+
+    /// Puts text into whatever has the focus as one piece: pasted, or what an input method came to.
+    pub fn insert_text(&mut self, text: &str) {
+        self.connection
+            .command("Input.insertText", json!({ "text": text }));
+    }
+
+    /// An input method shows this as its text so far.
+    pub fn compose(&mut self, text: &str) {
+        let end = text.chars().count();
+        self.connection.command(
+            "Input.imeSetComposition",
+            json!({ "text": text, "selectionStart": end, "selectionEnd": end }),
+        );
+    }
+
+    /// Presses a key by its name (`Enter`), with modifiers before it if it has any (`ctrl-shift-F`): see [`keys`].
+    pub fn press(&mut self, key: &str) {
+        for event in keys::press(key) {
+            self.connection.command("Input.dispatchKeyEvent", event);
+        }
+    }
+
+    /// Clicks a field, takes out what is in it, and types `letters`.
+    pub fn fill(&mut self, selector: &str, letters: &str) {
+        self.click(selector);
+        self.eval(&format!(
+            "document.querySelector({}).select()",
+            json!(selector)
+        ));
+        self.press("Backspace");
+        self.type_text(letters);
+    }
+}

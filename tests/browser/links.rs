@@ -1,0 +1,345 @@
+//! Pages that lose their connection, their login, their session or their server.
+
+use std::fs;
+use std::path::PathBuf;
+use std::thread::sleep;
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::cdp::{Browser, Page};
+use super::proxy::Proxy;
+use super::server::Server;
+
+/// A copy of `tests/sites/NAME` that can be edited and configured; removed afterwards.
+struct Copy(PathBuf);
+
+impl Copy {
+    fn of(name: &str, settings: &str) -> Copy {
+        let from = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+            .join("tests/sites")
+            .join(name);
+        let number = Proxy::next_number();
+        let to = PathBuf::from(env!("CARGO_TARGET_TMPDIR"))
+            .join(format!("copy-{}-{number}", std::process::id()));
+        for folder in ["lua", "viewdefs"] {
+            fs::create_dir_all(to.join(folder)).expect("a folder");
+            for entry in fs::read_dir(from.join(folder)).expect("the site").flatten() {
+                fs::copy(entry.path(), to.join(folder).join(entry.file_name())).expect("a file");
+            }
+        }
+        fs::write(to.join("lunette.toml"), settings).expect("the settings");
+        Copy(to)
+    }
+}
+
+impl Drop for Copy {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// Opens the typing site through a proxy.
+fn open_typing(browser: &Browser, proxy: &Proxy) -> Page {
+    let mut page = browser.open(&proxy.url("/"));
+    page.server_may_be_away();
+    page.wait_for("document.querySelector('#mirror')?.textContent === '|||'");
+    page
+}
+
+const MIRROR: &str = "document.querySelector('#mirror')?.textContent";
+
+#[test]
+fn what_is_done_while_the_link_is_cut_is_done_once_when_it_is_back() {
+    let (server, browser) = (Server::site("typing"), Browser::start());
+    let proxy = Proxy::to(server.port());
+    let mut page = open_typing(&browser, &proxy);
+    page.eval("document.querySelector('section').seenBefore = true");
+    page.click("#click");
+    page.wait_for_text("#clicks", "1");
+    proxy.cut();
+    page.fill("#live", "typed while away");
+    page.click("#click");
+    page.click("#click");
+    page.wait_for("/reconnecting/i.test(document.querySelector('[role=status].ui-reconnecting')?.textContent)");
+    assert_eq!(page.text("#clicks"), "1");
+    page.wait_for("document.querySelector('#click').getAttribute('aria-busy') === 'true'");
+    proxy.mend();
+    page.wait_for_text("#clicks", "3");
+    page.wait_for(&format!("{MIRROR} === '|typed while away||'"));
+    page.wait_for(
+        "!document.querySelector('.ui-reconnecting') && !document.querySelector('[aria-busy]')",
+    );
+    assert_eq!(
+        page.eval("document.querySelector('section').seenBefore"),
+        true,
+        "the page was made anew"
+    );
+    assert_eq!(
+        page.eval("uiApp.getConnection().link.view"),
+        1,
+        "the view does not go on"
+    );
+}
+
+/// The walk and the network of one schedule: xorshift64.
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self, sides: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 >> 16) as usize % sides
+    }
+}
+
+/// What a page shows: texts and what is in the fields.
+const SHOWN: &str = "[...document.querySelectorAll('.rows .row')].map(row => \
+    row.innerText.trim() + ' [' + row.querySelector('input').value + ']').join('\\n') + \
+    '\\n' + document.querySelector('#query').value";
+
+/// A walk with cuts after which the page is what one shows that was never cut. They last a hundredth of 5, 60 and
+/// 300 s, and with `beyond` longer than the window.
+fn walk(browser: &Browser, server: &Server, proxy: &Proxy, seed: u64, beyond: bool) -> u64 {
+    let mut dice = Dice(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);
+    let mut page = browser.open(&proxy.url("/"));
+    page.server_may_be_away();
+    page.wait_for("document.querySelector('#size')");
+    page.fill("#size", "12");
+    page.click("#fill");
+    page.click("#plain");
+    page.wait_for("document.querySelectorAll('.rows .row input').length === 12");
+    let path = page.eval("location.pathname");
+    let mut never_cut = browser.open(&server.url(path.as_str().expect("a path")));
+    never_cut.wait_for("document.querySelectorAll('.rows .row input').length === 12");
+    let mut rows = 12;
+    for step in 0..25 {
+        match dice.roll(8) {
+            0 | 1 => {
+                let row = dice.roll(rows) + 1;
+                let field = format!(".rows .row:nth-child({row}) input");
+                page.eval(&format!("document.querySelector('{field}')?.focus()"));
+                page.type_text(&format!("n{step}"));
+            }
+            2 => page.fill("#query", &format!("query {step}")),
+            3 => {
+                page.press_button("#insert");
+                rows += 1;
+            }
+            4 => {
+                page.press_button("#append");
+                rows += 1;
+            }
+            5 if rows > 1 => {
+                page.press_button("#delete");
+                rows -= 1;
+            }
+            6 => page.press_button("#reverse"),
+            _ => page.press_button("#move"),
+        }
+        if dice.roll(6) == 0 {
+            let away = [50, 600, 3_000][dice.roll(3)];
+            proxy.cut();
+            let away = if beyond { away + 2_000 } else { away };
+            // Half of the time something is done meanwhile.
+            if dice.roll(2) == 0 {
+                page.press_button("#insert");
+                rows += 1;
+            }
+            sleep(Duration::from_millis(away));
+            proxy.mend();
+        }
+    }
+    page.press("Tab");
+    page.wait_for(&format!(
+        "document.querySelectorAll('.rows .row').length === {rows}"
+    ));
+    never_cut.wait_for(&format!(
+        "document.querySelectorAll('.rows .row').length === {rows}"
+    ));
+    let mut shown = json!(null);
+    for _ in 0..200 {
+        shown = page.eval(SHOWN);
+        if shown == never_cut.eval(SHOWN) {
+            break;
+        }
+        sleep(Duration::from_millis(50));
+    }
+    assert_eq!(shown, never_cut.eval(SHOWN), "seed {seed}");
+    page.eval("uiApp.getConnection().link.view")
+        .as_u64()
+        .unwrap_or(0)
+}
+
+#[test]
+fn after_any_cut_the_page_is_what_one_shows_that_was_never_cut() {
+    let site = Copy::of("longlist", "[limits]\nresume_window = \"30s\"\n");
+    let browser = Browser::start();
+    let server = Server::with_flags(&site.0, &[]);
+    let proxy = Proxy::to(server.port());
+    for seed in 1..=20 {
+        let view = walk(&browser, &server, &proxy, seed, false);
+        assert_eq!(view, 1, "seed {seed}: the view did not go on");
+    }
+}
+
+#[test]
+fn after_a_cut_that_lasts_too_long_it_is_the_same() {
+    let site = Copy::of("longlist", "[limits]\nresume_window = \"500ms\"\n");
+    let browser = Browser::start();
+    let server = Server::with_flags(&site.0, &[]);
+    let proxy = Proxy::to(server.port());
+    let anew = (21..=24)
+        .filter(|&seed| walk(&browser, &server, &proxy, seed, true) > 2)
+        .count();
+    assert!(anew > 0, "no view was made anew");
+}
+
+#[test]
+fn a_restarted_server_gets_a_new_session_with_what_was_typed() {
+    let (mut server, browser) = (Server::site("typing"), Browser::start());
+    let mut page = browser.open(&server.url("/"));
+    page.server_may_be_away();
+    page.wait_for(&format!("{MIRROR} === '|||'"));
+    let before = page.eval("location.pathname");
+    page.fill("#plain", "half a ");
+    server.kill();
+    page.type_text("sentence");
+    page.wait_for("/reconnecting/i.test(document.body.innerText)");
+    server.restart();
+    page.wait_for(&format!("location.pathname !== {before}"));
+    page.wait_for(
+        "document.querySelector('.ui-toast-warning')?.textContent.includes('started again')",
+    );
+    assert_eq!(page.value("#plain"), "half a sentence");
+    page.press("Tab");
+    page.wait_for(&format!("{MIRROR} === 'half a sentence|||'"));
+    // It is a session like any other.
+    page.click("#click");
+    page.wait_for_text("#clicks", "1");
+    page.reload();
+    page.wait_for(&format!("{MIRROR} === 'half a sentence|||'"));
+}
+
+#[test]
+fn text_outlives_a_cut_in_which_its_template_is_edited() {
+    let (site, browser) = (Copy::of("typing", ""), Browser::start());
+    let server = Server::with_flags(&site.0, &["--hotload"]);
+    let proxy = Proxy::to(server.port());
+    let mut page = open_typing(&browser, &proxy);
+    page.fill("#plain", "before");
+    proxy.cut();
+    page.type_text(" and after");
+    let file = site.0.join("viewdefs/Card.DEFAULT.html");
+    let template = fs::read_to_string(&file).expect("the template");
+    fs::write(
+        &file,
+        template.replace("<section>", "<section><h2>Edited</h2>"),
+    )
+    .expect("saved");
+    // The server has seen the edit when a page of its own shows it.
+    let mut other = browser.open(&server.url("/"));
+    other.wait_for("document.querySelector('h2')?.textContent === 'Edited'");
+    proxy.mend();
+    page.wait_for("document.querySelector('h2')?.textContent === 'Edited'");
+    page.wait_for("document.querySelector('#plain').value === 'before and after'");
+    page.wait_for("document.activeElement === document.querySelector('#plain')");
+    page.type_text("!");
+    page.press("Tab");
+    page.wait_for(&format!("{MIRROR} === 'before and after!|||'"));
+}
+
+#[test]
+fn a_session_that_is_over_is_said_to_be() {
+    let settings = "[limits]\nresume_window = \"100ms\"\nsession_timeout = \"100ms\"\n";
+    let (site, browser) = (Copy::of("typing", settings), Browser::start());
+    let server = Server::with_flags(&site.0, &["-v"]);
+    let proxy = Proxy::to(server.port());
+    let mut page = open_typing(&browser, &proxy);
+    let before = page.eval("location.pathname");
+    page.fill("#plain", "still here");
+    proxy.cut();
+    while !server.log().contains("session expired") {
+        sleep(Duration::from_millis(50));
+    }
+    proxy.mend();
+    page.wait_for(
+        "document.querySelector('[role=alertdialog]')?.textContent.includes('session has ended')",
+    );
+    assert_eq!(page.value("#plain"), "still here");
+    assert_eq!(page.eval("location.pathname"), before);
+    page.click(".ui-notice button");
+    // It comes along.
+    page.wait_for(&format!(
+        "location.pathname !== {before} && {MIRROR} === 'still here|||'"
+    ));
+}
+
+const LOGIN: [&str; 3] = [
+    "HTTP/1.1 302 Found\r\nLocation: /login\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
+    "HTTP/1.1 401 Unauthorized\r\nContent-Type: text/html\r\nContent-Length: 14\r\nConnection: close\r\n\r\n<p>sign in</p>",
+    "HTTP/1.1 403 Forbidden\r\nContent-Type: text/html\r\nContent-Length: 14\r\nConnection: close\r\n\r\n<p>sign in</p>",
+];
+
+/// A proxy with a login refuses the upgrade and what the page asks then; the page itself it lets through, as one does
+/// whose login is renewed by coming back.
+#[test]
+fn an_expired_login_reloads_the_page_once_and_keeps_what_was_typed() {
+    let (server, browser) = (Server::site("typing"), Browser::start());
+    for answer in LOGIN {
+        let proxy = Proxy::to(server.port());
+        let mut page = open_typing(&browser, &proxy);
+        page.fill("#plain", "not sent yet");
+        page.eval("window.before = true");
+        proxy.refuse(&["Upgrade: websocket", "application/json"], answer);
+        page.wait_for("window.before === undefined && document.readyState === 'complete'");
+        proxy.allow();
+        page.wait_for(&format!("{MIRROR} === 'not sent yet|||'"));
+        assert_eq!(page.value("#plain"), "not sent yet");
+        // A login that is refused again within the minute is told, and reloads nothing.
+        page.eval("window.before = true");
+        page.fill("#live", "kept");
+        proxy.refuse(&["Upgrade: websocket", "application/json"], answer);
+        page.wait_for(
+            "document.querySelector('[role=alertdialog]')?.textContent.includes('sign in')",
+        );
+        assert_eq!(page.eval("window.before"), true);
+        assert_eq!(page.value("#live"), "kept");
+    }
+}
+
+#[test]
+fn what_is_typed_when_the_page_is_left_or_reloaded_is_delivered() {
+    let (server, browser) = (Server::site("typing"), Browser::start());
+    let proxy = Proxy::to(server.port());
+    let mut page = open_typing(&browser, &proxy);
+    // Not left with Tab or a click: the field has never been told that it is finished.
+    page.fill("#plain", "in the field");
+    page.reload();
+    page.wait_for(&format!("{MIRROR} === 'in the field|||'"));
+    // The same while nobody can be told.
+    proxy.cut();
+    page.fill("#plain", "and later");
+    page.wait_for("!uiApp.getConnection().link.open");
+    proxy.mend();
+    page.eval("uiApp.getConnection().stop()");
+    page.reload();
+    page.wait_for(&format!("{MIRROR} === 'and later|||'"));
+}
+
+#[test]
+fn a_dead_link_is_noticed_by_what_is_not_answered() {
+    let (server, browser) = (Server::site("typing"), Browser::start());
+    let proxy = Proxy::to(server.port());
+    let mut page = open_typing(&browser, &proxy);
+    // Nothing arrives any more, and nothing breaks.
+    proxy.delay(10_000_000);
+    page.click("#click");
+    page.wait_for("uiApp.getConnection().link.kept.length > 0");
+    proxy.delay(0);
+    // Longer ago than any answer takes.
+    page.eval("uiApp.getConnection().askedAt -= 60000");
+    page.wait_for_text("#clicks", "1");
+    assert_eq!(page.eval("uiApp.getConnection().link.view"), 1);
+}
