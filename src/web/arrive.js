@@ -158,7 +158,7 @@ export class Arrivals {
 
 function readPlaces(key) {
   try {
-    return JSON.parse(sessionStorage.getItem(key)) || {};
+    return JSON.parse(sessionStorage.getItem(key) || '{}');
   } catch {
     return {};
   }

@@ -73,7 +73,8 @@ export class ClassBinding extends DisplayBinding {
     const { classList } = this.element;
     if (this.name) return void classList.toggle(this.name, isTrue(value));
     classList.remove(...this.given);
-    this.given = toText(value).split(/[\s,]+/).filter(Boolean);
+    // The author's own stay in any case.
+    this.given = toText(value).split(/[\s,]+/).filter((name) => name && !classList.contains(name));
     classList.add(...this.given);
   }
 }

@@ -86,7 +86,7 @@ export class ActionBinding extends CallBinding {
     event.preventDefault();
     if (this.element.disabled || this.element.getAttribute('aria-disabled') === 'true') return;
     this.call(takesValue(this.binding.path) ? valueOf(this.element) : null);
-    this.app.busy(this.element, this.variable);
+    if (this.variable) this.app.busy(this.element, this.variable);
   }
 }
 
@@ -170,7 +170,7 @@ export class SubmitBinding extends CallBinding {
       if (certain && element.hasAttribute('ui-reset')) HTMLFormElement.prototype.reset.call(element);
       return;
     }
-    const rest = error.detail && error.detail.fields && form.markFields(app, element, variable);
+    const rest = error.detail && error.detail.fields && form.markFields(app, element, variable, error.detail.fields);
     if (rest === undefined) app.errors.onCall(pressed, variable);
     else if (rest) app.notices.toast(rest, 'error');
     form.focusFirst(element);

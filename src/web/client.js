@@ -44,8 +44,6 @@ export class App {
     this.views = new Set();
     /** @type {Set<List>} lists whose array or items changed */
     this.toArrange = new Set();
-    /** @type {Set<string>} types already warned about */
-    this.warned = new Set();
     /** Calls that are not answered yet, and who wants to know.
      * @type {{element: Element, variable: Variable, timer: number, answered: ((certain: boolean) => void)|null}[]} */
     this.waiting = [];
@@ -102,7 +100,7 @@ export class App {
 
   /** What is typed goes with the page, or stays behind for the next one. */
   #leave() {
-    if (this.link.open) this.fields.commitAll(this.rootView);
+    if (this.link.open && this.rootView) this.fields.commitAll(this.rootView);
     this.store.outbox.flush(true);
     if (!this.link.open) keepTyped(this);
   }
@@ -142,7 +140,8 @@ export class App {
     this.store.resting = document.hidden;
     this.store.receive(frame, ack);
     this.#rested(true);
-    for (const { type, data } of frame ? [].concat(frame) : []) if (type === 'objects') this.#objects(data.objects);
+    const messages = Array.isArray(frame) ? frame : frame ? [frame] : [];
+    for (const { type, data } of messages) if (type === 'objects') this.#objects(data.objects);
     if (this.store.resting) this.#rest();
   }
 
@@ -191,40 +190,24 @@ export class App {
   /** Outer lists first: they decide which inner ones remain. */
   #arrange() {
     while (this.toArrange.size) {
+      /** @type {List|null} */
       let next = null;
       for (const list of this.toArrange) if (!next || list.depth < next.depth) next = list;
+      if (!next) return;
       this.toArrange.delete(next);
       next.arrange();
     }
   }
 
   /**
-   * A view has nothing to show its object with. Those who develop see what it is,
-   * all others nothing; then the log has it.
+   * A view has nothing to show its object with.
    * @param {View} view
    * @param {string} type
    * @param {string[]} namespaces  looked for, best first
    */
   async missing(view, type, namespaces) {
-    const keys = [...new Set([...namespaces, 'DEFAULT'])].map((namespace) => `${type}.${namespace}`);
-    const { variable } = view;
-    const { dev } = await this.allowed();
-    if (dev) {
-      const { missingBox } = await import('./missing.js');
-      if (view.disposed || variable.gone || variable.type !== type) return;
-      const { box, fill } = missingBox(type, keys);
-      if (!view.showInstead(type, box)) return;
-      const { obj } = variable.value || {};
-      if (!obj) return;
-      this.asked.push({ obj, tell: fill });
-      this.store.outbox.raw({ type: 'getObjects', data: { objIds: [obj] } });
-    } else if (!this.warned.has(keys[0])) {
-      this.warned.add(keys[0]);
-      const files = keys.map((key) => `viewdefs/${key}.html`).join(' or ');
-      const description = `no viewdef for type ${type}: create ${files}`;
-      console.warn(`lunette: ${description}`);
-      this.store.outbox.raw({ type: 'error', data: { varId: variable.id, code: 'missing-viewdef', description } });
-    }
+    const [{ tellMissing }, { dev }] = await Promise.all([import('./missing.js'), this.allowed()]);
+    tellMissing(this, view, type, namespaces, dev);
   }
 
   /**

@@ -39,10 +39,11 @@ function fill(element, { text, src }, nonce) {
 
 /** By a script element, since that is what a policy can allow. @param {Waiting} waiting @param {string} nonce @param {any} api */
 function runCode({ element, code, variable }, nonce, api) {
+  const value = variable && variable.value;
   const script = document.createElement('script');
   script.nonce = nonce;
   script.textContent = `document.currentScript.run(function (element, value, variable, store) {${code}\n})`;
-  script['run'] = (act) => act.call(element, element, variable.value, variable, api.getStore());
+  script['run'] = (act) => act.call(element, element, value, variable, api.getStore());
   document.head.append(script);
   script.remove();
 }

@@ -200,14 +200,14 @@ export function whenUpgraded(element, act) {
 
 /** @param {string} name */
 function upgraded(name) {
-  const { refs } = undefinedYet.get(name);
+  const { refs } = undefinedYet.get(name) || { refs: [] };
   undefinedYet.delete(name);
   for (const ref of refs) {
     const element = ref.deref();
     if (!element) continue;
     customElements.upgrade(element);
     if (placeholders.delete(element) && kindOf(element) !== 'content') element.textContent = '';
-    for (const act of upgrades.get(element)) act();
+    for (const act of upgrades.get(element) || []) act();
     upgrades.delete(element);
   }
 }

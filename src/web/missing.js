@@ -1,5 +1,9 @@
-// `--dev`: in place of an object whose type has no viewdef, what it is and which
-// file would show it. Loaded with the first of them.
+// An object whose type has no viewdef. Those who develop see in its place what it
+// is and which file would show it; all others see nothing, and the log has it.
+// Loaded with the first of them.
+
+/** @typedef {import('./client.js').App} App */
+/** @typedef {import('./views.js').View} View */
 
 const MISSING_CSS = `
 .ui-missing { margin: .5rem 0; padding: .75rem 1rem; border: 2px dashed #d6336c; border-radius: .5rem;
@@ -12,14 +16,45 @@ const MISSING_CSS = `
 /** Longer texts of a field are cut. */
 const FIELD_CHARS_MAX = 200;
 
+/** @type {CSSStyleSheet|null} */
 let missingSheet = null;
+
+/** Types already told of. @type {Set<string>} */
+const toldMissing = new Set();
+
+/**
+ * @param {App} app
+ * @param {View} view
+ * @param {string} type
+ * @param {string[]} namespaces  looked for, best first
+ * @param {boolean} dev
+ */
+export function tellMissing(app, view, type, namespaces, dev) {
+  const keys = [...new Set([...namespaces, 'DEFAULT'])].map((namespace) => `${type}.${namespace}`);
+  const { variable } = view;
+  if (view.disposed || variable.gone || variable.type !== type) return;
+  if (dev) {
+    const { box, fill } = missingBox(type, keys);
+    if (!view.showInstead(type, box)) return;
+    const { obj } = variable.value || {};
+    if (!obj) return;
+    app.asked.push({ obj, tell: fill });
+    app.store.outbox.raw({ type: 'getObjects', data: { objIds: [obj] } });
+  } else if (!toldMissing.has(keys[0])) {
+    toldMissing.add(keys[0]);
+    const files = keys.map((key) => `viewdefs/${key}.html`).join(' or ');
+    const description = `no viewdef for type ${type}: create ${files}`;
+    console.warn(`lunette: ${description}`);
+    app.store.outbox.raw({ type: 'error', data: { varId: variable.id, code: 'missing-viewdef', description } });
+  }
+}
 
 /**
  * @param {string} type
  * @param {string[]} keys  what was looked for, best first
  * @returns {{box: HTMLElement, fill: (fields: Object<string, any>) => void}}
  */
-export function missingBox(type, keys) {
+function missingBox(type, keys) {
   if (!missingSheet) {
     missingSheet = new CSSStyleSheet();
     missingSheet.replaceSync(MISSING_CSS);

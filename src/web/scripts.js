@@ -22,7 +22,7 @@ export class Scripts {
     // By this number a strict policy knows scripts of ours. It is taken before
     // anything is shown, so that nothing shown can give another.
     const own = /** @type {HTMLScriptElement|null} */ (document.querySelector('script[nonce]'));
-    this.nonce = own ? own.nonce : '';
+    this.nonce = (own && own.nonce) || '';
   }
 
   /** @param {Waiting} waiting */

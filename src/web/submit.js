@@ -78,14 +78,15 @@ function groupValue(group, read, kind) {
  * @param {App} app
  * @param {Element} form
  * @param {Variable} variable
+ * @param {Object<string, string>} fields
  * @returns {string}
  */
-export function markFields(app, form, variable) {
+export function markFields(app, form, variable, fields) {
   const controls = controlsOf(form);
   const siblings = variable.parent && variable.parent.children ? [...variable.parent.children] : [];
   const marked = new Set();
   const rest = [];
-  for (const [field, text] of Object.entries(variable.error.detail.fields)) {
+  for (const [field, text] of Object.entries(fields)) {
     const control = controls.find((one) => nameOf(one) === field);
     const binding = control && app.fields.byElement.get(control);
     const told = siblings.some((v) => v !== variable && v.error && v.props.path === field);

@@ -35,10 +35,10 @@ fn attributes_classes_and_styles_follow_their_values() {
         "[e.getAttribute('hidden'), e.ariaPressed, e.onclick]",
         ",true,",
     );
-    is(&mut page, "class", "e.className", "own on true");
+    is(&mut page, "class", "e.className", "own red on true");
     put(&mut page, "\"red\"");
     is(&mut page, "attr", "e.getAttribute('href')", "red");
-    is(&mut page, "class", "e.className", "own on red");
+    is(&mut page, "class", "e.className", "own red on");
     is(
         &mut page,
         "style",
@@ -56,17 +56,17 @@ fn attributes_classes_and_styles_follow_their_values() {
         &mut page,
         "class",
         "e.className",
-        "own on javascript:alert(1)",
+        "own red on javascript:alert(1)",
     );
     is(&mut page, "attr", "e.getAttribute('href')", "red");
     put(&mut page, "\"color: blue\"");
     is(&mut page, "attr", "e.style.color", "blue");
     put(&mut page, "0");
-    is(&mut page, "class", "e.className", "own on 0");
+    is(&mut page, "class", "e.className", "own red on 0");
     is(&mut page, "attr", "e.getAttribute('href')", "0");
     for nothing in ["false", ""] {
         put(&mut page, "\"a  b\"");
-        is(&mut page, "class", "e.className", "own on a b");
+        is(&mut page, "class", "e.className", "own red on a b");
         put(&mut page, nothing);
         is(
             &mut page,
