@@ -27,8 +27,9 @@ use lunette::core::event::{Opening, Turn};
 use lunette::core::id::{ConnectionId, SessionId};
 use lunette::core::limits::SessionLimits;
 use lunette::core::manager::{ManagerConfig, SessionManager};
+use lunette::core::outside::{HostAnswer, HostCall, Outside};
 use lunette::core::site::Site;
-use lunette::journal::{Output, RawEvent};
+use lunette::journal::{Output, RawEvent, RawProgress};
 use lunette::lua::LuaRuntime;
 use lunette::replay::to_event;
 use serde_json::{Value, json};
@@ -76,6 +77,8 @@ pub enum Place {
     Create,
     /// The list `app.list` is presented with `itemWrapper=Attack`.
     List,
+    /// `app:attack(file)` gets a file that was uploaded: endless, of zeros.
+    Upload,
     /// The action `app:attack()` starts timers.
     Timer,
     /// All of it in one event: the action three times, a getter `app:spin()`, and `Attack:destroy()`.
@@ -149,6 +152,7 @@ impl Place {
             "destroy" => Place::Destroy,
             "create" => Place::Create,
             "list" => Place::List,
+            "upload" => Place::Upload,
             "timer" => Place::Timer,
             "event" => Place::Event,
             "code" => Place::Code,
@@ -210,6 +214,10 @@ impl Attack {
                 let mut frames = vec![frame(&[attack(action), call(10)])];
                 frames.extend(vec![None; TURNS]);
                 frames
+            }
+            Place::Upload => {
+                let file = json!({ "path": "attack(_)", "access": "action", "upload": "1" });
+                vec![frame(&[attack(file)])]
             }
             Place::Getter => vec![frame(&[attack(json!({ "path": "attack()" }))])],
             Place::Setter => {
@@ -288,6 +296,22 @@ pub trait Recorder {
     fn output(&mut self, output: &Output<'_>);
 }
 
+/// Uploaded files are endless here; all else fails.
+#[derive(Debug)]
+struct Zeros;
+
+impl Outside for Zeros {
+    fn call(&mut self, _: SessionId, call: &HostCall) -> HostAnswer {
+        match call {
+            HostCall::ReadUpload { length, .. } => HostAnswer::Bytes(vec![0; *length as usize]),
+            _ => HostAnswer::Failed {
+                code: 0,
+                text: "there is nothing".into(),
+            },
+        }
+    }
+}
+
 /// Two sessions beside each other.
 struct Stage<'r> {
     manager: SessionManager<LuaRuntime>,
@@ -318,6 +342,7 @@ pub fn run(
         clicks: 0,
         rounds: 8 + limits.lua_memory / (1 << 20),
     };
+    stage.manager.set_outside(Box::new(Zeros));
     stage.open(NEIGHBOUR);
     stage.open(HOSTILE);
     stage.neighbour_goes_on();
@@ -366,6 +391,14 @@ impl Stage<'_> {
                 None => self.pass_time(),
             }
             self.neighbour_goes_on();
+        }
+        if attack.place == Place::Upload {
+            let sha256 = [0; 32];
+            for news in [RawProgress::Ready, RawProgress::Finished { sha256 }] {
+                self.now += 10;
+                self.event(HOSTILE, &RawEvent::Upload { upload: 1, news });
+                self.neighbour_goes_on();
+            }
         }
         self.outcome.gas = self.used().0 - gas;
         let (worst, worst_gas) = (self.outcome.worst, self.outcome.worst_gas);

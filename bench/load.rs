@@ -15,6 +15,7 @@ mod report;
 mod scenarios;
 mod subject;
 mod system;
+mod uploads;
 
 use std::io;
 use std::process::ExitCode;
@@ -43,6 +44,8 @@ pub struct Scale {
     pub ticking_sessions: usize,
     pub tick_seconds: u64,
     pub saves: usize,
+    pub uploads: usize,
+    pub upload_mib: usize,
 }
 
 const FULL: Scale = Scale {
@@ -63,6 +66,8 @@ const FULL: Scale = Scale {
     ticking_sessions: 1000,
     tick_seconds: 6,
     saves: 20,
+    uploads: 5,
+    upload_mib: 200,
 };
 
 const SMOKE: Scale = Scale {
@@ -83,11 +88,13 @@ const SMOKE: Scale = Scale {
     ticking_sessions: 20,
     tick_seconds: 1,
     saves: 3,
+    uploads: 1,
+    upload_mib: 2,
 };
 
 type Scenario = fn(&Subject, &Scale, &mut Report) -> io::Result<()>;
 
-const SCENARIOS: [(&str, Scenario); 11] = [
+const SCENARIOS: [(&str, Scenario); 12] = [
     ("idle", scenarios::idle),
     ("memory", scenarios::memory),
     ("sessions", scenarios::sessions),
@@ -97,6 +104,7 @@ const SCENARIOS: [(&str, Scenario); 11] = [
     ("window", lists::window),
     ("ticks", pages::ticks),
     ("edit", edits::edit),
+    ("upload", uploads::upload),
     ("first-load", pages::first_load),
     ("binary", pages::binary),
 ];

@@ -41,6 +41,9 @@ pub struct Settings {
     pub write: Option<Vec<PathBuf>>,
     /// What `session:spawn` may start.
     pub commands: Option<Vec<String>>,
+    /// Where files go that browsers upload, and how large they may be.
+    pub upload_dir: Option<PathBuf>,
+    pub upload_max_bytes: Option<usize>,
     pub remote_code: Option<bool>,
     pub private_paths: Option<bool>,
     /// What pages may load and run.
@@ -93,6 +96,15 @@ pub struct Directories {
     pub write: Vec<PathBuf>,
 }
 
+/// Files that browsers upload.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UploadConfig {
+    /// Where they are until the script moves them.
+    pub dir: PathBuf,
+    /// Bytes of one.
+    pub max_bytes: u64,
+}
+
 impl Settings {
     /// These settings, and `others` where these say nothing.
     #[must_use]
@@ -128,6 +140,8 @@ impl Settings {
             read: self.read.or(others.read),
             write: self.write.or(others.write),
             commands: self.commands.or(others.commands),
+            upload_dir: self.upload_dir.or(others.upload_dir),
+            upload_max_bytes: self.upload_max_bytes.or(others.upload_max_bytes),
             remote_code: self.remote_code.or(others.remote_code),
             private_paths: self.private_paths.or(others.private_paths),
             csp: self.csp.or(others.csp),
@@ -177,6 +191,8 @@ pub struct Config {
     pub resume_bytes: Option<usize>,
     pub directories: Directories,
     pub pages: PageRules,
+    /// `None`: none are taken.
+    pub upload: Option<UploadConfig>,
 }
 
 /// Why settings make no configuration.
@@ -191,6 +207,10 @@ pub enum ConfigError {
     LuaMemory(usize),
     #[error("gas is {0}: an event needs at least 10000")]
     Gas(u64),
+    #[error(
+        "max_bytes is set, but no files are taken as long as dir of [upload] does not say where to put them"
+    )]
+    UploadWithoutDir,
     #[error("{place}: {error}")]
     At {
         place: String,
@@ -204,6 +224,8 @@ const LUA_MEMORY_MIN: usize = 256 << 10;
 /// Half the largest class of address space a state can have.
 const LUA_MEMORY_MAX: usize = 512 << 20;
 const GAS_MIN: u64 = 10_000;
+/// A film of a phone, and little enough for a small disk.
+const UPLOAD_BYTES: u64 = 100 << 20;
 
 impl Config {
     /// The configuration that these flags make with the `lunette.toml` of the site they name.
@@ -255,7 +277,16 @@ impl Config {
         if limits.gas < GAS_MIN {
             return Err(at("gas", ConfigError::Gas(limits.gas)));
         }
+        let max_bytes = settings.upload_max_bytes.map(|bytes| bytes as u64);
+        if max_bytes.is_some() && settings.upload_dir.is_none() {
+            return Err(at("max_bytes", ConfigError::UploadWithoutDir));
+        }
+        let upload = settings.upload_dir.map(|dir| UploadConfig {
+            dir,
+            max_bytes: max_bytes.unwrap_or(UPLOAD_BYTES),
+        });
         Ok(Config {
+            upload,
             dir: settings.dir,
             host,
             port: settings.port.unwrap_or(8080),

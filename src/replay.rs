@@ -196,6 +196,11 @@ pub fn to_event(event: &RawEvent<'_>, session: SessionId, site: &Site) -> Event 
             token,
             demand,
         },
+        RawEvent::Upload { upload, news } => Event::Upload {
+            session,
+            upload,
+            news: news.into(),
+        },
         RawEvent::Process { process, news } => Event::Process {
             session,
             process,

@@ -413,6 +413,7 @@ impl Stage {
             | Output::SessionEnded
             | Output::HostCalled { .. }
             | Output::Process { .. }
+            | Output::Upload { .. }
             | Output::Published { .. }
             | Output::Download { .. } => format!("  {output}"),
         };

@@ -12,6 +12,7 @@
 //! prop PATH NAME = TEXT        it sets a property of the variable
 //! advance MS                   time passes
 //! message TOPIC = JSON         another session publishes
+//! upload PATH = {"name": ...}  it uploads a file with this name, type and content
 //! ```
 //!
 //! A path may lead through variables with properties: `rows?wrapper=lua.ViewList > items > 0 > item > name`.
@@ -19,9 +20,11 @@
 //! `lua` block without steps must load without an error. Everything is granted to the examples; files are those that
 //! they have written, and the programs `echo` and `false` are all there is. Blocks with other marks are not run.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
+use std::rc::Rc;
 
 use lunette::core::effect::Effect;
 use lunette::core::event::{Event, Opening, Turn};
@@ -34,9 +37,11 @@ use lunette::core::outside::{
 };
 use lunette::core::site::Site;
 use lunette::core::topic::Message;
+use lunette::core::upload::{UploadAction, UploadId, UploadNews};
 use lunette::lua::LuaRuntime;
 use lunette::wire;
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 
 const SESSION: SessionId = SessionId(1);
 const PAGE: ConnectionId = ConnectionId(1);
@@ -145,16 +150,24 @@ struct Page {
     values: BTreeMap<i64, Value>,
     errors: BTreeMap<i64, String>,
     started: Vec<(ProcessId, ProcessAction)>,
+    /// The upload that was announced last, and what was uploaded.
+    announced: Option<UploadId>,
+    uploaded: Uploaded,
 }
+
+type Uploaded = Rc<RefCell<BTreeMap<UploadId, Vec<u8>>>>;
 
 /// Files in memory.
 #[derive(Debug, Default)]
-struct Disk(BTreeMap<Vec<u8>, Vec<u8>>);
+struct Disk {
+    files: BTreeMap<Vec<u8>, Vec<u8>>,
+    uploaded: Uploaded,
+}
 
 impl Outside for Disk {
     fn call(&mut self, _: SessionId, call: &HostCall) -> HostAnswer {
         match call {
-            HostCall::Read { path } => match self.0.get(path) {
+            HostCall::Read { path } => match self.files.get(path) {
                 Some(content) => HostAnswer::Bytes(content.clone()),
                 None => HostAnswer::Failed {
                     code: 2,
@@ -166,11 +179,26 @@ impl Outside for Disk {
                 mode,
                 content,
             } => {
-                let file = self.0.entry(path.clone()).or_default();
+                let file = self.files.entry(path.clone()).or_default();
                 if *mode != WriteMode::Append {
                     file.clear();
                 }
                 file.extend_from_slice(content);
+                HostAnswer::Done
+            }
+            HostCall::ReadUpload {
+                upload,
+                offset,
+                length,
+            } => {
+                let content = &self.uploaded.borrow()[upload];
+                let rest = content.iter().skip(*offset as usize).take(*length as usize);
+                HostAnswer::Bytes(rest.copied().collect())
+            }
+            HostCall::MoveUpload { upload, to } => {
+                let content = self.uploaded.borrow_mut().remove(upload);
+                let content = content.unwrap_or_default();
+                self.files.insert(to.clone(), content);
                 HostAnswer::Done
             }
             _ => HostAnswer::Nothing,
@@ -204,8 +232,14 @@ impl Page {
             values: BTreeMap::new(),
             errors: BTreeMap::new(),
             started: Vec::new(),
+            announced: None,
+            uploaded: Uploaded::default(),
         };
-        page.manager.set_outside(Box::new(Disk::default()));
+        let disk = Disk {
+            uploaded: page.uploaded.clone(),
+            ..Disk::default()
+        };
+        page.manager.set_outside(Box::new(disk));
         let opening: Opening = Opening {
             seed: 1,
             url: "/".into(),
@@ -246,6 +280,13 @@ impl Page {
                     outgoing: Outgoing::Process { process, action },
                     ..
                 } => self.started.push((process, action)),
+                Effect::Outside {
+                    outgoing: Outgoing::Upload { upload, action },
+                    ..
+                } => {
+                    let open = matches!(action, UploadAction::Open { .. });
+                    self.announced = open.then_some(upload).or(self.announced);
+                }
                 _ => {}
             }
         }
@@ -419,6 +460,7 @@ impl Page {
                 }
             },
             "prop" => self.set_property(rest),
+            "upload" => self.upload(path, &json),
             "advance" => {
                 self.advance(rest.parse().map_err(|_| "milliseconds are missing")?);
                 Ok(())
@@ -438,6 +480,33 @@ impl Page {
             }
             _ => Err("there is no such step".into()),
         }
+    }
+
+    /// A file arrives whole.
+    fn upload(&mut self, path: &str, file: &Value) -> Result<(), String> {
+        let text = |name: &str| file[name].as_str().unwrap_or_default();
+        let content = text("content").as_bytes();
+        let id = self.ids.len() as i64 + 2;
+        self.ids.insert(format!("upload {id}"), id);
+        let properties = json!({"path": path, "access": "action", "upload": content.len().to_string(),
+            "uploadName": text("name"), "uploadType": text("type")});
+        self.send(&[json!({"type": "create",
+            "data": {"id": id, "parentId": 1, "properties": properties}})]);
+        self.no_error(id)?;
+        let upload = self.announced.take().ok_or("nothing was announced")?;
+        self.uploaded.borrow_mut().insert(upload, content.to_vec());
+        let sha256 = Sha256::digest(content).into();
+        for news in [UploadNews::Ready, UploadNews::Finished { sha256 }] {
+            self.advance(10);
+            let session = SESSION;
+            self.handle(Event::Upload {
+                session,
+                upload,
+                news,
+            });
+        }
+        self.advance(10);
+        self.no_error(id)
     }
 
     /// `PATH NAME = TEXT`.

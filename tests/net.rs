@@ -10,4 +10,5 @@ pub mod process;
 mod program;
 mod reload;
 mod topics;
+mod uploads;
 pub mod websocket;

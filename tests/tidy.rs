@@ -113,6 +113,7 @@ const UNSAFE_FILES: [(&str, &[&str]); 5] = [
             "src/lua/session.rs",
             "src/lua/state.rs",
             "src/lua/ui.rs",
+            "src/lua/upload.rs",
             "src/lua/wrapper.rs",
             "src/lua/write.rs",
         ],

@@ -70,6 +70,13 @@ const KEYS: &[(&str, &[(&str, Reader)])] = &[
         ],
     ),
     (
+        "upload",
+        &[
+            ("dir", |s, v| set(&mut s.upload_dir, path(v))),
+            ("max_bytes", |s, v| set(&mut s.upload_max_bytes, size(v))),
+        ],
+    ),
+    (
         "security",
         &[("private_paths", |s, v| set(&mut s.private_paths, flag(v)))],
     ),
@@ -116,6 +123,7 @@ pub fn read(dir: &Path) -> Result<Settings, FileError> {
             let mut settings = parse(&shown, &content)?;
             // Its paths begin where it lies, wherever the server was started.
             settings.record = settings.record.map(|record| dir.join(record));
+            settings.upload_dir = settings.upload_dir.map(|upload| dir.join(upload));
             Ok(settings)
         }
         // That the site is no directory is told better by whoever reads it.
@@ -339,6 +347,14 @@ fn policy(value: &DeValue<'_>) -> Result<Policy, String> {
             Ok(Policy::Own(text.into()))
         }
         _ => Err(not(expected, value)),
+    }
+}
+
+fn path(value: &DeValue<'_>) -> Result<PathBuf, String> {
+    let text = text(value)?;
+    match text.is_empty() {
+        true => Err("is an empty path; \".\" is the site itself".into()),
+        false => Ok(text.into()),
     }
 }
 

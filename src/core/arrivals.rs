@@ -1,12 +1,15 @@
 //! What reaches a session from outside besides its frontends: published messages, downloads that a
-//! browser fetches, and its processes.
+//! browser fetches, files that it uploads, and its processes.
 
 use super::download::{Demand, Download, Piece, Token};
 use super::id::VarId;
 use super::outside::{ProcessId, ProcessNews};
+use super::path::Path;
 use super::script::{ErrorCode, Script, ScriptError, ToldOfProcess, WatchedValue};
 use super::session::Session;
 use super::topic::{Message, TopicNews};
+use super::upload::{ADDRESS, Announced, Begun, DONE, UploadAction, UploadId, UploadNews};
+use super::variable::Slot;
 
 impl<S: Script> Session<S> {
     /// A message of a topic: tells its subscriptions in the order in which they were made.
@@ -86,6 +89,112 @@ impl<S: Script> Session<S> {
     fn end_download(&mut self, token: Token) {
         if let Some(download) = self.host.downloads.end(token) {
             self.script.forget_watch(&mut self.host, download.maker);
+        }
+    }
+
+    /// A frontend has made this variable: perhaps to upload a file to its method.
+    pub(super) fn begin_upload(&mut self, slot: Slot) {
+        let Some(variable) = self.host.vars.get(slot) else {
+            return;
+        };
+        let announced = match Announced::of(&variable.properties) {
+            None => return,
+            Some(Ok(announced)) => announced,
+            Some(Err(text)) => {
+                let error = ScriptError::new(ErrorCode::BadMessage, text);
+                return self.tell_fault(slot, error);
+            }
+        };
+        let takes_value = |path: &Path| path.is_setter();
+        let path = variable.properties.get("path").map(Path::parse);
+        if !path.is_some_and(|path| path.as_ref().is_ok_and(takes_value)) {
+            let text = "a file goes to a method that takes it, such as receive(_)";
+            return self.tell_fault(slot, ScriptError::new(ErrorCode::BadAccess, text));
+        }
+        let (begun, out) = self.host.uploads.begin(variable.id, announced);
+        if let Some(out) = out {
+            self.host.tell_upload(out, UploadAction::Drop);
+        }
+        match begun {
+            Some(Begun::New(upload, action)) => self.host.tell_upload(upload, action),
+            Some(Begun::Resumed(token)) => self.tell_address(slot, token),
+            Some(Begun::Whole(upload)) => self.deliver_file(upload),
+            Some(Begun::Done) => self.tell_upload(slot, DONE),
+            None => {
+                let text = "too many files at once: try again when some of them are through";
+                self.tell_fault(slot, ScriptError::new(ErrorCode::Limit, text));
+            }
+        }
+    }
+
+    /// These variables are gone with their frontend, which may come back.
+    pub(super) fn leave_uploads(&mut self, gone: &[Slot]) {
+        for &slot in gone {
+            if let Some(variable) = self.host.vars.get_dead(slot) {
+                self.host.uploads.leave(variable.id);
+            }
+        }
+    }
+
+    /// A variable is gone for good: nobody wants what is under way to it.
+    pub(super) fn cancel_upload(&mut self, var: Option<VarId>) {
+        if let Some(over) = var.and_then(|var| self.host.uploads.cancel(var)) {
+            self.host.tell_upload(over, UploadAction::Drop);
+        }
+    }
+
+    /// The shell says how an upload goes on.
+    pub(super) fn hear_of_upload(&mut self, upload: UploadId, news: UploadNews) {
+        self.urgent = true;
+        match news {
+            UploadNews::Ready => {
+                if let Some((token, var)) = self.host.uploads.ready(upload)
+                    && let Some(slot) = var.and_then(|var| self.host.vars.find(var))
+                {
+                    self.tell_address(slot, token);
+                }
+            }
+            UploadNews::Finished { sha256 } => {
+                self.host.uploads.finished(upload, sha256);
+                self.deliver_file(upload);
+                self.settle();
+            }
+            UploadNews::Failed(text) => {
+                let var = self.host.uploads.end(upload);
+                if let Some(slot) = var.and_then(|var| self.host.vars.find(var)) {
+                    self.tell_fault(slot, ScriptError::new(ErrorCode::Limit, text));
+                }
+            }
+        }
+    }
+
+    /// Calls the method with a file that is whole, if whoever sent it is there.
+    fn deliver_file(&mut self, upload: UploadId) {
+        let Some((var, file)) = self.host.uploads.take(upload) else {
+            return;
+        };
+        while let Some(oldest) = self.host.uploads.make_room() {
+            self.host.tell_upload(oldest, UploadAction::Drop);
+        }
+        let Some(slot) = self.host.vars.find(var) else {
+            return;
+        };
+        match self.script.receive_file(&mut self.host, slot, &file) {
+            Ok(()) => self.clear_errors(slot),
+            Err(error) => self.tell_fault(slot, error),
+        }
+        self.used = true;
+        self.tell_upload(slot, DONE);
+    }
+
+    fn tell_address(&mut self, slot: Slot, token: Token) {
+        let address = format!("{}/upload/{token:032x}", self.host.opening.address);
+        self.tell_upload(slot, &address);
+    }
+
+    fn tell_upload(&mut self, slot: Slot, text: &str) {
+        if let Err(error) = self.host.set_property(slot, ADDRESS, text) {
+            self.tell_fault(slot, error);
         }
     }
 

@@ -82,9 +82,7 @@ impl Downloads {
         maker: WatchHandle,
     ) -> (Token, Option<Download>) {
         self.vended += 1;
-        let low = mix(self.seed ^ mix(self.vended));
-        let high = mix(low ^ mix(self.seed.rotate_left(32) ^ !self.vended));
-        let token = u128::from(high) << 64 | u128::from(low);
+        let token = token(self.seed, self.vended);
         let download = Download {
             name: name.into(),
             mime: mime.into(),
@@ -129,6 +127,13 @@ impl Downloads {
         self.offered.retain(|_, offered| *offered != token);
         self.all.remove(&token)
     }
+}
+
+/// The token of the `vended`th thing that a session with this seed gives an address.
+pub(super) fn token(seed: u64, vended: u64) -> Token {
+    let low = mix(seed ^ mix(vended));
+    let high = mix(low ^ mix(seed.rotate_left(32) ^ !vended));
+    u128::from(high) << 64 | u128::from(low)
 }
 
 /// Mixes all bits of a number into all others (the finalizer of SplitMix64).

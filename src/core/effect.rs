@@ -20,7 +20,7 @@ pub enum Effect {
         reason: String,
     },
     /// The script asked the machine for something and has its answer, or something shall be done to a
-    /// process of its. Recorded; only what is said of processes is still to be done.
+    /// process or an upload of its. Recorded; only what is said of those is still to be done.
     Outside {
         session: SessionId,
         outgoing: Outgoing,

@@ -6,6 +6,7 @@ use super::message::Batch;
 use super::outside::{ProcessId, ProcessNews};
 use super::site::SiteChange;
 use super::topic::Message;
+use super::upload::{UploadId, UploadNews};
 
 /// The time of one turn of the loop, read once by the shell and frozen for all that happens in it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -82,6 +83,12 @@ pub enum Event {
         token: Token,
         demand: Demand,
     },
+    /// An upload of this session may begin, is whole, or has failed.
+    Upload {
+        session: SessionId,
+        upload: UploadId,
+        news: UploadNews,
+    },
     /// A process of this session wrote lines or ended.
     Process {
         session: SessionId,
@@ -106,6 +113,7 @@ impl Event {
             | Event::TimersDue { session }
             | Event::MessagePublished { session, .. }
             | Event::Download { session, .. }
+            | Event::Upload { session, .. }
             | Event::Process { session, .. }
             | Event::SiteChanged { session, .. } => *session,
         }

@@ -181,6 +181,8 @@ impl<S: Script> Session<S> {
             self.break_variable(slot, error);
         } else if let Some(value) = new.value {
             self.write(slot, &value);
+        } else {
+            self.begin_upload(slot);
         }
     }
 
@@ -279,6 +281,11 @@ impl<S: Script> Session<S> {
                 self.host.vars.exchange_told(slot, b"");
             }
         }
+        self.clear_errors(slot);
+    }
+
+    /// The variable was written, or its method called, with success.
+    pub(super) fn clear_errors(&mut self, slot: Slot) {
         self.clear_error(slot);
         for field in self.clear_fields(slot) {
             self.clear_error(field);

@@ -16,6 +16,7 @@ use super::script::{ErrorCode, ScriptError};
 use super::site::Site;
 use super::timer::Timers;
 use super::topic::TopicNews;
+use super::upload::{UploadAction, UploadId, Uploads};
 use super::variable::{Fault, Slot, VariableStore};
 use super::watch::{WatchHandle, WatchManager, Watched};
 
@@ -100,6 +101,7 @@ pub struct Host {
     /// What was published, subscribed to and let go of, for the manager to take.
     pub topic_news: Vec<TopicNews>,
     pub downloads: Downloads,
+    pub uploads: Uploads,
     /// Counts events: what `diag` said in an earlier one is old.
     pub event: u64,
     /// The variable being read or written right now.
@@ -120,6 +122,7 @@ impl Host {
         Host {
             session,
             downloads: Downloads::new(opening.seed),
+            uploads: Uploads::new(opening.seed),
             opening,
             turn,
             site,
@@ -184,7 +187,7 @@ impl Host {
     pub fn answer(&self) -> Option<&HostAnswer> {
         match self.outgoing.last()? {
             Outgoing::Called { answer, .. } => Some(answer),
-            Outgoing::Process { .. } => None,
+            Outgoing::Process { .. } | Outgoing::Upload { .. } => None,
         }
     }
 
@@ -194,6 +197,11 @@ impl Host {
             self.outgoing_bytes += bytes.len();
         }
         self.outgoing.push(Outgoing::Process { process, action });
+    }
+
+    /// Tells the shell what to do with the content of an upload.
+    pub fn tell_upload(&mut self, upload: UploadId, action: UploadAction) {
+        self.outgoing.push(Outgoing::Upload { upload, action });
     }
 
     /// Whether this event may ask for more: all that it was answered is kept to its end, for a

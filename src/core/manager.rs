@@ -104,6 +104,9 @@ impl<R: Runtime> SessionManager<R> {
                 self.with_session(id, turn, |session| session.receive_message(&message));
             }
             Event::Download { token, demand, .. } => self.download(id, turn, token, demand),
+            Event::Upload { upload, news, .. } => {
+                self.with_session(id, turn, |session| session.hear_of_upload(upload, news));
+            }
             Event::Process { process, news, .. } => {
                 self.with_session(id, turn, |session| session.hear_of_process(process, &news));
             }

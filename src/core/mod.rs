@@ -40,6 +40,7 @@ pub mod session;
 pub mod site;
 pub mod timer;
 pub mod topic;
+pub mod upload;
 pub mod variable;
 mod view;
 pub mod viewdef;

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use super::id::{SessionId, VarId};
+use super::upload::{UploadAction, UploadId};
 
 /// What the site's configuration lets its Lua code do; nothing without being named.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -72,18 +73,32 @@ pub enum HostCall {
         command: Vec<u8>,
         input: Vec<u8>,
     },
+    /// A part of a file that was uploaded.
+    ReadUpload {
+        upload: UploadId,
+        offset: u64,
+        length: u64,
+    },
+    /// Gives a file that was uploaded a place and a name.
+    MoveUpload {
+        upload: UploadId,
+        to: Vec<u8>,
+    },
 }
 
 impl HostCall {
     /// Whether it changes something outside, so that doing it twice is not the same as once.
     pub fn is_effectful(&self) -> bool {
         match self {
-            HostCall::Read { .. } | HostCall::Environment { .. } => false,
+            HostCall::Read { .. } | HostCall::Environment { .. } | HostCall::ReadUpload { .. } => {
+                false
+            }
             HostCall::Write { .. }
             | HostCall::Remove { .. }
             | HostCall::Rename { .. }
             | HostCall::TempName
-            | HostCall::Run { .. } => true,
+            | HostCall::Run { .. }
+            | HostCall::MoveUpload { .. } => true,
         }
     }
 }
@@ -220,6 +235,10 @@ pub enum Outgoing {
         process: ProcessId,
         action: ProcessAction,
     },
+    Upload {
+        upload: UploadId,
+        action: UploadAction,
+    },
 }
 
 /// The processes of one session.
@@ -310,6 +329,17 @@ impl fmt::Display for HostCall {
             HostCall::Run { command, input } => {
                 write!(f, "run {} with {}", Quoted(command), Content(input))
             }
+            HostCall::ReadUpload {
+                upload,
+                offset,
+                length,
+            } => write!(
+                f,
+                "read upload {upload} from {offset}, at most {length} bytes"
+            ),
+            HostCall::MoveUpload { upload, to } => {
+                write!(f, "move upload {upload} to {}", Quoted(to))
+            }
         }
     }
 }
@@ -333,6 +363,15 @@ impl fmt::Display for ProcessAction {
             ProcessAction::Write(bytes) => write!(f, "write {}", Content(bytes)),
             ProcessAction::CloseInput => f.write_str("close input"),
             ProcessAction::Kill => f.write_str("kill"),
+        }
+    }
+}
+
+impl fmt::Display for UploadAction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            UploadAction::Open { size, .. } => write!(f, "take in {size} bytes"),
+            UploadAction::Drop => f.write_str("drop"),
         }
     }
 }

@@ -6,6 +6,7 @@ use super::id::{SessionId, TimerId};
 use super::message::Json;
 use super::outside::{ProcessExit, ProcessId, Stream};
 use super::path::Path;
+use super::upload::Received;
 use super::variable::Slot;
 use super::watch::WatchHandle;
 
@@ -123,6 +124,14 @@ pub trait Script {
 
     /// Writes `value` through the variable's path; calls it for an action.
     fn write(&mut self, host: &mut Host, slot: Slot, value: &Json) -> Result<(), ScriptError>;
+
+    /// Calls the variable's method with a file that was uploaded.
+    fn receive_file(
+        &mut self,
+        host: &mut Host,
+        slot: Slot,
+        file: &Received,
+    ) -> Result<(), ScriptError>;
 
     /// Calls the function of a timer and forgets it unless `keep`.
     fn fire(&mut self, host: &mut Host, timer: TimerId, keep: bool) -> Result<(), ScriptError>;

@@ -144,6 +144,7 @@ impl<S: Script> Session<S> {
         let view = self.outbox.views.remove(at);
         for slot in view.owned() {
             let gone = self.host.vars.destroy(slot);
+            self.leave_uploads(&gone);
             self.forget(&gone);
         }
         self.release();
@@ -456,6 +457,7 @@ impl<S: Script> Session<S> {
         self.forget_untold(&released);
         for slot in released {
             let ended = self.host.vars.get_dead(slot).map(|v| v.id);
+            self.cancel_upload(ended);
             for watch in ended.map_or(Vec::new(), |id| self.host.watches.forget(id)) {
                 self.script.forget_watch(&mut self.host, watch);
             }

@@ -45,13 +45,17 @@
 //!          | 7 process          process(varint) news
 //!          | 8 MessagePublished topic(text) value(text) only(varint)  0: for all subscriptions
 //!          | 9 Download         token(u128) demand(varint)           0 next, 1 dropped
+//!          | 10 Upload          upload(varint) progress
 //! output   = 1 frame sent       connection(varint) frame(bytes)
 //!          | 2 close            connection(varint) code(varint) reason(text)
 //!          | 3 SessionFailed    description(text)
 //!          | 4 SessionEnded
 //!          | 5 host call        call(text) answer
 //!          | 6 process          process(varint) action(text)
+//!          | 9 upload           upload(varint) action(text)
 //! call, action = one line of text, see core::outside
+//! progress = 1 ready | 2 finished sha256(32 bytes) | 3 failed text
+//!            a file's content is not recorded; what the script reads of it is an answer
 //! answer   = 1 done | 2 nothing | 3 bytes | 4 failed code(signed varint) text
 //!          | 5 ran output(bytes) exit
 //! news     = 1 stdout lines(bytes) | 2 stderr lines(bytes) | 3 exited exit
@@ -86,12 +90,13 @@ use crate::core::event::Opening;
 use crate::core::id::ConnectionId;
 use crate::core::outside::ProcessId;
 use crate::core::site::Edits;
+use crate::core::upload::UploadId;
 use crate::core::watch::WatchHandle;
 use crate::wire;
 use code::{Decoder, push_bytes, push_varint};
 
 pub use header::Header;
-pub use outside::{RawAnswer, RawExit, RawNews};
+pub use outside::{RawAnswer, RawExit, RawNews, RawProgress};
 pub use reader::{Reader, Record, Records};
 pub use transcript::{show_frame, transcript};
 pub use writer::{Recorder, Writer};
@@ -125,6 +130,11 @@ pub enum RawEvent<'a> {
     Download {
         token: Token,
         demand: Demand,
+    },
+    /// An upload may begin, is whole, or has failed.
+    Upload {
+        upload: UploadId,
+        news: RawProgress<'a>,
     },
     /// A process of the session wrote lines or ended.
     Process {
@@ -162,6 +172,11 @@ pub enum Output<'a> {
     /// Something was to be done to a process, as one line.
     Process {
         process: ProcessId,
+        action: &'a str,
+    },
+    /// Something was to be done to the content of an upload, as one line.
+    Upload {
+        upload: UploadId,
         action: &'a str,
     },
     Published {

@@ -9,6 +9,7 @@ use super::Output;
 use super::code::{Decoder, push_bytes, push_signed};
 use super::transcript::one_line;
 use crate::core::outside::{HostAnswer, Outgoing, ProcessExit, ProcessNews, Stream};
+use crate::core::upload::{Sha256, UploadNews, hex};
 
 /// A [`HostAnswer`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +36,61 @@ pub struct RawExit<'a> {
 pub enum RawNews<'a> {
     Lines { stream: Stream, text: &'a [u8] },
     Exited(RawExit<'a>),
+}
+
+/// [`UploadNews`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RawProgress<'a> {
+    Ready,
+    Finished { sha256: Sha256 },
+    Failed(&'a str),
+}
+
+impl<'a> From<&'a UploadNews> for RawProgress<'a> {
+    fn from(news: &'a UploadNews) -> RawProgress<'a> {
+        match news {
+            UploadNews::Ready => RawProgress::Ready,
+            UploadNews::Finished { sha256 } => RawProgress::Finished { sha256: *sha256 },
+            UploadNews::Failed(text) => RawProgress::Failed(text),
+        }
+    }
+}
+
+impl From<RawProgress<'_>> for UploadNews {
+    fn from(news: RawProgress<'_>) -> UploadNews {
+        match news {
+            RawProgress::Ready => UploadNews::Ready,
+            RawProgress::Finished { sha256 } => UploadNews::Finished { sha256 },
+            RawProgress::Failed(text) => UploadNews::Failed(text.to_owned()),
+        }
+    }
+}
+
+impl<'a> RawProgress<'a> {
+    pub(super) fn push(&self, out: &mut Vec<u8>) {
+        match *self {
+            RawProgress::Ready => out.push(1),
+            RawProgress::Finished { sha256 } => {
+                out.push(2);
+                out.extend_from_slice(&sha256);
+            }
+            RawProgress::Failed(text) => {
+                out.push(3);
+                push_bytes(out, text.as_bytes());
+            }
+        }
+    }
+
+    pub(super) fn read(from: &mut Decoder<'a>) -> Option<RawProgress<'a>> {
+        Some(match from.byte()? {
+            1 => RawProgress::Ready,
+            2 => RawProgress::Finished {
+                sha256: from.take(32)?.try_into().ok()?,
+            },
+            3 => RawProgress::Failed(from.text()?),
+            _ => return None,
+        })
+    }
 }
 
 impl<'a> From<&'a ProcessExit> for RawExit<'a> {
@@ -251,6 +307,14 @@ impl<'a> Output<'a> {
                     action: std::str::from_utf8(text).unwrap_or_default(),
                 }
             }
+            Outgoing::Upload { upload, action } => {
+                text.clear();
+                let _ = write!(text, "{action}");
+                Output::Upload {
+                    upload: *upload,
+                    action: std::str::from_utf8(text).unwrap_or_default(),
+                }
+            }
         }
     }
 }
@@ -270,6 +334,16 @@ impl fmt::Display for RawAnswer<'_> {
                 let exit = ProcessExit::from(*exit);
                 write!(f, "{exit}, {} bytes: {}", output.len(), shown(output))
             }
+        }
+    }
+}
+
+impl fmt::Display for RawProgress<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            RawProgress::Ready => f.write_str("may begin"),
+            RawProgress::Finished { sha256 } => write!(f, "is whole: {}", hex(sha256)),
+            RawProgress::Failed(text) => write!(f, "failed: {}", one_line(text)),
         }
     }
 }

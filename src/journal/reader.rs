@@ -4,7 +4,9 @@ use std::path::Path;
 
 use super::code::Decoder;
 use super::writer::{BEGINS_TURN, RECORD_HEAD};
-use super::{Header, JournalError, Output, RawAnswer, RawEvent, RawNews, RawPiece, decode_edits};
+use super::{
+    Header, JournalError, Output, RawAnswer, RawEvent, RawNews, RawPiece, RawProgress, decode_edits,
+};
 use crate::core::download::Demand;
 use crate::core::event::{Opening, Turn};
 use crate::core::id::ConnectionId;
@@ -217,6 +219,10 @@ fn read_event<'a>(kind: u8, from: &mut Decoder<'a>) -> Option<RawEvent<'a>> {
                 true => Demand::Dropped,
             },
         },
+        10 => RawEvent::Upload {
+            upload: from.varint()?,
+            news: RawProgress::read(from)?,
+        },
         7 => RawEvent::Process {
             process: from.varint()?,
             news: RawNews::read(from)?,
@@ -266,6 +272,10 @@ fn read_output<'a>(from: &mut Decoder<'a>) -> Option<Output<'a>> {
         5 => Output::HostCalled {
             call: from.text()?,
             answer: RawAnswer::read(from)?,
+        },
+        9 => Output::Upload {
+            upload: from.varint()?,
+            action: from.text()?,
         },
         6 => Output::Process {
             process: from.varint()?,

@@ -192,6 +192,40 @@ fn what_was_written_is_read_with_connections_renumbered() {
 }
 
 #[test]
+fn of_uploads_there_is_all_but_the_content() {
+    let progress = [
+        RawProgress::Ready,
+        RawProgress::Finished { sha256: [0xab; 32] },
+        RawProgress::Failed("no\nroom"),
+    ];
+    let output = Output::Upload {
+        upload: 300,
+        action: "take in 5 bytes",
+    };
+    let path = temp_path();
+    let mut writer = Writer::create(&path, &header()).unwrap();
+    for news in progress {
+        writer.event(turn(5), &RawEvent::Upload { upload: 300, news });
+        writer.output(&output);
+    }
+    writer.commit().unwrap();
+    let reader = Reader::open(&path).unwrap();
+    std::fs::remove_file(&path).unwrap();
+    let records: Vec<Record> = reader.records().collect();
+    for (record, news) in records.iter().zip(progress) {
+        assert_eq!(record.event, RawEvent::Upload { upload: 300, news });
+        assert_eq!(record.outputs, [output]);
+    }
+    let text = transcript(&reader);
+    assert!(
+        text.contains(&format!("upload 300 is whole: {}\n", "ab".repeat(32))),
+        "{text}"
+    );
+    assert!(text.contains("upload 300 failed: no\\nroom\n"), "{text}");
+    assert!(text.contains("upload 300: take in 5 bytes\n"), "{text}");
+}
+
+#[test]
 fn the_transcript_shows_every_byte_of_a_frame() {
     let text = transcript(&Reader::new(recording()).unwrap());
     assert!(

@@ -89,6 +89,7 @@ impl fmt::Display for RawEvent<'_> {
                 Demand::Next => f.write_str("download: next piece"),
                 Demand::Dropped => f.write_str("download: dropped"),
             },
+            RawEvent::Upload { upload, news } => write!(f, "upload {upload} {news}"),
             RawEvent::Process { process, news } => write!(f, "process {process} {news}"),
             RawEvent::SiteChanged { edits } => {
                 f.write_str("site changed")?;
@@ -147,6 +148,7 @@ impl fmt::Display for Output<'_> {
                 RawPiece::Failed(reason) => write!(f, "download fails: {}", one_line(reason)),
             },
             Output::HostCalled { call, answer } => write!(f, "host: {call} -> {answer}"),
+            Output::Upload { upload, action } => write!(f, "upload {upload}: {action}"),
             Output::Process { process, action } => write!(f, "process {process}: {action}"),
         }
     }

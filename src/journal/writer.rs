@@ -155,6 +155,11 @@ impl Writer {
                 push_varint(&mut self.buffer, u64::from(demand == Demand::Dropped));
                 9
             }
+            RawEvent::Upload { upload, news } => {
+                push_varint(&mut self.buffer, upload);
+                news.push(&mut self.buffer);
+                10
+            }
             RawEvent::Process { process, news } => {
                 push_varint(&mut self.buffer, process);
                 news.push(&mut self.buffer);
@@ -201,6 +206,11 @@ impl Writer {
             Output::Process { process, action } => {
                 self.buffer.push(6);
                 push_varint(&mut self.buffer, process);
+                push_bytes(&mut self.buffer, action.as_bytes());
+            }
+            Output::Upload { upload, action } => {
+                self.buffer.push(9);
+                push_varint(&mut self.buffer, upload);
                 push_bytes(&mut self.buffer, action.as_bytes());
             }
             Output::Published {

@@ -24,6 +24,7 @@ use crate::core::host::Host;
 use crate::core::outside::SpawnOrder;
 use crate::core::runs::Started;
 use crate::core::script::{ErrorCode, ScriptError, ToldOfProcess};
+use crate::core::upload::Received;
 use crate::core::variable::Slot;
 
 /// Stack index of the table of presented values while a kernel operation runs.
@@ -149,6 +150,8 @@ pub(super) struct Tables {
     pub processes: c_int,
     /// The metatable of process handles; 0: none yet.
     pub process: c_int,
+    /// The metatable of uploaded files; 0: none yet.
+    pub upload: c_int,
 }
 
 /// What goes into and comes out of the operation that runs.
@@ -161,6 +164,7 @@ pub(super) struct Call {
     pub cursor: usize,
     pub changes: *mut Changes,
     pub told: *const ToldOfProcess<'static>,
+    pub file: *const Received,
 }
 
 /// See the module's description.

@@ -39,6 +39,7 @@ mod reload;
 mod route;
 mod session;
 mod ui;
+mod upload;
 mod wrapper;
 mod write;
 

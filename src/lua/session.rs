@@ -13,7 +13,8 @@ use super::objects::Objects;
 use super::read::{detect_op, push_aux, raw_key, value_key};
 use super::state::{State, StateLimits};
 use super::{
-    api, bind, describe, files, handle, messages, modules, process, prototype, reload, ui, write,
+    api, bind, describe, files, handle, messages, modules, process, prototype, reload, ui, upload,
+    write,
 };
 use crate::core::change::{Change, Changes};
 use crate::core::host::Host;
@@ -22,6 +23,7 @@ use crate::core::message::Json;
 use crate::core::outside::ProcessId;
 use crate::core::path::Path;
 use crate::core::script::{ErrorCode, Script, ScriptError, ToldOfProcess, WatchedValue};
+use crate::core::upload::Received;
 use crate::core::variable::Slot;
 use crate::core::watch::WatchHandle;
 
@@ -77,6 +79,7 @@ impl LuaSession {
                 cursor: 0,
                 changes: ptr::null_mut(),
                 told: ptr::null(),
+                file: ptr::null(),
             },
             scratch: Vec::new(),
             scratch_objects: Vec::new(),
@@ -265,6 +268,21 @@ impl Script for LuaSession {
         host.current = None;
         self.kernel.call.incoming = None;
         written
+    }
+
+    fn receive_file(
+        &mut self,
+        host: &mut Host,
+        slot: Slot,
+        file: &Received,
+    ) -> Result<(), ScriptError> {
+        self.kernel.call.file = file;
+        self.kernel.call.slot = slot;
+        host.current = Some(slot);
+        let received = self.kernel.enter(host, upload::receive_op);
+        host.current = None;
+        self.kernel.call.file = ptr::null();
+        received
     }
 
     fn fire(&mut self, host: &mut Host, timer: TimerId, keep: bool) -> Result<(), ScriptError> {
@@ -526,6 +544,9 @@ pub(super) fn name_functions() {
     }
     for (i, function) in process::functions().enumerate() {
         super::determinism::name_function(&format!("process.{i}"), function);
+    }
+    for (i, function) in upload::functions().into_iter().enumerate() {
+        super::determinism::name_function(&format!("upload.{i}"), function);
     }
     for (i, function) in files::functions().into_iter().enumerate() {
         super::determinism::name_function(&format!("files.{i}"), function);

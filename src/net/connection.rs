@@ -20,6 +20,9 @@ pub enum Action {
     Request(Box<Request>),
     /// A request could not be accepted; the peer was told.
     Refused(Refusal),
+    /// What came of the body that [`Connection::accept_body`] let in; after the last portion the
+    /// request waits for its answer.
+    Body { data: Vec<u8>, last: bool },
     /// A text frame.
     Text(Text),
     /// Something that needs no handling but counts against the share of this turn.
@@ -33,6 +36,8 @@ enum State {
     Head,
     /// The owner has a request to answer.
     Answering,
+    /// The body of the request to answer is coming in.
+    Body,
     WebSocket(Box<WebSocketEndpoint>),
     /// Nothing more is read; what is queued still goes out, then our side is shut, then the peer's
     /// end is awaited so that it can read all of it.
@@ -63,6 +68,8 @@ pub struct Connection {
     output: OutputQueue,
     stream: Option<Stream>,
     chunks: Option<Chunks>,
+    /// Bytes of the request's body that the owner has not had.
+    body_left: u64,
     deadline: u64,
     /// The first head is timed from the start of the connection, later ones from their first byte.
     answered_any: bool,
@@ -85,6 +92,7 @@ impl Connection {
             output: OutputQueue::default(),
             stream: None,
             chunks: None,
+            body_left: 0,
             deadline: now + limits.head_timeout_ms,
             answered_any: false,
             look: false,
@@ -103,6 +111,10 @@ impl Connection {
                 }
                 self.look |=
                     bytes.contains(&b'\n') || self.input.len() + bytes.len() >= limits.head_bytes;
+                self.input.extend_from_slice(bytes);
+            }
+            State::Body => {
+                self.deadline = now + limits.stall_timeout_ms;
                 self.input.extend_from_slice(bytes);
             }
             State::WebSocket(endpoint) => {
@@ -137,6 +149,7 @@ impl Connection {
         match &self.state {
             State::Head => !(self.look || self.peer_finished),
             State::Answering => false,
+            State::Body => self.input.is_empty() && !self.peer_finished,
             State::WebSocket(endpoint) => !(endpoint.has_input() || self.peer_finished),
             State::Draining => !self.peer_finished,
             State::Finished => false,
@@ -147,6 +160,7 @@ impl Connection {
     pub fn has_work(&self) -> bool {
         match &self.state {
             State::Head => (self.look || self.peer_finished) && !self.is_backed_up(),
+            State::Body => !self.input.is_empty() || self.peer_finished,
             State::WebSocket(endpoint) => endpoint.has_input() || self.peer_finished,
             State::Answering | State::Draining | State::Finished => false,
         }
@@ -156,6 +170,7 @@ impl Connection {
     pub fn next(&mut self, limits: &NetLimits, now: u64) -> Option<Action> {
         match &mut self.state {
             State::Head => self.next_request(limits, now),
+            State::Body => self.next_of_body(),
             State::WebSocket(endpoint) => match endpoint.read() {
                 Some(Incoming::Text(text)) => Some(Action::Text(text)),
                 Some(Incoming::Alive) => Some(Action::Alive),
@@ -186,6 +201,7 @@ impl Connection {
                     self.input.drain(..len);
                     self.look = !self.input.is_empty();
                     self.state = State::Answering;
+                    self.body_left = request.body_bytes();
                     return Some(Action::Request(Box::new(request)));
                 }
                 Ok(None) => self.look = false,
@@ -196,6 +212,28 @@ impl Connection {
             self.drain(limits.close_timeout_ms, now);
         }
         None
+    }
+
+    /// What is there of the body. A peer that ends before it has sent all cannot be helped: what came
+    /// is the owner's.
+    fn next_of_body(&mut self) -> Option<Action> {
+        if self.input.is_empty() {
+            if self.peer_finished {
+                self.state = State::Finished;
+            }
+            return None;
+        }
+        let mut data = std::mem::take(&mut self.input);
+        if data.len() as u64 > self.body_left {
+            self.input = data.split_off(self.body_left as usize);
+        }
+        self.body_left -= data.len() as u64;
+        let last = self.body_left == 0;
+        if last {
+            self.state = State::Answering;
+            self.look = !self.input.is_empty();
+        }
+        Some(Action::Body { data, last })
     }
 
     fn refuse(&mut self, refusal: Refusal, limits: &NetLimits, now: u64) -> Action {
@@ -213,6 +251,13 @@ impl Connection {
         limits: &NetLimits,
         now: u64,
     ) {
+        // What is left of a body would be read as the next request.
+        let unread = std::mem::take(&mut self.body_left) > 0;
+        let response = if unread {
+            response.close(true)
+        } else {
+            response
+        };
         let written = response.write(request, self.output.tail());
         self.stream = written.stream.map(|(reader, left)| Stream { reader, left });
         self.answered_any = true;
@@ -223,6 +268,20 @@ impl Connection {
             self.drain(limits.stall_timeout_ms, now);
         }
         self.refill();
+    }
+
+    /// Lets the body of the request that was handed out in: it comes by [`Action::Body`] before the
+    /// request is answered. `waits`: the peer sends it when it hears that it is welcome.
+    pub fn accept_body(&mut self, waits: bool, limits: &NetLimits, now: u64) {
+        if self.body_left == 0 {
+            return;
+        }
+        if waits && self.input.is_empty() {
+            let tail = self.output.tail();
+            tail.extend_from_slice(b"HTTP/1.1 100 Continue\r\n\r\n");
+        }
+        self.state = State::Body;
+        self.deadline = now + limits.stall_timeout_ms;
     }
 
     /// Begins to answer the request that was handed out with a body of unknown length: pieces follow
@@ -323,7 +382,9 @@ impl Connection {
     pub fn finish(&mut self, code: u16, reason: &str, limits: &NetLimits, now: u64) {
         match self.state {
             State::WebSocket(_) => self.close(code, reason, limits, now),
-            State::Head | State::Answering => self.drain(limits.close_timeout_ms, now),
+            State::Head | State::Answering | State::Body => {
+                self.drain(limits.close_timeout_ms, now);
+            }
             State::Draining | State::Finished => {}
         }
     }
@@ -345,7 +406,7 @@ impl Connection {
             }
             State::Draining if !self.shut => self.deadline = now + limits.stall_timeout_ms,
             State::Draining => {}
-            State::Head | State::Answering | State::Finished => {
+            State::Head | State::Answering | State::Body | State::Finished => {
                 self.deadline = now + limits.stall_timeout_ms;
             }
         }
@@ -392,7 +453,7 @@ impl Connection {
         match self.state {
             State::Finished => true,
             State::Draining => self.shut && self.peer_finished,
-            State::Head | State::Answering | State::WebSocket(_) => false,
+            State::Head | State::Answering | State::Body | State::WebSocket(_) => false,
         }
     }
 
@@ -420,6 +481,13 @@ impl Connection {
                 let refusal = Refusal {
                     status: 408,
                     reason: "the request took too long",
+                };
+                Some(self.refuse(refusal, limits, now))
+            }
+            State::Body => {
+                let refusal = Refusal {
+                    status: 408,
+                    reason: "the upload stalled: ask how much is here, and send the rest",
                 };
                 Some(self.refuse(refusal, limits, now))
             }

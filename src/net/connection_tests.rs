@@ -300,3 +300,114 @@ fn a_body_of_unknown_length_comes_in_pieces() {
         }
     }
 }
+
+const PUT: &[u8] =
+    b"PUT /0123456789abcdef0123456789abcdef/upload/00000000000000000000000000000001 HTTP/1.1\r\n\
+    Host: a\r\nContent-Length: 10\r\n\r\n";
+
+impl Peer {
+    /// Takes the head of a request with a body.
+    fn take_put(&mut self) -> Box<Request> {
+        match self.next() {
+            Some(Action::Request(request)) => request,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// Takes a body to its end.
+    fn take_body(&mut self) -> (Vec<u8>, bool) {
+        let mut body = Vec::new();
+        while let Some(action) = self.next() {
+            let Action::Body { data, last } = action else {
+                panic!("{action:?}");
+            };
+            body.extend(data);
+            if last {
+                return (body, true);
+            }
+        }
+        (body, false)
+    }
+}
+
+#[test]
+fn a_body_comes_in_portions_and_what_follows_it_is_the_next_request() {
+    let bytes = [PUT, b"0123456789", GET].concat();
+    for size in [1, 7, 150, 1000] {
+        let mut peer = Peer::new();
+        let mut portions = bytes.chunks(size);
+        let request = loop {
+            peer.feed(portions.next().unwrap());
+            if peer.connection.has_work()
+                && let Some(Action::Request(request)) = peer.next()
+            {
+                break request;
+            }
+        };
+        peer.connection.accept_body(true, &peer.limits, peer.now);
+        let mut body = Vec::new();
+        loop {
+            let (data, last) = peer.take_body();
+            body.extend(data);
+            if last {
+                break;
+            }
+            assert!(peer.connection.wants_input());
+            peer.feed(portions.next().unwrap());
+        }
+        assert_eq!(body, b"0123456789");
+        assert!(!peer.connection.wants_input(), "it waits for its answer");
+        peer.respond(&request, Response::new(204));
+        portions.for_each(|portion| peer.feed(portion));
+        assert_eq!(peer.serve(), ["request /a"], "{size}");
+        let out = String::from_utf8(peer.take_output()).unwrap();
+        assert!(out.contains("HTTP/1.1 204 No Content\r\n") && !out.contains("length: 0"));
+        // Only a peer that has sent nothing yet needs to be told.
+        assert_eq!(
+            out.contains("100 Continue"),
+            PUT.len().is_multiple_of(size),
+            "{size}: {out}"
+        );
+    }
+}
+
+#[test]
+fn a_body_that_nobody_takes_ends_the_connection() {
+    let mut peer = Peer::new();
+    peer.feed(&[PUT, b"0123456789", GET].concat());
+    let request = peer.take_put();
+    peer.respond(&request, Response::new(204));
+    assert_eq!(peer.next(), None, "the rest is no request");
+    let out = String::from_utf8(peer.take_output()).unwrap();
+    assert!(out.contains("Connection: close\r\n"), "{out}");
+    assert!(peer.connection.take_shutdown());
+}
+
+#[test]
+fn a_body_that_stalls_is_given_up_and_one_that_moves_is_not() {
+    let mut peer = Peer::new();
+    peer.feed(PUT);
+    peer.take_put();
+    peer.connection.accept_body(false, &peer.limits, peer.now);
+    for _ in 0..5 {
+        peer.now = peer.connection.deadline() - 1;
+        peer.feed(b"x");
+        assert_eq!(peer.take_body(), (b"x".to_vec(), false));
+        assert!(
+            peer.connection
+                .handle_timeout(&peer.limits, peer.now)
+                .is_none()
+        );
+    }
+    assert!(matches!(peer.wait_for_deadline(), Some(Action::Refused(r)) if r.status == 408));
+    assert!(peer.take_output().starts_with(b"HTTP/1.1 408 "));
+
+    let mut gone = Peer::new();
+    gone.feed(PUT);
+    gone.take_put();
+    gone.connection.accept_body(false, &gone.limits, gone.now);
+    gone.feed(b"abc");
+    gone.connection.receive_end();
+    assert_eq!(gone.take_body(), (b"abc".to_vec(), false));
+    assert!(gone.connection.is_finished());
+}

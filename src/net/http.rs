@@ -23,9 +23,11 @@ pub struct Refusal {
 pub enum Method {
     Get,
     Head,
+    /// For the addresses of uploads only.
+    Put,
 }
 
-/// A complete request; it has no body.
+/// The head of a request. Only PUT has a body, whose length it says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Request {
     /// The head's bytes; the ranges point into it. Heads are far below 4 GiB.
@@ -35,6 +37,7 @@ pub struct Request {
     path: Range<u32>,
     query: Option<Range<u32>>,
     headers: Vec<(Range<u32>, Range<u32>)>,
+    body_bytes: u64,
 }
 
 /// Reads the request head at the start of `input`, at most `head_bytes_max` long. `None`: more
@@ -71,15 +74,16 @@ pub fn parse_head(
         .iter()
         .map(|h| (range(h.name.as_bytes()), range(h.value)))
         .collect();
-    let request = Request {
+    let mut request = Request {
         head: head.into(),
         method: line.method,
         http_1_0: line.http_1_0,
         path: line.path,
         query: line.query,
         headers,
+        body_bytes: 0,
     };
-    request.check_framing()?;
+    request.body_bytes = request.check_framing()?;
     request.check_host()?;
     Ok(Some((request, len)))
 }
@@ -150,6 +154,7 @@ fn parse_request_line(line: &[u8]) -> Result<RequestLine, Refusal> {
     let method = match method {
         b"GET" => Method::Get,
         b"HEAD" => Method::Head,
+        b"PUT" if is_upload(target) => Method::Put,
         b"POST" | b"PUT" | b"DELETE" | b"OPTIONS" | b"PATCH" | b"TRACE" | b"CONNECT" => {
             return Err(refuse(405, "only GET and HEAD are allowed here"));
         }
@@ -178,13 +183,26 @@ fn parse_request_line(line: &[u8]) -> Result<RequestLine, Refusal> {
     })
 }
 
+/// `/SESSION/upload/TOKEN`: nothing else takes what a peer sends.
+fn is_upload(target: &[u8]) -> bool {
+    let hex = |part: &[u8]| {
+        part.len() == 32 && part.iter().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+    };
+    let mut parts = target.split(|&b| b == b'/').skip(1);
+    let known = parts.next().is_some_and(hex)
+        && parts.next() == Some(b"upload")
+        && parts.next().is_some_and(hex);
+    known && parts.next().is_none()
+}
+
 fn is_target_byte(byte: u8) -> bool {
     byte.is_ascii_graphic() && !matches!(byte, b'"' | b'<' | b'>' | b'#' | b'\\')
 }
 
 impl Request {
-    /// Nothing that could make two readers disagree on where this request ends, and no body.
-    fn check_framing(&self) -> Result<(), Refusal> {
+    /// Nothing that could make two readers disagree on where this request ends, and a body only where
+    /// there must be one. Returns its length.
+    fn check_framing(&self) -> Result<u64, Refusal> {
         if self.header("transfer-encoding").is_some() {
             return Err(refuse(400, "Transfer-Encoding is not accepted"));
         }
@@ -193,12 +211,20 @@ impl Request {
         if lengths.next().is_some() {
             return Err(refuse(400, "more than one Content-Length"));
         }
+        let put = self.method == Method::Put;
         match length {
-            None => Ok(()),
+            None if put => Err(refuse(411, "an upload needs a Content-Length")),
+            None => Ok(0),
             Some(digits) if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) => {
                 Err(refuse(400, "Content-Length is not a number"))
             }
-            Some(digits) if digits.iter().all(|&d| d == b'0') => Ok(()),
+            Some(digits) if digits.iter().all(|&d| d == b'0') => Ok(0),
+            Some(digits) if put => {
+                let length = std::str::from_utf8(digits)
+                    .ok()
+                    .and_then(|d| d.parse().ok());
+                length.ok_or(refuse(413, "Content-Length is beyond all files"))
+            }
             Some(_) => Err(refuse(400, "GET and HEAD must not have a body")),
         }
     }
@@ -213,9 +239,14 @@ impl Request {
         }
     }
 
-    /// GET or HEAD.
+    /// What is to be done at the address.
     pub fn method(&self) -> Method {
         self.method
+    }
+
+    /// Bytes of the body that follows.
+    pub fn body_bytes(&self) -> u64 {
+        self.body_bytes
     }
 
     /// The path as sent, still percent-encoded: starts with `/`, printable ASCII.
@@ -237,6 +268,37 @@ impl Request {
     /// Name or address and port, as sent.
     pub fn host(&self) -> &str {
         self.header("host").unwrap_or_default()
+    }
+
+    /// The value of a field that holds one number and must not be there twice.
+    ///
+    /// # Errors
+    /// When it is there and is no number.
+    pub fn number(&self, name: &str) -> Result<Option<u64>, Refusal> {
+        if self.headers_named(name).next().is_none() {
+            return Ok(None);
+        }
+        let digits = self.only(name).unwrap_or_default();
+        match digits.parse() {
+            Ok(number) if digits.bytes().all(|b| b.is_ascii_digit()) => Ok(Some(number)),
+            _ => Err(refuse(
+                400,
+                "a header field that must be one number is none",
+            )),
+        }
+    }
+
+    /// Whether the peer waits for a word before it sends the body (RFC 9110 section 10.1.1).
+    ///
+    /// # Errors
+    /// When it expects something else.
+    pub fn expects_continue(&self) -> Result<bool, Refusal> {
+        let mut expectations = self.list("expect").peekable();
+        let any = expectations.peek().is_some();
+        match expectations.all(|e| e.eq_ignore_ascii_case("100-continue")) {
+            true => Ok(any && !self.http_1_0),
+            false => Err(refuse(417, "only 100-continue can be expected here")),
+        }
     }
 
     /// The page that caused the request, as far as the browser tells.

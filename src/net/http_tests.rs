@@ -134,6 +134,84 @@ const TABLE: &[(u16, &str)] = &[
     (400, "GET / HTTP/1.1\r\nHost: a\r\nX: \u{1}\r\n\r\n"),
 ];
 
+const UPLOAD: &str = "/0123456789abcdef0123456789abcdef/upload/00000000000000000000000000000001";
+
+#[test]
+fn only_uploads_have_a_body_and_say_how_long_it_is() {
+    let head =
+        |target: &str, fields: &str| format!("PUT {target} HTTP/1.1\r\nHost: a\r\n{fields}\r\n");
+    let put = read(&head(UPLOAD, "Content-Length: 12345678901\r\n")).unwrap();
+    assert_eq!(
+        (put.method(), put.body_bytes()),
+        (Method::Put, 12_345_678_901)
+    );
+    assert_eq!(
+        read(&head(UPLOAD, "Content-Length: 000\r\n"))
+            .unwrap()
+            .body_bytes(),
+        0
+    );
+    for (expected, fields) in [
+        (411, ""),
+        (400, "Content-Length: +5\r\n"),
+        (400, "Content-Length: 5, 5\r\n"),
+        (400, "Content-Length: 5\r\nContent-Length: 5\r\n"),
+        (400, "Transfer-Encoding: chunked\r\n"),
+        (400, "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n"),
+        (413, "Content-Length: 18446744073709551616\r\n"),
+    ] {
+        assert_eq!(
+            status(head(UPLOAD, fields).as_bytes()),
+            expected,
+            "{fields}"
+        );
+    }
+    for target in [
+        "/",
+        "/upload/00000000000000000000000000000001",
+        &UPLOAD.replace("upload", "download"),
+        &UPLOAD.to_uppercase(),
+        &format!("{UPLOAD}/"),
+        &format!("{UPLOAD}?a"),
+        &format!("/a{UPLOAD}"),
+    ] {
+        let refused = status(head(target, "Content-Length: 5\r\n").as_bytes());
+        assert_eq!(refused, 405, "{target}");
+    }
+}
+
+#[test]
+fn numbers_and_expectations_are_exact() {
+    let get = |fields: &str| read(&format!("GET / HTTP/1.1\r\nHost: a\r\n{fields}\r\n")).unwrap();
+    assert_eq!(get("").number("upload-offset"), Ok(None));
+    assert_eq!(
+        get("Upload-Offset: 17\r\n").number("upload-offset"),
+        Ok(Some(17))
+    );
+    for bad in [
+        "",
+        "+1",
+        "1 2",
+        "-1",
+        "x",
+        "18446744073709551616",
+        "1\r\nUpload-Offset: 1",
+    ] {
+        let request = get(&format!("Upload-Offset: {bad}\r\n"));
+        let status = request
+            .number("upload-offset")
+            .map_err(|refusal| refusal.status);
+        assert_eq!(status, Err(400), "{bad}");
+    }
+    assert_eq!(get("").expects_continue(), Ok(false));
+    assert_eq!(get("Expect: 100-Continue\r\n").expects_continue(), Ok(true));
+    assert!(
+        get("Expect: 100-continue, x\r\n")
+            .expects_continue()
+            .is_err()
+    );
+}
+
 #[test]
 fn every_refusal() {
     for (expected, head) in TABLE {

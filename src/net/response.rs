@@ -164,7 +164,8 @@ impl Response {
             let _ = write!(head, "ETag: {etag}\r\n");
         }
         match &self.body {
-            _ if fresh => {}
+            // Neither has a body that could have a length.
+            _ if fresh || self.status == 204 => {}
             Body::Chunks { framed: true } => head.push_str("Transfer-Encoding: chunked\r\n"),
             Body::Chunks { framed: false } => {}
             body => {
@@ -215,6 +216,7 @@ pub struct Written {
 fn reason(status: u16) -> &'static str {
     match status {
         200 => "OK",
+        204 => "No Content",
         304 => "Not Modified",
         307 => "Temporary Redirect",
         400 => "Bad Request",
@@ -222,7 +224,11 @@ fn reason(status: u16) -> &'static str {
         404 => "Not Found",
         405 => "Method Not Allowed",
         408 => "Request Timeout",
+        409 => "Conflict",
+        411 => "Length Required",
+        413 => "Content Too Large",
         414 => "URI Too Long",
+        417 => "Expectation Failed",
         421 => "Misdirected Request",
         426 => "Upgrade Required",
         431 => "Request Header Fields Too Large",
@@ -230,6 +236,7 @@ fn reason(status: u16) -> &'static str {
         501 => "Not Implemented",
         503 => "Service Unavailable",
         505 => "HTTP Version Not Supported",
+        507 => "Insufficient Storage",
         _ => "Error",
     }
 }

@@ -13,6 +13,7 @@ use crate::core::property::Properties;
 use crate::core::script::{ErrorCode, Script, ScriptError, ToldOfProcess, WatchedValue};
 use crate::core::site::Site;
 use crate::core::timer::TimerKind;
+use crate::core::upload::Received;
 use crate::core::variable::{Access, NewVariable, Slot, Span};
 use crate::core::watch::WatchHandle;
 use crate::journal::Writer;
@@ -47,6 +48,10 @@ impl Runtime for CounterRuntime {
 impl Script for Counter {
     fn next_piece(&mut self, _: &mut Host, _: WatchHandle) -> Result<Option<Vec<u8>>, ScriptError> {
         Ok(None)
+    }
+
+    fn receive_file(&mut self, _: &mut Host, _: Slot, _: &Received) -> Result<(), ScriptError> {
+        Ok(())
     }
 
     fn forget_watch(&mut self, _: &mut Host, _: WatchHandle) {}

@@ -60,11 +60,17 @@ impl<R: Runtime> Server<R> {
                 }
             }
             Effect::Outside { session, outgoing } => {
-                // A call was answered while the script ran.
-                if let Outgoing::Process { process, action } = outgoing {
-                    let now = self.turn.now;
-                    let registry = self.poll.registry();
-                    self.processes.act(session, process, action, now, registry);
+                match outgoing {
+                    // It was answered while the script ran.
+                    Outgoing::Called { .. } => {}
+                    Outgoing::Process { process, action } => {
+                        let now = self.turn.now;
+                        let registry = self.poll.registry();
+                        self.processes.act(session, process, action, now, registry);
+                    }
+                    Outgoing::Upload { upload, action } => {
+                        self.act_on_upload(session, upload, action);
+                    }
                 }
             }
             Effect::Log {

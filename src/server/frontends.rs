@@ -195,6 +195,7 @@ impl<R: Runtime> Server<R> {
         self.recordings.end(session);
         self.links.end_session(session);
         self.processes.end_session(session, self.turn.now);
+        self.end_uploads(session);
         self.ended += 1;
     }
 }

@@ -7,6 +7,7 @@ use crate::core::download::{Demand, Token};
 use crate::core::event::Opening;
 use crate::core::id::{ConnectionId, SessionId};
 use crate::core::outside::{ProcessId, ProcessNews};
+use crate::core::upload::{UploadId, UploadNews};
 
 /// Input for one session, as it came.
 pub enum Input {
@@ -18,6 +19,8 @@ pub enum Input {
     /// One text frame; its text is in [`Inbox::texts`].
     Frame(ConnectionId, Range<usize>),
     Download(Token, Demand),
+    /// Bounded by how many files there are.
+    Upload(UploadId, UploadNews),
     /// Bounded by how many processes there are: one chunk of each is read a turn.
     Process(ProcessId, ProcessNews),
 }

@@ -7,8 +7,8 @@
 //! Reading order: [`turn`] is the loop; `peers` is what happens on one socket, `frontends` how it becomes
 //! one of a session and what happens when it is lost; `effects` is what
 //! happens between inputs and core; [`outside`] answers what scripts ask of the machine, `process` and
-//! `command` are its children; [`routes`] answers HTTP and `downloads` what Lua code makes piece by
-//! piece; [`sessions`] knows the ids in the address bar; [`guard`] decides who may ask; `watch` notices
+//! `command` are its children; [`routes`] answers HTTP, `downloads` what Lua code makes piece by piece,
+//! and `uploads` takes files in; [`sessions`] knows the ids in the address bar; [`guard`] decides who may ask; `watch` notices
 //! edits of the site and `reload` tells the sessions of them.
 
 mod accept;
@@ -34,6 +34,7 @@ pub mod sessions;
 mod signals;
 mod system;
 pub mod turn;
+mod uploads;
 mod watch;
 
 use std::collections::{BTreeSet, HashMap};
@@ -68,6 +69,7 @@ use random::Random;
 use recording::Recordings;
 use routes::Routes;
 use sessions::SessionTable;
+use uploads::{FILES_MAX, Uploads};
 use watch::Watcher;
 
 /// Why a server cannot start or go on.
@@ -81,6 +83,11 @@ pub enum ServerError {
         "cannot record into {path}: {source}. --record must name a directory that can be written"
     )]
     Record { path: PathBuf, source: io::Error },
+    #[error(
+        "cannot take uploads into {path}: {source}. dir of [upload] in lunette.toml must name a directory that can \
+         be written"
+    )]
+    Upload { path: PathBuf, source: io::Error },
     #[error(transparent)]
     Lua(#[from] StateError),
     #[error("the operating system refused what every server needs: {0}")]
@@ -118,8 +125,9 @@ const FIRST_PEER: usize = 3;
 const READ_BYTES: usize = 64 * 1024;
 /// Socket events taken at a time.
 const EVENTS: usize = 256;
-/// Descriptors besides those of connections: files, the loop's own, four for each process.
-const SPARE_DESCRIPTORS: u64 = 64 + 4 * PROCESSES_MAX as u64;
+/// Descriptors besides those of connections: files, the loop's own, one for each upload, four for each
+/// process.
+const SPARE_DESCRIPTORS: u64 = 64 + FILES_MAX as u64 + 4 * PROCESSES_MAX as u64;
 /// A server that is told to stop is gone after 5 seconds; this leaves some for the last turn.
 const STOP_MS: u64 = 4_500;
 
@@ -156,6 +164,7 @@ pub struct Server<R: Runtime> {
     boot: String,
     last_connection: u64,
     processes: Processes,
+    uploads: Uploads,
     inbox: Inbox,
     /// Peers with something to read, in their sockets or already here.
     ready: Vec<usize>,
@@ -181,12 +190,11 @@ impl<R: Runtime> Server<R> {
         let log = Logger::new(config.verbosity);
         let limits = net_limits(config);
         system::raise_descriptor_limit(2 * limits.connections as u64 + SPARE_DESCRIPTORS);
-        let (site, files) = match &config.dir {
-            Some(dir) => (load_site(dir)?, StaticFiles::of_site(dir)),
-            None => (demo_site(), StaticFiles::BuiltIn),
-        };
+        let (site, files) = site(config)?;
         let recordings = recordings(config, &site, log)?;
-        let machine = Machine::new(config.dir.as_deref(), &config.directories);
+        let uploads = uploads(config)?;
+        let mut machine = Machine::new(config.dir.as_deref(), &config.directories);
+        machine.set_uploads(uploads.dir());
         let processes = Processes::new(machine.base().into());
         let mut core = SessionManager::new(
             runtime,
@@ -236,6 +244,7 @@ impl<R: Runtime> Server<R> {
             boot,
             last_connection: 0,
             processes,
+            uploads,
             inbox: Inbox::default(),
             ready: Vec::new(),
             touched: Vec::new(),
@@ -278,6 +287,13 @@ fn net_limits(config: &Config) -> NetLimits {
     }
 }
 
+fn site(config: &Config) -> Result<(Site, StaticFiles), SiteError> {
+    Ok(match &config.dir {
+        Some(dir) => (load_site(dir)?, StaticFiles::of_site(dir)),
+        None => (demo_site(), StaticFiles::BuiltIn),
+    })
+}
+
 /// With `--dev` or `--hotload`, and a site that can be edited.
 fn watch_site(config: &Config, log: Logger, registry: &Registry) -> io::Result<Option<Watcher>> {
     let Some(dir) = config.dir.as_ref().filter(|_| config.hotload) else {
@@ -295,6 +311,14 @@ fn recordings(config: &Config, site: &Site, log: Logger) -> Result<Recordings, S
     let (dir, limits) = (config.record.as_deref(), config.limits.clone());
     Recordings::new(dir, site.clone(), limits, log).map_err(|source| ServerError::Record {
         path: config.record.clone().unwrap_or_default(),
+        source,
+    })
+}
+
+fn uploads(config: &Config) -> Result<Uploads, ServerError> {
+    let upload = config.upload.as_ref();
+    Uploads::new(upload).map_err(|source| ServerError::Upload {
+        path: upload.map(|upload| upload.dir.clone()).unwrap_or_default(),
         source,
     })
 }

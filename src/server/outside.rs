@@ -7,22 +7,24 @@
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
-use std::io::{self, Read, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Component, Path, PathBuf};
 
 use rustix::fs::{
-    AtFlags, FileType, Mode, OFlags, ResolveFlags, fstat, ftruncate, open, openat, openat2,
+    AtFlags, CWD, FileType, Mode, OFlags, ResolveFlags, fstat, ftruncate, open, openat, openat2,
     renameat, statat, unlinkat,
 };
 use rustix::io::Errno;
 
 use super::command;
 use super::random::Random;
+use super::uploads;
 use crate::config::Directories;
 use crate::core::id::SessionId;
 use crate::core::outside::{FILE_BYTES_MAX, HostAnswer, HostCall, Outside, WriteMode};
+use crate::core::upload::UploadId;
 
 /// A directory (or one file) that the configuration grants.
 #[derive(Debug)]
@@ -41,6 +43,8 @@ pub struct Machine {
     /// Where relative paths begin and commands run: the site's directory.
     base: PathBuf,
     roots: Vec<Root>,
+    /// Where files are that were uploaded.
+    uploads: Option<PathBuf>,
     random: Random,
 }
 
@@ -142,8 +146,14 @@ impl Machine {
         Machine {
             roots: write.chain(read).collect(),
             base,
+            uploads: None,
             random: Random::default(),
         }
+    }
+
+    /// Files that were uploaded are in `dir` from now on.
+    pub fn set_uploads(&mut self, dir: Option<&Path>) {
+        self.uploads = dir.map(Path::to_owned);
     }
 
     /// The site's directory.
@@ -233,13 +243,18 @@ impl Machine {
         Ok(HostAnswer::Done)
     }
 
+    /// The directory and the name of a file to put in place of what is there.
+    fn locate_target(&self, path: &[u8]) -> Outcome<(OwnedFd, PathBuf)> {
+        match self.locate(path, true)? {
+            // A file that is granted itself: beside it is where the new one has to be.
+            (root, rest) if rest == Path::new("") => root.entry(),
+            _ => self.locate_entry(path),
+        }
+    }
+
     /// Writes a new file beside it and puts that in its place.
     fn replace(&mut self, path: &[u8], content: &[u8]) -> Outcome<()> {
-        let (dir, name) = match self.locate(path, true)? {
-            // A file that is granted itself: beside it is where the new one has to be.
-            (root, rest) if rest == Path::new("") => root.entry()?,
-            _ => self.locate_entry(path)?,
-        };
+        let (dir, name) = self.locate_target(path)?;
         let mode = match statat(&dir, &name, AtFlags::SYMLINK_NOFOLLOW) {
             Ok(before) => match FileType::from_raw_mode(before.st_mode) {
                 FileType::RegularFile => Mode::from_raw_mode(before.st_mode & 0o777),
@@ -302,7 +317,32 @@ impl Machine {
         Ok(HostAnswer::Bytes(path.into_vec()))
     }
 
-    fn answer(&mut self, call: &HostCall) -> Outcome<HostAnswer> {
+    fn upload(&self, session: SessionId, upload: UploadId) -> Outcome<PathBuf> {
+        let dir = self.uploads.as_ref().ok_or(Errno::NOENT)?;
+        Ok(dir.join(uploads::file_name(session, upload)))
+    }
+
+    fn read_upload(&self, file: &Path, offset: u64, length: u64) -> Outcome<HostAnswer> {
+        let mut file = File::open(file)?;
+        file.seek(SeekFrom::Start(offset))?;
+        let mut content = Vec::new();
+        file.take(length).read_to_end(&mut content)?;
+        Ok(HostAnswer::Bytes(content))
+    }
+
+    fn move_upload(&self, file: &Path, to: &[u8]) -> Outcome<HostAnswer> {
+        let (dir, name) = self.locate_target(to)?;
+        match renameat(CWD, file, &dir, &name) {
+            // Copying it would make everybody wait.
+            Err(Errno::XDEV) => Err(refusal(
+                Errno::XDEV,
+                "is on another file system than dir of [upload] in lunette.toml: name one on the same",
+            )),
+            moved => Ok(moved.map(|()| HostAnswer::Done)?),
+        }
+    }
+
+    fn answer(&mut self, session: SessionId, call: &HostCall) -> Outcome<HostAnswer> {
         match call {
             HostCall::Read { path } => self.read(path),
             HostCall::Write {
@@ -318,13 +358,21 @@ impl Machine {
                 command: line,
                 input,
             } => Ok(command::run(line, input, &self.base)?),
+            HostCall::ReadUpload {
+                upload,
+                offset,
+                length,
+            } => self.read_upload(&self.upload(session, *upload)?, *offset, *length),
+            HostCall::MoveUpload { upload, to } => {
+                self.move_upload(&self.upload(session, *upload)?, to)
+            }
         }
     }
 }
 
 impl Outside for Machine {
-    fn call(&mut self, _: SessionId, call: &HostCall) -> HostAnswer {
-        self.answer(call).unwrap_or_else(|refusal| {
+    fn call(&mut self, session: SessionId, call: &HostCall) -> HostAnswer {
+        self.answer(session, call).unwrap_or_else(|refusal| {
             let Refusal { code, text } = refusal;
             HostAnswer::Failed { code, text }
         })

@@ -8,6 +8,7 @@ use mio::{Interest, Token};
 
 use super::downloads::Fetch;
 use super::routes::{Answer, Desk};
+use super::uploads::Put;
 use super::{FIRST_PEER, Server};
 use crate::core::id::{ConnectionId, SessionId, Timestamp};
 use crate::core::script::Runtime;
@@ -32,6 +33,8 @@ pub struct Peer {
     pub fetch: Option<Fetch>,
     /// The request for it, until the answer has begun.
     pub fetching: Option<Box<Request>>,
+    /// The part of an upload that it sends.
+    pub put: Option<Put>,
     is_ready: bool,
     is_touched: bool,
     wants_writable: bool,
@@ -53,6 +56,7 @@ impl Peer {
             armed: None,
             fetch: None,
             fetching: None,
+            put: None,
             is_ready: false,
             is_touched: false,
             wants_writable: false,
@@ -171,8 +175,10 @@ impl<R: Runtime> Server<R> {
                 }
             }
             Action::Alive => {}
+            Action::Body { data, last } => self.take_body(key, &data, last),
             Action::Request(request) => self.answer(key, request),
             Action::Refused(refusal) => {
+                self.peers[key].put = None;
                 self.log
                     .line(1, format_args!("refused a request: {refusal}"));
             }
@@ -205,6 +211,9 @@ impl<R: Runtime> Server<R> {
                     return self.fetch(key, sid, token, request);
                 }
                 Response::error_text(404, "Session not found")
+            }
+            Answer::Upload { sid, token } => {
+                return self.answer_upload(key, sid, token, request);
             }
             Answer::WebSocket(joining) => {
                 if self.join(key, &joining) {

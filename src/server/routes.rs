@@ -24,6 +24,11 @@ pub enum Answer<'r> {
         sid: Sid,
         token: Token,
     },
+    /// Take in more of an upload, or tell how much there is of it.
+    Upload {
+        sid: Sid,
+        token: Token,
+    },
 }
 
 /// A frontend that wants to join a session.
@@ -164,6 +169,9 @@ impl Routes {
             if let Some(token) = rest.strip_prefix("/download/") {
                 return download(request, sid, token);
             }
+            if let Some(token) = rest.strip_prefix("/upload/").and_then(Sid::parse) {
+                return self.upload(request, desk, sid, token);
+            }
             return self.session_page(request, desk, sid, rest);
         }
         if let Some(name) = path.strip_prefix("/_lunette/") {
@@ -268,6 +276,40 @@ impl Routes {
         modules.find(|module| module.path == path)
     }
 
+    /// Other sites' pages must not fill the disk, nor learn what is there.
+    fn upload(
+        &self,
+        request: &Request,
+        desk: &mut Desk<'_>,
+        sid: Sid,
+        Sid(token): Sid,
+    ) -> Result<Answer<'static>, Refusal> {
+        self.check_origin(request, desk, "an upload")?;
+        request.number("upload-offset")?;
+        request.expects_continue()?;
+        Ok(Answer::Upload { sid, token })
+    }
+
+    fn check_origin(
+        &self,
+        request: &Request,
+        desk: &mut Desk<'_>,
+        what: &str,
+    ) -> Result<(), Refusal> {
+        if self.guard.allows_origin(request.origin(), request.host()) {
+            return Ok(());
+        }
+        desk.notice = Some(format!(
+            "refused {what} from a page of {:?}: if that site may use this server, allow it with \
+             --allowed-origins (setting allowed_origins)",
+            request.origin().unwrap_or_default()
+        ));
+        Err(refuse(
+            403,
+            "pages of this origin may not connect; the setting allowed_origins would allow it",
+        ))
+    }
+
     fn websocket<'r>(
         &self,
         request: &'r Request,
@@ -277,17 +319,7 @@ impl Routes {
         let Some(key) = request.websocket_key()? else {
             return Err(refuse(426, "this address is for WebSockets"));
         };
-        if !self.guard.allows_origin(request.origin(), request.host()) {
-            desk.notice = Some(format!(
-                "refused a WebSocket from a page of {:?}: if that site may use this server, allow it with \
-                 --allowed-origins (setting allowed_origins)",
-                request.origin().unwrap_or_default()
-            ));
-            return Err(refuse(
-                403,
-                "pages of this origin may not connect; the setting allowed_origins would allow it",
-            ));
-        }
+        self.check_origin(request, desk, "a WebSocket")?;
         match Sid::parse(sid) {
             Some(sid) if desk.sessions.find(sid, desk.now) == Found::Usable => {
                 Ok(Answer::WebSocket(Joining::of(request, sid, key)))

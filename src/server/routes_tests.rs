@@ -45,6 +45,7 @@ impl Front {
                 format!("websocket {sid} {locale} {timezone}")
             }
             Answer::Download { sid, token } => format!("download {sid} {token:x}"),
+            Answer::Upload { sid, token } => format!("upload {sid} {token:x}"),
             Answer::Response(response) => {
                 let mut out = Vec::new();
                 response.write(Some(&request), &mut out);

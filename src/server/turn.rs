@@ -15,6 +15,7 @@ use crate::core::manager::SessionManager;
 use crate::core::outside::{ProcessId, ProcessNews};
 use crate::core::script::Runtime;
 use crate::core::session::Session;
+use crate::core::upload::{UploadId, UploadNews};
 use crate::journal::RawEvent;
 use crate::net::websocket::close_code;
 use crate::wire;
@@ -58,6 +59,7 @@ impl<R: Runtime> Server<R> {
             self.sessions.next_purge(),
             self.accepting.retry_at(),
             self.processes.next_due(),
+            self.uploads.next_due(),
             self.links.next_due(),
             self.stop_at,
             self.watcher.as_ref().and_then(Watcher::due),
@@ -101,6 +103,7 @@ impl<R: Runtime> Server<R> {
         self.time_out_peers();
         self.time_out_views();
         self.sessions.purge(self.turn.now);
+        self.time_out_uploads();
         let mut ready = std::mem::replace(&mut self.ready, std::mem::take(&mut self.spare));
         for key in ready.drain(..) {
             self.read_peer(key);
@@ -174,6 +177,10 @@ impl<R: Runtime> Server<R> {
                         demand,
                     },
                 ),
+                Input::Upload(upload, news) => {
+                    self.hear_of_upload(session, upload, news);
+                    continue;
+                }
                 Input::Process(process, news) => {
                     self.hear_of_process(session, process, news);
                     continue;
@@ -186,15 +193,19 @@ impl<R: Runtime> Server<R> {
             self.inbox = inbox;
         }
         self.reload();
-        // A timer of zero milliseconds is due again at once: everybody gets one turn.
+        self.run_timers();
+        self.deliver_all(messages);
+        self.acknowledge();
+    }
+
+    /// A timer of zero milliseconds is due again at once: everybody gets one turn.
+    fn run_timers(&mut self) {
         for _ in 0..self.core.len() {
             let Some(session) = self.core.next_due(self.turn.now) else {
                 break;
             };
             self.handle(Event::TimersDue { session }, &RawEvent::TimersDue);
         }
-        self.deliver_all(messages);
-        self.acknowledge();
     }
 
     /// Published messages, at most so many, until they have used the gas of an event: the rest waits
@@ -238,6 +249,16 @@ impl<R: Runtime> Server<R> {
         let before = used(&self.core);
         self.handle(event, &raw);
         used(&self.core).saturating_sub(before)
+    }
+
+    fn hear_of_upload(&mut self, session: SessionId, upload: UploadId, news: UploadNews) {
+        let event = Event::Upload {
+            session,
+            upload,
+            news: news.clone(),
+        };
+        let news = (&news).into();
+        self.handle(event, &RawEvent::Upload { upload, news });
     }
 
     fn hear_of_process(&mut self, session: SessionId, process: ProcessId, news: ProcessNews) {

@@ -8,11 +8,13 @@ const PATIENCE_MS = 3000;
 const ANNOUNCE_AFTER_MS = 500;
 
 const HEADING = 'h1, h2, h3, [role="heading"]';
-const TYPING = 'input, textarea, select, [contenteditable]';
+/** Who is here stays here: types, or was sent here by the new content itself. */
+const TYPING = 'input, textarea, select, [contenteditable], [autofocus]';
 
 export class Arrivals {
-  /** @param {string} session */
-  constructor(session) {
+  /** @param {string} session @param {import('./notices.js').Notices} notices */
+  constructor(session, notices) {
+    this.notices = notices;
     this.key = `lunette-places-${session}`;
     /** Where each entry of the history was scrolled to. @type {Object<number, [number, number]>} */
     this.places = readPlaces(this.key);
@@ -22,9 +24,7 @@ export class Arrivals {
     /** @type {[number, number]|null} where to scroll */
     this.goal = null;
     this.timer = 0;
-    this.title = document.title;
-    /** @type {HTMLElement|null} */
-    this.region = null;
+    this.title = this.siteTitle = document.title;
     history.scrollRestoration = 'manual';
     addEventListener('scroll', () => this.#scrolled(), { passive: true });
     addEventListener('pagehide', () => this.#save());
@@ -104,13 +104,15 @@ export class Arrivals {
     return null;
   }
 
-  /** By its title if it has one of its own, else by what it begins with. @param {Element} within */
+  /** By what it begins with, which is its title then unless it has one of its own. @param {Element} within */
   #announceRoute(within) {
     clearTimeout(this.timer);
     this.timer = 0;
     if (document.title !== this.title) return;
     const heading = within.matches(HEADING) ? within : within.querySelector(HEADING);
-    this.announce((heading && heading.textContent.trim()) || document.title);
+    const text = heading ? (heading.textContent || '').trim() : '';
+    if (text) this.title = document.title = `${text} · ${this.siteTitle}`;
+    this.notices.say(text || document.title);
   }
 
   #titled() {
@@ -118,23 +120,7 @@ export class Arrivals {
     this.title = document.title;
     clearTimeout(this.timer);
     this.timer = 0;
-    this.announce(document.title);
-  }
-
-  /** @param {string} text */
-  announce(text) {
-    if (!this.region) {
-      this.region = document.createElement('div');
-      this.region.className = 'ui-announcer';
-      this.region.setAttribute('role', 'status');
-      this.region.setAttribute('aria-live', 'polite');
-      this.region.style.cssText = 'position:fixed;width:1px;height:1px;overflow:hidden;clip-path:inset(50%);white-space:nowrap';
-      document.body.append(this.region);
-    }
-    const { region } = this;
-    region.textContent = '';
-    // A region that is new, or says the same again, is heard only if it changes later.
-    setTimeout(() => (region.textContent = text), 50);
+    this.notices.say(document.title);
   }
 
   #interrupted() {

@@ -1,6 +1,7 @@
 // Bindings that only show: attributes, classes, styles, properties, markup.
 
 import { toText, whenUpgraded } from './fields.js';
+import { autofocus } from './focus.js';
 
 /**
  * @typedef {import('./store.js').Variable} Variable
@@ -54,6 +55,7 @@ export class AttrBinding extends DisplayBinding {
     // A strict policy refuses the attribute, not the style itself.
     if (this.name === 'style') this.element.style.cssText = text;
     else this.element.setAttribute(this.name, text);
+    if (this.name === 'autofocus') autofocus(this.element);
     // A value beyond the old limits was cut.
     if (LIMITS.has(this.name)) this.app.fields.reapply(this.element);
     // What a select shows may be the option that has just got its value.

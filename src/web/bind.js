@@ -3,6 +3,7 @@
 import { ValueBinding, TextBinding, isField } from './bind-value.js';
 import { AttrBinding, ClassBinding, StyleBinding, PropBinding, HtmlBinding, CodeBinding } from './bind-display.js';
 import { ActionBinding, EventBinding, SubmitBinding } from './bind-events.js';
+import { UploadBinding, DownloadBinding } from './bind-files.js';
 import { LinkBinding } from './bind-link.js';
 import { followOutput } from './scroll.js';
 
@@ -44,5 +45,7 @@ function make(app, view, element, directive, variable) {
   if (kind === 'link') return new LinkBinding(app, name, binding);
   if (kind === 'submit') return new SubmitBinding(app, view, binding);
   if (kind === 'action') return new ActionBinding(app, view, binding);
+  if (kind === 'upload') return new UploadBinding(app, view, binding);
+  if (kind === 'download') return new DownloadBinding(app, binding);
   return new EventBinding(app, view, name, binding, directive.fixed);
 }

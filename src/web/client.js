@@ -4,8 +4,8 @@
 // The parts, in reading order: connection (the socket), link (what outlives it),
 // outbox (what is to be said), store (the variables), templates (viewdefs), views
 // and viewlist (what is shown), bind-* (each attribute), fields, errors, notices,
-// history, arrive, scripts; chart, sanitize, submit, code, missing and overlay are
-// loaded when first used.
+// history, arrive, scripts; chart, sanitize, submit, code, missing, overlay and
+// upload are loaded when first used.
 
 import { Connection, findSession } from './connection.js';
 import { Link } from './link.js';
@@ -73,7 +73,7 @@ export class App {
       settled: () => this.#settled(),
     });
     this.history = new History(this);
-    this.arrivals = new Arrivals(this.address.session);
+    this.arrivals = new Arrivals(this.address.session, this.notices);
     this.arrivals.opened(this.history.index);
     this.scripts = new Scripts(this);
     this.transitions = new Transitions(this.store, this.fields, (nodes) => this.#shown(nodes));

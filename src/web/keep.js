@@ -41,6 +41,7 @@ export function retypeKept(app) {
   if (place !== placeOf(app)) return;
   const until = Date.now() + WAIT_MS;
   app.afterFrames = () => {
+    if (!app.rootView) return;
     const missing = app.fields.restore(app.rootView, kept.splice(0));
     kept.push(...missing);
     app.fields.commitAll(app.rootView);

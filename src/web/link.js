@@ -29,6 +29,12 @@ const ACK_CHARS = 65536;
  */
 
 export class Link {
+  /** The last of our frames. */
+  sent = 0;
+  /** What the server has not been told of. */
+  unacknowledged = 0;
+  unacknowledgedChars = 0;
+
   /** @param {LinkHooks} hooks */
   constructor(hooks) {
     this.hooks = hooks;

@@ -127,7 +127,13 @@ mod tests {
         let files = page.split('"').filter_map(asset);
         let bytes = index().gzip.len() + files.map(|a| a.gzip.len()).sum::<usize>();
         println!("first load: {bytes} bytes, compressed");
-        assert!(bytes < 30_000, "{bytes}");
+        assert!(bytes < 31_500, "{bytes}");
+    }
+
+    #[test]
+    fn the_theme_is_small() {
+        let theme = asset("/_lunette/theme.css").unwrap();
+        assert!(theme.gzip.len() < 6_000, "{}", theme.gzip.len());
     }
 
     #[test]

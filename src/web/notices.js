@@ -4,6 +4,8 @@
 /** A break shorter than this goes unmentioned. */
 const STRIP_AFTER_MS = 1000;
 const TOAST_MS = 6000;
+/** A toast that is being read or used stays; this is how often it is asked. */
+const TOAST_AGAIN_MS = 2000;
 const TOASTS_MAX = 4;
 
 export class Notices {
@@ -11,9 +13,20 @@ export class Notices {
     this.stripTimer = 0;
     /** @type {HTMLElement|null} */
     this.strip = null;
-    /** @type {HTMLElement|null} */
-    this.toasts = null;
     this.final = false;
+    // What is said where nothing is shown. Both are there from the start: screen readers hear changes of what they know.
+    this.voice = element('div', '');
+    this.voice.style.cssText = 'position: fixed; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%)';
+    this.toasts = element('div', 'ui-toasts');
+    for (const region of [this.voice, this.toasts]) {
+      region.setAttribute('role', 'status');
+      document.body.append(region);
+    }
+  }
+
+  /** For those who do not see it. @param {string} text */
+  say(text) {
+    this.voice.textContent = text;
   }
 
   /** The link is down; the strip comes if it stays down. */
@@ -22,26 +35,22 @@ export class Notices {
     this.stripTimer = setTimeout(() => {
       this.stripTimer = 0;
       this.strip = element('div', 'ui-reconnecting', 'Connection lost. Reconnecting…');
-      this.strip.setAttribute('role', 'status');
       document.body.append(this.strip);
+      this.say('Connection lost. Reconnecting…');
     }, STRIP_AFTER_MS);
   }
 
   online() {
     clearTimeout(this.stripTimer);
     this.stripTimer = 0;
-    if (this.strip) this.strip.remove();
+    if (!this.strip) return;
+    this.strip.remove();
     this.strip = null;
+    this.say('Connected again.');
   }
 
   /** @param {string} text @param {string} [kind]  info, success, warning, error */
   toast(text, kind = 'info') {
-    if (!this.toasts) {
-      this.toasts = element('div', 'ui-toasts');
-      this.toasts.setAttribute('role', 'status');
-      this.toasts.setAttribute('aria-live', 'polite');
-      document.body.append(this.toasts);
-    }
     const same = [...this.toasts.children].find((toast) => toast.firstChild && toast.firstChild.textContent === text);
     if (same) same.remove();
     const toast = element('div', `ui-toast ui-toast-${kind}`);
@@ -52,7 +61,10 @@ export class Notices {
     toast.append(element('span', '', text), close);
     this.toasts.append(toast);
     while (this.toasts.children.length > TOASTS_MAX) this.toasts.children[0].remove();
-    setTimeout(() => toast.remove(), TOAST_MS);
+    // What went wrong stays until somebody has read it.
+    if (kind === 'error') return;
+    const leave = () => (toast.matches(':hover, :focus-within') ? setTimeout(leave, TOAST_AGAIN_MS) : toast.remove());
+    setTimeout(leave, TOAST_MS);
   }
 
   /** The server does not know this session any more. @param {string} home */
@@ -92,6 +104,7 @@ export class Notices {
     });
     box.append(heading, element('p', '', detail), ...buttons);
     document.body.append(box);
+    this.say(`${title}. ${detail}`);
   }
 }
 

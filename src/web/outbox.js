@@ -84,8 +84,8 @@ export class Outbox {
     this.timer = 0;
     if (!this.link.open) return;
     this.#frames(this.entries.splice(0), userEvent);
-    const created = this.early.filter((entry) => entry.v.batch);
-    this.early = this.early.filter((entry) => !entry.v.batch && !entry.v.gone);
+    const created = this.early.filter(({ v }) => v && v.batch);
+    this.early = this.early.filter(({ v }) => v && !v.batch && !v.gone);
     this.#frames(created, userEvent);
   }
 
@@ -160,16 +160,16 @@ export class Outbox {
   }
 }
 
-/** @param {Entry} entry @returns {Object|null} null when it is no longer needed */
+/** @param {Entry} entry @returns {Object|null|undefined} nothing when it is no longer needed */
 function encode(entry) {
   const { kind, v } = entry;
   if (kind === 'raw') return entry.message;
   if (kind === 'destroy') return { type: 'destroy', data: { varId: entry.id } };
-  if (v.gone) return null;
+  if (!v || v.gone) return null;
   if (kind === 'create') {
     if (v.queued !== entry) return null;
     v.queued = null;
-    const data = { id: v.id, parentId: v.parent.id, properties: v.props };
+    const data = { id: v.id, parentId: v.parent && v.parent.id, properties: v.props };
     return { type: 'create', data: v.item ? { ...data, value: v.item } : data };
   }
   if (entry.props) return { type: 'update', data: { varId: v.id, properties: entry.props } };

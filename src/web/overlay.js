@@ -18,10 +18,8 @@ const OVERLAY_CSS = `
 
 /** Errors by whom they are of. @type {Map<object, Trouble>} */
 const troubles = new Map();
-/** @type {HTMLElement|null} */
-let overlayBox = null;
-/** @type {HTMLElement|null} */
-let troubleList = null;
+/** @type {{box: HTMLElement, list: HTMLElement}|null} what shows them, once it is made */
+let overlayParts = null;
 
 /** @param {object} owner @param {Trouble|null} trouble  null: it is mended */
 export function setTrouble(owner, trouble) {
@@ -32,7 +30,7 @@ export function setTrouble(owner, trouble) {
 
 function showTroubles() {
   if (!troubles.size) return dismissTroubles();
-  if (!overlayBox) makeOverlay();
+  const { box, list } = overlayParts || makeOverlay();
   // One fault may show in many places.
   const told = new Set();
   const articles = [];
@@ -41,8 +39,8 @@ function showTroubles() {
     told.add(trouble.message);
     articles.push(articleOf(trouble));
   }
-  troubleList.replaceChildren(...articles);
-  if (!overlayBox.isConnected) document.body.append(overlayBox);
+  list.replaceChildren(...articles);
+  if (!box.isConnected) document.body.append(box);
 }
 
 /** @param {Trouble} trouble */
@@ -66,9 +64,9 @@ function makeOverlay() {
   const sheet = new CSSStyleSheet();
   sheet.replaceSync(OVERLAY_CSS);
   document.adoptedStyleSheets = [...document.adoptedStyleSheets, sheet];
-  overlayBox = overlayElement('section', '');
-  overlayBox.className = 'ui-dev-errors';
-  overlayBox.setAttribute('aria-labelledby', 'ui-dev-errors-title');
+  const box = overlayElement('section', '');
+  box.className = 'ui-dev-errors';
+  box.setAttribute('aria-labelledby', 'ui-dev-errors-title');
   const title = overlayElement('h2', 'Error in the code of this app');
   title.id = 'ui-dev-errors-title';
   const close = overlayElement('button', 'Dismiss');
@@ -76,20 +74,22 @@ function makeOverlay() {
   close.addEventListener('click', () => dismissTroubles());
   const header = overlayElement('header', '');
   header.append(title, close);
-  troubleList = overlayElement('div', '');
-  troubleList.setAttribute('role', 'alert');
+  const list = overlayElement('div', '');
+  list.setAttribute('role', 'alert');
   // Long code scrolls sideways, by keyboard, too.
-  troubleList.tabIndex = -1;
-  overlayBox.append(header, troubleList);
-  overlayBox.addEventListener('keydown', (event) => {
+  list.tabIndex = -1;
+  box.append(header, list);
+  box.addEventListener('keydown', (event) => {
     if (event.key === 'Escape') dismissTroubles();
   });
+  overlayParts = { box, list };
+  return overlayParts;
 }
 
 /** Until the next error. */
 function dismissTroubles() {
   troubles.clear();
-  if (overlayBox) overlayBox.remove();
+  if (overlayParts) overlayParts.box.remove();
 }
 
 /** @param {string} tag @param {string} text @returns {HTMLElement} */

@@ -257,7 +257,8 @@ export class Store {
       else (v.told || (v.told = {}))[name] = props[name];
       if (name === 'namespace' || name === 'fallbackNamespace') this.#touch(v);
     }
-    if ('type' in props) this.dirty.add(v);
+    // Where an upload goes, and that it is there, is what its variable is about.
+    if ('type' in props || 'uploadAt' in props) this.dirty.add(v);
   }
 
   /** Namespaces are inherited, so everything below looks at its viewdef again. */

@@ -5,6 +5,7 @@
 
 import { isEditable } from './fields.js';
 import { parseBinding, isCall } from './paths.js';
+import { arrayProps, loadElements, meantBy } from './elements.js';
 
 /**
  * @typedef {Object} Slot            a variable that each copy of the template makes
@@ -12,7 +13,7 @@ import { parseBinding, isCall } from './paths.js';
  * @property {string} sig
  *
  * @typedef {Object} Directive
- * @property {string} kind           value, attr, class, style, prop, html, code, link, action, submit, event
+ * @property {string} kind           value, attr, class, style, prop, html, code, link, action, submit, upload, download, event
  * @property {string} name           what follows the kind: attribute, event ...
  * @property {import('./paths.js').Binding} binding
  * @property {number} slot           index into slots; -1: made when first used
@@ -140,7 +141,7 @@ function compile(text, key) {
   const scripts = new Map();
   for (const script of made.fragment.querySelectorAll('script')) disarm(script, scripts);
   // Parts that few pages use come when the first template asks for them.
-  if (made.fragment.querySelector('ui-chart')) import('./chart.js').then((chart) => chart.defineChart());
+  loadElements(made.fragment);
   trimEdges(made.fragment);
   walk(made, made.fragment, [], '', key, scripts);
   return made;
@@ -216,11 +217,11 @@ function inspect(made, element, steps, namespace, key) {
   return place.view || place.css || place.directives.length ? place : null;
 }
 
-const KINDS = /^(value|html|code|class|action|submit|link)$|^(attr|class|style|prop|event)-(.+)$/;
+const KINDS = /^(value|html|code|class|action|submit|link|upload|download)$|^(attr|class|style|prop|event)-(.+)$/;
 
 /** @returns {Directive|null} */
 function directiveOf(made, element, attribute, text, key) {
-  const match = KINDS.exec(attribute);
+  const match = KINDS.exec(meantBy(element, attribute));
   if (!match) return null;
   const kind = match[1] || match[2];
   const name = match[3] || '';
@@ -233,11 +234,11 @@ function directiveOf(made, element, attribute, text, key) {
   }
   // A page with a thousand delete buttons makes none of their variables before
   // one is pressed.
-  if (kind === 'action' || kind === 'submit') return { kind, name, binding, slot: -1 };
+  if (kind === 'action' || kind === 'submit' || kind === 'upload') return { kind, name, binding, slot: -1 };
   if (kind === 'event') return { kind, name, binding, slot: -1, fixed: element.getAttribute(`ui-event-${name}-value`) };
   const editable = kind === 'value' && isEditable(element) && !isCall(binding.path);
   const access = editable ? {} : { access: 'r' };
-  return { kind, name, binding, slot: slotOf(made, { path: binding.path, ...access, ...binding.options }) };
+  return { kind, name, binding, slot: slotOf(made, { path: binding.path, ...access, ...arrayProps(element, name), ...binding.options }) };
 }
 
 /** `ui-event-click-value` says what `ui-event-click` writes. @param {Element} element @param {string} name */

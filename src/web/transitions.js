@@ -1,6 +1,8 @@
 // No flash: new content is built aside and takes its place when its variables
 // have answered, or after a moment if they do not.
 
+import { moveFocus } from './focus.js';
+
 /** @typedef {import('./views.js').View} View */
 
 /** The longest that finished-looking old content may stay in place of the new. */
@@ -74,13 +76,17 @@ export class Transitions {
     clearTimeout(transition.timer);
     if (this.current === transition) this.current = null;
     const { scrollX, scrollY } = window;
+    const before = document.activeElement;
     for (const view of transition.members) {
       // The old content took what was typed up to now.
       const kept = this.fields.capture(view);
+      const hadFocus = view.nodes().some((node) => node.contains(document.activeElement));
       view.show();
       this.fields.restore(view, kept);
+      moveFocus(view, hadFocus);
     }
-    if (scrollX !== window.scrollX || scrollY !== window.scrollY) window.scrollTo(scrollX, scrollY);
+    const moved = document.activeElement !== before && document.activeElement !== document.body;
+    if (!moved && (scrollX !== window.scrollX || scrollY !== window.scrollY)) window.scrollTo(scrollX, scrollY);
     this.shown(transition.members.flatMap((view) => view.nodes()));
   }
 }

@@ -142,6 +142,7 @@ export class List {
     const row = new Row(this, key);
     const id = vendId();
     const namespace = this.exemplar && this.exemplar.getAttribute('ui-namespace');
+    /** @type {Object<string,string>} */
     const props = namespace ? { namespace } : {};
     const held = this.byItem && item && item.obj !== undefined;
     row.slot = held

@@ -262,7 +262,7 @@ export class View {
 
   /** `ui-view` or `ui-viewlist` in this view's template. @param {Place} place */
   #innerView(place, element) {
-    const { path, options } = place.viewBinding;
+    const { path, options } = /** @type {import('./paths.js').Binding} */ (place.viewBinding);
     /** @type {Object<string,string>} */
     const props = { path, ...options };
     const isItems = place.view === 'list' && this.variable.type === LIST_TYPE && !options.wrapper;
@@ -348,10 +348,10 @@ export class View {
   #replace(pieces, content) {
     if (pieces.length === 1 && this.pieces.length === 1 && pieces[0] === this.pieces[0]) return;
     const old = this.nodes();
-    old[0].parentNode.insertBefore(content, old[0]);
+    /** @type {ParentNode} */ (old[0].parentNode).insertBefore(content, old[0]);
     this.pieces = pieces;
     const fresh = new Set(this.nodes());
-    for (const node of old) if (!fresh.has(node)) node.parentNode.removeChild(node);
+    for (const node of old) if (!fresh.has(node) && node.parentNode) node.parentNode.removeChild(node);
     this.rootsChanged();
   }
 
@@ -386,11 +386,11 @@ export class View {
   }
 
   remove() {
-    for (const node of this.nodes()) node.parentNode.removeChild(node);
+    for (const node of this.nodes()) if (node.parentNode) node.parentNode.removeChild(node);
   }
 }
 
-/** @param {Node} node @param {number[]} steps @returns {any} */
+/** @param {any} node @param {number[]} steps @returns {any} */
 function locate(node, steps) {
   for (let i = 0; i < steps.length; i++) {
     let child = node.firstChild;

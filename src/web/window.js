@@ -19,7 +19,7 @@ export class Window {
     this.structural = true;
     const { store } = list.app;
     /** The variable with the window, which carries the range. */
-    this.source = list.variable.parent;
+    this.source = /** @type {import('./store.js').Variable} */ (list.variable.parent);
     this.count = store.create(this.source, { path: 'count', access: 'r' });
     this.first = store.create(this.source, { path: 'first', access: 'r' });
     for (const v of [this.count, this.first]) v.watch(this);
@@ -31,7 +31,7 @@ export class Window {
     this.height = 0;
     /** @type {any} what scrolls: an element, or the page */
     this.scroller = null;
-    /** Rows on screen before the array changed. */
+    /** @type {{row: any, face: any, top: number}[]} rows on screen before the array changed */
     this.seen = [];
     this.focused = false;
     this.head = spacer(list.container);
@@ -67,8 +67,9 @@ export class Window {
     this.#stretch();
     this.#label();
     const stays = this.seen.find(({ row, face }) => row.face === face && this.list.rows.includes(row) && rootOf(row));
-    if (stays) {
-      const moved = rootOf(stays.row).getBoundingClientRect().top - stays.top;
+    const root = stays && rootOf(stays.row);
+    if (root) {
+      const moved = root.getBoundingClientRect().top - stays.top;
       if (Math.abs(moved) >= 1) this.scroller.scrollTop += moved;
     }
     this.seen = [];
@@ -105,9 +106,11 @@ export class Window {
   #measure() {
     const { rows } = this.list;
     if (!rows.length || !rows.every(rootOf)) return;
-    const top = (row) => rootOf(row).getBoundingClientRect().top;
+    /** @returns {HTMLElement} */
+    const element = (row) => /** @type {HTMLElement} */ (rootOf(row));
+    const top = (row) => element(row).getBoundingClientRect().top;
     const last = rows[rows.length - 1];
-    const height = rows.length > 1 ? (top(last) - top(rows[0])) / (rows.length - 1) : rootOf(last).offsetHeight;
+    const height = rows.length > 1 ? (top(last) - top(rows[0])) / (rows.length - 1) : element(last).offsetHeight;
     const change = Math.abs(height - this.height);
     // Exact for rows that are alike: then nothing ever has to be made up for, which would end a
     // scroll that is under way. For others the mean of what was seen.

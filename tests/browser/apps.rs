@@ -8,6 +8,7 @@ mod jobs;
 mod small;
 
 use super::cdp::{Browser, Page};
+use super::pictures::picture;
 use super::server::Server;
 use serde_json::json;
 
@@ -72,18 +73,12 @@ fn wait_for_sight(page: &mut Page, selector: &str, seen: bool) {
     ));
 }
 
-/// Nothing sticks out sideways, on a phone and on a desk. With `LUNETTE_SCREENSHOTS` set, pictures are written.
+/// Nothing sticks out sideways, on a phone and on a desk. Pictures are written.
 fn look(page: &mut Page, name: &str) {
     for width in [360, 1280] {
         page.size(width, 900);
         let over = page.eval("document.documentElement.scrollWidth - innerWidth");
         assert_eq!(over, 0, "{name} is too wide for {width} pixels");
-        if std::env::var_os("LUNETTE_SCREENSHOTS").is_some() {
-            let tmp = std::path::Path::new(env!("CARGO_TARGET_TMPDIR"));
-            page.screenshot(
-                &tmp.with_file_name("screenshots")
-                    .join(format!("{name}-{width}.png")),
-            );
-        }
+        page.screenshot(&picture(&format!("{name}-{width}")));
     }
 }

@@ -19,7 +19,7 @@ use tungstenite::{Message, WebSocket};
 /// How often a condition is asked before the test gives up, and the pause between. Generous: it bounds a failure, it
 /// measures nothing.
 pub const POLLS_MAX: u32 = 600;
-const POLL_PAUSE: Duration = Duration::from_millis(50);
+pub const POLL_PAUSE: Duration = Duration::from_millis(50);
 /// A browser that does not answer a command for this long has hung.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
 
@@ -316,8 +316,16 @@ fn request(response: &Value, redirect: bool) -> Request {
     }
 }
 
-fn text(value: &Value) -> &str {
+pub fn text(value: &Value) -> &str {
     value.as_str().unwrap_or("")
+}
+
+/// What a page weighs: its heap, the nodes of its documents, its listeners.
+pub struct Weight {
+    #[allow(dead_code, reason = "the bench measures it, the tests count")]
+    pub heap_bytes: f64,
+    pub nodes: u64,
+    pub listeners: u64,
 }
 
 /// A tab.
@@ -430,6 +438,20 @@ impl Page {
         page
     }
 
+    /// What the page weighs, after a collection.
+    pub fn weight(&mut self) -> Weight {
+        let mut ask = |command: &str| self.connection.command(command, json!({}));
+        ask("HeapProfiler.collectGarbage");
+        let heap_bytes = ask("Runtime.getHeapUsage")["usedSize"].as_f64();
+        let counters = ask("Memory.getDOMCounters");
+        let count = |name: &str| counters[name].as_u64().expect("a counter");
+        Weight {
+            heap_bytes: heap_bytes.expect("a heap"),
+            nodes: count("nodes"),
+            listeners: count("jsEventListeners"),
+        }
+    }
+
     /// Closes the tab as its user would.
     pub fn close(mut self) {
         self.connection.command("Page.close", json!({}));
@@ -455,30 +477,6 @@ impl Page {
         );
     }
 
-    /// Whether the visitor prefers dark pages.
-    pub fn dark(&mut self, dark: bool) {
-        let scheme = if dark { "dark" } else { "light" };
-        self.connection.command(
-            "Emulation.setEmulatedMedia",
-            json!({ "features": [
-                { "name": "prefers-color-scheme", "value": scheme },
-                // Colours are measured and pictures taken at once: nothing shall be on its way.
-                { "name": "prefers-reduced-motion", "value": "reduce" },
-            ] }),
-        );
-    }
-
-    /// Writes a PNG of the window.
-    pub fn screenshot(&mut self, path: &Path) {
-        let shot = self
-            .connection
-            .command("Page.captureScreenshot", json!({ "format": "png" }));
-        if let Some(parent) = path.parent() {
-            fs::create_dir_all(parent).expect("the screenshot directory can be made");
-        }
-        fs::write(path, base64(text(&shot["data"]))).expect("the screenshot can be written");
-    }
-
     /// The nodes of the accessibility tree, as assistive programs see the page.
     pub fn accessibility(&mut self) -> Vec<Value> {
         let mut tree = self
@@ -488,6 +486,30 @@ impl Page {
             Value::Array(nodes) => nodes,
             other => panic!("no accessibility tree: {other}"),
         }
+    }
+
+    /// The roles of controls that an assistive program could not tell the name of.
+    pub fn unnamed_controls(&mut self) -> Vec<String> {
+        const CONTROLS: [&str; 10] = [
+            "button",
+            "link",
+            "textbox",
+            "searchbox",
+            "checkbox",
+            "radio",
+            "combobox",
+            "slider",
+            "spinbutton",
+            "meter",
+        ];
+        let nodes = self.accessibility();
+        let unnamed = nodes.iter().filter(|node| {
+            let named = !text(&node["name"]["value"]).trim().is_empty();
+            CONTROLS.contains(&text(&node["role"]["value"])) && node["ignored"] != true && !named
+        });
+        unnamed
+            .map(|node| text(&node["role"]["value"]).to_owned())
+            .collect()
     }
 
     /// The finished HTTP requests since the tab was opened.
@@ -542,27 +564,4 @@ fn text_or_panic(value: Value, selector: &str) -> String {
         Value::String(text) => text.trim().to_owned(),
         _ => panic!("there is no {selector} on the page"),
     }
-}
-
-fn base64(encoded: &str) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(encoded.len() / 4 * 3);
-    let (mut bits, mut count) = (0u32, 0);
-    for letter in encoded.bytes() {
-        let six = match letter {
-            b'A'..=b'Z' => letter - b'A',
-            b'a'..=b'z' => letter - b'a' + 26,
-            b'0'..=b'9' => letter - b'0' + 52,
-            b'+' => 62,
-            b'/' => 63,
-            _ => continue, // padding
-        };
-        bits = bits << 6 | u32::from(six);
-        count += 6;
-        if count >= 8 {
-            count -= 8;
-            bytes.push((bits >> count) as u8);
-            bits &= (1 << count) - 1;
-        }
-    }
-    bytes
 }

@@ -270,6 +270,27 @@ fn the_live_page_moves_by_itself() {
 }
 
 #[test]
+fn each_view_has_an_address() {
+    let (server, browser) = (Server::demo(), Browser::start());
+    let mut page = browser.open(&server.url("/live"));
+    page.wait_for_text("h1", "Live");
+    page.wait_for("/^[/][0-9a-f]{32}[/]live$/.test(location.pathname)");
+
+    page.click("nav li:nth-child(3) button");
+    page.wait_for_text("h1", "About this page");
+    page.wait_for("/[/]about$/.test(location.pathname)");
+
+    page.eval("history.back()");
+    page.wait_for_text("h1", "Live");
+    page.reload();
+    page.wait_for_text("h1", "Live");
+    page.eval("history.forward()");
+    page.wait_for_text("h1", "About this page");
+    page.click("nav li:nth-child(1) button");
+    page.wait_for("document.querySelectorAll('.contact-row').length === 25");
+}
+
+#[test]
 fn a_reload_shows_the_same_state() {
     let (server, browser) = (Server::demo(), Browser::start());
     let mut page = open_demo(&server, &browser);

@@ -88,7 +88,7 @@ impl Page {
         );
     }
 
-    /// Presses a key by its name (`Enter`), with modifiers before it if it has any (`ctrl-shift-F`): see [`keys`].
+    /// Presses a key by its name (`Enter`), with modifiers before it if it has any (`Ctrl+Shift+F`): see [`keys`].
     pub fn press(&mut self, key: &str) {
         for event in keys::press(key) {
             self.connection.command("Input.dispatchKeyEvent", event);

@@ -21,7 +21,7 @@ const NAMED: [(&str, u32, &str); 15] = [
     ("F1", 112, ""),
 ];
 
-const MODIFIERS: [(&str, u32); 4] = [("alt-", 1), ("ctrl-", 2), ("meta-", 4), ("shift-", 8)];
+const MODIFIERS: [(&str, u32); 4] = [("Alt+", 1), ("Ctrl+", 2), ("Meta+", 4), ("Shift+", 8)];
 
 /// The two events of a key that is pressed and let go.
 pub fn press(key: &str) -> [Value; 2] {

@@ -99,6 +99,34 @@ const SHOWN: &str = "[...document.querySelectorAll('.rows .row')].map(row => \
     row.innerText.trim() + ' [' + row.querySelector('input').value + ']').join('\\n') + \
     '\\n' + document.querySelector('#query').value";
 
+/// The user does one thing. Returns how many rows there are after it.
+fn act(page: &mut Page, dice: &mut Dice, step: usize, rows: usize) -> usize {
+    match dice.roll(8) {
+        0 | 1 => {
+            let row = dice.roll(rows) + 1;
+            let field = format!(".rows .row:nth-child({row}) input");
+            page.eval(&format!("document.querySelector('{field}')?.focus()"));
+            page.type_text(&format!("n{step}"));
+        }
+        2 => page.fill("#query", &format!("query {step}")),
+        3 => {
+            page.press_button("#insert");
+            return rows + 1;
+        }
+        4 => {
+            page.press_button("#append");
+            return rows + 1;
+        }
+        5 if rows > 1 => {
+            page.press_button("#delete");
+            return rows - 1;
+        }
+        6 => page.press_button("#reverse"),
+        _ => page.press_button("#move"),
+    }
+    rows
+}
+
 /// A walk with cuts after which the page is what one shows that was never cut. They last a hundredth of 5, 60 and
 /// 300 s, and with `beyond` longer than the window.
 fn walk(browser: &Browser, server: &Server, proxy: &Proxy, seed: u64, beyond: bool) -> u64 {
@@ -115,29 +143,7 @@ fn walk(browser: &Browser, server: &Server, proxy: &Proxy, seed: u64, beyond: bo
     never_cut.wait_for("document.querySelectorAll('.rows .row input').length === 12");
     let mut rows = 12;
     for step in 0..25 {
-        match dice.roll(8) {
-            0 | 1 => {
-                let row = dice.roll(rows) + 1;
-                let field = format!(".rows .row:nth-child({row}) input");
-                page.eval(&format!("document.querySelector('{field}')?.focus()"));
-                page.type_text(&format!("n{step}"));
-            }
-            2 => page.fill("#query", &format!("query {step}")),
-            3 => {
-                page.press_button("#insert");
-                rows += 1;
-            }
-            4 => {
-                page.press_button("#append");
-                rows += 1;
-            }
-            5 if rows > 1 => {
-                page.press_button("#delete");
-                rows -= 1;
-            }
-            6 => page.press_button("#reverse"),
-            _ => page.press_button("#move"),
-        }
+        rows = act(&mut page, &mut dice, step, rows);
         if dice.roll(6) == 0 {
             let away = [50, 600, 3_000][dice.roll(3)];
             proxy.cut();
@@ -149,6 +155,8 @@ fn walk(browser: &Browser, server: &Server, proxy: &Proxy, seed: u64, beyond: bo
             }
             sleep(Duration::from_millis(away));
             proxy.mend();
+            // As a computer tells its pages that it has a network again.
+            page.eval("dispatchEvent(new Event('online'))");
         }
     }
     page.press("Tab");

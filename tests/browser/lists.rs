@@ -1,11 +1,10 @@
 //! Long lists in the browser: an edit touches the rows it is about and no other, what a user does in a row goes with
 //! the row, and a window on 50,000 rows scrolls like a list of 50,000 rows.
 
-use std::path::PathBuf;
-
 use serde_json::json;
 
 use super::cdp::{Browser, Page};
+use super::pictures::picture;
 use super::server::Server;
 
 /// Rows that a window has in the page at the most: four times its size.
@@ -160,6 +159,69 @@ fn focus_and_half_typed_text_go_with_their_row() {
 }
 
 #[test]
+fn what_plays_in_a_row_plays_on_wherever_the_row_goes() {
+    let (server, browser) = (Server::site("longlist"), Browser::start());
+    let mut page = open(&server, &browser, "plain", 30);
+    page.wait_for("document.querySelectorAll('.rows .row').length === 30");
+    page.eval(
+        "(async () => {
+            const canvas = document.createElement('canvas');
+            const pen = canvas.getContext('2d');
+            setInterval(() => pen.fillRect(0, 0, Math.random() * 300, 9), 30);
+            window.video = Object.assign(document.createElement('video'), { muted: true, srcObject: canvas.captureStream(20) });
+            window.stops = 0;
+            for (const name of ['pause', 'emptied', 'abort']) video.addEventListener(name, () => window.stops++);
+            document.querySelector('.rows .row:nth-child(3)').append(video);
+            await video.play();
+            document.querySelector('.rows .row:nth-child(3) input').focus();
+        })()",
+    );
+    page.wait_for("video.currentTime > 0");
+    page.press_button("#reverse");
+    page.wait_for(&format!("{} === 'row 3'", names(27, 1)));
+    page.press_button("#insert");
+    page.wait_for(&format!("{} === 'row 31'", names(0, 1)));
+    page.press_button("#sort");
+    page.press_button("#move");
+    page.wait_for(&format!("{} !== 'row 31'", names(0, 1)));
+    let at = page.eval("video.currentTime").as_f64().expect("a time");
+    page.wait_for(&format!("video.currentTime > {at}"));
+    assert_eq!(page.eval("[video.paused, window.stops].join()"), "false,0");
+    assert_eq!(
+        page.eval("document.activeElement.closest('.row').contains(video)"),
+        true,
+        "the focus went with the row"
+    );
+}
+
+#[test]
+fn views_that_are_closed_leave_nothing_behind() {
+    let (server, browser) = (Server::site("longlist"), Browser::start());
+    let mut page = open(&server, &browser, "plain", 30);
+    let turn = |page: &mut Page| {
+        for view in ["table", "plain"] {
+            page.press_button(&format!("#{view}"));
+            page.wait_for(&format!(
+                "document.querySelectorAll('.rows {}').length === 30",
+                if view == "plain" {
+                    "input"
+                } else {
+                    ".row td:first-child"
+                }
+            ));
+        }
+    };
+    turn(&mut page);
+    let before = page.weight();
+    for _ in 0..20 {
+        turn(&mut page);
+    }
+    let after = page.weight();
+    assert_eq!(after.nodes, before.nodes, "nodes of the document");
+    assert_eq!(after.listeners, before.listeners, "listeners");
+}
+
+#[test]
 fn rows_and_what_is_typed_in_them_outlive_a_lost_connection() {
     let (server, browser) = (Server::site("longlist"), Browser::start());
     let mut page = open(&server, &browser, "plain", 30);
@@ -239,9 +301,7 @@ fn a_window_scrolls_like_the_whole_list() {
     page.click("#insert");
     page.wait_for(&format!("{box_}.querySelector('[aria-setsize=\"50001\"]')"));
     assert_eq!(page.eval(TOP), shown, "what is on screen stays where it is");
-    if let Some(dir) = screenshots() {
-        page.screenshot(&dir.join("windowed-list.png"));
-    }
+    page.screenshot(&picture("windowed-list"));
 
     // To the end, by wheel or by key, and back.
     page.eval(&format!("{box_}.scrollTop = {box_}.scrollHeight"));
@@ -305,11 +365,4 @@ fn a_window_is_scrolled_with_the_keyboard_and_known_to_screen_readers() {
     page.click("#filter");
     page.wait_for("document.querySelector('table').getAttribute('aria-rowcount') === '112'");
     page.wait_for(&format!("{TOP} === 'row 49'"));
-}
-
-fn screenshots() -> Option<PathBuf> {
-    std::env::var_os("LUNETTE_SCREENSHOTS")?;
-    let dir = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).with_file_name("screenshots");
-    std::fs::create_dir_all(&dir).expect("a directory for pictures");
-    Some(dir)
 }

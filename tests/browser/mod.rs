@@ -1,17 +1,22 @@
 //! A real Chromium against the real binary.
 //!
 //! - [`cdp`]: starts Chromium and drives it through its DevTools protocol: no Node, no driver program.
-//! - [`hands`], [`keys`]: what a visitor's hands do on a page.
+//! - [`hands`], [`keys`]: what a visitor's hands do on a page; [`files`]: what they give it and get from it.
 //! - [`server`]: the built `lunette` as a child process.
 //! - [`demo`]: what a visitor does with the built-in demo site.
 //! - [`directives`]: each `ui-*` attribute on each kind of element.
+//! - [`pictures`]: themes, and what is left to be looked at.
 //! - [`panel`]: the example that shows the state of the machine.
 //! - [`typing`]: nothing typed is lost, whatever the network, the server and the templates do meanwhile.
 //! - [`links`]: pages that lose their connection, their login, their session or their server.
 //! - [`tabs`]: several tabs on one session.
 //! - [`proxy`]: stands between the two, and delays and cuts.
 //! - [`lists`]: long lists, whole and behind a window.
-//! - [`upkeep`]: the demo's looks and accessibility, its weight, and what happens when the server goes away.
+//! - [`keyboard`]: the demo without a mouse, and what a screen reader is told.
+//! - [`charts`]: `<ui-chart>` and `<ui-gauge>`.
+//! - [`looks`]: the demo and a gallery of all components, for everybody, at every size; pictures of them.
+//! - [`uploads`]: files chosen and dropped, cut off on their way, and saved from links.
+//! - [`upkeep`]: the demo's weight, and what happens when the server goes away.
 //! - [`reload`]: files of a site are edited while its page is used.
 //! - [`apps`]: sites as people wrote them for the predecessor, run as they are and used as people use them.
 //! - [`sites`]: the small sites of `tests/sites`, the hostile ones among them.
@@ -21,14 +26,19 @@
 
 mod apps;
 mod cdp;
+mod charts;
 mod demo;
 mod directives;
+mod files;
 mod hands;
+mod keyboard;
 mod keys;
 mod links;
 mod lists;
+mod looks;
 mod messages;
 mod panel;
+mod pictures;
 mod proxy;
 mod reload;
 pub mod server;
@@ -36,6 +46,7 @@ mod sites;
 mod tabs;
 mod typing;
 mod upkeep;
+mod uploads;
 
 use cdp::{Browser, Page};
 use server::Server;

@@ -1,12 +1,12 @@
 //! The example that shows the state of the machine: real numbers, which move.
 
 use std::fs;
-use std::path::PathBuf;
 
 use super::cdp::Browser;
+use super::pictures::picture;
 use super::server::Server;
 
-const WIDTHS: [u32; 2] = [360, 1280];
+const WIDTHS: [u32; 2] = [360, 1440];
 
 #[test]
 fn the_panel_shows_this_machine_and_moves() {
@@ -35,14 +35,9 @@ fn the_panel_shows_this_machine_and_moves() {
             true,
             "nothing sticks out at {width} px"
         );
-        if std::env::var_os("LUNETTE_SCREENSHOTS").is_some() {
-            let directory =
-                PathBuf::from(env!("CARGO_TARGET_TMPDIR")).with_file_name("screenshots");
-            page.eval("new Promise(done => setTimeout(done, 20000))");
-            for theme in ["light", "dark"] {
-                page.dark(theme == "dark");
-                page.screenshot(&directory.join(format!("panel-{width}-{theme}.png")));
-            }
+        for theme in ["light", "dark"] {
+            page.dark(theme == "dark");
+            page.screenshot(&picture(&format!("panel-{width}-{theme}")));
         }
     }
 }

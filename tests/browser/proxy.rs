@@ -19,8 +19,18 @@ struct Shared {
     dark: AtomicBool,
     /// To requests with one of these texts in their head, this is answered in place of the server.
     refusal: Mutex<Option<(Vec<String>, String)>>,
+    uploads: Mutex<Cuts>,
     open: Mutex<Vec<TcpStream>>,
     stopped: AtomicBool,
+}
+
+/// What happens to connections on which a file goes.
+#[derive(Default)]
+struct Cuts {
+    /// So many are still to break, each after some more bytes than the one before.
+    left: usize,
+    /// All others with them.
+    all: bool,
 }
 
 pub struct Proxy {
@@ -45,6 +55,7 @@ impl Proxy {
             latency_ms: AtomicU64::new(0),
             dark: AtomicBool::new(false),
             refusal: Mutex::new(None),
+            uploads: Mutex::default(),
             open: Mutex::new(Vec::new()),
             stopped: AtomicBool::new(false),
         });
@@ -77,9 +88,17 @@ impl Proxy {
 
     /// All connections break; new ones get through.
     pub fn drop_all(&self) {
-        for stream in lock(&self.shared.open).drain(..) {
-            let _ = stream.shutdown(Shutdown::Both);
-        }
+        self.shared.drop_all();
+    }
+
+    /// The next connections on which a file goes break on their way; `all`: and all others with them.
+    pub fn cut_uploads(&self, times: usize, all: bool) {
+        *lock(&self.shared.uploads) = Cuts { left: times, all };
+    }
+
+    /// How many of them have not come yet.
+    pub fn cuts_left(&self) -> usize {
+        lock(&self.shared.uploads).left
     }
 
     /// From now on requests with one of `needles` in their head are answered like this.
@@ -93,6 +112,29 @@ impl Proxy {
     pub fn allow(&self) {
         *lock(&self.shared.refusal) = None;
         self.drop_all();
+    }
+}
+
+impl Shared {
+    fn drop_all(&self) {
+        for stream in lock(&self.open).drain(..) {
+            let _ = stream.shutdown(Shutdown::Both);
+        }
+    }
+
+    /// So many bytes of a file have come over a connection: whether it breaks now.
+    fn cuts(&self, bytes: usize) -> bool {
+        let mut cuts = lock(&self.uploads);
+        if cuts.left == 0 || bytes <= 5_000_000 - 1_000_000 * cuts.left {
+            return false;
+        }
+        cuts.left -= 1;
+        let all = cuts.all;
+        drop(cuts);
+        if all {
+            self.drop_all();
+        }
+        true
     }
 }
 
@@ -180,6 +222,7 @@ fn pump(mut from: TcpStream, mut to: TcpStream, shared: Arc<Shared>) {
     });
     spawn(move || {
         let mut buffer = [0; 64 << 10];
+        let mut file: Option<usize> = None;
         while let Ok(n) = from.read(&mut buffer) {
             let latency = Duration::from_millis(shared.latency_ms.load(Ordering::Relaxed));
             if n == 0
@@ -187,6 +230,17 @@ fn pump(mut from: TcpStream, mut to: TcpStream, shared: Arc<Shared>) {
                     .send((Instant::now() + latency, buffer[..n].to_vec()))
                     .is_err()
             {
+                break;
+            }
+            if buffer.starts_with(b"PUT ") {
+                file = Some(0);
+            }
+            let bytes = file.as_mut().map(|bytes| {
+                *bytes += n;
+                *bytes
+            });
+            if bytes.is_some_and(|bytes| shared.cuts(bytes)) {
+                let _ = from.shutdown(Shutdown::Both);
                 break;
             }
         }

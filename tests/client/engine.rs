@@ -1,15 +1,15 @@
 //! The client's modules in a JavaScript engine, in this process: no browser, no clock, no network.
 
-use std::cell::RefCell;
-
 use rquickjs::loader::{BuiltinLoader, BuiltinResolver};
 use rquickjs::{CatchResultExt, Context, Function, Module, Runtime};
 use serde_json::{Value, json};
 
 /// What of the client needs no page.
-const MODULES: [(&str, &str); 3] = [
+const MODULES: [(&str, &str); 5] = [
+    ("keys.js", include_str!("../../src/web/keys.js")),
     ("link.js", include_str!("../../src/web/link.js")),
     ("outbox.js", include_str!("../../src/web/outbox.js")),
+    ("paths.js", include_str!("../../src/web/paths.js")),
     ("store.js", include_str!("../../src/web/store.js")),
 ];
 
@@ -31,7 +31,6 @@ pub struct Engine {
     context: Context,
     // Dropped after what lives in it.
     _runtime: Runtime,
-    calls: RefCell<u64>,
 }
 
 impl Engine {
@@ -48,21 +47,25 @@ impl Engine {
         context.with(|ctx| {
             let set: Result<(), _> = ctx.eval(UTF8).catch(&ctx);
             set.expect("the encoder is set");
-            let page = Module::evaluate(ctx.clone(), "page.js", include_str!("page.js"));
-            page.and_then(|promise| promise.finish::<()>())
-                .catch(&ctx)
-                .unwrap_or_else(|error| panic!("the page's script: {error}"));
+            for (name, source) in [
+                ("page.js", include_str!("page.js")),
+                ("modules.js", include_str!("modules.js")),
+            ] {
+                let module = Module::evaluate(ctx.clone(), name, source);
+                module
+                    .and_then(|promise| promise.finish::<()>())
+                    .catch(&ctx)
+                    .unwrap_or_else(|error| panic!("{name}: {error}"));
+            }
         });
         Engine {
             context,
             _runtime: runtime,
-            calls: RefCell::new(0),
         }
     }
 
     /// Calls one of the doors of `page.js`.
     pub fn call(&self, name: &str, argument: Value) -> Value {
-        *self.calls.borrow_mut() += 1;
         let text: String = self.context.with(|ctx| {
             let door: Function = ctx.globals().get("door").expect("a door");
             door.call((name, argument.to_string()))
@@ -72,7 +75,19 @@ impl Engine {
         serde_json::from_str(&text).expect("doors answer in JSON")
     }
 
-    /// The same for one page.
+    /// What the checks of `modules.js` complain of.
+    pub fn complaints(&self) -> Vec<String> {
+        let text: String = self.context.with(|ctx| {
+            let check: Function = ctx.globals().get("checkModules").expect("the checks");
+            check
+                .call(())
+                .catch(&ctx)
+                .unwrap_or_else(|error| panic!("{error}"))
+        });
+        serde_json::from_str(&text).expect("a list of texts")
+    }
+
+    /// [`Engine::call`] for one page.
     pub fn page(&self, page: usize, name: &str, mut argument: Value) -> Value {
         argument["page"] = json!(page);
         self.call(name, argument)

@@ -2,6 +2,7 @@
 //! JavaScript engine against the real core, over a network that delays, cuts and forgets, on a virtual clock.
 //!
 //! - [`engine`]: the modules of `src/web` that need no page, and `page.js` around them.
+//! - `modules.js`: checks of single modules.
 //! - [`shell`]: core and links without sockets.
 //! - [`schedule`]: a seeded walk through the app under a seeded network, and what must hold at its end.
 
@@ -23,6 +24,13 @@ fn run_all(count: u64, faults: &Faults) {
     if only.is_none() {
         faults.check(&totals);
     }
+}
+
+/// Paths, keys, links and the outbox, one by one.
+#[test]
+fn modules_that_need_no_page_do_what_they_say() {
+    let complaints = engine::Engine::start().complaints();
+    assert!(complaints.is_empty(), "{}", complaints.join("\n"));
 }
 
 /// Cuts that all end within the window: each view goes on.

@@ -133,21 +133,21 @@ const doors = {
   forget: ({ page }) => pages[page].link.forget(),
   snapshot: ({ page }) => pages[page].snapshot(),
   counts: ({ page }) => ({ views: pages[page].views, doubts: pages[page].doubts }),
-  /** Text to send, and whether another connection is wanted. */
-  take: ({ page }) => {
-    const { out, broken } = pages[page];
-    pages[page].out = [];
-    pages[page].broken = false;
-    return { out, broken };
-  },
+  /** Time passes. Returns what each page wants to send, whether it wants another connection, and when a timer is due. */
   advance: ({ now }) => {
     clock = now;
     for (const [timer, { at, run }] of [...timers]) {
       if (at > clock || !timers.delete(timer)) continue;
       run();
     }
+    const taken = pages.map((page) => {
+      const { out, broken } = page;
+      page.out = [];
+      page.broken = false;
+      return { out, broken };
+    });
+    return { pages: taken, due: Math.min(...[...timers.values()].map(({ at }) => at), 1e15) };
   },
-  next: () => Math.min(...[...timers.values()].map(({ at }) => at), 1e15),
 };
 
 globalThis.door = (name, json) => JSON.stringify(doors[name](JSON.parse(json)) ?? null);

@@ -125,6 +125,8 @@ pub struct Schedule<'f> {
     texts: [String; 2],
     calls: Vec<String>,
     totals: Totals,
+    /// When a timer of a page is due.
+    timer_due: u64,
 }
 
 impl<'f> Schedule<'f> {
@@ -146,6 +148,7 @@ impl<'f> Schedule<'f> {
             steps_left: STEPS,
             texts: Default::default(),
             calls: Vec::new(),
+            timer_due: 0,
             totals: Totals {
                 schedules: 1,
                 ..Totals::default()
@@ -206,16 +209,16 @@ impl<'f> Schedule<'f> {
 
     /// Goes to the next moment at which something happens, but not beyond `until`.
     fn turn(&mut self, until: u64) {
-        let timer = self.engine.call("next", json!({})).as_f64().unwrap_or(1e15) as u64;
         let arrival = self.arrivals.first().map_or(u64::MAX, |(at, ..)| *at);
         let due = self.shell.next_due().unwrap_or(u64::MAX);
-        self.now = self.now.max(timer.min(arrival).min(due).min(until));
+        self.now = self
+            .now
+            .max(self.timer_due.min(arrival).min(due).min(until));
         if arrival <= self.now
             && let Some((_, _, arrival)) = self.arrivals.pop_first()
         {
             self.arrive(arrival);
         }
-        self.engine.call("advance", json!({ "now": self.now }));
         self.shell.advance(self.now);
         self.carry();
     }
@@ -247,12 +250,13 @@ impl<'f> Schedule<'f> {
 
     /// Puts on its way what both sides want to say.
     fn carry(&mut self) {
-        for page in 0..self.keys.len() {
-            if self.keys[page] == 0 {
+        let moved = self.engine.call("advance", json!({ "now": self.now }));
+        self.timer_due = moved["due"].as_f64().unwrap_or(1e15) as u64;
+        for (page, taken) in moved["pages"].as_array().into_iter().flatten().enumerate() {
+            let key = self.keys[page];
+            if key == 0 {
                 continue;
             }
-            let taken = self.engine.page(page, "take", json!({}));
-            let key = self.keys[page];
             for text in taken["out"].as_array().into_iter().flatten() {
                 let text = text.as_str().unwrap_or("").to_owned();
                 let after = self.delay(0);

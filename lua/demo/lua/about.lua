@@ -2,7 +2,7 @@
 
 local Page = require("page")
 
-local About = session:prototype("About", { app = EMPTY, visits = 0 }, Page)
+local About = session:prototype("About", { address = "/about", app = EMPTY, visits = 0 }, Page)
 
 function About:new(app)
   return session:create(About, { app = app })

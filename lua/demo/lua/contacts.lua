@@ -53,7 +53,7 @@ function ContactRow:new(viewItem)
 end
 
 function ContactRow:open()
-  self.contacts:select(self.contact)
+  self.contacts:open(self.contact)
 end
 
 function ContactRow:selected()
@@ -67,6 +67,7 @@ function Contacts:new(app)
   page.byCompany = session:create(SortColumn, { key = "company", contacts = page })
   page.byCity = session:create(SortColumn, { key = "city", contacts = page })
   page._all = {}
+  page._opened = 0
   page._drafts = {} -- forms that were left unsaved: by contact, or under "new"
   for n = 0, SAMPLE_CONTACTS - 1 do
     page._all[n + 1] = Contact:new(sample.contact(n))
@@ -157,10 +158,16 @@ end
 -- Selecting ------------------------------------------------------------------------------------
 
 --- Shows `contact` beside the table: the form when it was left with unsaved changes, else the card.
-function Contacts:select(contact)
+--- `opened`: to do something with it, so that the keyboard goes on there; a number that is new each time.
+function Contacts:select(contact, opened)
   local draft = self._drafts[contact]
   self.selected = contact
-  self.panel = draft and draft:touched() and draft or panels.ContactCard:new(self, contact)
+  self.panel = draft and draft:touched() and draft or panels.ContactCard:new(self, contact, opened)
+end
+
+function Contacts:open(contact)
+  self._opened = self._opened + 1
+  self:select(contact, self._opened)
 end
 
 function Contacts:closePanel()
@@ -221,10 +228,6 @@ end
 function Contacts:discard(contact)
   self._drafts[contact or "new"] = nil
   if contact then self:select(contact) else self:closePanel() end
-end
-
-function Contacts:askToRemove(contact)
-  self.panel = panels.Removal:new(self, contact)
 end
 
 function Contacts:remove(contact)

@@ -8,6 +8,7 @@ local CITIES = 5 -- bars in the other one
 local OUTSIDE = 11 -- degrees, outside the pretended greenhouse
 
 local Live = session:prototype("Live", {
+  address = "/live",
   -- the clock
   time = "",
   date = "",
@@ -29,7 +30,15 @@ local Live = session:prototype("Live", {
 }, Page)
 
 --- Sensor: a reading with its gauge.
-local Sensor = session:prototype("Sensor", { label = "", unit = "", value = 0, min = 0, max = 100 })
+local Sensor = session:prototype("Sensor", {
+  label = "",
+  unit = "",
+  value = 0,
+  min = 0,
+  max = 100,
+  warn = EMPTY, -- from here on it deserves attention
+  bad = EMPTY, -- and from here on, help
+})
 
 --- "21.4 °C", "58 %"
 function Sensor:reading()
@@ -38,8 +47,8 @@ end
 
 function Live:new(app)
   local page = session:create(Live, { app = app, points = {} })
-  page._warmth = session:create(Sensor, { label = "Temperature", unit = "°C", min = 0, max = 40 })
-  page._damp = session:create(Sensor, { label = "Humidity", unit = "%" })
+  page._warmth = session:create(Sensor, { label = "Temperature", unit = "°C", max = 40, warn = 30, bad = 35 })
+  page._damp = session:create(Sensor, { label = "Humidity", unit = "%", warn = 80, bad = 92 })
   page._power = session:create(Sensor, { label = "Power", unit = "W", max = 500 })
   page.sensors = { page._warmth, page._damp, page._power }
   for _ = 1, HISTORY do page:simulate() end -- a chart that starts full

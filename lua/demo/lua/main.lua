@@ -23,10 +23,20 @@ function App:open(page)
   page:enter()
 end
 
+--- The page that an address of this session is for: links, back and forward lead to it.
+function App:visit(url)
+  local path = url:match("^[^?#]*")
+  for _, page in ipairs { self.live, self.about } do
+    if page.address == path then return self:open(page) end
+  end
+  self:open(self.contacts)
+end
+
 local app = session:create(App)
 app.contacts = Contacts:new(app)
 app.live = Live:new(app)
 app.about = About:new(app)
-app:open(app.contacts)
 
+app:visit(session.url)
 session:createAppVariable(app)
+session:watchProperty(1, "url", function(url) app:visit(url) end)

@@ -1,10 +1,11 @@
 -- Page: what the views of the navigation have in common.
--- A page knows its app, can be shown, and can say whether it is the one on screen.
+-- A page knows its app and address, can be shown, and can say whether it is the one on screen.
 
-local Page = session:prototype("Page", { app = EMPTY })
+local Page = session:prototype("Page", { app = EMPTY, address = "/" })
 
---- The navigation's action.
+--- The navigation's action: a page has an address of its own, which can be linked to.
 function Page:show()
+  session:navigate(self.address)
   self.app:open(self)
 end
 

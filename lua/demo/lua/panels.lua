@@ -13,14 +13,18 @@ function Welcome:new(contacts)
 end
 
 --- ContactCard: everything about the selected contact.
-local ContactCard = session:prototype("ContactCard", { contacts = EMPTY, contact = EMPTY })
+local ContactCard = session:prototype("ContactCard", {
+  contacts = EMPTY,
+  contact = EMPTY,
+  opened = EMPTY, -- for its own sake, and not by walking past: a number, new each time, and the focus goes there
+})
 
-function ContactCard:new(contacts, contact)
-  return session:create(ContactCard, { contacts = contacts, contact = contact })
+function ContactCard:new(contacts, contact, opened)
+  return session:create(ContactCard, { contacts = contacts, contact = contact, opened = opened })
 end
 
 function ContactCard:edit() self.contacts:edit(self.contact) end
-function ContactCard:remove() self.contacts:askToRemove(self.contact) end
+function ContactCard:remove() self.contacts:remove(self.contact) end
 function ContactCard:close() self.contacts:closePanel() end
 
 function ContactCard:mailLink() return "mailto:" .. self.contact.email end
@@ -36,16 +40,6 @@ function ContactCard:favourite(value)
   end
   return self.contact.favourite or false
 end
-
---- Removal: asks before a contact is deleted.
-local Removal = session:prototype("Removal", { contacts = EMPTY, contact = EMPTY })
-
-function Removal:new(contacts, contact)
-  return session:create(Removal, { contacts = contacts, contact = contact })
-end
-
-function Removal:confirm() self.contacts:remove(self.contact) end
-function Removal:cancel() self.contacts:select(self.contact) end
 
 --- NothingFound: stands in for an empty table and says why it is empty.
 local NothingFound = session:prototype("NothingFound", { contacts = EMPTY })
@@ -89,7 +83,6 @@ end
 
 panels.Welcome = Welcome
 panels.ContactCard = ContactCard
-panels.Removal = Removal
 panels.NothingFound = NothingFound
 panels.Notice = Notice
 

@@ -26,6 +26,9 @@ fn every_key_is_understood() {
         write = ["data"]
         commands = ["/usr/bin/uptime", "df"]
         remote_code = true
+        [upload]
+        dir = "incoming"
+        max_bytes = "20M"
         [security]
         private_paths = true
         [web]
@@ -54,6 +57,22 @@ fn every_key_is_understood() {
     let (read, write) = (&config.directories.read, &config.directories.write);
     assert_eq!(read, &[PathBuf::from("/proc"), PathBuf::from("assets")]);
     assert_eq!(write, &[PathBuf::from("data")]);
+    let upload = config.upload.unwrap();
+    assert_eq!(upload.dir, PathBuf::from("incoming"));
+    assert_eq!(upload.max_bytes, 20 << 20);
+}
+
+#[test]
+fn files_are_taken_where_the_site_says_where_to() {
+    let resolve = |text| Config::resolve(parse("f", text).unwrap());
+    assert_eq!(resolve("").unwrap().upload, None);
+    let upload = resolve("[upload]\ndir = \"x\"").unwrap().upload.unwrap();
+    assert_eq!(upload.max_bytes, 100 << 20);
+    let error = resolve("[upload]\nmax_bytes = 5").unwrap_err().to_string();
+    assert!(
+        error.starts_with("f:2: ") && error.contains("dir of [upload]"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -89,7 +108,7 @@ fn what_is_wrong_is_said_with_its_line_and_a_way_out() {
         ),
         (
             "\n[zzzzzzz]\n",
-            "f:2: there is no section [zzzzzzz]; there are [server], [limits], [lua], [security], [web]",
+            "f:2: there is no section [zzzzzzz]; there are [server], [limits], [lua], [upload], [security], [web]",
         ),
         ("gas = 5", "f:1: gas belongs into the section [limits]"),
         (

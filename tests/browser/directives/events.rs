@@ -91,7 +91,7 @@ fn keys_are_told_apart_by_their_modifiers() {
     page.click("#keys");
     for (key, said) in [
         ("Enter", "enter"),
-        ("ctrl-Enter", "ctrl enter"),
+        ("Ctrl+Enter", "ctrl enter"),
         ("Escape", "escape"),
         ("ArrowLeft", "left"),
         ("ArrowRight", "right"),
@@ -104,14 +104,14 @@ fn keys_are_told_apart_by_their_modifiers() {
         ("Delete", "delete"),
         ("Home", "home"),
         ("F1", "f1"),
-        ("alt-shift-K", "shift alt k"),
-        ("meta-m", "meta m"),
+        ("Alt+Shift+K", "shift alt k"),
+        ("Meta+m", "meta m"),
     ] {
         page.press(key);
         page.wait_for_text("#said", said);
     }
     // Others are not meant.
-    for key in ["alt-Enter", "ctrl-shift-Enter", "ctrl-a", "alt-k", "m"] {
+    for key in ["Alt+Enter", "Ctrl+Shift+Enter", "Ctrl+a", "Alt+k", "m"] {
         page.press(key);
     }
     page.press("Escape");

@@ -7,7 +7,14 @@ use super::open;
 fn arrived(page: &mut Page, heading: &str, announced: &str) {
     page.wait_for_text("h1", heading);
     page.wait_for("document.activeElement === document.querySelector('h1')");
-    page.wait_for_text(".ui-announcer", announced);
+    said(page, announced);
+}
+
+/// Waits for what a screen reader is told.
+fn said(page: &mut Page, text: &str) {
+    page.wait_for(&format!(
+        "[...document.querySelectorAll('[role=status]')].some((region) => region.textContent === '{text}')"
+    ));
 }
 
 #[test]
@@ -127,7 +134,7 @@ fn whoever_types_is_left_where_they_are() {
     page.type_text("wor");
     page.eval("uiApp.navigateTo('/list')");
     page.wait_for_text("h1", "All rows");
-    page.wait_for_text(".ui-announcer", "All rows");
+    said(&mut page, "All rows");
     assert_eq!(page.eval("document.activeElement.id"), "search");
     page.type_text("ds");
     assert_eq!(page.value("#search"), "words");
