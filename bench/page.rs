@@ -10,6 +10,8 @@ mod cdp;
 #[allow(dead_code, reason = "the tests use the rest")]
 #[path = "../tests/browser/hands.rs"]
 mod hands;
+#[path = "../tests/browser/keys.rs"]
+mod keys;
 #[allow(dead_code, reason = "the load generator uses the rest")]
 mod process;
 #[allow(dead_code, reason = "the load generator uses the rest")]
@@ -201,20 +203,26 @@ fn openings(browser: &Browser, scale: &Scale, report: &mut Report) {
         page.eval("new Promise((done) => setTimeout(done, 300))");
     };
     // The first of them teach the engine what the code is like.
-    turn(&mut page, scale.openings / 4 + 1);
-    let before = page.weight();
-    turn(&mut page, scale.openings / 2);
-    let after = page.weight();
+    turn(&mut page, scale.openings / 2 + 1);
+    let mut weights = vec![page.weight()];
+    for _ in 0..8 {
+        turn(&mut page, scale.openings / 8 + 1);
+        weights.push(page.weight());
+    }
+    let heaps = weights
+        .iter()
+        .map(|w| format!("{:.0}", w.heap_bytes / 1024.0));
+    report.note(format!(
+        "heap, KiB, after each eighth: {}",
+        heaps.collect::<Vec<_>>().join(" ")
+    ));
+    let (before, after) = (&weights[0], &weights[8]);
     let growth = |after: f64, before: f64| (after / before - 1.0) * 100.0;
     let figure = |name, after, before| {
         Figure::new(name, "%", Better::Less, growth(after, before)).target(3.0)
     };
     let name = "heap after 1,000 views opened and closed, over before";
     report.add(figure(name, after.heap_bytes, before.heap_bytes));
-    report.note(format!(
-        "{} B, then {} B",
-        before.heap_bytes, after.heap_bytes
-    ));
     let name = "... nodes of the document, over before";
     report.add(figure(name, after.nodes as f64, before.nodes as f64));
     let name = "... listeners, over before";

@@ -258,6 +258,10 @@ export class Fields {
   constructor() {
     /** @type {WeakMap<Element, ValueBinding>} */
     this.byElement = new WeakMap();
+    /** @type {WeakSet<Element>} those of which the reader has moved the content: to ask each would lay out the page */
+    this.scrolled = new WeakSet();
+    const noted = (event) => event.target instanceof Element && this.scrolled.add(event.target);
+    document.addEventListener('scroll', noted, { capture: true, passive: true });
   }
 
   /** @param {Element} element @param {ValueBinding} binding */
@@ -317,7 +321,7 @@ export class Fields {
     for (const root of view.nodes()) {
       if (!(root instanceof Element)) continue;
       for (const element of [root, ...root.querySelectorAll('*')]) {
-        const scrolled = element.scrollTop || element.scrollLeft;
+        const scrolled = this.scrolled.has(element);
         const binding = this.byElement.get(element);
         const focused = element === document.activeElement;
         const edited = !!binding && (binding.edited || binding.orphaned || (undelivered && !binding.delivered));

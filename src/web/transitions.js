@@ -86,7 +86,9 @@ export class Transitions {
       moveFocus(view, hadFocus);
     }
     const moved = document.activeElement !== before && document.activeElement !== document.body;
-    if (!moved && (scrollX !== window.scrollX || scrollY !== window.scrollY)) window.scrollTo(scrollX, scrollY);
+    // A page at its top stays there; to ask would lay it out before its time.
+    const scrolled = !moved && (scrollX || scrollY);
+    if (scrolled && (scrollX !== window.scrollX || scrollY !== window.scrollY)) window.scrollTo(scrollX, scrollY);
     this.shown(transition.members.flatMap((view) => view.nodes()));
   }
 }
