@@ -74,6 +74,10 @@ fn client(folder: &Path, generated: &mut Generated) {
     let mut script = pack::join(&modules, "client.js").unwrap_or_else(|e| panic!("src/web: {e}"));
     let mut assets = Vec::new();
     for module in pack::lazy(&modules).unwrap_or_else(|e| panic!("src/web: {e}")) {
+        // The server answers for this one, see src/server/pages.rs.
+        if module.name == "allowed.js" {
+            continue;
+        }
         let text = pack::minify_js(&module.text);
         let name = module.name.replace(".js", &format!(".{}.js", hash(&text)));
         script = script.replace(

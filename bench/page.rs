@@ -10,6 +10,8 @@ mod cdp;
 #[allow(dead_code, reason = "the tests use the rest")]
 #[path = "../tests/browser/hands.rs"]
 mod hands;
+#[path = "../tests/browser/keys.rs"]
+mod keys;
 #[allow(dead_code, reason = "the load generator uses the rest")]
 mod process;
 #[allow(dead_code, reason = "the load generator uses the rest")]

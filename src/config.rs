@@ -46,6 +46,10 @@ pub struct Settings {
     pub upload_max_bytes: Option<usize>,
     pub remote_code: Option<bool>,
     pub private_paths: Option<bool>,
+    /// What pages may load and run.
+    pub csp: Option<Policy>,
+    pub allow_scripts: Option<bool>,
+    pub allow_raw_html: Option<bool>,
     /// Where a setting stands, if it came from a file: its name and `FILE:LINE`.
     pub places: Vec<(&'static str, String)>,
 }
@@ -58,6 +62,30 @@ pub enum Grant {
     Files,
     Spawn,
     Blocking,
+}
+
+/// The Content-Security-Policy of pages.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Policy {
+    /// Scripts and styles are files of the server.
+    Strict,
+    /// What pages written for older servers need.
+    Compat,
+    /// This text.
+    Own(String),
+}
+
+/// What pages and the templates in them may do.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PageRules {
+    /// `None`: strict for the built-in page, compat for a site's own.
+    pub policy: Option<Policy>,
+    /// `<script>` in viewdefs, and `ui-code`.
+    pub scripts: bool,
+    /// `ui-html` shows markup as it is.
+    pub raw_html: bool,
+    /// The page is for those who develop the site.
+    pub dev: bool,
 }
 
 /// What Lua code may reach of the file system. Relative paths begin at the site.
@@ -116,6 +144,9 @@ impl Settings {
             upload_max_bytes: self.upload_max_bytes.or(others.upload_max_bytes),
             remote_code: self.remote_code.or(others.remote_code),
             private_paths: self.private_paths.or(others.private_paths),
+            csp: self.csp.or(others.csp),
+            allow_scripts: self.allow_scripts.or(others.allow_scripts),
+            allow_raw_html: self.allow_raw_html.or(others.allow_raw_html),
             dev: self.dev || others.dev,
             hotload: self.hotload || others.hotload,
             places,
@@ -159,6 +190,7 @@ pub struct Config {
     pub resume_window_ms: Option<u64>,
     pub resume_bytes: Option<usize>,
     pub directories: Directories,
+    pub pages: PageRules,
     /// `None`: none are taken.
     pub upload: Option<UploadConfig>,
 }
@@ -269,6 +301,12 @@ impl Config {
             directories: Directories {
                 read: settings.read.unwrap_or_default(),
                 write: settings.write.unwrap_or_else(|| vec!["data".into()]),
+            },
+            pages: PageRules {
+                policy: settings.csp,
+                scripts: settings.allow_scripts.unwrap_or(false),
+                raw_html: settings.allow_raw_html.unwrap_or(false),
+                dev: settings.dev,
             },
         })
     }

@@ -22,6 +22,9 @@
 //! - `window=N`, on the same: `items` has N elements at first; setting property `range` to `FIRST` or
 //!   `FIRST-LAST` (counted from 0, both included) moves them, at most four times N. Fields `count` and
 //!   `first` of the list say how long the whole array is and where `items` begins.
+//! - `fields=true`, on a variable that is called: when its method refuses single fields, `error` has a
+//!   `detail` with their names and texts, `{"fields":{"NAME":"text"}}`, whether variables show them or
+//!   not. `description` is, as ever, what no variable shows, and may be empty here.
 //!
 //! After a batch of creates and destroys alone, of a client that has used one of the first two, only
 //! what it made is read, unless that runs code: method paths of others are not called for it.

@@ -7,7 +7,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::units::{parse_bytes, parse_duration_ms};
-use super::{Grant, Settings};
+use super::{Grant, Policy, Settings};
 
 /// The file's name inside a site.
 const NAME: &str = "lunette.toml";
@@ -79,6 +79,14 @@ const KEYS: &[(&str, &[(&str, Reader)])] = &[
     (
         "security",
         &[("private_paths", |s, v| set(&mut s.private_paths, flag(v)))],
+    ),
+    (
+        "web",
+        &[
+            ("csp", |s, v| set(&mut s.csp, policy(v))),
+            ("allow_scripts", |s, v| set(&mut s.allow_scripts, flag(v))),
+            ("allow_raw_html", |s, v| set(&mut s.allow_raw_html, flag(v))),
+        ],
     ),
 ];
 
@@ -326,6 +334,20 @@ fn texts(value: &DeValue<'_>) -> Result<Vec<String>, String> {
             .ok_or_else(|| not(expected, item))
     };
     list.iter().map(text).collect()
+}
+
+/// A name of one of our policies, or the text of another.
+fn policy(value: &DeValue<'_>) -> Result<Policy, String> {
+    let expected = "\"strict\", \"compat\" or the text of a Content-Security-Policy in one line";
+    let text = value.as_str().ok_or_else(|| not(expected, value))?;
+    match text {
+        "strict" => Ok(Policy::Strict),
+        "compat" => Ok(Policy::Compat),
+        _ if text.contains("-src ") && text.bytes().all(|b| matches!(b, b' '..=b'~')) => {
+            Ok(Policy::Own(text.into()))
+        }
+        _ => Err(not(expected, value)),
+    }
 }
 
 fn path(value: &DeValue<'_>) -> Result<PathBuf, String> {

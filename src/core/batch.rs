@@ -32,7 +32,7 @@ pub enum OutgoingMessage {
         code: ErrorCode,
         /// Plain text.
         description: Span,
-        /// A JSON object for those who develop the site.
+        /// A JSON object: where it came from, or the fields that were refused.
         detail: Option<Span>,
     },
     Objects {

@@ -9,7 +9,7 @@ use super::message::{Json, Message, PropertyList};
 use super::path::{Path, split_properties};
 use super::property::Properties;
 use super::script::{ErrorCode, Script, ScriptError};
-use super::session::Session;
+use super::session::{COMPLAINT_BYTES_MAX, COMPLAINTS_MAX, Session};
 use super::variable::{Access, NewVariable, Slot, Variable};
 use super::view::PER_VIEW;
 
@@ -61,16 +61,21 @@ impl<S: Script> Session<S> {
                 }
             }
             Message::GetObjects { objects } => self.get_objects(view, &objects),
-            Message::Complaint { var, description } => {
-                self.host.log(
-                    1,
-                    format_args!("a client cannot show variable {var}: {description}"),
-                );
-            }
+            Message::Complaint { var, description } => self.complain(var, &description),
             Message::Bad { var, description } => {
                 self.error(view, var, ErrorCode::BadMessage, description);
             }
         }
+    }
+
+    /// A page cannot show something. Whoever runs the server is told once, not by every page.
+    fn complain(&mut self, var: WireId, description: &str) {
+        let is_new = self.complaints.len() < COMPLAINTS_MAX
+            && description.len() <= COMPLAINT_BYTES_MAX
+            && self.complaints.insert(description.into());
+        let level = if is_new { 0 } else { 1 };
+        let text = format_args!("a client cannot show variable {var}: {description}");
+        self.host.log(level, text);
     }
 
     fn resolve(&self, view: usize, wire: WireId) -> Option<Slot> {

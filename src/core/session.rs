@@ -1,12 +1,13 @@
 //! Session: one user's app, its script and its views.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 use super::change::{detect, detect_fresh};
 use super::effect::Effect;
 use super::event::Turn;
 use super::host::{Host, Work};
 use super::id::{APP, ConnectionId, SessionId, TimerId, Timestamp, VarId};
+use super::json;
 use super::message::Batch;
 use super::outbox::Outbox;
 use super::reload::SiteFaults;
@@ -25,6 +26,11 @@ const MOST_PENDING: usize = 256 << 10;
 /// fields: forms are small, and only a hostile client makes many.
 const FIELD_FAULTS_MAX: usize = 1_000;
 const LOOKS_MAX: usize = 1_000_000;
+
+/// Complaints of pages that the log has without being asked for more, and bytes of one; beyond it, a
+/// client makes them up.
+pub(super) const COMPLAINTS_MAX: usize = 100;
+pub(super) const COMPLAINT_BYTES_MAX: usize = 500;
 
 /// Intervals pause when nobody was attached for this long.
 const PAUSE_MS: u64 = 60_000;
@@ -49,6 +55,8 @@ pub struct Session<S> {
     /// variables show: then these are all that detection looks at.
     pub(super) fresh: Option<Vec<Slot>>,
     pub(super) site_faults: SiteFaults,
+    /// What pages could not show, as far as the log has it.
+    pub(super) complaints: BTreeSet<Box<str>>,
     last_flush: Option<Timestamp>,
     unattached_since: Timestamp,
 }
@@ -68,6 +76,7 @@ impl<S: Script> Session<S> {
             looks_left: LOOKS_MAX,
             fresh: None,
             site_faults: SiteFaults::default(),
+            complaints: BTreeSet::new(),
             last_flush: None,
         }
     }
@@ -330,6 +339,10 @@ impl<S: Script> Session<S> {
             self.host.log(0, format_args!("{traceback}"));
         }
         let mut fault = self.host.fault(&error);
+        let told = self.asks_for_fields(slot) && !error.fields.is_empty();
+        if told {
+            fault.detail = Some(fields_json(&error.fields));
+        }
         let mut rest = std::mem::take(&mut fault.message);
         for (field, text) in &error.fields {
             let shown = self.showing_field(slot, field);
@@ -343,10 +356,16 @@ impl<S: Script> Session<S> {
                 self.tell_field(slot, at, text);
             }
         }
-        if !rest.is_empty() {
+        if told || !rest.is_empty() {
             fault.message = rest;
             self.outbox.fault(&mut self.host, slot, fault);
         }
+    }
+
+    /// Whether the client puts errors on fields that no variable shows, as well.
+    fn asks_for_fields(&self, slot: Slot) -> bool {
+        let variable = self.host.vars.get(slot);
+        variable.is_some_and(|v| v.properties.get("fields") == Some("true"))
     }
 
     /// Puts an error on a field beside the action that refused it.
@@ -538,4 +557,19 @@ impl<S: Script> Session<S> {
         };
         (self.outbox.views.is_empty() && timeout > 0).then(|| self.unattached_since + timeout)
     }
+}
+
+/// `{"fields":{"NAME":"text"}}`
+fn fields_json(fields: &[(Box<str>, Box<str>)]) -> std::rc::Rc<str> {
+    let mut out = b"{\"fields\":{".to_vec();
+    for (i, (field, text)) in fields.iter().enumerate() {
+        if i > 0 {
+            out.push(b',');
+        }
+        json::push_str(&mut out, field.as_bytes());
+        out.push(b':');
+        json::push_str(&mut out, text.as_bytes());
+    }
+    out.extend_from_slice(b"}}");
+    String::from_utf8_lossy(&out).into()
 }

@@ -72,7 +72,8 @@ impl Span {
     }
 }
 
-/// What is told of an error to those who develop the site: a JSON object.
+/// What is told of an error besides its text, a JSON object: to those who develop the site where it
+/// came from, to a form which of its fields were refused.
 pub type Detail = Option<std::rc::Rc<str>>;
 
 /// An error that stands on a variable.

@@ -53,6 +53,9 @@ pub struct Response {
     close: bool,
 }
 
+/// Where in a policy the number goes that the scripts of one page have in common.
+pub const NONCE: &str = "{nonce}";
+
 /// The policy for pages whose scripts and styles are all files of their own.
 pub const CSP_STRICT: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
     connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
@@ -61,7 +64,7 @@ pub const CSP_STRICT: &str = "default-src 'none'; script-src 'self'; style-src '
 /// https, as pages written for older servers have them; still nobody else's frames or plug-ins.
 pub const CSP_COMPAT: &str = "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval' https:; \
     style-src 'self' 'unsafe-inline' https:; img-src 'self' data: blob: https:; font-src 'self' data: https:; \
-    media-src 'self' data: blob: https:; connect-src 'self' https:; object-src 'none'; base-uri 'self'; \
+    media-src 'self' data: blob: https:; connect-src 'self' data: blob: https:; object-src 'none'; base-uri 'self'; \
     frame-ancestors 'self'";
 
 /// The policy for files that Lua made: whatever they are, no script in them runs.

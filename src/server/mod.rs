@@ -22,6 +22,7 @@ pub mod guard;
 mod inbox;
 pub mod log;
 pub mod outside;
+mod pages;
 mod peers;
 mod process;
 pub mod random;
@@ -219,7 +220,7 @@ impl<R: Runtime> Server<R> {
         let guard = Guard::new(&config.host, &config.allowed_hosts, &config.allowed_origins);
         Ok(Server {
             core,
-            routes: Routes::new(guard, files, config.limits.dev, &boot),
+            routes: Routes::new(guard, files, config.pages.clone(), &boot),
             sessions: SessionTable::default(),
             recordings,
             limits,

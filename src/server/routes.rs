@@ -2,13 +2,15 @@
 
 use super::files::StaticFiles;
 use super::guard::Guard;
+use super::pages::Pages;
 use super::random::Random;
 use super::sessions::{Found, SessionTable, Sid, URL_MAX};
+use crate::config::PageRules;
 use crate::core::download::Token;
 use crate::core::id::Timestamp;
 use crate::net::http::{Method, Refusal, Request};
 use crate::net::link::{Resume, SUBPROTOCOL, parse_number};
-use crate::net::response::{Body, CSP_COMPAT, CSP_STRICT, Response};
+use crate::net::response::{Body, Response};
 use crate::net::static_path::static_name;
 use crate::web::{self, Asset};
 
@@ -103,8 +105,7 @@ fn is_place(text: &str) -> bool {
 pub struct Routes {
     guard: Guard,
     files: StaticFiles,
-    /// The page is for those who develop: its modules unjoined.
-    dev: bool,
+    pages: Pages,
     /// Names this run of the server.
     boot: Box<str>,
 }
@@ -123,11 +124,11 @@ const SESSION_COOKIE: &str = "ui-session";
 
 impl Routes {
     /// Routes to these files for those whom the guard lets in.
-    pub fn new(guard: Guard, files: StaticFiles, dev: bool, boot: &str) -> Routes {
+    pub fn new(guard: Guard, files: StaticFiles, rules: PageRules, boot: &str) -> Routes {
         Routes {
             guard,
             files,
-            dev,
+            pages: Pages::new(rules),
             boot: boot.into(),
         }
     }
@@ -173,7 +174,10 @@ impl Routes {
             }
             return self.session_page(request, desk, sid, rest);
         }
-        if path.starts_with("/_lunette/") {
+        if let Some(name) = path.strip_prefix("/_lunette/") {
+            if matches!(name, "allowed.js" | "src/allowed.js") {
+                return Ok(Answer::Response(self.pages.allowed()));
+            }
             let asset = web::asset(path).or_else(|| self.module(path));
             let asset = asset.ok_or(NOT_FOUND)?;
             return Ok(Answer::Response(asset_response(request, asset)));
@@ -186,7 +190,7 @@ impl Routes {
                 .etag(&file.etag)
                 .body(file.body);
             if file.content_type.starts_with("text/html") {
-                response = response.field("Content-Security-Policy", CSP_COMPAT);
+                response = self.pages.protect(response, desk.random)?;
             }
             return Ok(Answer::Response(response));
         }
@@ -205,7 +209,11 @@ impl Routes {
     ) -> Result<Answer<'static>, Refusal> {
         if request.method() == Method::Head {
             // Reserves nothing, so there is nowhere to redirect to.
-            return Ok(Answer::Response(self.page(request)));
+            return Ok(Answer::Response(self.pages.page(
+                request,
+                &self.files,
+                desk.random,
+            )?));
         }
         let mut url = if rest.is_empty() { "/" } else { rest }.to_owned();
         if let Some(query) = request.query() {
@@ -220,7 +228,7 @@ impl Routes {
         }
         let Ok(id) = desk.random.id() else {
             desk.notice = Some("the operating system gives no randomness".into());
-            return Err(refuse(503, "no session can be made now; try again later"));
+            return Err(NO_RANDOMNESS);
         };
         let sid = Sid(id);
         desk.sessions.reserve(sid, &url, desk.now);
@@ -241,7 +249,8 @@ impl Routes {
         match desk.sessions.find(sid, desk.now) {
             Found::Usable => {
                 let cookie = format!("{SESSION_COOKIE}={sid}; Path=/; SameSite=Lax");
-                let page = self.page(request).field("Set-Cookie", &cookie);
+                let page = self.pages.page(request, &self.files, desk.random)?;
+                let page = page.field("Set-Cookie", &cookie);
                 Ok(Answer::Response(page))
             }
             Found::Failed(reason) => {
@@ -263,30 +272,8 @@ impl Routes {
 
     /// A module of the client, as it was written.
     fn module(&self, path: &str) -> Option<&'static Asset> {
-        let mut modules = web::modules().iter().filter(|_| self.dev);
+        let mut modules = web::modules().iter().filter(|_| self.pages.dev());
         modules.find(|module| module.path == path)
-    }
-
-    fn page(&self, request: &Request) -> Response {
-        match self.files.open("index.html") {
-            Some(file) => Response::new(200)
-                .field("Content-Type", file.content_type)
-                .field("Content-Security-Policy", CSP_COMPAT)
-                .field("Cache-Control", "no-store")
-                .body(file.body),
-            None => {
-                let index = match self.dev {
-                    true => web::dev_index(),
-                    false => web::index(),
-                };
-                let (response, body) = encoded(request, index);
-                response
-                    .field("Content-Type", index.mime)
-                    .field("Content-Security-Policy", CSP_STRICT)
-                    .field("Cache-Control", "no-store")
-                    .body(body)
-            }
-        }
     }
 
     /// Other sites' pages must not fill the disk, nor learn what is there.
@@ -353,6 +340,10 @@ fn download(request: &Request, sid: Sid, token: &str) -> Result<Answer<'static>,
     }
 }
 
+/// What is answered when the operating system gives no randomness.
+pub(super) const NO_RANDOMNESS: Refusal =
+    refuse(503, "no session can be made now; try again later");
+
 const fn refuse(status: u16, reason: &'static str) -> Refusal {
     Refusal { status, reason }
 }
@@ -379,7 +370,7 @@ fn asset_response(request: &Request, asset: &'static Asset) -> Response {
 
 /// A start of an answer with the asset's tag, and its body, compressed if the peer takes that.
 /// The two forms have different tags: they are different bytes.
-fn encoded(request: &Request, asset: &'static Asset) -> (Response, Body) {
+pub(super) fn encoded(request: &Request, asset: &'static Asset) -> (Response, Body) {
     let response = Response::new(200).field("Vary", "Accept-Encoding");
     if request.accepts_gzip() && asset.gzip.len() < asset.body.len() {
         let tag = format!("{}-gz\"", asset.etag.trim_end_matches('"'));

@@ -1,4 +1,5 @@
 use super::*;
+use crate::config::PageRules;
 use crate::net::http::parse_head;
 
 struct Front {
@@ -10,11 +11,15 @@ struct Front {
 
 impl Front {
     fn new() -> Front {
+        Front::with(PageRules::default())
+    }
+
+    fn with(rules: PageRules) -> Front {
         Front {
             routes: Routes::new(
                 Guard::new("127.0.0.1", &[], &[]),
                 StaticFiles::Folder(None),
-                false,
+                rules,
                 "boot",
             ),
             sessions: SessionTable::default(),
@@ -180,4 +185,40 @@ fn a_failed_session_shows_why() {
     front.sessions.fail(session, "main.lua:3: <oops>".into());
     let page = front.get(&location);
     assert!(page.starts_with("HTTP/1.1 500 ") && page.contains("main.lua:3: &lt;oops&gt;"));
+}
+
+#[test]
+fn scripts_of_templates_are_known_by_the_number_of_their_page() {
+    let mut front = Front::with(PageRules {
+        scripts: true,
+        ..PageRules::default()
+    });
+    let location = front.redirected("/");
+    let mut seen = Vec::new();
+    for _ in 0..2 {
+        let page = front.get(&location);
+        let nonce = page.split("'nonce-").nth(1).unwrap();
+        let nonce = nonce.split('\'').next().unwrap().to_owned();
+        assert!(
+            page.contains(&format!("<script nonce=\"{nonce}\" src=")),
+            "{page}"
+        );
+        assert!(!page.contains("unsafe"), "{page}");
+        seen.push(nonce);
+    }
+    assert_ne!(seen[0], seen[1]);
+    let allowed = front.get("/_lunette/allowed.js");
+    assert!(
+        allowed.contains("export const scripts = true;"),
+        "{allowed}"
+    );
+    assert!(
+        allowed.contains("export const rawHtml = false;"),
+        "{allowed}"
+    );
+    let allowed = Front::new().get("/_lunette/allowed.js");
+    assert!(
+        allowed.contains("export const scripts = false;"),
+        "{allowed}"
+    );
 }

@@ -30,6 +30,10 @@ export function publish(app) {
     getStore: () => outside,
     getBinding: (ref) => fields.byElement.get(find(ref)),
     getConnection: () => app.connection,
+    /** The element that a template calls by this name (`ui-ref`). @param {string} name */
+    getRef: (name) => document.querySelector(`[ui-ref~="${CSS.escape(name)}"]`),
+    /** Goes to another address of the app. @param {string} url */
+    navigateTo: (url) => app.history.go('/' + String(url).replace(/^\/+/, '')),
     /** Hands over an element's value, or a given one, as if the user had typed it. */
     updateValue(ref, value) {
       const binding = fields.byElement.get(find(ref));

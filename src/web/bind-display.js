@@ -1,6 +1,6 @@
 // Bindings that only show: attributes, classes, styles, properties, markup.
 
-import { toText } from './fields.js';
+import { toText, whenUpgraded } from './fields.js';
 import { autofocus } from './focus.js';
 
 /**
@@ -47,12 +47,14 @@ const LIMITS = new Set(['min', 'max', 'step', 'type', 'multiple', 'maxlength']);
 export class AttrBinding extends DisplayBinding {
   show(value) {
     // ui-attr-onclick would be code, and javascript: links are code too.
-    if (this.name.startsWith('on')) return;
+    if (this.name.startsWith('on') || this.name === 'srcdoc') return;
     if (value == null || value === false) return this.element.removeAttribute(this.name);
     // An empty ARIA attribute would say no.
     const text = value === true ? (this.name.startsWith('aria-') ? 'true' : '') : toText(value);
     if (/^(href|src|action|formaction|xlink:href)$/.test(this.name) && /^[\s\0-\x1f]*javascript:/i.test(text)) return;
-    this.element.setAttribute(this.name, text);
+    // A strict policy refuses the attribute, not the style itself.
+    if (this.name === 'style') this.element.style.cssText = text;
+    else this.element.setAttribute(this.name, text);
     if (this.name === 'autofocus') autofocus(this.element);
     // A value beyond the old limits was cut.
     if (LIMITS.has(this.name)) this.app.fields.reapply(this.element);
@@ -73,7 +75,8 @@ export class ClassBinding extends DisplayBinding {
     const { classList } = this.element;
     if (this.name) return void classList.toggle(this.name, isTrue(value));
     classList.remove(...this.given);
-    this.given = toText(value).split(/[\s,]+/).filter(Boolean);
+    // The author's own stay in any case.
+    this.given = toText(value).split(/[\s,]+/).filter((name) => name && !classList.contains(name));
     classList.add(...this.given);
   }
 }
@@ -91,10 +94,22 @@ export class StyleBinding extends DisplayBinding {
   }
 }
 
+/** Properties that turn text into markup: `ui-html` does that, with care. */
+const MARKUP = /^(?:inner|outer)html$|^srcdoc$/i;
+
 export class PropBinding extends DisplayBinding {
+  attach(element) {
+    if (this.element === element) return;
+    // Set before the element is what it will be, a property would hide its own.
+    whenUpgraded(element, () => this.value !== undefined && this.show(this.value));
+    super.attach(element);
+  }
+
   show(value) {
-    const name = this.name === 'innerhtml' || this.name === 'outerhtml' ? '' : ownName(this.element, this.name);
-    if (name) this.element[name] = value;
+    const { element } = this;
+    if (element.localName.includes('-') && !element.matches(':defined')) return;
+    const name = ownName(element, this.name);
+    if (!MARKUP.test(name)) element[name] = value;
   }
 }
 
@@ -102,11 +117,11 @@ export class PropBinding extends DisplayBinding {
 function ownName(element, name) {
   const camel = name.replace(/-(\w)/g, (_, c) => c.toUpperCase());
   if (camel in element) return camel;
-  for (const key in element) if (key.toLowerCase() === name) return key === 'innerHTML' || key === 'outerHTML' ? '' : key;
+  for (const key in element) if (key.toLowerCase() === name) return key;
   return camel;
 }
 
-/** Markup from Lua, cleaned. `?replace` puts it in place of the element. */
+/** Markup from Lua, cleaned unless the site has it raw. `?replace` puts it in place of the element. */
 export class HtmlBinding extends DisplayBinding {
   /** @param {App} app @param {Binding} binding @param {import('./views.js').View} view */
   constructor(app, binding, view) {
@@ -117,8 +132,8 @@ export class HtmlBinding extends DisplayBinding {
   }
 
   async show(value) {
-    const { sanitize } = await import('./sanitize.js');
-    if (value === this.value) this.#put(sanitize(toText(value)));
+    const [{ sanitize, raw }, { rawHtml }] = await Promise.all([import('./sanitize.js'), this.app.allowed()]);
+    if (value === this.value) this.#put((rawHtml ? raw : sanitize)(toText(value)));
   }
 
   /** @param {DocumentFragment} fragment */
@@ -130,5 +145,27 @@ export class HtmlBinding extends DisplayBinding {
     for (const node of old.slice(1)) node.remove();
     this.view.exchange(old, fresh);
     this.nodes = fresh;
+  }
+}
+
+/** JavaScript from Lua, run once for each value, where the site allows that. */
+export class CodeBinding extends DisplayBinding {
+  /** @param {App} app @param {Binding} binding @param {import('./views.js').View} view */
+  constructor(app, binding, view) {
+    super(app, '', binding);
+    this.view = view;
+  }
+
+  /** What takes the element's place was not what the code was for. */
+  attach(element) {
+    if (!this.element) super.attach(element);
+  }
+
+  /** @param {Variable} v */
+  changed(v) {
+    if (v.value === this.value) return;
+    this.value = v.value;
+    const { element, view } = this;
+    if (typeof v.value === 'string' && v.value.trim()) this.app.scripts.add({ element, view, code: v.value, variable: v });
   }
 }

@@ -2,7 +2,7 @@
 //
 // Their variables are created when first used, in the same frame as the call.
 
-import { readField } from './fields.js';
+import { kindOf, readField } from './fields.js';
 import { isCall, takesValue } from './paths.js';
 import { matchesKey, parseKey } from './keys.js';
 
@@ -38,19 +38,32 @@ class CallBinding {
   /** @param {any} _event */
   heard(_event) {}
 
-  /** @param {any} argument */
-  call(argument) {
+  /** The variable; null when there is nothing to be called any more. */
+  target() {
     const { app, view, binding } = this;
-    if (view.variable.gone) return;
+    if (view.variable.gone) return null;
     if (!this.variable || this.variable.gone) {
       const { path, options } = binding;
       const access = isCall(path) ? 'action' : 'w';
-      this.variable = app.store.create(view.variable, { path, access, ...options });
+      this.variable = app.store.create(view.variable, { path, access, ...this.wishes, ...options });
       view.made.push(this.variable);
       this.variable.watch(this);
     }
+    return this.variable;
+  }
+
+  /** Further properties of the variable. @returns {Object<string,string>} */
+  get wishes() {
+    return {};
+  }
+
+  /** @param {any} argument */
+  call(argument) {
+    const { app } = this;
+    const variable = this.target();
+    if (!variable) return;
     app.fields.commit(document.activeElement);
-    this.variable.trigger(argument);
+    variable.trigger(argument);
   }
 
   changed() {}
@@ -101,6 +114,70 @@ export class EventBinding extends CallBinding {
     else if (isCall(path)) this.call(null);
     else this.call(this.fixed == null ? valueOf(this.element) : plain(this.fixed));
   }
+}
+
+/** A form: all its fields in one call, and what is wrong with them at each. */
+export class SubmitBinding extends CallBinding {
+  listen(element) {
+    this.busy = false;
+    this.pressed = element;
+    this.blamed = null;
+    element.addEventListener('submit', this.listener);
+    // By the time it is sent, what that takes is there.
+    import('./submit.js').catch(() => {});
+  }
+
+  get wishes() {
+    return { fields: 'true' };
+  }
+
+  async heard(event) {
+    event.preventDefault();
+    if (this.busy) return;
+    this.busy = true;
+    this.pressed = event.submitter || this.element;
+    try {
+      this.#send(await import('./submit.js'), event.submitter);
+    } catch (error) {
+      this.busy = false;
+      this.app.notices.toast('The form could not be sent. Reload the page, then try again.', 'error');
+      throw error;
+    }
+  }
+
+  /** @param {typeof import('./submit.js')} form @param {any} submitter */
+  #send(form, submitter) {
+    const { app, element, binding } = this;
+    const controls = form.controlsOf(element);
+    for (const control of controls) app.fields.commit(control);
+    const variable = this.target();
+    if (!variable) return;
+    const table = form.gather(controls, submitter, readField, kindOf);
+    this.call(takesValue(binding.path) || !isCall(binding.path) ? table : null);
+    app.busy(this.pressed, variable, (certain) => this.#answered(form, variable, certain));
+  }
+
+  /** @param {typeof import('./submit.js')} form @param {Variable} variable @param {boolean} certain */
+  #answered(form, variable, certain) {
+    const { app, element, pressed } = this;
+    const { error } = variable;
+    this.busy = false;
+    form.clearMarks(app.errors, variable);
+    // Another button may have been blamed before.
+    if (this.blamed) app.errors.clear(this.blamed, variable);
+    this.blamed = error ? pressed : null;
+    if (!error) {
+      if (certain && element.hasAttribute('ui-reset')) HTMLFormElement.prototype.reset.call(element);
+      return;
+    }
+    const rest = error.detail && error.detail.fields && form.markFields(app, element, variable, error.detail.fields);
+    if (rest === undefined) app.errors.onCall(pressed, variable);
+    else if (rest) app.notices.toast(rest, 'error');
+    form.focusFirst(element);
+  }
+
+  /** Told when it is answered. */
+  failed() {}
 }
 
 /** What an element stands for when it is an argument. */

@@ -1,6 +1,6 @@
 // `ui-value`: text on plain elements, two-way on form controls.
 
-import { readField, writeField, toText } from './fields.js';
+import { isEditable, kindOf, readField, writeField, toText, whenUpgraded } from './fields.js';
 
 /**
  * @typedef {import('./store.js').Variable} Variable
@@ -8,12 +8,15 @@ import { readField, writeField, toText } from './fields.js';
  * @typedef {import('./client.js').App} App
  */
 
-const FIELDS = new Set(['input', 'textarea', 'select', 'progress', 'meter', 'output']);
+/** They show a value and let nobody change it. */
+const SHOWN = new Set(['progress', 'meter', 'output']);
+
+/** By these, elements tell that they were opened or closed. */
+const OPENINGS = ['toggle', 'close', 'sl-show', 'sl-hide', 'sl-after-hide', 'wa-show', 'wa-hide', 'wa-after-hide'];
 
 /** Whether the element takes a value by property. @param {any} element */
 export function isField(element) {
-  const tag = element.localName;
-  return FIELDS.has(tag) || element.hasAttribute('contenteditable') || (tag.includes('-') && tag !== 'ui-chart');
+  return SHOWN.has(element.localName) || isEditable(element);
 }
 
 /** Anything that only shows text. */
@@ -34,6 +37,8 @@ export class TextBinding {
   changed(v) {
     const text = toText(v.value);
     if (text === this.text && this.element.textContent === text) return;
+    // The title of a template is the page's while it is shown.
+    if (this.element.localName === 'title') document.title = text;
     this.element.textContent = this.text = text;
   }
 
@@ -71,15 +76,21 @@ export class ValueBinding {
     if (this.element === element) return;
     this.element = element;
     this.app.fields.add(element, this);
+    // A component chooses among others inside it, which may come later still.
+    const late = element.localName.includes('-') ? [element, ...element.querySelectorAll(':not(:defined)')] : [];
+    for (const one of late) whenUpgraded(one, () => this.reapply());
     const { access } = this.variable.props;
-    if (access === 'r' || ['progress', 'meter', 'output'].includes(element.localName)) return;
-    const input = () => this.#typed();
-    const change = () => this.#chosen();
-    for (const name of ['input', 'sl-input', 'wa-input']) element.addEventListener(name, input);
-    for (const name of ['change', 'sl-change', 'wa-change']) element.addEventListener(name, change);
-    element.addEventListener('blur', () => this.#left());
-    element.addEventListener('compositionstart', () => this.#compose(true));
-    element.addEventListener('compositionend', () => this.#compose(false));
+    if (access === 'r' || SHOWN.has(element.localName)) return;
+    // What is inside an element tells of itself by the same events.
+    const hear = (names, act) => {
+      for (const name of names) element.addEventListener(name, (event) => event.target === element && act());
+    };
+    hear(['input', 'sl-input', 'wa-input'], () => this.#typed());
+    hear(['change', 'sl-change', 'wa-change'], () => this.#chosen());
+    hear(['blur'], () => this.#left());
+    hear(OPENINGS, () => this.#turned());
+    hear(['compositionstart'], () => this.#compose(true));
+    hear(['compositionend'], () => this.#compose(false));
     element.addEventListener('ui-value-change', (event) => this.#send(event.detail && event.detail.value));
   }
 
@@ -141,6 +152,13 @@ export class ValueBinding {
   #chosen() {
     this.edited = true;
     this.#tell();
+  }
+
+  /** Opened or closed, by whomever. */
+  #turned() {
+    const { value } = this.variable;
+    if (kindOf(this.element) !== 'open' || value === undefined || value === null && !this.element.open) return;
+    if (this.element.open !== (value != null && value !== false)) this.#chosen();
   }
 
   /** The user's edit goes at once: an answer to it comes without delay. */

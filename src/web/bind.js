@@ -1,9 +1,10 @@
 // From a directive of a compiled template to the binding that carries it out.
 
 import { ValueBinding, TextBinding, isField } from './bind-value.js';
-import { AttrBinding, ClassBinding, StyleBinding, PropBinding, HtmlBinding } from './bind-display.js';
-import { ActionBinding, EventBinding } from './bind-events.js';
+import { AttrBinding, ClassBinding, StyleBinding, PropBinding, HtmlBinding, CodeBinding } from './bind-display.js';
+import { ActionBinding, EventBinding, SubmitBinding } from './bind-events.js';
 import { UploadBinding, DownloadBinding } from './bind-files.js';
+import { LinkBinding } from './bind-link.js';
 import { followOutput } from './scroll.js';
 
 /**
@@ -40,6 +41,9 @@ function make(app, view, element, directive, variable) {
   if (kind === 'style') return new StyleBinding(app, name, binding);
   if (kind === 'prop') return new PropBinding(app, name, binding);
   if (kind === 'html') return new HtmlBinding(app, binding, view);
+  if (kind === 'code') return new CodeBinding(app, binding, view);
+  if (kind === 'link') return new LinkBinding(app, name, binding);
+  if (kind === 'submit') return new SubmitBinding(app, view, binding);
   if (kind === 'action') return new ActionBinding(app, view, binding);
   if (kind === 'upload') return new UploadBinding(app, view, binding);
   if (kind === 'download') return new DownloadBinding(app, binding);

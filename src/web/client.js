@@ -2,9 +2,10 @@
 // element with `ui-app`.
 //
 // The parts, in reading order: connection (the socket), link (what outlives it),
-// outbox (what is to be said), store (the variables), templates (viewdefs), views and viewlist (what
-// is shown), bind-* (each attribute), fields, errors, notices, history; chart,
-// sanitize, overlay and upload are loaded when first used.
+// outbox (what is to be said), store (the variables), templates (viewdefs), views
+// and viewlist (what is shown), bind-* (each attribute), fields, errors, notices,
+// history, arrive, scripts; chart, sanitize, submit, code, missing, overlay and
+// upload are loaded when first used.
 
 import { Connection, findSession } from './connection.js';
 import { Link } from './link.js';
@@ -12,10 +13,12 @@ import { Store } from './store.js';
 import { Viewdefs } from './templates.js';
 import { Transitions } from './transitions.js';
 import { View } from './views.js';
-import { Fields } from './fields.js';
+import { Fields, openDialogs } from './fields.js';
 import { Errors } from './errors.js';
 import { Notices } from './notices.js';
 import { History } from './history.js';
+import { Arrivals } from './arrive.js';
+import { Scripts } from './scripts.js';
 import { keepTyped, retypeKept, reloadOnce } from './keep.js';
 import { publish } from './api.js';
 
@@ -41,10 +44,11 @@ export class App {
     this.views = new Set();
     /** @type {Set<List>} lists whose array or items changed */
     this.toArrange = new Set();
-    /** @type {Set<string>} types already warned about */
-    this.warned = new Set();
-    /** @type {{element: Element, variable: Variable, timer: number}[]} */
+    /** Calls that are not answered yet, and who wants to know.
+     * @type {{element: Element, variable: Variable, timer: number, answered: ((certain: boolean) => void)|null}[]} */
     this.waiting = [];
+    /** Whoever asked for the fields of an object. @type {{obj: number, tell: (fields: Object<string, any>) => void}[]} */
+    this.asked = [];
     this.restTimer = 0;
     /** @type {View|null} shows variable 1 */
     this.rootView = null;
@@ -69,7 +73,10 @@ export class App {
       settled: () => this.#settled(),
     });
     this.history = new History(this);
-    this.transitions = new Transitions(this.store, this.fields);
+    this.arrivals = new Arrivals(this.address.session, this.notices);
+    this.arrivals.opened(this.history.index);
+    this.scripts = new Scripts(this);
+    this.transitions = new Transitions(this.store, this.fields, (nodes) => this.#shown(nodes));
   }
 
   start() {
@@ -80,9 +87,11 @@ export class App {
     this.rootView = new View(this, null, this.store.root, host, dress, host.getAttribute('ui-namespace') || undefined);
     // Enter in a form of a page that handles it otherwise must not reload the page.
     document.addEventListener('submit', (event) => {
-      const form = /** @type {Element} */ (event.target);
-      if (!form.hasAttribute('action')) event.preventDefault();
+      const form = /** @type {HTMLFormElement} */ (event.target);
+      if (!form.hasAttribute('action') && form.getAttribute('method') !== 'dialog') event.preventDefault();
     });
+    // Bound fields go back to what their variables say, and that is after the event.
+    document.addEventListener('reset', (event) => setTimeout(() => this.fields.reset(/** @type {HTMLFormElement} */ (event.target))));
     document.addEventListener('visibilitychange', () => document.hidden || this.#wake());
     addEventListener('pagehide', () => this.#leave());
     retypeKept(this);
@@ -100,24 +109,39 @@ export class App {
   #ready(resumed) {
     this.notices.online();
     if (resumed) return this.store.outbox.flush(false);
-    for (const entry of this.waiting.splice(0)) this.#rested(entry);
     const doubt = this.store.resync();
+    // What is not said again is not answered either.
+    this.#rested(false);
     if (doubt) this.notices.toast('The server may not have done what you asked for last. Please look again.', 'warning');
     this.history.opened();
   }
 
+  /** A frame is applied and what it led to is sent. */
   #settled() {
     this.transitions.settle();
+    this.#shown([]);
     if (this.afterFrames) this.afterFrames();
+  }
+
+  /** @param {Node[]} nodes  what took the place of others */
+  #shown(nodes) {
+    openDialogs();
+    if (nodes.length) this.arrivals.shown(nodes);
+    else this.arrivals.settled();
+    this.scripts.settle();
+  }
+
+  /** What the site allows its pages. */
+  allowed() {
+    return import('./allowed.js');
   }
 
   #frame(frame, ack) {
     this.store.resting = document.hidden;
     this.store.receive(frame, ack);
-    const { acknowledged } = this.store;
-    const done = (entry) => !entry.variable.unsent && entry.variable.wrote <= acknowledged;
-    for (const entry of this.waiting.filter(done)) this.#rested(entry);
-    this.waiting = this.waiting.filter((entry) => !done(entry));
+    this.#rested(true);
+    const messages = Array.isArray(frame) ? frame : frame ? [frame] : [];
+    for (const { type, data } of messages) if (type === 'objects') this.#objects(data.objects);
     if (this.store.resting) this.#rest();
   }
 
@@ -175,23 +199,49 @@ export class App {
     }
   }
 
-  /** @param {string} type @param {string} namespace */
-  missing(type, namespace) {
-    const key = `${type}.${namespace}`;
-    if (this.warned.has(key)) return;
-    this.warned.add(key);
-    console.warn(`lunette: no viewdef for ${type} (looked for ${key} and ${type}.DEFAULT)`);
+  /**
+   * A view has nothing to show its object with.
+   * @param {View} view
+   * @param {string} type
+   * @param {string[]} namespaces  looked for, best first
+   */
+  async missing(view, type, namespaces) {
+    const [{ tellMissing }, { dev }] = await Promise.all([import('./missing.js'), this.allowed()]);
+    tellMissing(this, view, type, namespaces, dev);
   }
 
-  /** Shows a button as busy while its call takes noticeably long. @param {Element} element @param {Variable} variable */
-  busy(element, variable) {
-    const timer = setTimeout(() => element.setAttribute('aria-busy', 'true'), BUSY_AFTER_MS);
-    this.waiting.push({ element, variable, timer });
+  /**
+   * Shows a button as busy: while its call takes noticeably long, or at once where
+   * somebody waits for the answer.
+   * @param {Element} element
+   * @param {Variable} variable
+   * @param {((certain: boolean) => void)|null} [answered]  not certain: nobody knows whether the call was made
+   */
+  busy(element, variable, answered = null) {
+    const show = () => element.setAttribute('aria-busy', 'true');
+    const timer = answered ? 0 : setTimeout(show, BUSY_AFTER_MS);
+    if (answered) show();
+    this.waiting.push({ element, variable, timer, answered });
   }
 
-  #rested({ element, timer }) {
-    clearTimeout(timer);
-    element.removeAttribute('aria-busy');
+  /** Calls that the server has answered, or never will. @param {boolean} certain */
+  #rested(certain) {
+    const isOver = ({ variable }) => variable.gone || (!variable.unsent && variable.wrote <= this.store.acknowledged);
+    const over = this.waiting.filter(isOver);
+    if (over.length) this.waiting = this.waiting.filter((entry) => !over.includes(entry));
+    for (const { element, timer, answered } of over) {
+      clearTimeout(timer);
+      element.removeAttribute('aria-busy');
+      if (answered) answered(certain);
+    }
+  }
+
+  /** @param {{obj: number, value: Object<string, any>}[]} objects */
+  #objects(objects) {
+    for (const { obj, value } of objects) {
+      for (const one of this.asked) if (one.obj === obj) one.tell(value);
+      this.asked = this.asked.filter((one) => one.obj !== obj);
+    }
   }
 }
 

@@ -6,9 +6,24 @@
  * @typedef {import('./notices.js').Notices} Notices
  */
 
+import { kindOf } from './fields.js';
+
 const CONTROLS = /^(input|textarea|select)$/;
 
 let notes = 0;
+
+/** Puts an attribute back as it was. @param {Element} element @param {string} name @param {string|null} value */
+function giveBack(element, name, value) {
+  if (value === null) element.removeAttribute(name);
+  else element.setAttribute(name, value);
+}
+
+/** A group of radio buttons needs one note, at its first. @param {any} element */
+function isLaterRadio(element) {
+  if (element.type !== 'radio' || !element.name) return false;
+  const within = element.form || element.getRootNode();
+  return within.querySelector(`input[type=radio][name="${CSS.escape(element.name)}"]`) !== element;
+}
 
 export class Errors {
   /** @param {Notices} notices */
@@ -16,7 +31,7 @@ export class Errors {
     this.notices = notices;
     /** @type {Promise<typeof import('./overlay.js')>|null} */
     this.overlay = null;
-    /** @type {WeakMap<Element, {owner: Variable, note: Element|null, title: string|null}>} */
+    /** @type {WeakMap<Element, {owner: Variable, note: Element|null, title: string|null, described: string|null}>} */
     this.marked = new WeakMap();
   }
 
@@ -27,32 +42,39 @@ export class Errors {
    * @param {string} field  the path, by which `ui-error="field"` finds its text
    */
   mark(element, v, field) {
-    if (!v.error) return this.#clear(element, v);
-    this.#clear(element, null);
-    const title = element.getAttribute('title');
-    element.classList.add('ui-error');
-    element.setAttribute('aria-invalid', 'true');
-    element.setAttribute('title', v.error.description);
-    const note = this.#noteFor(element, field);
-    if (note) {
-      note.textContent = v.error.description;
-      note.removeAttribute('hidden');
-      if (!note.id) note.id = `ui-error-${++notes}`;
-      element.setAttribute('aria-describedby', note.id);
-    }
-    this.marked.set(element, { owner: v, note, title });
+    if (v.error) this.put(element, v, field, v.error.description);
+    else this.clear(element, v);
   }
 
-  /** @param {Variable|null} owner  only what this variable marked */
-  #clear(element, owner) {
+  /** @param {any} element @param {Variable} owner @param {string} field @param {string} text */
+  put(element, owner, field, text) {
+    this.clear(element, null);
+    const title = element.getAttribute('title');
+    const described = element.getAttribute('aria-describedby');
+    element.classList.add('ui-error');
+    element.setAttribute('aria-invalid', 'true');
+    element.setAttribute('title', text);
+    const note = this.#noteFor(element, field);
+    if (note) {
+      note.textContent = text;
+      note.removeAttribute('hidden');
+      if (!note.id) note.id = `ui-error-${++notes}`;
+      // What the author said of the field still holds.
+      const ids = (described || '').split(/\s+/).filter((id) => id && id !== note.id);
+      element.setAttribute('aria-describedby', [...ids, note.id].join(' '));
+    }
+    this.marked.set(element, { owner, note, title, described });
+  }
+
+  /** @param {any} element @param {Variable|null} owner  only what this variable marked */
+  clear(element, owner) {
     const mark = this.marked.get(element);
     if (!mark || (owner && mark.owner !== owner)) return;
     this.marked.delete(element);
     element.classList.remove('ui-error');
     element.removeAttribute('aria-invalid');
-    element.removeAttribute('aria-describedby');
-    if (mark.title === null) element.removeAttribute('title');
-    else element.setAttribute('title', mark.title);
+    giveBack(element, 'title', mark.title);
+    giveBack(element, 'aria-describedby', mark.described);
     if (!mark.note) return;
     if (mark.note.hasAttribute('ui-error')) mark.note.textContent = '';
     else mark.note.remove();
@@ -65,7 +87,8 @@ export class Errors {
       if (note) return note;
       if (near.hasAttribute('ui-viewdef')) break;
     }
-    if (!CONTROLS.test(element.localName) || !element.parentNode) return null;
+    const isControl = CONTROLS.test(element.localName) || kindOf(element) === 'property';
+    if (!isControl || !element.parentNode || isLaterRadio(element)) return null;
     const note = document.createElement('small');
     note.className = 'ui-error-text';
     note.setAttribute('role', 'alert');
@@ -76,7 +99,9 @@ export class Errors {
   /** With --dev, errors of code are told with where they came from. @param {Variable} v */
   develop(v) {
     const { error } = v;
-    const trouble = error && error.detail && !v.gone ? { message: error.description, ...error.detail } : null;
+    const { traceback = '', source = '', fields = null } = (error && error.detail) || {};
+    const isCode = error && error.detail && !fields && !v.gone;
+    const trouble = isCode ? { message: error.description, traceback, source } : null;
     if (!trouble && !this.overlay) return;
     this.overlay = this.overlay || import('./overlay.js');
     // In the order of what happened, though the first one waits for the module.

@@ -14,48 +14,202 @@ export function toText(value) {
   return value.map(toText).join(', ');
 }
 
-/** @param {any} element */
-function isCheckbox(element) {
-  if (element.localName === 'input') return element.type === 'checkbox';
-  return 'checked' in element && /checkbox|switch|toggle/.test(element.localName);
+const EDITABLE = new Set(['input', 'textarea', 'select', 'details', 'dialog']);
+
+/** Whether the user can change what it shows. @param {Element} element */
+export function isEditable(element) {
+  const tag = element.localName;
+  return EDITABLE.has(tag) || isEdited(element) || (tag.includes('-') && !tag.startsWith('ui-'));
 }
 
-/** @param {any} element */
-function isRadio(element) {
-  return element.localName === 'input' && element.type === 'radio';
+/** @param {Element} element */
+function isEdited(element) {
+  const editable = element.getAttribute('contenteditable');
+  return editable !== null && editable !== 'false';
+}
+
+/**
+ * How an element says and takes its value. Asked anew each time: a custom
+ * element may become what it is after it was bound.
+ * @param {any} element
+ * @returns {'checked'|'radio'|'file'|'number'|'select'|'gauge'|'open'|'property'|'text'|'content'}
+ */
+export function kindOf(element) {
+  const tag = element.localName;
+  if (tag === 'input') {
+    const { type } = element;
+    if (type === 'checkbox') return 'checked';
+    if (type === 'radio' || type === 'file') return type;
+    return type === 'number' || type === 'range' ? 'number' : 'text';
+  }
+  if (tag === 'select') return 'select';
+  if (tag === 'progress' || tag === 'meter') return 'gauge';
+  if (tag === 'details' || tag === 'dialog') return 'open';
+  if (tag.includes('-')) {
+    const valued = 'value' in element;
+    if ('checked' in element && (!valued || /checkbox|switch|toggle/.test(tag))) return 'checked';
+    if (valued) return 'property';
+    return 'open' in element ? 'open' : 'content';
+  }
+  return 'value' in element ? 'text' : 'content';
 }
 
 /** @param {any} element @returns {any} the value to send; undefined: nothing */
 export function readField(element) {
-  if (isCheckbox(element)) return element.checked;
-  if (isRadio(element)) return element.checked ? element.value : undefined;
-  if (element.localName === 'select' && element.multiple) {
-    return [...element.selectedOptions].map((option) => option.value);
+  switch (kindOf(element)) {
+    case 'checked':
+      return element.checked;
+    case 'radio':
+      return element.checked ? element.value : undefined;
+    case 'file':
+      return undefined;
+    case 'number':
+      // Half a number ("-", "1e") reads as empty: it is not sent, nor taken for null.
+      if (element.validity && element.validity.badInput) return undefined;
+      return toNumber(element.value);
+    case 'select':
+      return element.multiple ? [...element.selectedOptions].map((option) => option.value) : element.value;
+    case 'open':
+      return element.open;
+    case 'property': {
+      const { value } = element;
+      const isNumber = element.type === 'number' || element.localName.endsWith('-number-input');
+      if (isNumber) return typeof value === 'string' ? toNumber(value) : value;
+      // Some say null where nothing is typed.
+      return value === null && /input|textarea/.test(element.localName) ? '' : value;
+    }
+    case 'content':
+      // What is edited there has lines, which only its rendered text knows.
+      return isEdited(element) ? element.innerText.replace(/\n$/, '') : element.textContent;
+    default:
+      return element.value;
   }
-  if (element.localName === 'input') {
-    if (element.type === 'file') return undefined;
-    if (element.type !== 'number' && element.type !== 'range') return element.value;
-    // Half a number ("-", "1e") reads as empty: it is not sent, nor taken for null.
-    if (element.validity && element.validity.badInput) return undefined;
-    return element.value === '' ? null : Number(element.value);
-  }
-  if ('value' in element) return element.value;
-  if ('checked' in element) return element.checked;
-  return element.textContent;
+}
+
+/** @param {string} text */
+function toNumber(text) {
+  return text === '' ? null : Number(text);
 }
 
 /** @param {any} element @param {any} value */
 export function writeField(element, value) {
-  if (isCheckbox(element)) element.checked = value === true || (value != null && value !== false && value !== 0);
-  else if (isRadio(element)) element.checked = toText(value) === element.value;
-  else if (element.localName === 'select') writeSelect(element, value);
-  else if (element.localName === 'input' && element.type === 'file') return;
-  else if (element.localName === 'progress' && value == null) element.removeAttribute('value');
-  else if (/^(progress|meter)$/.test(element.localName)) element.value = Number(value) || 0;
-  else if (element.localName.includes('-') && 'value' in element) element.value = value ?? '';
-  else if ('value' in element) writeText(element, value);
-  else if ('checked' in element) element.checked = !!value;
-  else if (element.textContent !== toText(value)) element.textContent = toText(value);
+  switch (kindOf(element)) {
+    case 'checked':
+      element.checked = value != null && value !== false && value !== 0;
+      break;
+    case 'radio':
+      element.checked = toText(value) === element.value;
+      break;
+    case 'file':
+      break;
+    case 'select':
+      writeSelect(element, value);
+      break;
+    case 'gauge':
+      if (value == null && element.localName === 'progress') element.removeAttribute('value');
+      else element.value = Number(value) || 0;
+      break;
+    case 'open':
+      writeOpen(element, value != null && value !== false);
+      break;
+    case 'property':
+      writeProperty(element, value);
+      break;
+    case 'content':
+      writeContent(element, toText(value));
+      break;
+    default:
+      writeText(element, value);
+  }
+}
+
+/** A custom element's `value`; which kind it is of shows in what it has. */
+function writeProperty(element, value) {
+  const now = element.value;
+  let next = value;
+  if (value == null) {
+    if (typeof now === 'number') next = Number(element.min) || 0;
+    else next = element.multiple ? [] : '';
+  } else if (typeof value === 'number' && typeof now === 'string') next = String(value);
+  if (Array.isArray(next) || now !== next) element.value = next;
+}
+
+/** @type {Set<any>} dialogs that shall open and are not in the page yet */
+const unopened = new Set();
+
+function writeOpen(element, open) {
+  unopened.delete(element);
+  if (element.localName !== 'dialog') element.open = open;
+  else if (!open) element.close();
+  else if (!element.open) {
+    if (element.isConnected) element.showModal();
+    else unopened.add(element);
+  }
+}
+
+/** New content stands in the page. */
+export function openDialogs() {
+  for (const dialog of unopened) {
+    if (!dialog.isConnected) continue;
+    unopened.delete(dialog);
+    dialog.showModal();
+  }
+}
+
+/** @type {WeakSet<Element>} show text for want of anything better */
+const placeholders = new WeakSet();
+
+function writeContent(element, text) {
+  if (element.localName.includes('-') && !element.matches(':defined')) {
+    // What it will be made of is not to be lost.
+    if (element.firstElementChild) return;
+    placeholders.add(element);
+  }
+  if (readField(element) === text) return;
+  if (isEdited(element)) element.innerText = text;
+  else element.textContent = text;
+}
+
+/**
+ * Elements of names that nothing is defined for, by name.
+ * @type {Map<string, {refs: WeakRef<Element>[], limit: number}>}
+ */
+const undefinedYet = new Map();
+/** @type {WeakMap<Element, (() => void)[]>} */
+const upgrades = new WeakMap();
+
+/** Acts now, and again when a custom element has become what it is. @param {any} element @param {() => void} act */
+export function whenUpgraded(element, act) {
+  const name = element.localName;
+  if (!name.includes('-') || element.matches(':defined')) return;
+  const acts = upgrades.get(element);
+  if (acts) return void acts.push(act);
+  upgrades.set(element, [act]);
+  let waiting = undefinedYet.get(name);
+  if (!waiting) {
+    undefinedYet.set(name, (waiting = { refs: [], limit: 100 }));
+    customElements.whenDefined(name).then(() => upgraded(name), () => {});
+  }
+  waiting.refs.push(new WeakRef(element));
+  // Some names are never defined: what is gone must not pile up.
+  if (waiting.refs.length > waiting.limit) {
+    waiting.refs = waiting.refs.filter((ref) => ref.deref());
+    waiting.limit = 2 * waiting.refs.length + 100;
+  }
+}
+
+/** @param {string} name */
+function upgraded(name) {
+  const { refs } = undefinedYet.get(name) || { refs: [] };
+  undefinedYet.delete(name);
+  for (const ref of refs) {
+    const element = ref.deref();
+    if (!element) continue;
+    customElements.upgrade(element);
+    if (placeholders.delete(element) && kindOf(element) !== 'content') element.textContent = '';
+    for (const act of upgrades.get(element) || []) act();
+    upgrades.delete(element);
+  }
 }
 
 function writeSelect(select, value) {
@@ -119,6 +273,16 @@ export class Fields {
   reapply(element) {
     const binding = this.byElement.get(element);
     if (binding) binding.reapply();
+  }
+
+  /** A form was reset: what was typed and not sent is gone. @param {HTMLFormElement} form */
+  reset(form) {
+    for (const element of form.elements) {
+      const binding = this.byElement.get(element);
+      if (!binding) continue;
+      binding.forget();
+      binding.reapply();
+    }
   }
 
   /** Sends what is typed in the element now. @param {Element|null} element */

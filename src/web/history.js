@@ -1,6 +1,6 @@
-// The browser's address: `session:navigate` makes entries of its history, and
-// back and forward tell the app (properties `url` and `historyIndex` of
-// variable 1, which each page has for itself).
+// The browser's address: `session:navigate` and `ui-link` make entries of its
+// history, and back and forward tell the app (properties `url` and `historyIndex`
+// of variable 1, which each page has for itself).
 
 /** @typedef {import('./client.js').App} App */
 
@@ -40,14 +40,35 @@ export class History {
     history.replaceState(history.state, '', place + location.hash);
   }
 
+  /** The user goes elsewhere in the app. @param {string} url */
+  go(url) {
+    // As a browser does: the same address again is no new entry.
+    if (url !== this.url) this.#push(this.index + 1, url);
+    this.app.arrivals.begin(this.last, [0, 0]);
+    this.#tell();
+    this.app.store.outbox.flush(true);
+  }
+
   /** The app goes elsewhere. @param {Object<string,string>} props */
   told(props) {
     if (!props.url || props.url[0] !== '/') return;
     const index = Number(props.historyIndex || this.index);
-    const address = this.root + (props.url === '/' ? '' : props.url);
-    if (index > this.index) history.pushState({ lunette: index }, '', address);
-    else if (props.url !== this.url) history.replaceState({ lunette: index }, '', address);
+    const isNew = index > this.index;
+    if (!isNew && props.url === this.url) return;
+    if (isNew) this.#push(index, props.url);
+    else history.replaceState({ lunette: index }, '', this.#address(props.url));
     this.last = this.index;
+    this.app.arrivals.begin(this.last, isNew ? [0, 0] : null);
+  }
+
+  /** @param {number} index @param {string} url */
+  #push(index, url) {
+    history.pushState({ lunette: index }, '', this.#address(url));
+    this.last = this.index;
+  }
+
+  #address(url) {
+    return this.root + (url === '/' ? '' : url);
   }
 
   /** @param {number} index */
@@ -57,7 +78,8 @@ export class History {
 
   #moved() {
     // Links to places on the page (#here) make entries of their own.
-    if (!Number.isInteger(this.index)) this.#number(this.last);
+    if (Number.isInteger(this.index)) this.app.arrivals.begin(this.index, this.app.arrivals.placeOf(this.index));
+    else this.#number(this.last);
     this.last = this.index;
     this.#tell();
     this.app.store.outbox.flush(true);

@@ -27,6 +27,13 @@ export function sanitize(html) {
   return document.importNode(template.content, true);
 }
 
+/** As it is. @param {string} html @returns {DocumentFragment} */
+export function raw(html) {
+  const template = document.createElement('template');
+  template.innerHTML = html;
+  return document.importNode(template.content, true);
+}
+
 /** @param {Node} parent */
 function clean(parent) {
   for (const node of [...parent.childNodes]) {

@@ -15,7 +15,7 @@ import { Outbox } from './outbox.js';
  * @typedef {Object} ServerError
  * @property {string} code
  * @property {string} description
- * @property {{traceback: string, source: string}} [detail]  with --dev: where it came from
+ * @property {{traceback?: string, source?: string, fields?: Object<string,string>}} [detail]  with --dev: where it came from; of a form: what is wrong with its fields
  *
  * @typedef {Object} Message             one protocol message, either direction
  * @property {string} type

@@ -3,6 +3,7 @@
 // Compiling walks a template a single time and notes where its bindings are;
 // showing it is then a clone, a few steps to each noted node, and no searching.
 
+import { isEditable } from './fields.js';
 import { parseBinding, isCall } from './paths.js';
 import { arrayProps, loadElements, meantBy } from './elements.js';
 
@@ -12,7 +13,7 @@ import { arrayProps, loadElements, meantBy } from './elements.js';
  * @property {string} sig
  *
  * @typedef {Object} Directive
- * @property {string} kind           value, attr, class, style, prop, html, action, upload, download, event
+ * @property {string} kind           value, attr, class, style, prop, html, code, link, action, submit, upload, download, event
  * @property {string} name           what follows the kind: attribute, event ...
  * @property {import('./paths.js').Binding} binding
  * @property {number} slot           index into slots; -1: made when first used
@@ -25,6 +26,11 @@ import { arrayProps, loadElements, meantBy } from './elements.js';
  * @property {import('./paths.js').Binding|null} viewBinding
  * @property {string} namespace
  * @property {string} css            its style attribute, set by script (strict CSP)
+ * @property {ScriptText|null} script  what a `<script>` of the template contains
+ *
+ * @typedef {Object} ScriptText
+ * @property {string} text
+ * @property {string|null} src
  *
  * @typedef {Object} Compiled
  * @property {DocumentFragment} fragment
@@ -131,11 +137,13 @@ function compile(text, key) {
     made.styles.push(style.textContent || '');
     style.remove();
   }
-  for (const script of made.fragment.querySelectorAll('script')) script.remove();
+  /** @type {Map<Element, ScriptText>} */
+  const scripts = new Map();
+  for (const script of made.fragment.querySelectorAll('script')) disarm(script, scripts);
   // Parts that few pages use come when the first template asks for them.
   loadElements(made.fragment);
   trimEdges(made.fragment);
-  walk(made, made.fragment, [], '', key);
+  walk(made, made.fragment, [], '', key, scripts);
   return made;
 }
 
@@ -147,25 +155,51 @@ function trimEdges(fragment) {
   }
 }
 
-/** @param {Compiled} made @param {Node} parent @param {number[]} steps */
-function walk(made, parent, steps, namespace, key) {
+/**
+ * Puts an empty script in the place of one, to be filled where copies stand: what
+ * a template's own text made never runs.
+ * @param {HTMLScriptElement} script
+ * @param {Map<Element, ScriptText>} scripts
+ */
+function disarm(script, scripts) {
+  const fresh = document.createElement('script');
+  for (const { name, value } of script.attributes) if (name !== 'src') fresh.setAttribute(name, value);
+  scripts.set(fresh, { text: script.textContent || '', src: script.getAttribute('src') });
+  script.replaceWith(fresh);
+}
+
+/**
+ * @param {Compiled} made
+ * @param {Node} parent
+ * @param {number[]} steps
+ * @param {string} namespace
+ * @param {string} key
+ * @param {Map<Element, ScriptText>} scripts
+ */
+function walk(made, parent, steps, namespace, key, scripts) {
   let index = -1;
   for (let node = parent.firstChild; node; node = node.nextSibling) {
     index++;
     if (!(node instanceof Element)) continue;
     const here = [...steps, index];
     const ns = node.getAttribute('ui-namespace') || namespace;
-    const place = inspect(made, node, here, ns, key);
+    let place = inspect(made, node, here, ns, key);
+    const script = scripts.get(node);
+    if (script) place = { ...(place || emptyPlace(here, ns)), script };
     if (place) made.places.push(place);
     // What is inside a view's element is its empty state, or a list's exemplar.
-    if (!place || !place.view) walk(made, node, here, ns, key);
+    if (!place || !place.view) walk(made, node, here, ns, key, scripts);
   }
+}
+
+/** @param {number[]} steps @param {string} namespace @returns {Place} */
+function emptyPlace(steps, namespace) {
+  return { steps, directives: [], view: '', viewBinding: null, namespace, css: '', script: null };
 }
 
 /** @returns {Place|null} */
 function inspect(made, element, steps, namespace, key) {
-  /** @type {Place} */
-  const place = { steps, directives: [], view: '', viewBinding: null, namespace, css: '' };
+  const place = emptyPlace(steps, namespace);
   for (const { name, value } of [...element.attributes]) {
     if (name === STYLE || name === 'style') {
       place.css = value;
@@ -175,13 +209,15 @@ function inspect(made, element, steps, namespace, key) {
       place.viewBinding = parseBinding(value);
     } else if (name.startsWith('ui-')) {
       const directive = isFixedValue(element, name) ? null : directiveOf(made, element, name.slice(3), value, key);
-      if (directive) place.directives.push(directive);
+      // An event's call sends what is typed first: it must hear of it second.
+      if (directive && directive.kind === 'value') place.directives.unshift(directive);
+      else if (directive) place.directives.push(directive);
     }
   }
   return place.view || place.css || place.directives.length ? place : null;
 }
 
-const KINDS = /^(value|html|class|action|upload|download)$|^(attr|class|style|prop|event)-(.+)$/;
+const KINDS = /^(value|html|code|class|action|submit|link|upload|download)$|^(attr|class|style|prop|event)-(.+)$/;
 
 /** @returns {Directive|null} */
 function directiveOf(made, element, attribute, text, key) {
@@ -189,6 +225,8 @@ function directiveOf(made, element, attribute, text, key) {
   if (!match) return null;
   const kind = match[1] || match[2];
   const name = match[3] || '';
+  // An address of the app, as it is; else a path to one.
+  if (kind === 'link' && text.trim()[0] === '/') return { kind, name: text.trim(), binding: { path: '', options: {} }, slot: -1 };
   const binding = parseBinding(text);
   if (!binding.path) {
     console.error(`lunette: viewdef ${key}: ui-${attribute} needs a path`);
@@ -196,7 +234,7 @@ function directiveOf(made, element, attribute, text, key) {
   }
   // A page with a thousand delete buttons makes none of their variables before
   // one is pressed.
-  if (kind === 'action' || kind === 'upload') return { kind, name, binding, slot: -1 };
+  if (kind === 'action' || kind === 'submit' || kind === 'upload') return { kind, name, binding, slot: -1 };
   if (kind === 'event') return { kind, name, binding, slot: -1, fixed: element.getAttribute(`ui-event-${name}-value`) };
   const editable = kind === 'value' && isEditable(element) && !isCall(binding.path);
   const access = editable ? {} : { access: 'r' };
@@ -213,13 +251,4 @@ function slotOf(made, props) {
   const sig = Object.entries(props).map((pair) => pair.join('=')).join('&');
   const at = made.slots.findIndex((slot) => slot.sig === sig);
   return at >= 0 ? at : made.slots.push({ props, sig }) - 1;
-}
-
-/** @param {Element} element */
-export function isEditable(element) {
-  const tag = element.localName;
-  return (
-    tag === 'input' || tag === 'textarea' || tag === 'select' ||
-    element.hasAttribute('contenteditable') || (tag.includes('-') && tag !== 'ui-chart')
-  );
 }

@@ -21,10 +21,15 @@ class Transition {
 }
 
 export class Transitions {
-  /** @param {import('./store.js').Store} store @param {import('./fields.js').Fields} fields */
-  constructor(store, fields) {
+  /**
+   * @param {import('./store.js').Store} store
+   * @param {import('./fields.js').Fields} fields
+   * @param {(nodes: Node[]) => void} shown  new content took the place of old
+   */
+  constructor(store, fields, shown) {
     this.store = store;
     this.fields = fields;
+    this.shown = shown;
     /** @type {Transition|null} */
     this.current = null;
     /** @type {Set<Transition>} */
@@ -82,7 +87,8 @@ export class Transitions {
     }
     const moved = document.activeElement !== before && document.activeElement !== document.body;
     // A page at its top stays there; to ask would lay it out before its time.
-    if (moved || !(scrollX || scrollY)) return;
-    if (scrollX !== window.scrollX || scrollY !== window.scrollY) window.scrollTo(scrollX, scrollY);
+    const scrolled = !moved && (scrollX || scrollY);
+    if (scrolled && (scrollX !== window.scrollX || scrollY !== window.scrollY)) window.scrollTo(scrollX, scrollY);
+    this.shown(transition.members.flatMap((view) => view.nodes()));
   }
 }

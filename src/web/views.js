@@ -22,6 +22,7 @@ import { toText } from './fields.js';
  * @property {string} id
  * @property {string} className
  * @property {string} css
+ * @property {string} [ref]      how scripts call it
  * @property {Element|null} [pattern]  a list's exemplar
  */
 
@@ -70,6 +71,8 @@ export class View {
     /** First child element of the author's: the pattern for list items. */
     this.exemplar = host instanceof Element ? host.firstElementChild : null;
     this.isText = false;
+    /** The type that has no viewdef, while a box says so. */
+    this.lacks = '';
     /** The host's own content was replaced. */
     this.spoiled = false;
     this.disposed = false;
@@ -110,14 +113,30 @@ export class View {
     let def = this.app.viewdefs.resolve(type, namespace, fallback);
     if (!def && type === LIST_TYPE) return this.#showList();
     if (!def && type === ITEM_TYPE) def = ITEM_VIEWDEF;
-    if (!def) return this.app.missing(type, namespace || fallback || 'DEFAULT');
+    if (!def) return this.#lack(type, namespace, fallback);
     if (def !== this.def) this.#render(def);
+  }
+
+  /** Nothing can show the object: not what was there before either. */
+  #lack(type, namespace, fallback) {
+    if (this.lacks === type) return;
+    this.clear();
+    this.app.missing(this, type, [namespace, fallback].filter(Boolean));
+  }
+
+  /** For those who develop: a box in place of what has no viewdef. @param {string} type @param {Element} box */
+  showInstead(type, box) {
+    if (this.def || this.list || this.isText || this.lacks === type) return false;
+    this.#dropContent();
+    this.lacks = type;
+    this.#replace([box], box);
+    return true;
   }
 
   /** The object went away: an empty place stays. */
   clear() {
     // A list empties itself when its items go.
-    if (this.list || (!this.def && !this.isText)) return;
+    if (this.list || (!this.def && !this.isText && !this.lacks)) return;
     this.#dropContent();
     this.#replace([this.host], this.host);
     this.#emptyHost();
@@ -226,6 +245,7 @@ export class View {
       if (place.css) element.style.cssText = place.css + ';' + element.style.cssText;
       const inner = place.view ? this.#innerView(place, element) : null;
       if (inner instanceof View && element.parentNode === fragment) roots.set(element, inner);
+      if (place.script) this.app.scripts.add({ element, view: this, script: place.script });
       for (const directive of place.directives) {
         const binding = bind(this.app, this, element, directive, slots[directive.slot]);
         if (binding && inner instanceof View) inner.own.push(binding);
@@ -261,7 +281,8 @@ export class View {
       this.inner.push(list);
       return list;
     }
-    const dress = { id: element.id, className: element.className, css: element.style.cssText };
+    const ref = element.getAttribute('ui-ref') || '';
+    const dress = { id: element.id, className: element.className, css: element.style.cssText, ref };
     const view = new View(this.app, this, variable, element, dress);
     if (props.wrapper === LIST_TYPE) view.expectList();
     this.inner.push(view);
@@ -274,7 +295,7 @@ export class View {
     const mark = `ui-view-${this.dress.id.startsWith('ui-') ? this.dress.id.slice(3) : this.dress.id || 'app'}`;
     for (const root of fragment.children) {
       root.classList.add(mark);
-      if (!first) continue;
+      if (!first || root.localName === 'script') continue;
       first = false;
       root.setAttribute('ui-viewdef', key);
       this.#wear(root);
@@ -283,13 +304,14 @@ export class View {
 
   /** Id, class and style of the view's element, on the root that replaces it. */
   #wear(root) {
-    const { id, className, css } = this.dress;
+    const { id, className, css, ref } = this.dress;
     if (id) {
       // The author's own id of a root stays findable as a class.
       if (root.id && root.id !== id) root.classList.add(root.id);
       root.id = id;
     }
     if (className) root.classList.add(...className.split(/\s+/).filter(Boolean));
+    if (ref) root.setAttribute('ui-ref', `${root.getAttribute('ui-ref') || ''} ${ref}`.trim());
     if (css) root.style.cssText = `${root.style.cssText};${css}`;
   }
 
@@ -306,6 +328,7 @@ export class View {
     this.list = null;
     this.def = null;
     this.isText = false;
+    this.lacks = '';
     this.incoming = null;
   }
 

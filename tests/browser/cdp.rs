@@ -112,6 +112,20 @@ impl Browser {
     }
 }
 
+impl Browser {
+    /// The addresses of all tabs.
+    pub fn addresses(&self) -> Vec<String> {
+        let mut control = self.control.borrow_mut();
+        let mut answer = control.command("Target.getTargets", json!({}));
+        let targets = answer["targetInfos"].take();
+        let pages = targets.as_array().into_iter().flatten();
+        let pages = pages.filter(|target| target["type"] == "page");
+        pages
+            .map(|target| text(&target["url"]).to_owned())
+            .collect()
+    }
+}
+
 impl Drop for Browser {
     fn drop(&mut self) {
         // A browser that is asked to close takes its helper processes along.
@@ -159,6 +173,7 @@ pub struct Request {
 #[derive(Default)]
 struct Reports {
     errors: Vec<String>,
+    warnings: Vec<String>,
     /// While set, failed connections are part of the test and no errors.
     server_may_be_away: bool,
     /// By request id: the protocol tells of a request in several events.
@@ -246,6 +261,10 @@ impl Reports {
             "Runtime.consoleAPICalled" if params["type"] == "error" => {
                 self.errors
                     .push(format!("console.error: {}", params["args"]));
+            }
+            "Runtime.consoleAPICalled" if params["type"] == "warning" => {
+                let said = &params["args"][0]["value"];
+                self.warnings.push(text(said).to_owned());
             }
             "Log.entryAdded" if params["entry"]["level"] == "error" => {
                 let entry = &params["entry"];
@@ -511,6 +530,12 @@ impl Page {
     /// From here on failed connections are expected, not errors.
     pub fn server_may_be_away(&mut self) {
         self.connection.reports.server_may_be_away = true;
+    }
+
+    /// What the page warned of on the console.
+    pub fn warnings(&mut self) -> Vec<String> {
+        self.eval("0");
+        self.connection.reports.warnings.clone()
     }
 
     /// What went wrong in the page so far: exceptions, errors on the console, failed requests.

@@ -3,18 +3,24 @@
 use serde_json::json;
 
 use super::cdp::{POLLS_MAX, Page};
+use super::keys;
 
 impl Page {
     /// Clicks the middle of the first element that matches, once it is there, stands still and nothing covers it.
     pub fn click(&mut self, selector: &str) {
-        self.click_times(selector, 1);
+        self.click_times(selector, "left", 1);
     }
 
     pub fn double_click(&mut self, selector: &str) {
-        self.click_times(selector, 2);
+        self.click_times(selector, "left", 2);
     }
 
-    fn click_times(&mut self, selector: &str, times: u32) {
+    /// With the middle button: a link opens in a new tab.
+    pub fn middle_click(&mut self, selector: &str) {
+        self.click_times(selector, "middle", 1);
+    }
+
+    fn click_times(&mut self, selector: &str, button: &str, times: u32) {
         let locate = format!(
             "(async () => {{
                 const find = () => {{
@@ -41,7 +47,7 @@ impl Page {
         for (kind, buttons, n) in [("mouseMoved", 0, 1)].into_iter().chain(presses) {
             self.connection.command(
                 "Input.dispatchMouseEvent",
-                json!({ "type": kind, "x": at[0], "y": at[1], "button": "left", "buttons": buttons, "clickCount": n }),
+                json!({ "type": kind, "x": at[0], "y": at[1], "button": button, "buttons": buttons, "clickCount": n }),
             );
         }
     }
@@ -82,40 +88,11 @@ impl Page {
         );
     }
 
-    /// Presses a key that has a name, such as `Enter`; `Shift+Tab` holds another one meanwhile.
+    /// Presses a key by its name (`Enter`), with modifiers before it if it has any (`Ctrl+Shift+F`): see [`keys`].
     pub fn press(&mut self, key: &str) {
-        let (modifiers, key) = match key.strip_prefix("Shift+") {
-            Some(key) => (8, key),
-            None => (0, key),
-        };
-        let code = match key {
-            "Backspace" => 8,
-            "Tab" => 9,
-            "Enter" => 13,
-            "Escape" => 27,
-            "ArrowLeft" => 37,
-            "ArrowUp" => 38,
-            "ArrowRight" => 39,
-            "ArrowDown" => 40,
-            "Space" => 32,
-            "End" => 35,
-            "Home" => 36,
-            other => panic!("the key {other} has no code here yet"),
-        };
-        let (name, letter) = match key {
-            "Enter" => (key, Some("\r")),
-            "Space" => (" ", Some(" ")),
-            _ => (key, None),
-        };
-        let up = json!({ "type": "keyUp", "key": name, "code": key, "windowsVirtualKeyCode": code, "modifiers": modifiers });
-        let mut down = up.clone();
-        down["type"] = json!("rawKeyDown");
-        if let Some(letter) = letter {
-            down["type"] = json!("keyDown");
-            down["text"] = json!(letter);
+        for event in keys::press(key) {
+            self.connection.command("Input.dispatchKeyEvent", event);
         }
-        self.connection.command("Input.dispatchKeyEvent", down);
-        self.connection.command("Input.dispatchKeyEvent", up);
     }
 
     /// Clicks a field, takes out what is in it, and types `letters`.

@@ -1,9 +1,10 @@
 //! A real Chromium against the real binary.
 //!
 //! - [`cdp`]: starts Chromium and drives it through its DevTools protocol: no Node, no driver program.
-//! - [`hands`]: what a visitor's hands do on a page; [`files`]: what they give it and get from it.
+//! - [`hands`], [`keys`]: what a visitor's hands do on a page; [`files`]: what they give it and get from it.
 //! - [`server`]: the built `lunette` as a child process.
 //! - [`demo`]: what a visitor does with the built-in demo site.
+//! - [`directives`]: each `ui-*` attribute on each kind of element.
 //! - [`pictures`]: themes, and what is left to be looked at.
 //! - [`panel`]: the example that shows the state of the machine.
 //! - [`typing`]: nothing typed is lost, whatever the network, the server and the templates do meanwhile.
@@ -27,9 +28,11 @@ mod apps;
 mod cdp;
 mod charts;
 mod demo;
+mod directives;
 mod files;
 mod hands;
 mod keyboard;
+mod keys;
 mod links;
 mod lists;
 mod looks;

@@ -31,6 +31,10 @@ fn every_key_is_understood() {
         max_bytes = "20M"
         [security]
         private_paths = true
+        [web]
+        csp = "compat"
+        allow_scripts = true
+        allow_raw_html = true
         "#,
     )
     .unwrap();
@@ -44,6 +48,9 @@ fn every_key_is_understood() {
     assert_eq!((limits.lua_memory, limits.gas), (32 << 20, 20_000_000));
     assert_eq!(limits.session_timeout_ms, 5_400_000);
     assert!(limits.remote_code && limits.private_paths);
+    let pages = &config.pages;
+    assert_eq!(pages.policy, Some(Policy::Compat));
+    assert!(pages.scripts && pages.raw_html && !pages.dev);
     let grants = &limits.grants;
     assert!(grants.io && grants.os && grants.files && grants.spawn && grants.blocking);
     assert_eq!(grants.commands, ["/usr/bin/uptime".into(), "df".into()]);
@@ -101,7 +108,7 @@ fn what_is_wrong_is_said_with_its_line_and_a_way_out() {
         ),
         (
             "\n[zzzzzzz]\n",
-            "f:2: there is no section [zzzzzzz]; there are [server], [limits], [lua], [upload], [security]",
+            "f:2: there is no section [zzzzzzz]; there are [server], [limits], [lua], [upload], [security], [web]",
         ),
         ("gas = 5", "f:1: gas belongs into the section [limits]"),
         (
@@ -152,6 +159,10 @@ fn what_is_wrong_is_said_with_its_line_and_a_way_out() {
         (
             "[lua]\nremote_code = \"yes\"",
             "f:2: remote_code must be true or false, not the text \"yes\"",
+        ),
+        (
+            "[web]\ncsp = \"lax\"",
+            "f:2: csp must be \"strict\", \"compat\" or the text of a Content-Security-Policy in one line, not the text \"lax\"",
         ),
     ] {
         let error = parse("f", content).unwrap_err();

@@ -1,0 +1,2 @@
+window.part = document.currentScript.parentElement.localName.toUpperCase();
+document.getElementById('by-script').textContent = window.part;
