@@ -1,4 +1,4 @@
-//! The README is true: every example of its templates is run in the browser.
+//! README and lua/TEMPLATES.md are true: every example of theirs that has steps is run in the browser.
 //!
 //! An example is what stands before a block marked ```` ```steps ````: one ```` ```lua ```` block and one or more
 //! ```` ```html ```` blocks. A block whose first line is a comment that begins with a file's name is that file of the site;
@@ -7,7 +7,7 @@
 //!
 //! ```text
 //! see SELECTOR = TEXT      the text of the first element that matches becomes this
-//! value SELECTOR = TEXT    its value does
+//! value SELECTOR = TEXT    its value does; `empty SELECTOR`: its value becomes nothing
 //! is SELECTOR              there is one, after a while
 //! not SELECTOR             there is none, after a while
 //! type SELECTOR = TEXT     somebody types this into it, in place of what is there
@@ -34,14 +34,20 @@ struct Example {
 }
 
 #[test]
-fn every_example_of_the_readme_does_what_it_says() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
-    let text = fs::read_to_string(path).expect("the README is there");
-    let examples = examples(&text);
-    assert!(examples.len() >= 10, "only {} examples were found", examples.len());
+fn every_example_does_what_it_says() {
     let browser = Browser::start();
-    for example in &examples {
-        run(&browser, example);
+    for (name, least) in [("README.md", 2), ("lua/TEMPLATES.md", 8)] {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
+        let text = fs::read_to_string(path).expect("it is there");
+        let examples = examples(&text);
+        assert!(
+            examples.len() >= least,
+            "{name}: only {} examples",
+            examples.len()
+        );
+        for example in &examples {
+            run(&browser, name, example);
+        }
     }
 }
 
@@ -77,14 +83,19 @@ fn examples(text: &str) -> Vec<Example> {
 
 /// Name and content of the file that a block is.
 fn file(mark: &str, body: &str) -> (String, String) {
-    let comment = ["-- ", "<!-- "].iter().find_map(|start| body.strip_prefix(start));
+    let comment = ["-- ", "<!-- "]
+        .iter()
+        .find_map(|start| body.strip_prefix(start));
     let named = comment.and_then(|rest| rest.split([':', ' ', '\n']).next());
     let named = named.filter(|name| name.starts_with("lua/") || name.starts_with("viewdefs/"));
     match (named, mark) {
         (Some(name), "lua") => (name.to_owned(), with_app(body)),
         (None, "lua") => ("lua/main.lua".to_owned(), with_app(body)),
         (Some(name), _) if body.contains("<template>") => (name.to_owned(), body.to_owned()),
-        (Some(name), _) => (name.to_owned(), format!("<template>\n{body}\n</template>\n")),
+        (Some(name), _) => (
+            name.to_owned(),
+            format!("<template>\n{body}\n</template>\n"),
+        ),
         (None, _) => (
             "viewdefs/App.DEFAULT.html".to_owned(),
             format!("<template>\n<main>\n{body}\n</main>\n</template>\n"),
@@ -108,7 +119,7 @@ impl Drop for Folder {
     }
 }
 
-fn run(browser: &Browser, example: &Example) {
+fn run(browser: &Browser, document: &str, example: &Example) {
     let name = format!("reference-{}-{}", std::process::id(), Proxy::next_number());
     let folder = Folder(PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name));
     for (name, content) in &example.files {
@@ -120,7 +131,7 @@ fn run(browser: &Browser, example: &Example) {
     let mut page = browser.open(&server.url("/"));
     for (line, step) in &example.steps {
         // A step that does not come true says only what it waited for.
-        println!("README.md:{line}: {step}");
+        println!("{document}:{line}: {step}");
         take(&mut page, step);
     }
 }
@@ -132,6 +143,7 @@ fn take(page: &mut Page, step: &str) {
     match verb {
         "see" => page.wait_for_text(selector, wanted),
         "value" => page.wait_for(&format!("String({element}.value) === {}", json!(wanted))),
+        "empty" => page.wait_for(&format!("{element}.value === ''")),
         "is" => page.wait_for(&element),
         "not" => page.wait_for(&format!("!{element}")),
         "type" => page.fill(selector, wanted),
