@@ -16,6 +16,7 @@ end
 local ContactCard = session:prototype("ContactCard", {
   contacts = EMPTY,
   contact = EMPTY,
+  asking = false, -- whether it shall really be deleted
   opened = EMPTY, -- for its own sake, and not by walking past: a number, new each time, and the focus goes there
 })
 
@@ -24,6 +25,8 @@ function ContactCard:new(contacts, contact, opened)
 end
 
 function ContactCard:edit() self.contacts:edit(self.contact) end
+function ContactCard:ask() self.asking = true end
+function ContactCard:keep() self.asking = false end
 function ContactCard:remove() self.contacts:remove(self.contact) end
 function ContactCard:close() self.contacts:closePanel() end
 
