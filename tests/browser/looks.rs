@@ -40,7 +40,7 @@ fn scene_is_there(name: &str) -> &'static str {
         "nobody" => "document.querySelector('.nothing-found h2')?.textContent",
         "card" => "document.querySelector('#edit-contact')",
         "form" => "document.querySelector('#problem-name')?.textContent",
-        "delete" => "document.querySelector('#confirm-delete')",
+        "delete" => "document.querySelector('#removal')?.open",
         "notice" => "document.querySelector('#undo')",
         "live" => {
             "document.querySelector('#count')?.textContent === '1' && document.querySelectorAll('ui-chart .ui-grid').length > 6"
