@@ -112,6 +112,8 @@ export class Connection {
   }
 
   #wake() {
+    // How often it was tried in vain before says nothing now.
+    this.failures = 0;
     if (this.timer) return this.open();
     if (!this.link.open || this.askedAt) return;
     this.#ask();
