@@ -452,6 +452,11 @@ impl Page {
         }
     }
 
+    /// Brings the tab to the front: what is behind gets little time.
+    pub fn bring_to_front(&mut self) {
+        self.connection.command("Page.bringToFront", json!({}));
+    }
+
     /// Closes the tab as its user would.
     pub fn close(mut self) {
         self.connection.command("Page.close", json!({}));

@@ -141,6 +141,7 @@ fn walk(browser: &Browser, server: &Server, proxy: &Proxy, seed: u64, beyond: bo
     let path = page.eval("location.pathname");
     let mut never_cut = browser.open(&server.url(path.as_str().expect("a path")));
     never_cut.wait_for("document.querySelectorAll('.rows .row input').length === 12");
+    page.bring_to_front();
     let mut rows = 12;
     for step in 0..25 {
         rows = act(&mut page, &mut dice, step, rows);
@@ -175,9 +176,10 @@ fn walk(browser: &Browser, server: &Server, proxy: &Proxy, seed: u64, beyond: bo
         sleep(Duration::from_millis(50));
     }
     assert_eq!(shown, never_cut.eval(SHOWN), "seed {seed}");
-    page.eval("uiApp.getConnection().link.view")
-        .as_u64()
-        .unwrap_or(0)
+    let view = page.eval("uiApp.getConnection().link.view");
+    page.close();
+    never_cut.close();
+    view.as_u64().unwrap_or(0)
 }
 
 #[test]
