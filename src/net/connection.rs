@@ -457,11 +457,6 @@ impl Connection {
         }
     }
 
-    /// Whether this is a WebSocket.
-    pub fn is_websocket(&self) -> bool {
-        matches!(self.state, State::WebSocket(_))
-    }
-
     /// When [`Connection::handle_timeout`] is due.
     pub fn deadline(&self) -> u64 {
         self.deadline

@@ -188,6 +188,11 @@ impl Link {
         }
     }
 
+    /// What its kept frames take.
+    pub fn kept_bytes(&self) -> usize {
+        self.kept_bytes
+    }
+
     /// Forgets the oldest frames until the rest is at most so many bytes. Returns whether there was
     /// no need to.
     pub fn trim(&mut self, bytes: usize) -> bool {
@@ -217,7 +222,8 @@ impl Link {
         at == check
     }
 
-    /// Hands out each frame after number `received` as it travels, and an acknowledgement.
+    /// Hands out each frame after number `received` as it travels. The client is owed an
+    /// acknowledgement then, which has to wait until all that it speaks of was told.
     pub fn resend(&mut self, received: u64, mut send: impl FnMut(&[u8])) {
         self.acknowledge(received.min(self.sent));
         let first = self.sent - self.kept.len() as u64;
@@ -227,9 +233,7 @@ impl Link {
             write_text(&mut text, number, kept);
             send(&text);
         }
-        text.clear();
-        self.write_ack(&mut text);
-        send(&text);
+        self.asked = true;
     }
 
     /// The number of the client's last frame, and the check of all of them. They have taken effect, or

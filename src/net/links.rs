@@ -14,6 +14,14 @@ use crate::core::id::{ConnectionId, SessionId, Timestamp};
 /// back too late learns which of its frames took effect.
 const ENDED_MAX: usize = 64;
 
+/// Views of one session, and of all, that are kept without a connection. A user has a few tabs and
+/// loses them at once; all users of a server lose theirs when a network goes. Each costs what a page
+/// costs that is looked at, for as long as it is kept.
+const DETACHED_OF_SESSION_MAX: usize = 16;
+const DETACHED_MAX: usize = 1_024;
+/// Bytes of frames that all of them together are kept for.
+const DETACHED_BYTES_MAX: usize = 64 << 20;
+
 /// A view with a link.
 #[derive(Debug)]
 struct LinkedView {
@@ -125,6 +133,7 @@ impl Links {
     pub fn resend(&mut self, connection: ConnectionId, received: u64, send: impl FnMut(&[u8])) {
         if let Some(view) = self.views.get_mut(&connection) {
             view.link.resend(received, send);
+            self.owing.push(connection);
         }
     }
 
@@ -150,7 +159,7 @@ impl Links {
         self.views.get_mut(&connection).map(|view| &mut view.link)
     }
 
-    /// Those that may be owed an acknowledgement, each once, with their sessions. Who cannot have it
+    /// Those that may be owed an acknowledgement, with their sessions. Who cannot have it
     /// yet comes back by [`Links::owe`].
     pub fn take_owing(&mut self) -> Vec<(SessionId, ConnectionId)> {
         let mut owing = std::mem::take(&mut self.owing);
@@ -167,12 +176,6 @@ impl Links {
         self.owing.push(connection);
     }
 
-    /// Whether it has lost its connection.
-    pub fn is_detached(&self, connection: ConnectionId) -> bool {
-        let view = self.views.get(&connection);
-        view.is_some_and(|view| view.until.is_some())
-    }
-
     /// The connection of this frontend is lost. Returns whether the view is kept; if not it has no link.
     pub fn detach(&mut self, connection: ConnectionId, limits: &NetLimits, now: Timestamp) -> bool {
         let Some(view) = self.views.get_mut(&connection) else {
@@ -186,11 +189,32 @@ impl Links {
         true
     }
 
-    /// The view is over.
-    pub fn end(&mut self, connection: ConnectionId) {
-        let Some(view) = self.views.remove(&connection) else {
-            return;
+    /// A view without a connection that is one too many: the oldest of this session's, or of all.
+    pub fn excess(&self, session: SessionId) -> Option<(SessionId, ConnectionId)> {
+        let mut own = 0;
+        let mut bytes = 0;
+        for (_, connection) in &self.due {
+            let view = self.views.get(connection)?;
+            own += usize::from(view.session == session);
+            bytes += view.link.kept_bytes();
+        }
+        let oldest = |of: Option<SessionId>| {
+            let mut all = self.due.iter().filter_map(|(_, connection)| {
+                let session = self.views.get(connection)?.session;
+                Some((session, *connection))
+            });
+            all.find(|(session, _)| of.is_none_or(|of| of == *session))
         };
+        if own > DETACHED_OF_SESSION_MAX {
+            return oldest(Some(session));
+        }
+        let too_many = self.due.len() > DETACHED_MAX || bytes > DETACHED_BYTES_MAX;
+        too_many.then(|| oldest(None)).flatten()
+    }
+
+    /// The view is over. Returns its number, if it has a link.
+    pub fn end(&mut self, connection: ConnectionId) -> Option<u64> {
+        let view = self.views.remove(&connection)?;
         if let Some(until) = view.until {
             self.due.remove(&(until, connection));
         }
@@ -201,6 +225,7 @@ impl Links {
                 links.ended.pop_front();
             }
         }
+        Some(view.number)
     }
 
     /// The session is over, and with it all its views.

@@ -7,6 +7,7 @@ use super::routes::Joining;
 use crate::core::event::Opening;
 use crate::core::id::{ConnectionId, SessionId};
 use crate::core::script::Runtime;
+use crate::net::limits::NetLimits;
 use crate::net::link::{Resume, SUBPROTOCOL, Taken};
 use crate::net::links::Resumed;
 use crate::net::websocket::close_code;
@@ -88,10 +89,13 @@ impl<R: Runtime> Server<R> {
         self.greet(connection, true, None);
         let received = resume.received.map_or(0, |(number, _)| number);
         let connection_of_peer = &mut self.peers[key].connection;
-        let limits = &self.limits;
+        // What is kept is bounded by itself, and all of it has to go.
+        let limits = NetLimits {
+            output_bytes: usize::MAX,
+            ..self.limits.clone()
+        };
         self.links.resend(connection, received, |text| {
-            // More than is kept never waits, so there is room.
-            let _ = connection_of_peer.send_text(limits, |out| out.extend_from_slice(text));
+            let _ = connection_of_peer.send_text(&limits, |out| out.extend_from_slice(text));
         });
         self.peers[key].touch(key, &mut self.touched);
     }
@@ -166,6 +170,9 @@ impl<R: Runtime> Server<R> {
         if LEAVING.contains(&code) || !self.links.detach(connection, &self.limits, now) {
             self.let_go(session, connection);
         }
+        while let Some((session, connection)) = self.links.excess(session) {
+            self.let_go(session, connection);
+        }
     }
 
     /// Views that nobody has come back for.
@@ -178,7 +185,10 @@ impl<R: Runtime> Server<R> {
     /// A view is over.
     pub(super) fn let_go(&mut self, session: SessionId, connection: ConnectionId) {
         self.part(connection, "the view is over");
-        self.links.end(connection);
+        if let Some(view) = self.links.end(connection) {
+            self.log
+                .session(1, session, format_args!("view {view} is over"));
+        }
         self.inbox.push(session, Input::Leave(connection));
     }
 

@@ -70,6 +70,7 @@ export class App {
       app: (props) => this.#told(props),
       failed: (v) => this.errors.develop(v),
       structure: () => this.#arrange(),
+      doubt: () => this.#doubt(),
       settled: () => this.#settled(),
     });
     this.history = new History(this);
@@ -102,7 +103,7 @@ export class App {
   #leave() {
     if (this.link.open && this.rootView) this.fields.commitAll(this.rootView);
     this.store.outbox.flush(true);
-    if (!this.link.open) keepTyped(this);
+    if (this.connection.isDoubtful) keepTyped(this);
   }
 
   /** The link is open. @param {boolean} resumed  with the view that was */
@@ -112,11 +113,16 @@ export class App {
     const doubt = this.store.resync();
     // What is not said again is not answered either.
     this.#rested(false);
-    if (doubt) this.notices.toast('The server may not have done what you asked for last. Please look again.', 'warning');
+    if (doubt) this.#doubt();
     this.history.opened();
   }
 
   /** A frame is applied and what it led to is sent. */
+  /** Something the user did while the link was cut is not done, or nobody knows. */
+  #doubt() {
+    this.notices.toast('The server may not have done what you asked for last. Please look again.', 'warning');
+  }
+
   #settled() {
     this.transitions.settle();
     this.#shown([]);
@@ -166,7 +172,7 @@ export class App {
 
   /** @param {'gone'|'login'} kind */
   #refused(kind) {
-    if (kind === 'gone') this.notices.gone(this.address.base);
+    if (kind === 'gone') this.notices.gone(this.address.base + this.history.url.slice(1));
     else if (!reloadOnce(this)) this.notices.login();
   }
 

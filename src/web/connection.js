@@ -27,9 +27,15 @@ const REFUSALS_BEFORE_PROBE = 3;
 
 /** Without a word for so long the server is asked for one. */
 const QUIET_MS = 30000;
-/** An answer that takes longer will not come: a link can die without a sign. */
+/**
+ * An answer that takes longer will not come: a link can die without a sign. On a
+ * slow one a large frame takes longer, so patience grows until something came whole.
+ */
 const DEAD_MS = 10000;
+const DEAD_MS_MAX = 300000;
 const BEAT_MS = 5000;
+/** Most answers come in a fraction of this. */
+const DOUBT_MS = 1500;
 
 const IN_PATH = /^(.*?\/)([0-9a-f]{32})(?:\/|$)/;
 
@@ -61,6 +67,7 @@ export class Connection {
     this.heardAt = 0;
     /** Since when an answer is waited for; 0: none is. */
     this.askedAt = 0;
+    this.patience = DEAD_MS;
     // A network that comes back, or a laptop that wakes, need not wait.
     const wake = () => document.hidden || this.#wake();
     addEventListener('online', wake);
@@ -82,6 +89,7 @@ export class Connection {
       if (this.socket !== socket) return;
       this.heardAt = Date.now();
       this.failures = 0;
+      if (this.link.greeted) this.patience = DEAD_MS;
       this.link.take(event.data);
       this.askedAt = this.link.kept.length ? this.heardAt : 0;
     };
@@ -101,6 +109,11 @@ export class Connection {
     if (!socket) return;
     this.#closed();
     socket.close(4000);
+  }
+
+  /** Whether what was sent is answered later than usual: it may never be. */
+  get isDoubtful() {
+    return !this.link.open || (this.link.kept.length > 0 && Date.now() - this.askedAt > DOUBT_MS);
   }
 
   /** No more tries. */
@@ -127,7 +140,10 @@ export class Connection {
   #beat() {
     if (!this.socket) return;
     const now = Date.now();
-    if (this.askedAt && now - this.askedAt > DEAD_MS) this.renew();
+    if (this.askedAt && now - this.askedAt > this.patience) {
+      this.patience = Math.min(DEAD_MS_MAX, 2 * this.patience);
+      this.renew();
+    }
     else if (!this.askedAt && now - this.heardAt > QUIET_MS) this.#ask();
   }
 
@@ -135,8 +151,8 @@ export class Connection {
     const was = this.link.greeted;
     this.socket = null;
     this.link.lost();
-    if (was) this.listener.lost();
-    else this.failures++;
+    this.listener.lost();
+    if (!was) this.failures++;
     if (this.stopped) return;
     if (this.failures >= REFUSALS_BEFORE_PROBE) this.#probe();
     else this.#later();
@@ -155,7 +171,7 @@ export class Connection {
     try {
       const { base, session } = this.address;
       const headers = { Accept: 'application/json' };
-      verdict = this.#judge(await fetch(`${base}${session}`, { redirect: 'manual', cache: 'no-store', headers }));
+      verdict = this.#judge(await fetch(`${base}${session}`, { redirect: 'manual', cache: 'no-store', headers, signal: AbortSignal.timeout(DEAD_MS) }));
       if (verdict === 'restarted' && (await this.#move())) return this.open();
     } catch {
       // No answer at all: the server is away.
@@ -179,7 +195,7 @@ export class Connection {
   /** Takes the page to a session of its own on a server that knows nothing of the old one. */
   async #move() {
     const headers = { Accept: 'text/html' };
-    const answer = await fetch(this.listener.place(this.address), { cache: 'no-store', headers });
+    const answer = await fetch(this.listener.place(this.address), { cache: 'no-store', headers, signal: AbortSignal.timeout(DEAD_MS) });
     const found = IN_PATH.exec(new URL(answer.url).pathname);
     if (!answer.ok || !found) return false;
     const known = this.link.server !== '';

@@ -324,7 +324,9 @@ export class Fields {
         const scrolled = this.scrolled.has(element);
         const binding = this.byElement.get(element);
         const focused = element === document.activeElement;
-        const edited = !!binding && (binding.edited || binding.orphaned || (undelivered && !binding.delivered));
+        const edited = binding
+          ? binding.edited || binding.orphaned || (undelivered && !binding.delivered)
+          : isFilledIn(element);
         if (!scrolled && !focused && !edited) continue;
         kept.push({
           address: addressOf(element, root),
@@ -332,7 +334,7 @@ export class Fields {
           focused,
           selection: focused ? selectionOf(element) : null,
           edited,
-          text: binding ? readField(element) : undefined,
+          text: binding || edited ? readField(element) : undefined,
         });
       }
     }
@@ -351,6 +353,7 @@ export class Fields {
       }
       const binding = this.byElement.get(element);
       if (binding) edited ? binding.retype(text) : binding.goOn(text);
+      else if (edited) fillIn(element, text);
       if (focused && document.activeElement === document.body) {
         element.focus({ preventScroll: true });
         if (selection) select(element, selection);
@@ -360,6 +363,22 @@ export class Fields {
     }
     return missing;
   }
+}
+
+/** Whether somebody has put something into a field that only its form knows (`ui-submit`). @param {any} element */
+function isFilledIn(element) {
+  if (!element.name || !element.closest('form[ui-submit]')) return false;
+  if (element.localName === 'select') return [...element.options].some((option) => option.selected !== option.defaultSelected);
+  if (element.localName === 'textarea') return element.value !== element.defaultValue;
+  if (element.localName !== 'input' || /^(?:file|password|hidden|submit|button|reset|image)$/.test(element.type)) return false;
+  if (/^(?:checkbox|radio)$/.test(element.type)) return element.checked !== element.defaultChecked;
+  return element.value !== element.defaultValue;
+}
+
+/** @param {any} element @param {any} value  as `readField` gave it */
+function fillIn(element, value) {
+  if (element.type === 'radio') element.checked = value !== undefined;
+  else writeField(element, value);
 }
 
 /** A name that the same element has in the next copy of an edited template. */

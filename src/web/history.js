@@ -13,6 +13,8 @@ export class History {
     this.root = `${base}${session}`;
     if (!Number.isInteger(this.index)) this.#number(0);
     this.last = this.index;
+    /** The page has had a view before: where it was then is not where it must be now. */
+    this.begun = false;
     addEventListener('popstate', () => this.#moved());
   }
 
@@ -28,9 +30,10 @@ export class History {
     return `${inside || '/'}${search}${hash}`;
   }
 
-  /** A new connection: tells where this page is, unless that is nowhere in particular. */
+  /** A new view: tells where this page is, unless it begins and that is nowhere in particular. */
   opened() {
-    if (this.url !== '/' || this.index) this.#tell();
+    if (this.url !== '/' || this.index || this.begun) this.#tell();
+    this.begun = true;
   }
 
   /** The same page in another session. @param {string} place  its address */

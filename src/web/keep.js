@@ -39,8 +39,9 @@ export function retypeKept(app) {
   if (!text) return;
   const { place, kept } = JSON.parse(text);
   if (place !== placeOf(app)) return;
-  const until = Date.now() + WAIT_MS;
+  let until = 0;
   app.afterFrames = () => {
+    until = until || Date.now() + WAIT_MS;
     if (!app.rootView) return;
     const missing = app.fields.restore(app.rootView, kept.splice(0));
     kept.push(...missing);

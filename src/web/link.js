@@ -111,8 +111,9 @@ export class Link {
     }
     const took = handled === null ? -1 : handled;
     // Of a server that is another one nobody knows; else these have not taken effect.
-    this.unsure = this.kept.filter((sent) => sent.number > took);
-    this.known = handled !== null;
+    const lost = this.kept.filter((sent) => sent.number > took);
+    this.known = (this.known || !this.unsure.length) && (handled !== null || !lost.length);
+    this.unsure.push(...lost);
     this.#begin();
     this.view = view;
     this.server = server;
@@ -121,7 +122,7 @@ export class Link {
   }
 
   /** Whether it is known that what is in `unsure` did not take effect. */
-  known = false;
+  known = true;
 
   #acknowledged(ack) {
     let done = 0;
@@ -164,8 +165,8 @@ export class Link {
 
   /** The session is another one: what was said to the old one may never have arrived. */
   forget() {
-    this.unsure = this.kept;
-    this.known = false;
+    this.known = this.known && !this.kept.length;
+    this.unsure.push(...this.kept);
     this.#begin();
     this.view = 0;
   }

@@ -25,6 +25,7 @@ import { Outbox } from './outbox.js';
  * @property {(props: Object<string,string>) => void} app  properties of variable 1 came
  * @property {(v: Variable) => void} failed  its error was set or cleared
  * @property {() => void} structure      lists re-arrange themselves
+ * @property {() => void} doubt          something the user did is not done after all
  * @property {() => void} settled        a frame is applied and its answer is sent
  */
 
@@ -65,6 +66,10 @@ export class Variable {
     this.gone = false;
     /** Writes that wait in the outbox: the server's values are older than they. */
     this.unsent = 0;
+    /** @type {any} what the server has, as far as it was told, while a write is on its way */
+    this.theirs = undefined;
+    /** @type {any} what a row showed when it was lost; undefined: nothing to know it by */
+    this.before = undefined;
     /** The frame that carried the last write: what the server says before it knows of that frame is older. */
     this.wrote = 0;
   }
@@ -114,6 +119,20 @@ export class Variable {
   }
 }
 
+/** A watcher that fails must not keep the others from hearing. @param {() => void} call */
+function tell(call) {
+  try {
+    call();
+  } catch (error) {
+    reportError(error);
+  }
+}
+
+/** @param {Variable} v @returns {Variable[]} it and all below it */
+function allBelow(v) {
+  return [v, ...[...(v.children || [])].flatMap(allBelow)];
+}
+
 /** Equal as far as a page can tell: primitives, or the same object or array. */
 export function sameValue(a, b) {
   if (a === b) return true;
@@ -130,7 +149,9 @@ export class Store {
    */
   constructor(link, hooks) {
     this.hooks = hooks;
-    this.outbox = new Outbox(link, (v, batch) => this.#sent(v, batch));
+    this.outbox = new Outbox(link, (v, batch) => this.#sent(v, batch), (v) => this.#tooLong(v));
+    /** @type {Set<Variable>} rows that were held again, and may be of another object than before */
+    this.trials = new Set();
     /** @type {Map<number, Variable>} */
     this.byId = new Map();
     this.nextId = 2;
@@ -219,6 +240,7 @@ export class Store {
     // A value that comes along is the one the error stands on, not its end.
     for (const data of errors) this.#error(data);
     this.#settleAnswers();
+    for (const row of this.trials) this.#judge(row);
     if (!this.resting) this.settle();
   }
 
@@ -235,7 +257,10 @@ export class Store {
       this.dirtyErrors.add(v);
     }
     // What was written since is newer: should it come to nothing, the server says so.
-    if (this.#isNewer(v)) return;
+    if (this.#isNewer(v)) {
+      v.theirs = value;
+      return;
+    }
     v.value = value;
     if (value === null) v.type = '';
     this.dirty.add(v);
@@ -312,18 +337,18 @@ export class Store {
     let rounds = 0;
     while (this.dirty.size || this.dirtyErrors.size) {
       if (++rounds > 100) break;
-      for (const v of this.dirty) for (const w of v.watchers) if (w.structural) w.changed(v);
+      for (const v of this.dirty) for (const w of v.watchers) if (w.structural) tell(() => w.changed(v));
       this.hooks.structure();
       const changed = this.dirty;
       this.dirty = new Set();
       for (const v of changed) {
-        for (const w of v.watchers.slice()) if (!w.structural && !v.gone) w.changed(v);
+        for (const w of v.watchers.slice()) if (!w.structural && !v.gone) tell(() => w.changed(v));
       }
       const failed = this.dirtyErrors;
       this.dirtyErrors = new Set();
       for (const v of failed) {
         this.hooks.failed(v);
-        for (const w of v.watchers) if (w.failed) w.failed(v);
+        for (const w of v.watchers) if (w.failed) tell(() => w.failed && w.failed(v));
       }
     }
     this.hooks.structure();
@@ -335,6 +360,7 @@ export class Store {
 
   /** Gives a row's variable an item again, and with it addresses to all below. @param {Variable} v */
   hold(v, item) {
+    if (v.item === null && this.outbox.waitsBelow(v)) this.trials.add(v);
     v.item = item;
     this.#readdress(v);
     v.value = item;
@@ -351,6 +377,7 @@ export class Store {
   /** @param {Variable} v */
   #readdress(v) {
     if (this.byId.get(v.id) === v) this.byId.delete(v.id);
+    const { wrote } = v;
     v.id = this.nextId++;
     v.batch = v.wrote = 0;
     v.answered = false;
@@ -358,12 +385,64 @@ export class Store {
     if (typeof v.value === 'object') v.value = undefined;
     this.byId.set(v.id, v);
     this.outbox.create(v);
+    this.#forgetError(v, wrote);
     if (v.children) for (const child of v.children) this.#renew(child);
+  }
+
+  /**
+   * An error is of the view that is over. What was refused is said again, so that
+   * it is neither lost nor taken for good.
+   * @param {Variable} v
+   * @param {number} wrote  in the old view
+   */
+  #forgetError(v, wrote) {
+    if (!v.error) return;
+    if (wrote && !v.unsent && v.props.access !== 'action') this.outbox.update(v, v.value);
+    v.error = null;
+    this.dirtyErrors.add(v);
+  }
+
+  /** Whether it is not known yet that a row is the one the user meant. @param {Variable} v */
+  onTrial(v) {
+    if (!this.trials.size) return false;
+    for (let above = /** @type {Variable|null} */ (v); above; above = above.parent) if (this.trials.has(above)) return true;
+    return false;
+  }
+
+  /**
+   * A row that is held again has its place, but may be of another object. It is
+   * the same if it shows the same; else what was done to it was not meant for it.
+   * @param {Variable} row
+   */
+  #judge(row) {
+    const all = allBelow(row);
+    if (row.gone) this.trials.delete(row);
+    if (row.gone || !all.every((v) => v.batch && v.batch <= this.acknowledged)) return;
+    this.trials.delete(row);
+    if (all.every((v) => v.before === undefined || sameValue(v.before, v.value))) return;
+    const isMeant = (v) => all.includes(v);
+    this.outbox.drop(isMeant);
+    for (const v of all) {
+      if (!v.unsent) continue;
+      v.unsent = 0;
+      v.value = v.theirs === undefined ? null : v.theirs;
+      this.dirty.add(v);
+    }
+    this.hooks.doubt();
+  }
+
+  /** @param {Variable} v */
+  #tooLong(v) {
+    v.error = { code: 'limit', description: 'This is too long to be sent. Please make it shorter.' };
+    this.dirtyErrors.add(v);
+    queueMicrotask(() => this.settle());
   }
 
   /** The server does not know it until its row is held again. @param {Variable} v */
   #lose(v) {
     if (v.item) v.item = null;
+    const isKnown = !v.unsent && v.answered && v.props.access !== 'action' && typeof v.value !== 'object';
+    v.before = isKnown ? v.value : undefined;
     v.batch = v.wrote = v.id = 0;
     v.queued = null;
     if (v.children) for (const child of v.children) this.#lose(child);
@@ -382,7 +461,7 @@ export class Store {
     this.acknowledged = 0;
     this.root.answered = false;
     this.root.wrote = 0;
-    this.outbox.raw({ type: 'watch', data: { varId: 1 } });
+    this.outbox.watch(1);
     if (this.root.children) for (const child of this.root.children) this.#renew(child);
     this.outbox.resume(waiting);
     this.outbox.flush(false);

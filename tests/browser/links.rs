@@ -61,7 +61,7 @@ fn what_is_done_while_the_link_is_cut_is_done_once_when_it_is_back() {
     page.fill("#live", "typed while away");
     page.click("#click");
     page.click("#click");
-    page.wait_for("/reconnecting/i.test(document.querySelector('[role=status].ui-reconnecting')?.textContent)");
+    page.wait_for("/reconnecting/i.test(document.querySelector('.ui-reconnecting')?.textContent)");
     assert_eq!(page.text("#clicks"), "1");
     page.wait_for("document.querySelector('#click').getAttribute('aria-busy') === 'true'");
     proxy.mend();
@@ -127,7 +127,7 @@ fn act(page: &mut Page, dice: &mut Dice, step: usize, rows: usize) -> usize {
     rows
 }
 
-/// A walk with cuts after which the page is what one shows that was never cut. They last a hundredth of 5, 60 and
+/// A walk with cuts after which the page is what one shows that was never cut. They last a two-hundredth of 5, 60 and
 /// 300 s, and with `beyond` longer than the window.
 fn walk(browser: &Browser, server: &Server, proxy: &Proxy, seed: u64, beyond: bool) -> u64 {
     let mut dice = Dice(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);
@@ -146,7 +146,7 @@ fn walk(browser: &Browser, server: &Server, proxy: &Proxy, seed: u64, beyond: bo
     for step in 0..25 {
         rows = act(&mut page, &mut dice, step, rows);
         if dice.roll(6) == 0 {
-            let away = [50, 600, 3_000][dice.roll(3)];
+            let away = [25, 300, 1_500][dice.roll(3)];
             proxy.cut();
             let away = if beyond { away + 2_000 } else { away };
             // Half of the time something is done meanwhile.
@@ -352,4 +352,106 @@ fn a_dead_link_is_noticed_by_what_is_not_answered() {
     page.eval("uiApp.getConnection().askedAt -= 60000");
     page.wait_for_text("#clicks", "1");
     assert_eq!(page.eval("uiApp.getConnection().link.view"), 1);
+}
+
+/// Rows whose objects moved while a page was away too long: what was done to a row is done to that row, or not at all.
+#[test]
+fn what_is_done_to_a_row_is_never_done_to_another() {
+    let settings = "[limits]\nresume_window = \"100ms\"\n";
+    let (site, browser) = (Copy::of("longlist", settings), Browser::start());
+    let server = Server::with_flags(&site.0, &["-v"]);
+    let proxy = Proxy::to(server.port());
+    let mut page = browser.open(&proxy.url("/"));
+    page.server_may_be_away();
+    page.wait_for("document.querySelector('#size')");
+    page.fill("#size", "4");
+    page.click("#fill");
+    page.click("#plain");
+    page.wait_for("document.querySelectorAll('.rows .row input').length === 4");
+    let path = page.eval("location.pathname");
+    let mut other = browser.open(&server.url(path.as_str().expect("a path")));
+    other.wait_for("document.querySelectorAll('.rows .row input').length === 4");
+    let note = |row: u32| format!(".rows .row:nth-child({row}) input");
+    // Alone: the note goes to its row, and then the new row comes before it.
+    page.bring_to_front();
+    proxy.cut();
+    page.fill(&note(1), "for row 1");
+    page.press_button("#insert");
+    wait_for_the_end_of_the_view(&server, 1);
+    proxy.mend();
+    page.wait_for("document.querySelectorAll('.rows .row').length === 5");
+    page.wait_for(&format!(
+        "document.querySelector('{}').value === 'for row 1'",
+        note(2)
+    ));
+    other.wait_for(&format!(
+        "document.querySelector('{}').value === 'for row 1'",
+        note(2)
+    ));
+    // Another row has come to its place meanwhile: the note is for none, and that is said.
+    proxy.cut();
+    page.fill(&note(3), "for row 2");
+    page.press("Tab");
+    wait_for_the_end_of_the_view(&server, 3);
+    other.press_button("#insert");
+    other.wait_for("document.querySelectorAll('.rows .row').length === 6");
+    proxy.mend();
+    page.wait_for("document.querySelectorAll('.rows .row').length === 6");
+    page.wait_for(
+        "document.querySelector('.ui-toast-warning')?.textContent.includes('look again')",
+    );
+    let notes = "[...document.querySelectorAll('.rows .row input')].map(e => e.value).join('|')";
+    page.wait_for(&format!("{notes} === '||for row 1|||'"));
+    other.wait_for(&format!("{notes} === '||for row 1|||'"));
+}
+
+/// The server has let go of the view whose connection was lost.
+fn wait_for_the_end_of_the_view(server: &Server, view: u32) {
+    let line = format!("view {view} is over");
+    while !server.log().contains(&line) {
+        sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn what_is_on_its_way_when_the_server_is_restarted_arrives() {
+    let (mut server, browser) = (Server::site("typing"), Browser::start());
+    let proxy = Proxy::to(server.port());
+    let mut page = open_typing(&browser, &proxy);
+    let before = page.eval("location.pathname");
+    // Sent, and swallowed by a network that has not said that it is dead.
+    proxy.delay(10_000_000);
+    page.fill("#live", "on its way");
+    page.click("#click");
+    page.wait_for("uiApp.getConnection().link.kept.length > 1");
+    server.restart();
+    proxy.delay(0);
+    proxy.drop_all();
+    page.wait_for(&format!("location.pathname !== {before}"));
+    page.wait_for(&format!("{MIRROR} === '|on its way||'"));
+    assert_eq!(page.value("#live"), "on its way");
+    // Whether the click was heard nobody knows: it is not made again, and that is said.
+    page.wait_for("[...document.querySelectorAll('.ui-toast-warning')].some(t => t.textContent.includes('look again'))");
+    assert_eq!(page.text("#clicks"), "0");
+}
+
+#[test]
+fn what_is_too_long_to_be_sent_says_so_and_holds_nothing_up() {
+    let (server, browser) = (Server::site("typing"), Browser::start());
+    let mut page = browser.open(&server.url("/"));
+    page.wait_for(&format!("{MIRROR} === '|||'"));
+    page.eval(
+        "{ const e = document.querySelector('#area'); e.value = 'x'.repeat(1100000); e.dispatchEvent(new Event('input')) }",
+    );
+    page.wait_for("document.querySelector('#area').classList.contains('ui-error')");
+    page.wait_for("/too long/.test(document.querySelector('.ui-error-text')?.textContent)");
+    page.fill("#live", "after it");
+    page.wait_for(&format!("{MIRROR} === '|after it||'"));
+    page.eval(
+        "{ const e = document.querySelector('#area'); e.value = '\u{5b57}'.repeat(300000); e.dispatchEvent(new Event('input')) }",
+    );
+    page.wait_for(
+        "document.querySelector('#mirror').textContent.length === 300000 + '|after it||'.length",
+    );
+    page.wait_for("!document.querySelector('#area').classList.contains('ui-error')");
 }

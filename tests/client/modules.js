@@ -98,7 +98,7 @@ function links() {
 /** What a value told with an older acknowledgement than the user's write does to it: nothing. */
 function stores() {
   const { link, greet } = linked();
-  const store = new Store(link, { app() {}, failed() {}, structure() {}, settled() {} });
+  const store = new Store(link, { app() {}, failed() {}, structure() {}, doubt() {}, settled() {} });
   const told = (varId, value) => ({ type: 'update', data: { varId, value } });
   link.hooks.ready = () => store.resync();
   greet({ view: 1, resumed: false });

@@ -17,6 +17,10 @@ globalThis.setTimeout = (run, ms = 0) => {
   return vended;
 };
 globalThis.clearTimeout = (timer) => void timers.delete(timer);
+globalThis.queueMicrotask = (run) => void Promise.resolve().then(run);
+globalThis.reportError = (error) => {
+  throw error;
+};
 globalThis.console = { warn() {}, error() {}, log() {} };
 
 // ---- the page -------------------------------------------------------------------
@@ -48,7 +52,7 @@ class Page {
         this.broken = true;
       },
     });
-    this.store = new Store(this.link, { app() {}, failed() {}, structure: () => this.arrange(), settled() {} });
+    this.store = new Store(this.link, { app() {}, failed() {}, structure: () => this.arrange(), doubt: () => void this.doubts++, settled() {} });
     const { store } = this;
     const show = (path, props = {}) => store.create(store.root, { path, ...props });
     this.fields = { plain: show('plain'), loud: show('loud()', { access: 'rw' }), clock: show('clock', { access: 'r' }), calls: show('calls()', { access: 'r' }) };

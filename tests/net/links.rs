@@ -305,3 +305,26 @@ fn who_does_not_ask_for_a_link_has_none() {
     let (_, first) = receive(&mut page);
     assert!(first.starts_with(b"[{\"type\":\"update\""), "{first:?}");
 }
+
+/// Dropped without a word, again and again: as many views are kept as a user has tabs, and no more.
+#[test]
+fn views_that_are_dropped_are_kept_in_a_bounded_number() {
+    let (_folder, server) = serve("");
+    let session = new_session(&server);
+    let mut dropped = Vec::new();
+    for _ in 0..60 {
+        let page = Linked::new(&server, &session);
+        page.cut();
+        dropped.push((page.greeting["view"].clone(), page.check));
+    }
+    let mut kept = 0;
+    let mut open = Vec::new();
+    for (view, check) in dropped.iter().rev() {
+        let query = format!("view={view}&received=1&check={check}");
+        let page = Linked::open(&server, &session, &query);
+        kept += usize::from(page.greeting["resumed"] == true);
+        open.push(page);
+    }
+    // One may just have been cut without the server having seen it.
+    assert!((16..=18).contains(&kept), "{kept} views were kept");
+}
