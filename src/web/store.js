@@ -230,10 +230,12 @@ export class Store {
   receive(frame, ack) {
     this.acknowledged = Math.max(this.acknowledged, ack);
     const errors = [];
-    for (const message of Array.isArray(frame) ? frame : frame ? [frame] : []) {
+    const messages = Array.isArray(frame) ? frame : frame ? [frame] : [];
+    const refused = new Set(messages.map((one) => one && one.type === 'error' && one.data && one.data.varId));
+    for (const message of messages) {
       const data = message && message.data;
       if (!data) continue;
-      if (message.type === 'update') this.#update(data);
+      if (message.type === 'update') this.#update(data, refused.has(data.varId));
       else if (message.type === 'error') errors.push(data);
       else if (message.type === 'destroy') this.#destroyed(data);
     }
@@ -244,7 +246,8 @@ export class Store {
     if (!this.resting) this.settle();
   }
 
-  #update(data) {
+  /** @param {any} data @param {boolean} refused  an error comes along: what was written last is not what the server has */
+  #update(data, refused) {
     const v = this.byId.get(data.varId);
     if (!v) return;
     if (data.properties) this.#properties(v, data.properties);
@@ -257,7 +260,7 @@ export class Store {
       this.dirtyErrors.add(v);
     }
     // What was written since is newer: should it come to nothing, the server says so.
-    if (this.#isNewer(v)) {
+    if (this.#isNewer(v) || (refused && v.wrote)) {
       v.theirs = value;
       return;
     }

@@ -238,6 +238,8 @@ fn text_outlives_a_cut_in_which_its_template_is_edited() {
     let server = Server::with_flags(&site.0, &["--hotload"]);
     let proxy = Proxy::to(server.port());
     let mut page = open_typing(&browser, &proxy);
+    // A field that only its form knows.
+    page.fill("[name=word]", "half a word");
     page.fill("#plain", "before");
     proxy.cut();
     page.type_text(" and after");
@@ -258,6 +260,31 @@ fn text_outlives_a_cut_in_which_its_template_is_edited() {
     page.type_text("!");
     page.press("Tab");
     page.wait_for(&format!("{MIRROR} === 'before and after!|||'"));
+    assert_eq!(page.value("[name=word]"), "half a word");
+    page.click("#take");
+    page.wait_for_text("#word", "half a word");
+}
+
+#[test]
+fn what_was_refused_stays_with_its_error_also_in_a_new_view() {
+    let settings = "[limits]\nresume_window = \"100ms\"\n";
+    let (site, browser) = (Copy::of("typing", settings), Browser::start());
+    let server = Server::with_flags(&site.0, &["-v"]);
+    let proxy = Proxy::to(server.port());
+    let mut page = open_typing(&browser, &proxy);
+    page.fill("#loud", "no!");
+    page.wait_for("document.querySelector('#loud').classList.contains('ui-error')");
+    proxy.cut();
+    wait_for_the_end_of_the_view(&server, 1);
+    proxy.mend();
+    page.wait_for("uiApp.getConnection().link.view === 2");
+    page.press_button("#click");
+    page.wait_for_text("#clicks", "1");
+    page.wait_for("document.querySelector('#loud').classList.contains('ui-error')");
+    assert_eq!(page.value("#loud"), "no!");
+    page.fill("#loud", "yes");
+    page.wait_for(&format!("{MIRROR} === '||YES|'"));
+    page.wait_for("!document.querySelector('#loud').classList.contains('ui-error')");
 }
 
 #[test]

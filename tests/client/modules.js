@@ -117,6 +117,17 @@ function stores() {
   store.outbox.flush(false);
   store.receive(null, silent.batch);
   same(silent.value, null, 'what is not told is nil');
+  // One watcher that fails keeps nobody else from hearing.
+  const heard = [];
+  const reported = [];
+  globalThis.reportError = (error) => void reported.push(error.message);
+  const fails = () => {
+    throw new Error('no');
+  };
+  v.watch({ changed: () => v.value === 'last' && fails() });
+  v.watch({ changed: (told) => void heard.push(told.value) });
+  store.receive([told(v.id, 'last')], v.wrote);
+  same([heard.at(-1), reported], ['last', ['no']], 'a watcher that fails');
   same([sameValue([1, 2], [1, 2]), sameValue({ obj: 1 }, { obj: 2 }), sameValue(null, undefined)], [true, false, true], 'sameness');
 }
 

@@ -2,18 +2,21 @@
 
 local App = session:prototype("App", { card = EMPTY, ticks = 0, restless = false })
 local Card = session:prototype("Card", {
-  plain = "", live = "", shout = "", area = "", note = "", count = 0, clicks = 0, kind = "one",
+  plain = "", live = "", shout = "", area = "", note = "", count = 0, clicks = 0, kind = "one", word = "",
 })
 local Other = session:prototype("Other", {}, Card)
 local app = session:create(App, { card = session:create(Card) })
 
 -- Upper case comes back, so that the server's own text is what is to be seen in the end.
 function Card:loud(text)
-  if text ~= nil then self.shout = string.upper(tostring(text)) end
+  if text ~= nil and text:find("!", 1, true) then return nil, "Without exclamation marks, please" end
+  if text ~= nil then self.shout = string.upper(text) end
   return self.shout
 end
 
 function Card:neighbour() return "neighbour " .. app.ticks end
+
+function Card:take(form) self.word = form.word end
 
 function Card:click() self.clicks = self.clicks + 1 end
 
