@@ -21,7 +21,8 @@
 //! - [`core`]: sessions, variables, watches, timers, change detection, batching. Pure.
 //! - [`lua`]: Lua as the language of sessions: states, memory, gas, the kernel, the API.
 //! - [`wire`]: the protocol's spelling: frames to messages and back.
-//! - [`net`]: HTTP and WebSocket without sockets: bytes in, bytes out.
+//! - [`net`]: HTTP, WebSocket and links (views that outlive connections) without sockets: bytes in,
+//!   bytes out.
 //! - [`server`]: the poll loop, connections, routes, files, the clock.
 //! - [`journal`]: recordings of sessions. [`replay`]: running one again, comparing, transcripts.
 //! - [`web`]: the browser client, the theme and the demo site, embedded.
