@@ -26,8 +26,9 @@ export class History {
   /** The address as the app knows it. */
   get url() {
     const { pathname, search, hash } = location;
-    const inside = pathname.startsWith(this.root) ? pathname.slice(this.root.length) : '';
-    return `${inside || '/'}${search}${hash}`;
+    // Entries from before the session was another one have the id of that.
+    const inside = /\/[0-9a-f]{32}(\/.*)$/.exec(pathname);
+    return `${inside ? inside[1] : '/'}${search}${hash}`;
   }
 
   /** A new view: tells where this page is, unless it begins and that is nowhere in particular. */
@@ -84,6 +85,7 @@ export class History {
     if (Number.isInteger(this.index)) this.app.arrivals.begin(this.index, this.app.arrivals.placeOf(this.index));
     else this.#number(this.last);
     this.last = this.index;
+    if (!location.pathname.startsWith(this.root)) history.replaceState(history.state, '', this.#address(this.url));
     this.#tell();
     this.app.store.outbox.flush(true);
   }

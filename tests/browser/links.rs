@@ -482,3 +482,28 @@ fn what_is_too_long_to_be_sent_says_so_and_holds_nothing_up() {
     );
     page.wait_for("!document.querySelector('#area').classList.contains('ui-error')");
 }
+
+#[test]
+fn back_and_forward_stay_in_the_session_that_took_the_place_of_another() {
+    let (mut server, browser) = (Server::site("messages"), Browser::start());
+    let mut page = browser.open(&server.url("/"));
+    page.server_may_be_away();
+    page.wait_for_text("#page", "/");
+    page.click("#about");
+    page.wait_for("location.pathname.endsWith('/about')");
+    let before = page.eval("location.pathname.slice(0, 33)");
+    server.restart();
+    page.wait_for(&format!(
+        "!location.pathname.startsWith({before}) && location.pathname.endsWith('/about')"
+    ));
+    page.wait_for_text("#page", "/about");
+    let after = page.eval("location.pathname.slice(0, 33)");
+    page.eval("history.back()");
+    page.wait_for_text("#page", "/");
+    page.wait_for(&format!("location.pathname === {after}"));
+    page.eval("history.forward()");
+    page.wait_for_text("#page", "/about");
+    page.reload();
+    page.wait_for_text("#page", "/about");
+    assert_eq!(page.eval("location.pathname.slice(0, 33)"), after);
+}
