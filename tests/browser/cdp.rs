@@ -1,7 +1,6 @@
 //! Chromium, driven through its DevTools protocol: JSON over a WebSocket, one per tab.
 //!
-//! [`Browser`] is the process, [`Page`] a tab. One Chromium runs at a time, however many test threads there are:
-//! the machine that tests has two cores, and a browser wants both.
+//! [`Browser`] is the process, [`Page`] a tab. Few run at a time, however many test threads there are.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -9,7 +8,7 @@ use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Condvar, Mutex, PoisonError};
 use std::thread::sleep;
 use std::time::Duration;
 
@@ -23,7 +22,30 @@ pub const POLL_PAUSE: Duration = Duration::from_millis(50);
 /// A browser that does not answer a command for this long has hung.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
 
-static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+/// Browsers that may run at once: tests wait more than they work, and the machine that tests has two cores.
+const BROWSERS_MAX: usize = 2;
+
+static RUNNING: Mutex<usize> = Mutex::new(0);
+static ENDED: Condvar = Condvar::new();
+
+/// The right to run a browser.
+struct Place;
+
+impl Place {
+    fn wait_for() -> Place {
+        let running = RUNNING.lock().unwrap_or_else(PoisonError::into_inner);
+        let waited = ENDED.wait_while(running, |running| *running >= BROWSERS_MAX);
+        *waited.unwrap_or_else(PoisonError::into_inner) += 1;
+        Place
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        *RUNNING.lock().unwrap_or_else(PoisonError::into_inner) -= 1;
+        ENDED.notify_one();
+    }
+}
 static NEXT_PROFILE: AtomicU32 = AtomicU32::new(1);
 
 pub struct Browser {
@@ -31,13 +53,13 @@ pub struct Browser {
     port: u16,
     profile: PathBuf,
     control: std::cell::RefCell<Connection>,
-    _turn: MutexGuard<'static, ()>,
+    _place: Place,
 }
 
 impl Browser {
     /// Starts a headless Chromium with an empty profile: the one in `CHROMIUM`, else the one that Debian installs.
     pub fn start() -> Browser {
-        let turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+        let place = Place::wait_for();
         let program = std::env::var("CHROMIUM").unwrap_or_else(|_| "/usr/bin/chromium".into());
         let number = NEXT_PROFILE.fetch_add(1, Ordering::Relaxed);
         let profile =
@@ -81,7 +103,7 @@ impl Browser {
             port,
             profile,
             control,
-            _turn: turn,
+            _place: place,
         }
     }
 
