@@ -203,7 +203,7 @@ fn openings(browser: &Browser, scale: &Scale, report: &mut Report) {
         page.eval("new Promise((done) => setTimeout(done, 300))");
     };
     // The first of them teach the engine what the code is like.
-    turn(&mut page, scale.openings / 2 + 1);
+    turn(&mut page, scale.openings * 5 / 4 + 1);
     let mut weights = vec![page.weight()];
     for _ in 0..8 {
         turn(&mut page, scale.openings / 8 + 1);
@@ -221,7 +221,7 @@ fn openings(browser: &Browser, scale: &Scale, report: &mut Report) {
     let figure = |name, after, before| {
         Figure::new(name, "%", Better::Less, growth(after, before)).target(3.0)
     };
-    let name = "heap after 1,000 views opened and closed, over before";
+    let name = "heap after 2,000 views opened and closed, over before";
     report.add(figure(name, after.heap_bytes, before.heap_bytes));
     let name = "... nodes of the document, over before";
     report.add(figure(name, after.nodes as f64, before.nodes as f64));
