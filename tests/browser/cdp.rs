@@ -22,8 +22,8 @@ pub const POLL_PAUSE: Duration = Duration::from_millis(50);
 /// A browser that does not answer a command for this long has hung.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Browsers that may run at once: tests wait more than they work, and the machine that tests has two cores.
-const BROWSERS_MAX: usize = 2;
+/// Browsers that may run at once: the machine that tests has two cores, and a browser wants both.
+const BROWSERS_MAX: usize = 1;
 
 static RUNNING: Mutex<usize> = Mutex::new(0);
 static ENDED: Condvar = Condvar::new();
