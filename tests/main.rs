@@ -5,6 +5,7 @@ mod base_client;
 mod browser;
 mod client;
 mod determinism;
+mod dice;
 mod golden;
 mod guide;
 mod hostile;

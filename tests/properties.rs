@@ -14,25 +14,13 @@ use lunette::lua::LuaRuntime;
 use lunette::wire::{read_batch, write_batch};
 use serde_json::Value;
 
-/// A generator whose seed is in every complaint: xorshift64.
-struct Dice(u64);
+use crate::dice::Dice;
 
 impl Dice {
     fn new(seed: u64) -> Dice {
-        let mut dice = Dice(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);
+        let mut dice = Dice::seeded(seed);
         dice.next();
         dice
-    }
-
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0
-    }
-
-    fn roll(&mut self, sides: usize) -> usize {
-        (self.next() >> 16) as usize % sides
     }
 
     fn pick<T: Copy>(&mut self, of: &[T]) -> T {

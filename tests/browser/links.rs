@@ -10,6 +10,7 @@ use serde_json::json;
 use super::cdp::{Browser, Page};
 use super::proxy::Proxy;
 use super::server::Server;
+use crate::dice::Dice;
 
 /// A copy of `tests/sites/NAME` that can be edited and configured; removed afterwards.
 struct Copy(PathBuf);
@@ -82,18 +83,6 @@ fn what_is_done_while_the_link_is_cut_is_done_once_when_it_is_back() {
     );
 }
 
-/// The walk and the network of one schedule: xorshift64.
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, sides: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 >> 16) as usize % sides
-    }
-}
-
 /// What a page shows: texts and what is in the fields.
 const SHOWN: &str = "[...document.querySelectorAll('.rows .row')].map(row => \
     row.innerText.trim() + ' [' + row.querySelector('input').value + ']').join('\\n') + \
@@ -130,7 +119,7 @@ fn act(page: &mut Page, dice: &mut Dice, step: usize, rows: usize) -> usize {
 /// A walk with cuts after which the page is what one shows that was never cut. They last a two-hundredth of 5, 60 and
 /// 300 s, and with `beyond` longer than the window.
 fn walk(browser: &Browser, server: &Server, proxy: &Proxy, seed: u64, beyond: bool) -> u64 {
-    let mut dice = Dice(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);
+    let mut dice = Dice::seeded(seed);
     let mut page = browser.open(&proxy.url("/"));
     page.server_may_be_away();
     page.wait_for("document.querySelector('#size')");

@@ -6,6 +6,7 @@ use serde_json::json;
 
 use super::engine::Engine;
 use super::shell::Shell;
+use crate::dice::Dice;
 
 /// How many things the user does in one schedule.
 const STEPS: usize = 60;
@@ -74,18 +75,6 @@ impl Totals {
     }
 }
 
-/// A generator whose seed is in every complaint: xorshift64.
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, sides: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 >> 16) as usize % sides
-    }
-}
-
 /// Something on its way, in the order in which it arrives.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Arrival {
@@ -137,7 +126,7 @@ impl<'f> Schedule<'f> {
         shell.limits.resume_bytes = faults.resume_bytes;
         Schedule {
             seed,
-            dice: Dice(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1),
+            dice: Dice::seeded(seed),
             faults,
             engine: Engine::start(),
             shell,
