@@ -261,7 +261,8 @@ fn what_was_refused_stays_with_its_error_also_in_a_new_view() {
     let server = Server::with_flags(&site.0, &["-v"]);
     let proxy = Proxy::to(server.port());
     let mut page = open_typing(&browser, &proxy);
-    page.fill("#loud", "no!");
+    // One letter: the upper case of an accepted one may come back before the next is typed.
+    page.fill("#loud", "!");
     page.wait_for("document.querySelector('#loud').classList.contains('ui-error')");
     proxy.cut();
     wait_for_the_end_of_the_view(&server, 1);
@@ -270,7 +271,7 @@ fn what_was_refused_stays_with_its_error_also_in_a_new_view() {
     page.press_button("#click");
     page.wait_for_text("#clicks", "1");
     page.wait_for("document.querySelector('#loud').classList.contains('ui-error')");
-    assert_eq!(page.value("#loud"), "no!");
+    assert_eq!(page.value("#loud"), "!");
     page.fill("#loud", "yes");
     page.wait_for(&format!("{MIRROR} === '||YES|'"));
     page.wait_for("!document.querySelector('#loud').classList.contains('ui-error')");
