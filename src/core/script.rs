@@ -72,6 +72,17 @@ pub trait Runtime {
         id: SessionId,
         host: &mut Host,
     ) -> Result<Self::Script, ScriptError>;
+
+    /// The script that [`Script::freeze`] wrote down as `image`. `host` is as it was then.
+    ///
+    /// # Errors
+    /// Why it cannot be had, in words for the log: another build made it, or it is damaged.
+    fn thaw(
+        &mut self,
+        id: SessionId,
+        host: &mut Host,
+        image: &[u8],
+    ) -> Result<Self::Script, String>;
 }
 
 /// One session's code and objects: what the seed calls LuaSession.
@@ -171,6 +182,13 @@ pub trait Script {
 
     /// Gas it has used since it was made.
     fn gas_used(&self) -> u64;
+
+    /// Appends all of the script, for [`Runtime::thaw`] to make it again between two events: what
+    /// comes of every later event is the same for both.
+    ///
+    /// # Errors
+    /// What cannot be carried, in words for the log; `out` is of no use then.
+    fn freeze(&mut self, out: &mut Vec<u8>) -> Result<(), String>;
 }
 
 /// What a watch is told.
