@@ -17,7 +17,9 @@
 
 mod arrivals;
 pub mod batch;
+pub(crate) mod carry;
 pub mod change;
+pub mod code;
 mod delta;
 pub mod download;
 pub mod effect;
