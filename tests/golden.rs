@@ -48,6 +48,8 @@ use lunette::journal::{Header, Output, RawEvent, Reader, Writer, encode_edits, s
 use lunette::lua::LuaRuntime;
 use lunette::replay::{replay, to_event};
 
+use crate::images::{Often, replay_frozen};
+
 const SESSION: SessionId = SessionId(1);
 const SEED: u64 = 42;
 const ADDRESS: &str = "/00112233445566778899aabbccddeeff";
@@ -425,7 +427,10 @@ impl Stage {
         let reader = Reader::open(&self.recording).expect("what was just written can be read");
         let _ = fs::remove_file(&self.recording);
         let report = replay(&reader, |_| runtime());
-        (report.exit_code() != 0).then(|| format!("its recording does not replay:\n{report}"))
+        if report.exit_code() != 0 {
+            return Some(format!("its recording does not replay:\n{report}"));
+        }
+        replay_frozen(&reader, Often::Always)
     }
 }
 

@@ -18,6 +18,7 @@ use lunette::lua::LuaRuntime;
 use lunette::replay::{replay, to_event};
 
 use crate::battery::{Attack, HOSTILE, Outcome, Recorder, attacks, run};
+use crate::images::{Often, replay_frozen};
 
 const GAS: u64 = 1_000_000;
 const MEMORY: usize = 4 << 20;
@@ -168,7 +169,10 @@ impl Recording {
         let report = replay(&reader, |_| {
             LuaRuntime::new().expect("a runtime can be made")
         });
-        (report.exit_code() != 0).then(|| format!("its recording does not replay: {report}"))
+        if report.exit_code() != 0 {
+            return Some(format!("its recording does not replay: {report}"));
+        }
+        replay_frozen(&reader, Often::Sometimes)
     }
 }
 

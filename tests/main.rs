@@ -9,6 +9,7 @@ mod dice;
 mod golden;
 mod guide;
 mod hostile;
+mod images;
 mod lists;
 mod net;
 mod properties;

@@ -374,7 +374,10 @@ fn map_new(class_bits: u32, mapped: usize) -> Result<Window, ArenaError> {
     }
     regions::remember(base, class_bits);
     // Its number says nothing of where it is.
-    let place = Place { class_bits, index: 0 };
+    let place = Place {
+        class_bits,
+        index: 0,
+    };
     let base = NonNull::new(base as *mut u8).expect("a mapping is not at zero");
     Ok(Window {
         base,

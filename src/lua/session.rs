@@ -13,8 +13,8 @@ use super::objects::Objects;
 use super::read::{detect_op, push_aux, raw_key, value_key};
 use super::state::{State, StateLimits};
 use super::{
-    api, bind, describe, files, handle, image, messages, modules, process, prototype, reload, ui, upload,
-    write,
+    api, bind, describe, files, handle, image, messages, modules, process, prototype, reload, ui,
+    upload, write,
 };
 use crate::core::change::{Change, Changes};
 use crate::core::host::Host;

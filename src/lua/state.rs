@@ -193,8 +193,7 @@ impl State {
             ffi::lua_pushcfunction(self.raw, call_for_text);
             let (text, length) = (code.as_ptr().cast(), code.len());
             let mode = c"t".as_ptr();
-            let mut status =
-                ffi::luaL_loadbufferx(self.raw, text, length, name.as_ptr(), mode);
+            let mut status = ffi::luaL_loadbufferx(self.raw, text, length, name.as_ptr(), mode);
             if status == ffi::LUA_OK {
                 status = ffi::lua_pcall(self.raw, 1, 1, 1);
             }

@@ -39,20 +39,38 @@ carry!(struct Meter { left, step_cost, weak_keys });
 carry!(struct Local { seed, pivots, random, gas, tripped, used, libraries }
     made { build: None, host: ptr::null_mut() });
 
-/// Where words point out of the window: by the number of what they point to, their places.
+/// Where words point out of the window, in the order of the walk.
 #[derive(Default)]
 struct Aims {
-    places: BTreeMap<u32, Vec<usize>>,
+    /// Each thing pointed to, its number, and the places of words that do.
+    targets: Vec<(usize, u32, Vec<usize>)>,
+    /// By pointer, where in `targets`.
+    known: BTreeMap<usize, usize>,
+    /// Most words in a row point to the same thing: the node of empty tables.
+    last: usize,
     unknown: Option<usize>,
+}
+
+impl Aims {
+    fn add(&mut self, at: usize, pointer: usize) {
+        if self.targets.get(self.last).is_none_or(|t| t.0 != pointer) {
+            let Some(number) = number_of(pointer) else {
+                self.unknown = Some(pointer);
+                return;
+            };
+            self.last = *self.known.entry(pointer).or_insert(self.targets.len());
+            if self.last == self.targets.len() {
+                self.targets.push((pointer, number, Vec::new()));
+            }
+        }
+        self.targets[self.last].2.push(at / WORD);
+    }
 }
 
 unsafe extern "C" fn aim(aims: *mut c_void, at: usize, pointer: *const c_void) -> c_int {
     // SAFETY: `freeze` passes its aims to the walk, and touches them only after it.
     let aims = unsafe { &mut *aims.cast::<Aims>() };
-    match number_of(pointer as usize) {
-        Some(number) => aims.places.entry(number).or_default().push(at / WORD),
-        None => aims.unknown = Some(pointer as usize),
-    }
+    aims.add(at, pointer as usize);
     c_int::from(aims.unknown.is_none())
 }
 
@@ -183,15 +201,7 @@ impl Heap {
         } = self;
         meter.freeze(out);
         local.freeze(out);
-        for field in [
-            bitmap,
-            start,
-            top,
-            end,
-            high,
-            small_granules,
-            level_bits,
-        ] {
+        for field in [bitmap, start, top, end, high, small_granules, level_bits] {
             field.freeze(out);
         }
         for field in [used, peak, limit] {
@@ -230,8 +240,8 @@ fn thaw_fields(from: &mut Decoder<'_>, window: Window) -> Option<Heap> {
 }
 
 fn freeze_aims(aims: Aims, out: &mut Vec<u8>) {
-    aims.places.len().freeze(out);
-    for (number, mut places) in aims.places {
+    aims.targets.len().freeze(out);
+    for (_, number, mut places) in aims.targets {
         number.freeze(out);
         places.len().freeze(out);
         places.sort_unstable();
@@ -244,11 +254,9 @@ fn freeze_aims(aims: Aims, out: &mut Vec<u8>) {
 }
 
 fn freeze_memory(copy: &[u8], out: &mut Vec<u8>) {
-    let is_zero = |at: usize| {
-        let granule: [u8; GRANULE] = copy[at * GRANULE..][..GRANULE].try_into().expect("whole");
-        u128::from_ne_bytes(granule) == 0
-    };
-    let count = copy.len() / GRANULE;
+    let (granules, _) = copy.as_chunks::<GRANULE>();
+    let is_zero = |at: usize| granules[at] == [0; GRANULE];
+    let count = granules.len();
     let (mut at, mut written) = (0, 0);
     while at < count {
         if is_zero(at) {
@@ -256,15 +264,16 @@ fn freeze_memory(copy: &[u8], out: &mut Vec<u8>) {
             continue;
         }
         let (first, mut end) = (at, at + 1);
-        while at < count && at - end < GAP_MIN {
-            if !is_zero(at) {
-                end = at + 1;
+        let mut next = end;
+        while next < count && next - end < GAP_MIN {
+            next += 1;
+            if !is_zero(next - 1) {
+                end = next;
             }
-            at += 1;
         }
         (first - written).freeze(out);
         (end - first).freeze(out);
-        out.extend_from_slice(&copy[first * GRANULE..end * GRANULE]);
+        out.extend_from_slice(granules[first..end].as_flattened());
         (at, written) = (end, end);
     }
     0usize.freeze(out);

@@ -11,7 +11,10 @@ pub(super) fn name_all(scratch: &Scratch) -> lua_CFunction {
     name_function("lunette.wrapped", budget::wrapped);
     name_function("lunette.guard", budget::guard_handler);
     name_function("lunette.gmatch.iterator", text::costly_iterator);
-    name_address("lunette.pcall.rest", budget::finish_pcall as *const () as usize);
+    name_address(
+        "lunette.pcall.rest",
+        budget::finish_pcall as *const () as usize,
+    );
     name_address("lunette.hook", budget::hook as *const () as usize);
     name_address("lunette.alloc", lua_alloc as *const () as usize);
     name_function(

@@ -13,11 +13,7 @@ fn expect(lines: &[(&str, &str)]) {
             "local function text(...) local t = table.pack(...) for i = 1, t.n do t[i] = tostring(t[i]) end return table.concat(t, ' ') end return text({script})"
         );
         let seen = state.evaluate(c"=t", &chunk);
-        assert_eq!(
-            seen.unwrap_or_else(|error| error),
-            *expected,
-            "{script}"
-        );
+        assert_eq!(seen.unwrap_or_else(|error| error), *expected, "{script}");
     }
 }
 
