@@ -25,6 +25,7 @@ struct Counter {
     shown: BTreeMap<Slot, u64>,
 }
 
+#[derive(Clone)]
 struct CounterRuntime {
     step: u64,
     fails: bool,
