@@ -20,6 +20,7 @@ pub mod files;
 mod frontends;
 pub mod guard;
 mod inbox;
+mod inflight;
 pub mod log;
 pub mod outside;
 mod pages;
