@@ -154,6 +154,19 @@ impl Links {
         }
     }
 
+    /// A frame of this frontend took effect earlier: a journal is run again.
+    pub fn recall(&mut self, connection: ConnectionId, frame: &str) {
+        if let Some(view) = self.views.get_mut(&connection) {
+            view.link.recall(frame);
+        }
+    }
+
+    /// The views of a session with their numbers, in the order in which they began.
+    pub fn views_of(&self, session: SessionId) -> Vec<ConnectionId> {
+        let views = self.sessions.get(&session).map(|links| &links.views);
+        views.map_or(Vec::new(), |views| views.values().copied().collect())
+    }
+
     /// The link of a frontend that has one.
     pub fn get_mut(&mut self, connection: ConnectionId) -> Option<&mut Link> {
         self.views.get_mut(&connection).map(|view| &mut view.link)

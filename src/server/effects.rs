@@ -65,9 +65,7 @@ impl<R: Runtime, W: World> Server<R, W> {
                     // It was answered while the script ran.
                     Outgoing::Called { .. } => {}
                     Outgoing::Process { process, action } => {
-                        let now = self.turn.now;
-                        let registry = self.world.registry();
-                        self.processes.act(session, process, action, now, registry);
+                        self.orders.push((session, process, action));
                     }
                     Outgoing::Upload { upload, action } => {
                         self.act_on_upload(session, upload, action);

@@ -205,6 +205,7 @@ impl<R: Runtime, W: World> Server<R, W> {
     pub(super) fn end_session(&mut self, session: SessionId) {
         self.recordings.end(session);
         self.links.end_session(session);
+        self.orders.retain(|&(of, ..)| of != session);
         self.processes.end_session(session, self.turn.now);
         self.end_uploads(session);
         self.ended += 1;

@@ -49,8 +49,9 @@ use slab::Slab;
 
 use crate::config::Config;
 use crate::core::event::Turn;
-use crate::core::id::{ConnectionId, Timestamp};
+use crate::core::id::{ConnectionId, SessionId, Timestamp};
 use crate::core::manager::{ManagerConfig, SessionManager};
+use crate::core::outside::{ProcessAction, ProcessId};
 use crate::core::script::Runtime;
 use crate::core::site::Site;
 use crate::lua::LuaRuntime;
@@ -139,6 +140,8 @@ pub struct Server<R: Runtime, W: World> {
     /// What woke it.
     woken: Vec<Ready>,
     turn: Turn,
+    /// Added to the world's `now`: it goes on where earlier processes left off.
+    epoch: Timestamp,
     accepting: Accepting,
     /// What one event may use.
     gas_per_event: u64,
@@ -152,6 +155,8 @@ pub struct Server<R: Runtime, W: World> {
     boot: String,
     last_connection: u64,
     processes: Processes,
+    /// What scripts told processes this turn: done when the turn is recorded.
+    orders: Vec<(SessionId, ProcessId, ProcessAction)>,
     uploads: Uploads,
     inbox: Inbox,
     /// Peers with something to read, in their sockets or already here.
@@ -235,6 +240,7 @@ impl<R: Runtime, W: World> Server<R, W> {
             world,
             woken: Vec::new(),
             turn: Turn::default(),
+            epoch: 0,
             accepting: Accepting::default(),
             gas_per_event: config.limits.gas,
             stop_at: None,
@@ -244,6 +250,7 @@ impl<R: Runtime, W: World> Server<R, W> {
             boot,
             last_connection: 0,
             processes,
+            orders: Vec::new(),
             uploads,
             inbox: Inbox::default(),
             ready: Vec::new(),

@@ -40,6 +40,7 @@ impl<R: Runtime, W: World> Server<R, W> {
         self.woken.clear();
         self.world.wait(timeout, &mut self.woken)?;
         self.turn = self.world.turn();
+        self.turn.now += self.epoch;
         Ok(())
     }
 
@@ -64,7 +65,9 @@ impl<R: Runtime, W: World> Server<R, W> {
             self.watcher.as_ref().and_then(Watcher::due),
         ];
         let due: Timestamp = due.into_iter().flatten().min()?;
-        Some(Duration::from_millis(due.saturating_sub(self.world.now())))
+        Some(Duration::from_millis(
+            due.saturating_sub(self.epoch + self.world.now()),
+        ))
     }
 
     /// Takes what sockets and deadlines bring; what is for sessions goes to the inbox.
@@ -276,9 +279,15 @@ impl<R: Runtime, W: World> Server<R, W> {
         self.handle(event, &RawEvent::Process { process, news });
     }
 
-    /// Recordings first, replies after.
+    /// Recordings first; replies, and what is done to processes, after: what a crash leaves unrecorded
+    /// did not happen.
     fn commit(&mut self) {
         self.recordings.commit();
+        for (session, process, action) in std::mem::take(&mut self.orders) {
+            let registry = self.world.registry();
+            self.processes
+                .act(session, process, action, self.turn.now, registry);
+        }
     }
 
     /// Sends what each socket takes, then closes what is finished.
