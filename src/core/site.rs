@@ -95,7 +95,10 @@ impl Site {
 
     /// What has to be edited so that this site becomes the other one.
     pub fn edits_to(&self, other: &Site) -> Edits {
-        let gone = self.files.keys().filter(|path| !other.files.contains_key(*path));
+        let gone = self
+            .files
+            .keys()
+            .filter(|path| !other.files.contains_key(*path));
         let mut edits: Edits = gone.map(|path| (path.clone(), None)).collect();
         for (path, content) in &*other.files {
             if self.files.get(path) != Some(content) {
