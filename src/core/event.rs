@@ -1,5 +1,6 @@
 //! What goes into core.
 
+use super::carry::carry;
 use super::download::{Demand, Token};
 use super::id::{ConnectionId, SessionId, Timestamp};
 use super::message::Batch;
@@ -119,3 +120,6 @@ impl Event {
         }
     }
 }
+
+carry!(struct Turn { now, wall });
+carry!(struct Opening { seed, url, address, locale, timezone });

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use super::carry::carry;
 use super::download::Downloads;
 use super::event::{Opening, Turn};
 use super::id::{APP, SessionId, VarId};
@@ -404,3 +405,12 @@ impl Host {
 pub(crate) fn too_many_properties() -> String {
     format!("a variable has at most {PROPERTIES_MAX} properties")
 }
+
+carry!(enum NoticeKind { 0 => Info, 1 => Success, 2 => Warning, 3 => Error });
+carry!(enum Work {
+    0 => RunCode(code),
+    1 => PropertySet { var, name },
+    2 => Navigate { url, replace },
+    3 => Notify { text, kind },
+    4 => ForgetViewdefs(name),
+});

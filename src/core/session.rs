@@ -46,9 +46,9 @@ pub struct Session<S> {
     /// The present event answers a user's action, or output may go out at once.
     pub(super) urgent: bool,
     /// The view whose message is being handled: notices and navigation are for it alone.
-    acting: Option<usize>,
+    pub(super) acting: Option<usize>,
     /// Errors that actions put on fields beside them: the action and the field.
-    field_faults: VecDeque<(VarId, VarId)>,
+    pub(super) field_faults: VecDeque<(VarId, VarId)>,
     /// How many variables may still be looked at in this event beside what its gas counts.
     pub(super) looks_left: usize,
     /// What the present batch has made, as long as nothing in it can have changed what other
@@ -57,8 +57,8 @@ pub struct Session<S> {
     pub(super) site_faults: SiteFaults,
     /// What pages could not show, as far as the log has it.
     pub(super) complaints: BTreeSet<Box<str>>,
-    last_flush: Option<Timestamp>,
-    unattached_since: Timestamp,
+    pub(super) last_flush: Option<Timestamp>,
+    pub(super) unattached_since: Timestamp,
 }
 
 impl<S: Script> Session<S> {
@@ -539,12 +539,24 @@ impl<S: Script> Session<S> {
 
     /// When something is due without anybody doing anything.
     pub(super) fn next_due(&self) -> Option<Timestamp> {
+        let due = [self.next_work(), self.expires()];
+        due.into_iter().flatten().min()
+    }
+
+    /// When timers or output are due.
+    fn next_work(&self) -> Option<Timestamp> {
         let flush = self.has_news().then(|| {
             let last = self.last_flush.unwrap_or(0);
             last + self.host.limits.coalesce_ms
         });
-        let due = [self.host.timers.next_due(), flush, self.expires()];
+        let due = [self.host.timers.next_due(), flush];
         due.into_iter().flatten().min()
+    }
+
+    /// Whether its end comes before anything else is due.
+    pub(super) fn only_ends(&self) -> bool {
+        let (work, end) = (self.next_work(), self.expires());
+        end.is_some_and(|end| work.is_none_or(|work| work > end))
     }
 
     /// When the session ends if nobody comes back.

@@ -73,7 +73,6 @@
 //! a power cut) is a *torn tail* and is cut off; everything else that does not check is corruption,
 //! and the file is refused with the offset.
 
-mod code;
 mod header;
 mod outside;
 mod reader;
@@ -84,6 +83,7 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
+use crate::core::code::{self, Decoder, push_bytes, push_varint};
 use crate::core::download::{Demand, Piece, Token};
 use crate::core::effect::Effect;
 use crate::core::event::Opening;
@@ -93,7 +93,6 @@ use crate::core::site::Edits;
 use crate::core::upload::UploadId;
 use crate::core::watch::WatchHandle;
 use crate::wire;
-use code::{Decoder, push_bytes, push_varint};
 
 pub use header::Header;
 pub use outside::{RawAnswer, RawExit, RawNews, RawProgress};

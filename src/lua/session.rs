@@ -366,6 +366,10 @@ impl Script for LuaSession {
     fn gas_used(&self) -> u64 {
         self.kernel.gas_used
     }
+
+    fn freeze(&mut self, _: &mut Vec<u8>) -> Result<(), String> {
+        Err("checkpoints need an image of the Lua state, which this build does not make".into())
+    }
 }
 
 fn parse(json: &str) -> Result<serde_json::Value, ScriptError> {

@@ -1,7 +1,7 @@
-//! The integers, bytes and texts of a recording.
+//! The integers, bytes and texts of recordings and of frozen sessions.
 
 /// Appends `value` in LEB128.
-pub(super) fn push_varint(out: &mut Vec<u8>, mut value: u64) {
+pub fn push_varint(out: &mut Vec<u8>, mut value: u64) {
     while value >= 0x80 {
         out.push(value as u8 | 0x80);
         value >>= 7;
@@ -10,51 +10,63 @@ pub(super) fn push_varint(out: &mut Vec<u8>, mut value: u64) {
 }
 
 /// Appends a signed number, small ones of either sign short.
-pub(super) fn push_signed(out: &mut Vec<u8>, value: i64) {
+pub fn push_signed(out: &mut Vec<u8>, value: i64) {
     push_varint(out, ((value << 1) ^ (value >> 63)) as u64);
 }
 
 /// Appends a length and the bytes.
-pub(super) fn push_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
+pub fn push_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
     push_varint(out, bytes.len() as u64);
     out.extend_from_slice(bytes);
 }
 
 /// Takes one thing after the other off the front; `None`: it is not there, or not well formed.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Decoder<'a> {
+pub struct Decoder<'a> {
     rest: &'a [u8],
 }
 
 impl<'a> Decoder<'a> {
+    /// Begins at the front of `bytes`.
     pub fn new(bytes: &'a [u8]) -> Decoder<'a> {
         Decoder { rest: bytes }
     }
 
+    /// Whether nothing is left.
     pub fn is_empty(&self) -> bool {
         self.rest.is_empty()
     }
 
+    /// What is left.
+    pub fn rest(&self) -> &'a [u8] {
+        self.rest
+    }
+
+    /// So many bytes.
     pub fn take(&mut self, count: usize) -> Option<&'a [u8]> {
         let (taken, rest) = self.rest.split_at_checked(count)?;
         self.rest = rest;
         Some(taken)
     }
 
+    /// One byte.
     pub fn byte(&mut self) -> Option<u8> {
         self.take(1).map(|b| b[0])
     }
 
+    /// Eight bytes, little-endian.
     pub fn u64(&mut self) -> Option<u64> {
         let bytes = self.take(8)?.try_into().ok()?;
         Some(u64::from_le_bytes(bytes))
     }
 
+    /// Sixteen bytes, little-endian.
     pub fn u128(&mut self) -> Option<u128> {
         let bytes = self.take(16)?.try_into().ok()?;
         Some(u128::from_le_bytes(bytes))
     }
 
+    /// See [`push_varint`].
     pub fn varint(&mut self) -> Option<u64> {
         let mut value = 0u64;
         for shift in (0..64).step_by(7) {
@@ -71,11 +83,13 @@ impl<'a> Decoder<'a> {
         None
     }
 
+    /// See [`push_signed`].
     pub fn signed(&mut self) -> Option<i64> {
         let value = self.varint()?;
         Some((value >> 1) as i64 ^ -((value & 1) as i64))
     }
 
+    /// 0 or 1.
     pub fn flag(&mut self) -> Option<bool> {
         match self.varint()? {
             0 => Some(false),
@@ -84,11 +98,13 @@ impl<'a> Decoder<'a> {
         }
     }
 
+    /// See [`push_bytes`].
     pub fn bytes(&mut self) -> Option<&'a [u8]> {
         let length = usize::try_from(self.varint()?).ok()?;
         self.take(length)
     }
 
+    /// Bytes that are UTF-8.
     pub fn text(&mut self) -> Option<&'a str> {
         std::str::from_utf8(self.bytes()?).ok()
     }
