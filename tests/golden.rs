@@ -318,6 +318,7 @@ impl Stage {
                 address: ADDRESS,
                 locale: "de-CH",
                 timezone: "Europe/Zurich",
+                ..Opening::default()
             }));
         }
         self.connections.push(who.to_owned());

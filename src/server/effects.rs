@@ -83,6 +83,8 @@ impl<R: Runtime, W: World> Server<R, W> {
             },
             // Core has it queued for those who subscribed.
             Effect::Published { .. } => {}
+            // It is in the journal.
+            Effect::Saved { .. } => {}
             Effect::Download {
                 session,
                 token,

@@ -66,6 +66,7 @@ impl<R: Runtime, W: World> Server<R, W> {
                 address: format!("/{sid}").into(),
                 locale: place.locale.into(),
                 timezone: place.timezone.into(),
+                ..Opening::default()
             };
             self.inbox
                 .push(session, Input::Open(sid, Box::new(opening)));

@@ -32,14 +32,23 @@ fn a_page_goes_on_by_itself_when_the_server_was_killed() {
         page.type_text(more);
         typed += more;
         server.restart();
-        page.wait_for("uiApp.getConnection().link.open && !document.querySelector('.ui-reconnecting')");
+        page.wait_for(
+            "uiApp.getConnection().link.open && !document.querySelector('.ui-reconnecting')",
+        );
         assert_eq!(page.value("#plain"), typed);
-        assert_eq!(page.eval("window.before"), "5000px", "the page was not reloaded");
+        assert_eq!(
+            page.eval("window.before"),
+            "5000px",
+            "the page was not reloaded"
+        );
         assert_eq!(page.eval("uiApp.getConnection().link.view"), 1, "crash {n}");
         assert_eq!(page.eval("location.href"), address);
         assert_eq!(page.eval("document.activeElement.id"), "plain");
         assert!(page.eval("window.scrollY").as_f64() >= Some(1.0));
-        assert_eq!(page.eval("document.querySelectorAll('.ui-toast').length"), 0);
+        assert_eq!(
+            page.eval("document.querySelectorAll('.ui-toast').length"),
+            0
+        );
     }
     page.press("Tab");
     page.wait_for(&format!("{MIRROR} === {}", json!(format!("{typed}|||"))));

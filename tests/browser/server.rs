@@ -155,12 +155,7 @@ struct Places<'a> {
 }
 
 /// Starts the binary and waits for the line that names its address.
-fn launch(
-    dir: Option<&PathBuf>,
-    flags: &[&str],
-    port: u16,
-    places: &Places<'_>,
-) -> (Child, u16) {
+fn launch(dir: Option<&PathBuf>, flags: &[&str], port: u16, places: &Places<'_>) -> (Child, u16) {
     let log = places.log;
     let log_file = File::options()
         .create(true)

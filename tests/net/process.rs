@@ -137,10 +137,7 @@ fn with_flags<'a>(command: &'a mut Command, dir: &Path, flags: &[&str]) -> &'a m
     if !flags.contains(&"--state") {
         command.args(["--state", "none"]);
     }
-    command
-        .args(["--port", "0", "--dir"])
-        .arg(dir)
-        .args(flags)
+    command.args(["--port", "0", "--dir"]).arg(dir).args(flags)
 }
 
 fn read(path: &Path) -> String {

@@ -171,7 +171,11 @@ fn with_eager_recovery_all_sessions_are_there_before_anybody_asks() {
     let mut page = open(&place);
     page.act(ADD).expect("acknowledged");
     let server = place.crash();
-    assert!(server.log().contains("rebuilt 1 session"), "{}", server.log());
+    assert!(
+        server.log().contains("rebuilt 1 session"),
+        "{}",
+        server.log()
+    );
     page.resume(server.address).expect("it is there again");
     page.act(ADD).expect("acknowledged");
     assert_eq!(page.value(2), Some(json!(2)));
