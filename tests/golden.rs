@@ -416,6 +416,7 @@ impl Stage {
             | Output::Process { .. }
             | Output::Upload { .. }
             | Output::Published { .. }
+            | Output::Saved { .. }
             | Output::Download { .. } => format!("  {output}"),
         };
         self.out.push_str(&line);
