@@ -13,6 +13,7 @@ mod hostile;
 mod lists;
 mod net;
 mod properties;
+mod recovery;
 mod replay;
 mod suites;
 mod tidy;

@@ -31,6 +31,11 @@ pub struct Opening<T = Box<str>> {
     /// it did not say.
     pub locale: T,
     pub timezone: T,
+    /// What the session before it, which could not be rebuilt, saved last by `session:checkpoint`: JSON, or
+    /// empty.
+    pub saved: T,
+    /// What its first page is to be told, or empty.
+    pub notice: T,
 }
 
 impl<T: AsRef<str>> Opening<T> {
@@ -42,6 +47,8 @@ impl<T: AsRef<str>> Opening<T> {
             address: text(self.address.as_ref()),
             locale: text(self.locale.as_ref()),
             timezone: text(self.timezone.as_ref()),
+            saved: text(self.saved.as_ref()),
+            notice: text(self.notice.as_ref()),
         }
     }
 }
@@ -122,4 +129,4 @@ impl Event {
 }
 
 carry!(struct Turn { now, wall });
-carry!(struct Opening { seed, url, address, locale, timezone });
+carry!(struct Opening { seed, url, address, locale, timezone, saved, notice });

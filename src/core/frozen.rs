@@ -28,6 +28,7 @@ use super::code::{Decoder, push_bytes};
 use super::host::Host;
 use super::id::{ConnectionId, SessionId};
 use super::limits::SessionLimits;
+use super::saving::Saving;
 use super::script::{Runtime, Script};
 use super::session::Session;
 use super::site::Site;
@@ -73,8 +74,9 @@ impl<S: Script> Session<S> {
             complaints,
             last_flush,
             unattached_since,
+            saving,
         } = self;
-        if acting.is_some() || fresh.is_some() {
+        if acting.is_some() || fresh.is_some() || saving.data.is_some() {
             return Err(BETWEEN.into());
         }
         host.freeze(&mut core)?;
@@ -87,6 +89,7 @@ impl<S: Script> Session<S> {
         complaints.freeze(&mut core);
         last_flush.freeze(&mut core);
         unattached_since.freeze(&mut core);
+        saving.due.freeze(&mut core);
         let mut out = vec![0; HEAD_LEN];
         push_bytes(&mut out, &core);
         script.freeze(&mut out)?;
@@ -137,6 +140,10 @@ impl<S: Script> Session<S> {
             complaints: Carry::thaw(from)?,
             last_flush: Carry::thaw(from)?,
             unattached_since: Carry::thaw(from)?,
+            saving: Saving {
+                due: Carry::thaw(from)?,
+                data: None,
+            },
         })
     }
 }
@@ -184,6 +191,7 @@ impl Host {
             topic_news,
             downloads,
             uploads,
+            saver,
             event,
             current,
             verbosity: _,
@@ -206,6 +214,7 @@ impl Host {
         work.freeze(out);
         downloads.freeze(out);
         uploads.freeze(out);
+        saver.freeze(out);
         event.freeze(out);
         current.freeze(out);
         Ok(())
@@ -239,6 +248,7 @@ impl Host {
             topic_news: Vec::new(),
             downloads: Carry::thaw(from)?,
             uploads: Carry::thaw(from)?,
+            saver: Carry::thaw(from)?,
             event: Carry::thaw(from)?,
             current: Carry::thaw(from)?,
             verbosity,

@@ -103,6 +103,8 @@ pub struct Host {
     pub topic_news: Vec<TopicNews>,
     pub downloads: Downloads,
     pub uploads: Uploads,
+    /// Keeps the function that `session:checkpoint` was given.
+    pub saver: Option<WatchHandle>,
     /// Counts events: what `diag` said in an earlier one is old.
     pub event: u64,
     /// The variable being read or written right now.
@@ -139,6 +141,7 @@ impl Host {
             logged: 0,
             work: VecDeque::new(),
             topic_news: Vec::new(),
+            saver: None,
             event: 0,
             current: None,
             verbosity: 0,

@@ -38,6 +38,7 @@ pub mod path;
 pub mod property;
 mod reload;
 pub mod runs;
+mod saving;
 pub mod script;
 pub mod session;
 pub mod site;

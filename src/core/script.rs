@@ -163,6 +163,9 @@ pub trait Script {
         maker: WatchHandle,
     ) -> Result<Option<Vec<u8>>, ScriptError>;
 
+    /// Calls the function that saves the app, and returns what it gave as JSON.
+    fn save(&mut self, host: &mut Host, saver: WatchHandle) -> Result<Box<str>, ScriptError>;
+
     /// The watch has ended; drop its function.
     fn forget_watch(&mut self, host: &mut Host, watch: WatchHandle);
 

@@ -53,6 +53,7 @@
 //!          | 5 host call        call(text) answer
 //!          | 6 process          process(varint) action(text)
 //!          | 9 upload           upload(varint) action(text)
+//!          | 10 saved           data(text)
 //! call, action = one line of text, see core::outside
 //! progress = 1 ready | 2 finished sha256(32 bytes) | 3 failed text
 //!            a file's content is not recorded; what the script reads of it is an answer
@@ -187,6 +188,10 @@ pub enum Output<'a> {
         token: Token,
         piece: RawPiece<'a>,
     },
+    /// The app saved itself; JSON.
+    Saved {
+        data: &'a str,
+    },
 }
 
 impl<'a> Output<'a> {
@@ -229,6 +234,7 @@ impl<'a> Output<'a> {
                 token: *token,
                 piece: RawPiece::of(piece),
             }),
+            Effect::Saved { data, .. } => Some(Output::Saved { data }),
             Effect::Log { .. } => None,
         }
     }

@@ -63,6 +63,10 @@ impl Script for Counter {
         Ok(())
     }
 
+    fn save(&mut self, _: &mut Host, _: WatchHandle) -> Result<Box<str>, ScriptError> {
+        Ok("null".into())
+    }
+
     fn forget_watch(&mut self, _: &mut Host, _: WatchHandle) {}
 
     fn begin_detection(&mut self) {}
