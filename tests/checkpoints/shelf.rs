@@ -200,6 +200,10 @@ impl Script for Shelved {
         self.lua().next_piece(host, maker)
     }
 
+    fn save(&mut self, host: &mut Host, saver: WatchHandle) -> Result<Box<str>, ScriptError> {
+        self.lua().save(host, saver)
+    }
+
     fn forget_watch(&mut self, host: &mut Host, watch: WatchHandle) {
         self.lua().forget_watch(host, watch);
     }
