@@ -32,7 +32,8 @@
 //! Ten milliseconds pass before every other step, so that coalesced output shows at once. Lines that
 //! begin with a space are output: `<` a frame, byte for byte, the messages of an array below one another.
 //!
-//! Every script is recorded while it runs and replayed afterwards: that must give the same again.
+//! Every script is recorded while it runs and replayed afterwards: that must give the same again, also
+//! when the session is frozen and thawed after each event.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -48,7 +49,7 @@ use lunette::journal::{Header, Output, RawEvent, Reader, Writer, encode_edits, s
 use lunette::lua::LuaRuntime;
 use lunette::replay::{replay, to_event};
 
-use crate::images::{Often, replay_frozen};
+use crate::checkpoints::Often;
 
 const SESSION: SessionId = SessionId(1);
 const SEED: u64 = 42;
@@ -320,6 +321,7 @@ impl Stage {
                 address: ADDRESS,
                 locale: "de-CH",
                 timezone: "Europe/Zurich",
+                ..Opening::default()
             }));
         }
         self.connections.push(who.to_owned());
@@ -417,6 +419,7 @@ impl Stage {
             | Output::Process { .. }
             | Output::Upload { .. }
             | Output::Published { .. }
+            | Output::Saved { .. }
             | Output::Download { .. } => format!("  {output}"),
         };
         self.out.push_str(&line);
@@ -430,7 +433,9 @@ impl Stage {
         if report.exit_code() != 0 {
             return Some(format!("its recording does not replay:\n{report}"));
         }
-        replay_frozen(&reader, Often::Always)
+        let survives = crate::checkpoints::survives(&reader, Often::Always);
+        let problem = survives.err()?;
+        Some(format!("frozen and thawed it is another:\n{problem}"))
     }
 }
 

@@ -18,7 +18,7 @@ use lunette::lua::LuaRuntime;
 use lunette::replay::{replay, to_event};
 
 use crate::battery::{Attack, HOSTILE, Outcome, Recorder, attacks, run};
-use crate::images::{Often, replay_frozen};
+use crate::checkpoints::{Often, survives};
 
 const GAS: u64 = 1_000_000;
 const MEMORY: usize = 4 << 20;
@@ -172,7 +172,8 @@ impl Recording {
         if report.exit_code() != 0 {
             return Some(format!("its recording does not replay: {report}"));
         }
-        replay_frozen(&reader, Often::Sometimes)
+        let problem = survives(&reader, Often::Sometimes).err()?;
+        Some(format!("frozen and thawed it is another: {problem}"))
     }
 }
 

@@ -244,10 +244,7 @@ impl<T: Carry, const N: usize> Carry for [T; N] {
 }
 
 /// Appends a number of things and each of them.
-fn freeze_all<'a, T: Carry + 'a>(
-    items: impl ExactSizeIterator<Item = &'a T>,
-    out: &mut Vec<u8>,
-) {
+fn freeze_all<'a, T: Carry + 'a>(items: impl ExactSizeIterator<Item = &'a T>, out: &mut Vec<u8>) {
     items.len().freeze(out);
     items.for_each(|item| item.freeze(out));
 }

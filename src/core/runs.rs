@@ -125,3 +125,4 @@ impl Host {
 }
 
 carry!(enum Started { 0 => Timer(id), 1 => Watch(handle), 2 => Process(id) });
+carry!(struct FileRuns { runs, stack, reloading });

@@ -1,5 +1,6 @@
 //! What core asks of a language.
 
+use super::carry::carry;
 use super::change::Changes;
 use super::host::Host;
 use super::id::{SessionId, TimerId};
@@ -58,8 +59,8 @@ impl ScriptError {
     }
 }
 
-/// Makes scripts: what the seed calls LuaRuntime.
-pub trait Runtime {
+/// Makes scripts: what the seed calls LuaRuntime. A clone makes the same and shares what scripts share.
+pub trait Runtime: Clone {
     type Script: Script;
 
     /// A fresh script for a session. Runs nothing yet. What it needs of its site, seed and limits
@@ -162,6 +163,9 @@ pub trait Script {
         maker: WatchHandle,
     ) -> Result<Option<Vec<u8>>, ScriptError>;
 
+    /// Calls the function that saves the app, and returns what it gave as JSON.
+    fn save(&mut self, host: &mut Host, saver: WatchHandle) -> Result<Box<str>, ScriptError>;
+
     /// The watch has ended; drop its function.
     fn forget_watch(&mut self, host: &mut Host, watch: WatchHandle);
 
@@ -212,3 +216,16 @@ pub enum ToldOfProcess<'a> {
     },
     Exit(&'a ProcessExit),
 }
+
+carry!(struct ScriptError { code, message, traceback, fields });
+carry!(enum ErrorCode {
+    0 => PathFailure,
+    1 => NotFound,
+    2 => BadAccess,
+    3 => BadMessage,
+    4 => LuaError,
+    5 => Limit,
+    6 => Unauthorized,
+    7 => Invalid,
+    8 => BadValue,
+});

@@ -53,6 +53,7 @@
 //!          | 5 host call        call(text) answer
 //!          | 6 process          process(varint) action(text)
 //!          | 9 upload           upload(varint) action(text)
+//!          | 10 saved           data(text)
 //! call, action = one line of text, see core::outside
 //! progress = 1 ready | 2 finished sha256(32 bytes) | 3 failed text
 //!            a file's content is not recorded; what the script reads of it is an answer
@@ -73,7 +74,6 @@
 //! a power cut) is a *torn tail* and is cut off; everything else that does not check is corruption,
 //! and the file is refused with the offset.
 
-mod code;
 mod header;
 mod outside;
 mod reader;
@@ -84,6 +84,7 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
+use crate::core::code::{self, Decoder, push_bytes, push_varint};
 use crate::core::download::{Demand, Piece, Token};
 use crate::core::effect::Effect;
 use crate::core::event::Opening;
@@ -93,7 +94,6 @@ use crate::core::site::Edits;
 use crate::core::upload::UploadId;
 use crate::core::watch::WatchHandle;
 use crate::wire;
-use code::{Decoder, push_bytes, push_varint};
 
 pub use header::Header;
 pub use outside::{RawAnswer, RawExit, RawNews, RawProgress};
@@ -188,6 +188,10 @@ pub enum Output<'a> {
         token: Token,
         piece: RawPiece<'a>,
     },
+    /// The app saved itself; JSON.
+    Saved {
+        data: &'a str,
+    },
 }
 
 impl<'a> Output<'a> {
@@ -230,6 +234,7 @@ impl<'a> Output<'a> {
                 token: *token,
                 piece: RawPiece::of(piece),
             }),
+            Effect::Saved { data, .. } => Some(Output::Saved { data }),
             Effect::Log { .. } => None,
         }
     }

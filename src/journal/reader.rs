@@ -195,6 +195,7 @@ fn read_event<'a>(kind: u8, from: &mut Decoder<'a>) -> Option<RawEvent<'a>> {
             address: from.text()?,
             locale: from.text()?,
             timezone: from.text()?,
+            ..Opening::default()
         }),
         2 => RawEvent::FrontendJoined {
             connection: ConnectionId(from.varint()?),
@@ -277,6 +278,7 @@ fn read_output<'a>(from: &mut Decoder<'a>) -> Option<Output<'a>> {
             upload: from.varint()?,
             action: from.text()?,
         },
+        10 => Output::Saved { data: from.text()? },
         6 => Output::Process {
             process: from.varint()?,
             action: from.text()?,

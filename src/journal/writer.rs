@@ -223,6 +223,10 @@ impl Writer {
                 push_bytes(&mut self.buffer, value.as_bytes());
                 push_varint(&mut self.buffer, u64::from(retain));
             }
+            Output::Saved { data } => {
+                self.buffer.push(10);
+                push_bytes(&mut self.buffer, data.as_bytes());
+            }
             Output::Download { token, piece } => {
                 self.buffer.push(8);
                 self.buffer.extend_from_slice(&token.to_le_bytes());

@@ -55,6 +55,7 @@ use modules::ChunkCache;
 use state::{State, StateError, StateLimits};
 
 /// Makes the Lua sessions of a server. Holds what they share: compiled files.
+#[derive(Clone)]
 pub struct LuaRuntime {
     chunks: Rc<ChunkCache>,
 }

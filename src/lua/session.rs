@@ -297,6 +297,12 @@ impl Script for LuaSession {
         Ok((self.kernel.call.slot == 1).then_some(piece))
     }
 
+    fn save(&mut self, host: &mut Host, saver: WatchHandle) -> Result<Box<str>, ScriptError> {
+        self.kernel.call.number = -(saver as i64);
+        self.kernel.enter(host, messages::save_op)?;
+        Ok(String::from_utf8_lossy(&self.kernel.encoded).into())
+    }
+
     fn forget_watch(&mut self, host: &mut Host, watch: WatchHandle) {
         self.kernel.call.number = -(watch as i64);
         // Writing nil needs no memory and runs no code.

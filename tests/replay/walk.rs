@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-use crate::images::{Often, replay_frozen};
+use crate::checkpoints::{Often, survives};
 use lunette::core::event::{Opening, Turn};
 use lunette::core::id::{ConnectionId, SessionId};
 use lunette::core::limits::SessionLimits;
@@ -336,8 +336,8 @@ impl Walk {
         let report = replay(&reader, |_| LuaRuntime::new().expect("a runtime"));
         assert_eq!(report.exit_code(), 0, "seed {}: {report}", self.seed);
         assert_eq!(
-            replay_frozen(&reader, Often::Sometimes),
-            None,
+            survives(&reader, Often::Sometimes),
+            Ok(()),
             "seed {}",
             self.seed
         );
