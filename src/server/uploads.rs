@@ -246,7 +246,7 @@ pub struct Put {
     request: Box<Request>,
 }
 
-impl<R: Runtime, W: World> Server<R, W> {
+impl<R: Runtime + Clone, W: World> Server<R, W> {
     /// Does what a session wants of an upload.
     pub(super) fn act_on_upload(
         &mut self,
