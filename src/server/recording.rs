@@ -57,7 +57,7 @@ impl Recordings {
     }
 
     /// A session begins. If its file cannot be made, it runs unrecorded.
-    pub fn begin(&mut self, session: SessionId, sid: Sid) {
+    pub fn begin(&mut self, session: SessionId, sid: Sid, wall: i64) {
         let Some(recorder) = &self.recorder else {
             return;
         };
@@ -66,16 +66,22 @@ impl Recordings {
             gas: self.limits.gas,
         };
         let (site, limits) = (self.site.clone(), self.limits.clone());
-        let header = Header::here(session, site, limits, state.class() as u64, DIALECT);
-        let path = recorder.path(&sid.to_string());
-        match Writer::create(&path, &header) {
+        let header = Header {
+            sid: sid.to_string(),
+            started: wall,
+            ..Header::here(session, site, limits, state.class() as u64, DIALECT)
+        };
+        match recorder.begin(&header) {
             Ok(writer) => {
                 self.writers.insert(session, writer);
             }
             Err(error) => self.log.session(
                 0,
                 session,
-                format_args!("not recorded: {}: {error}", path.display()),
+                format_args!(
+                    "not recorded: {}: {error}",
+                    recorder.path(&header.sid).display()
+                ),
             ),
         }
     }
