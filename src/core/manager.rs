@@ -84,7 +84,10 @@ impl<R: Runtime> SessionManager<R> {
     }
 
     /// Who answers from now on, in place of whoever did.
-    pub fn replace_outside(&mut self, outside: Option<Box<dyn Outside>>) -> Option<Box<dyn Outside>> {
+    pub fn replace_outside(
+        &mut self,
+        outside: Option<Box<dyn Outside>>,
+    ) -> Option<Box<dyn Outside>> {
         std::mem::replace(&mut self.outside, outside)
     }
 

@@ -26,9 +26,7 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
             // It sleeps on; who comes to its page is told.
             return self.let_sleep(session);
         }
-        self.recordings
-            .borrow_mut()
-            .event(session, self.turn, raw);
+        self.recordings.borrow_mut().event(session, self.turn, raw);
         self.run_event(session, event, self.turn);
         self.note_idleness(session);
     }

@@ -40,7 +40,8 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
         if after == 0 || self.rest.at.is_some() {
             return;
         }
-        let unattended = |s: &crate::core::session::Session<R::Script>| s.connections().next().is_none();
+        let unattended =
+            |s: &crate::core::session::Session<R::Script>| s.connections().next().is_none();
         if self.core.session(session).is_some_and(unattended) {
             self.rest.at = Some(self.turn.now + after);
         }
@@ -109,7 +110,8 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
             Ok(()) => {}
             Err(why) => {
                 if let Some(why) = why {
-                    self.log.session(0, session, format_args!("its journal has stopped: {why}"));
+                    self.log
+                        .session(0, session, format_args!("its journal has stopped: {why}"));
                 }
                 return false;
             }

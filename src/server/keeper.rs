@@ -128,7 +128,11 @@ impl Keeper {
                 (Standing::Live, Ok(header)) => {
                     let number = header.session;
                     if self.before == Some(number) && self.strike(&listed.sid)? {
-                        log.session(0, number, format_args!("stopped: the server ended twice while it ran it"));
+                        log.session(
+                            0,
+                            number,
+                            format_args!("stopped: the server ended twice while it ran it"),
+                        );
                         self.store.set_aside(&listed.sid, Standing::Quarantined)?;
                         left.stopped.push((listed.sid, STOPPED));
                         continue;
@@ -140,7 +144,10 @@ impl Keeper {
                     });
                 }
                 (Standing::Live, Err(error)) => {
-                    log.line(0, format_args!("a session is lost, its journal is set aside: {error}"));
+                    log.line(
+                        0,
+                        format_args!("a session is lost, its journal is set aside: {error}"),
+                    );
                     self.store.set_aside(&listed.sid, Standing::Lost)?;
                 }
                 (Standing::Quarantined, _) => left.stopped.push((listed.sid, STOPPED)),
@@ -178,7 +185,8 @@ impl Keeper {
 
     fn put_strikes(&self) -> Result<(), StoreError> {
         let lines = self.strikes.iter().map(|(sid, n)| format!("{sid} {n}\n"));
-        self.store.put(STRIKES, lines.collect::<String>().as_bytes())
+        self.store
+            .put(STRIKES, lines.collect::<String>().as_bytes())
     }
 
     /// An event of this session begins to run.

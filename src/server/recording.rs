@@ -92,11 +92,6 @@ impl Recordings {
         })
     }
 
-    /// Whether anything is written down at all.
-    pub fn is_on(&self) -> bool {
-        self.store.is_some() || self.recorder.is_some()
-    }
-
     /// Sessions that begin from now on are of this site.
     pub fn change_site(&mut self, site: &Site) {
         self.site = site.clone();
@@ -135,7 +130,10 @@ impl Recordings {
 
     fn begin_recording(&self, session: SessionId, header: &Header) -> Option<Box<Writer>> {
         let begun = self.recorder.as_ref()?.begin(header);
-        begun.map(Box::new).map_err(|error| self.unrecorded(session, &error)).ok()
+        begun
+            .map(Box::new)
+            .map_err(|error| self.unrecorded(session, &error))
+            .ok()
     }
 
     fn unrecorded(&self, session: SessionId, error: &dyn fmt::Display) {
@@ -281,11 +279,7 @@ impl Recordings {
         self.touched.clear();
     }
 
-    fn write(
-        &mut self,
-        session: SessionId,
-        act: impl Fn(&mut Writer) -> Result<(), Stopped>,
-    ) {
+    fn write(&mut self, session: SessionId, act: impl Fn(&mut Writer) -> Result<(), Stopped>) {
         let Some(sinks) = self.sinks.get_mut(&session) else {
             return;
         };
@@ -372,7 +366,8 @@ impl Outside for Journaled {
             return answer;
         }
         if call.is_effectful() && !self.recordings.borrow_mut().intend(session, &line) {
-            let text = "the journal cannot be written, and nothing is done that it does not know of";
+            let text =
+                "the journal cannot be written, and nothing is done that it does not know of";
             return HostAnswer::Failed {
                 code: 0,
                 text: text.into(),

@@ -14,7 +14,6 @@ use super::sessions::Sid;
 use super::world::World;
 use crate::config::state::Recover;
 use crate::core::download::Demand;
-use crate::core::effect::Effect;
 use crate::core::event::{Event, Opening};
 use crate::core::id::{ConnectionId, SessionId, Timestamp};
 use crate::core::manager::{Dormant, ManagerConfig};
@@ -86,7 +85,11 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
                 format_args!("{} sessions of before are here", found.len()),
             );
         }
-        if self.recover == Recover::Eager {
+        if self
+            .keeper
+            .as_ref()
+            .is_some_and(|keeper| keeper.recover == Recover::Eager)
+        {
             self.wake_all(&found);
         }
         Ok(())
@@ -109,7 +112,9 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
         if !self.core.is_dormant(session) {
             return Ok(());
         }
-        let woken = self.rebuild(session).and_then(|rebuilt| self.adopt(session, rebuilt));
+        let woken = self
+            .rebuild(session)
+            .and_then(|rebuilt| self.adopt(session, rebuilt));
         if let Err(lost) = &woken {
             self.log
                 .session(0, session, format_args!("cannot be rebuilt: {lost}"));
@@ -138,9 +143,9 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
                 });
                 match report.divergence {
                     None => Ok(()),
-                    Some(divergence) => Err(format!(
-                        "it does not come out as it did\n{divergence}"
-                    )),
+                    Some(divergence) => {
+                        Err(format!("it does not come out as it did\n{divergence}"))
+                    }
                 }
             })
             .map_err(Lost::Differs)?;
@@ -175,18 +180,23 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
     fn adopt(&mut self, session: SessionId, rebuilt: Rebuilt) -> Result<(), Lost> {
         let Rebuilt {
             reader,
-            recalled,
+            mut recalled,
             names,
         } = rebuilt;
         let name = |recorded| names.get(&recorded).copied().unwrap_or(recorded);
         let mut recordings = self.recordings.borrow_mut();
         recordings.resume(session, &reader, name)?;
         drop(recordings);
+        let interrupted = reader.interrupted();
+        if let Some(RawEvent::Frame { connection, text }) = interrupted.as_ref().map(|i| i.event) {
+            recalled.take(connection, text);
+        }
+        let last = reader.records().last();
+        self.not_before(last.map_or(0, |record| record.turn.now));
         let now = self.turn.now;
-        self.links
-            .adopt(session, recalled, &self.limits, now, name);
-        if let Some(interrupted) = reader.interrupted() {
-            self.go_on(session, &interrupted, name);
+        self.links.adopt(session, recalled, &self.limits, now, name);
+        if let Some(interrupted) = &interrupted {
+            self.go_on(session, interrupted, name);
         }
         self.tell_what_ended(session);
         self.bring_up_to_date(session);
@@ -215,15 +225,13 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
             to_event(&interrupted.event, session, self.core.site()),
             name,
         );
-        if let Event::BatchReceived { connection, .. } = event
-            && let RawEvent::Frame { text, .. } = interrupted.event
-        {
-            self.links.recall(connection, text);
-        }
-        let answers = interrupted.answered.iter().filter_map(|output| match *output {
-            Output::HostCalled { answer, .. } => Some(answer.into()),
-            _ => None,
-        });
+        let answers = interrupted
+            .answered
+            .iter()
+            .filter_map(|output| match *output {
+                Output::HostCalled { answer, .. } => Some(answer.into()),
+                _ => None,
+            });
         self.recordings
             .borrow_mut()
             .go_on(session, answers.collect());
@@ -299,7 +307,13 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
     }
 
     /// A session that cannot be woken begins anew under its address.
-    pub(super) fn begin_anew(&mut self, session: SessionId, sid: Sid, place: Place<'_>, lost: &Lost) {
+    pub(super) fn begin_anew(
+        &mut self,
+        session: SessionId,
+        sid: Sid,
+        place: Place<'_>,
+        lost: &Lost,
+    ) {
         let mut opening = Opening {
             address: format!("/{sid}").into(),
             url: "/".into(),

@@ -264,7 +264,12 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
         used(&self.core).saturating_sub(before)
     }
 
-    fn hear_of_upload(&mut self, session: SessionId, upload: UploadId, news: UploadNews) {
+    pub(super) fn hear_of_upload(
+        &mut self,
+        session: SessionId,
+        upload: UploadId,
+        news: UploadNews,
+    ) {
         let event = Event::Upload {
             session,
             upload,
@@ -274,7 +279,12 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
         self.handle(event, &RawEvent::Upload { upload, news });
     }
 
-    fn hear_of_process(&mut self, session: SessionId, process: ProcessId, news: ProcessNews) {
+    pub(super) fn hear_of_process(
+        &mut self,
+        session: SessionId,
+        process: ProcessId,
+        news: ProcessNews,
+    ) {
         let event = Event::Process {
             session,
             process,
@@ -286,7 +296,7 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
 
     /// Recordings first; replies, and what is done to processes, after: what a crash leaves unrecorded
     /// did not happen.
-    fn commit(&mut self) {
+    pub(super) fn commit(&mut self) {
         let mut recordings = self.recordings.borrow_mut();
         recordings.commit();
         recordings.flush(self.turn.now);

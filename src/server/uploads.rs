@@ -164,6 +164,11 @@ impl Uploads {
         self.place.as_ref().map(|place| &*place.dir)
     }
 
+    /// Whether anything of it is here.
+    pub fn knows(&self, session: SessionId, upload: UploadId) -> bool {
+        self.all.contains_key(&(session, upload))
+    }
+
     /// A place for one that was announced, or why there is none.
     fn open(
         &mut self,

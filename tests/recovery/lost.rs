@@ -74,7 +74,11 @@ fn a_damaged_journal_is_set_aside_and_the_session_begins_anew() {
     let told = comes_back_anew(&mut page, &place);
     assert_eq!(page.value(2), Some(json!(0)), "{told}");
     assert!(told.contains("could not be rebuilt"), "{told}");
-    assert_eq!(journals(&place, "lost").len(), 1, "it is kept to be looked at");
+    assert_eq!(
+        journals(&place, "lost").len(),
+        1,
+        "it is kept to be looked at"
+    );
     // The new one is kept like any other.
     page.act(ADD).expect("acknowledged");
     let address = place.crash().address;
@@ -151,12 +155,19 @@ fn an_edit_that_fails_leaves_the_session_as_it_was() {
     let mut place = Place::new(MAIN, &[]);
     let mut page = with_three(&place);
     place.kill();
-    place.folder.write("site/lua/main.lua", format!("{MAIN}\nerror('not like this')"));
+    place.folder.write(
+        "site/lua/main.lua",
+        format!("{MAIN}\nerror('not like this')"),
+    );
     let address = place.start().address;
     page.resume(address).expect("it is there again");
     page.act(ADD).expect("acknowledged");
     assert_eq!(page.value(2), Some(json!(4)));
-    assert!(place.server().log().contains("not like this"), "{}", place.server().log());
+    assert!(
+        place.server().log().contains("not like this"),
+        "{}",
+        place.server().log()
+    );
 }
 
 /// An endless loop that gas would end, were there less of it: the process is killed in the middle, twice.
@@ -194,7 +205,10 @@ fn a_session_in_whose_events_the_process_ended_twice_is_stopped() {
     stream.write_all(request.as_bytes()).expect("sent");
     let answer = read_answer(&mut stream);
     assert_eq!(status(&answer), "410", "{answer}");
-    assert!(answer.contains("ended twice") && answer.contains("Start"), "{answer}");
+    assert!(
+        answer.contains("ended twice") && answer.contains("Start"),
+        "{answer}"
+    );
     assert!(page.resume(server.address).is_err());
     // Nobody else is the worse for it.
     other.resume(server.address).expect("it is there again");
