@@ -126,10 +126,11 @@ pub fn rerun<R: Runtime>(
 
 /// The machine as it answered then: the calls of one event, in their order.
 #[derive(Debug)]
-struct Recorded(VecDeque<(String, HostAnswer)>);
+pub struct Recorded(VecDeque<(String, HostAnswer)>);
 
 impl Recorded {
-    fn of(record: &Record<'_>) -> Recorded {
+    /// For the time of the event of `record`.
+    pub fn of(record: &Record<'_>) -> Recorded {
         let called = |output: &Output<'_>| match *output {
             Output::HostCalled { call, answer } => Some((call.to_owned(), answer.into())),
             _ => None,
