@@ -318,6 +318,7 @@ impl Stage {
                 address: ADDRESS,
                 locale: "de-CH",
                 timezone: "Europe/Zurich",
+                ..Opening::default()
             }));
         }
         self.connections.push(who.to_owned());
@@ -415,6 +416,7 @@ impl Stage {
             | Output::Process { .. }
             | Output::Upload { .. }
             | Output::Published { .. }
+            | Output::Saved { .. }
             | Output::Download { .. } => format!("  {output}"),
         };
         self.out.push_str(&line);

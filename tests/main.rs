@@ -12,6 +12,7 @@ mod hostile;
 mod lists;
 mod net;
 mod properties;
+mod recovery;
 mod replay;
 mod suites;
 mod tidy;

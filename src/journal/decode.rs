@@ -1,13 +1,17 @@
 //! Events and outputs out of bytes; see `encode`.
 
-use super::code::Decoder;
-use super::{Output, RawAnswer, RawEvent, RawNews, RawPiece, RawProgress, decode_edits};
+use crate::core::code::Decoder;
+use super::{OLDEST_VERSION, Output, RawAnswer, RawEvent, RawNews, RawPiece, RawProgress, decode_edits};
 use crate::core::download::Demand;
 use crate::core::event::Opening;
 use crate::core::id::ConnectionId;
 
 /// Reads an event of a kind that stands for itself.
-pub(super) fn read_event<'a>(kind: u8, from: &mut Decoder<'a>) -> Option<RawEvent<'a>> {
+pub(super) fn read_event<'a>(format: u16, kind: u8, from: &mut Decoder<'a>) -> Option<RawEvent<'a>> {
+    let later = |text: &mut Decoder<'a>| match format {
+        OLDEST_VERSION => Some(""),
+        _ => text.text(),
+    };
     Some(match kind {
         1 => RawEvent::SessionOpened(Opening {
             seed: from.u64()?,
@@ -15,6 +19,8 @@ pub(super) fn read_event<'a>(kind: u8, from: &mut Decoder<'a>) -> Option<RawEven
             address: from.text()?,
             locale: from.text()?,
             timezone: from.text()?,
+            saved: later(from)?,
+            notice: later(from)?,
         }),
         2 => RawEvent::FrontendJoined {
             connection: ConnectionId(from.varint()?),
@@ -98,6 +104,7 @@ pub(super) fn read_output<'a>(kind: u8, from: &mut Decoder<'a>) -> Option<Output
             upload: from.varint()?,
             action: from.text()?,
         },
+        10 => Output::Saved { data: from.text()? },
         6 => Output::Process {
             process: from.varint()?,
             action: from.text()?,

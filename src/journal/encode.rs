@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::code::{Sink, push_bytes, push_varint};
+use crate::core::code::{Sink, push_bytes, push_varint};
 use super::{Output, RawEvent, RawPiece};
 use crate::core::download::Demand;
 use crate::core::id::ConnectionId;
@@ -46,6 +46,8 @@ pub(super) fn push_event(event: &RawEvent<'_>, numbers: &mut Numbers, out: &mut 
                 opening.address,
                 opening.locale,
                 opening.timezone,
+                opening.saved,
+                opening.notice,
             ] {
                 push_bytes(out, text.as_bytes());
             }
@@ -149,6 +151,10 @@ pub(super) fn push_output(
             out.put(&[9]);
             push_varint(out, upload);
             push_bytes(out, action.as_bytes());
+        }
+        Output::Saved { data } => {
+            out.put(&[10]);
+            push_bytes(out, data.as_bytes());
         }
     }
 }

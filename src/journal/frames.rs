@@ -3,7 +3,7 @@
 //! A frame is written as what it has in common with the last one of its connection, at its beginning and at
 //! its end, and what stands between. No byte of it is lost, whatever it is.
 
-use super::code::{Sink, push_bytes, push_varint};
+use crate::core::code::{Sink, push_bytes, push_varint};
 
 /// A longer frame is no typing; the next one is written whole.
 const KEPT_MAX: usize = 1 << 10;
@@ -69,7 +69,7 @@ pub(super) fn rebuilt(last: &[u8], front: usize, back: usize, middle: &[u8]) -> 
 
 #[cfg(test)]
 mod tests {
-    use super::super::code::Decoder;
+    use crate::core::code::Decoder;
     use super::*;
 
     #[test]

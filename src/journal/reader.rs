@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::code::Decoder;
+use crate::core::code::Decoder;
 use super::decode::{read_event, read_output};
 use super::disk::{Disk, RealDisk};
 use super::encode::{Digest, Numbers};
@@ -148,7 +148,7 @@ impl Reader {
     /// All records in order; without the event that was [`Reader::interrupted`].
     pub fn records(&self) -> Records<'_> {
         Records {
-            old: self.format == OLDEST_VERSION,
+            format: self.format,
             file: &self.file,
             layout: &self.layout,
             place: 0,
@@ -216,7 +216,7 @@ impl Reader {
 /// The records of a [`Reader`].
 #[derive(Debug)]
 pub struct Records<'a> {
-    old: bool,
+    format: u16,
     file: &'a [u8],
     layout: &'a Layout,
     /// How many payloads, and how many rebuilt frames, were read.
@@ -257,7 +257,7 @@ impl<'a> Records<'a> {
             let payload = *self.layout.payloads.get(self.place)?;
             self.place += 1;
             let bytes = payload.of(self.file);
-            let read = if self.old {
+            let read = if self.format == OLDEST_VERSION {
                 self.read_old(bytes).map(Some)
             } else {
                 self.read_payload(bytes)
@@ -312,7 +312,7 @@ impl<'a> Records<'a> {
             self.turn.now = self.turn.now.wrapping_add(from.signed()? as u64);
             self.turn.wall = self.turn.wall.wrapping_add(from.signed()?);
         }
-        let event = read_event(kind & !BEGINS_TURN, &mut from)?;
+        let event = read_event(self.format, kind & !BEGINS_TURN, &mut from)?;
         let mut outputs = Vec::new();
         while !from.is_empty() {
             outputs.push(read_output(from.byte()?, &mut from)?);
@@ -345,7 +345,7 @@ impl<'a> Records<'a> {
         }
         let event = match kind {
             FRAME_DIFFERS => self.read_difference(&mut from)?,
-            kind => read_event(kind, &mut from)?,
+            kind => read_event(self.format, kind, &mut from)?,
         };
         let mut outcome = Outcome::default();
         outcome.read(&mut from)?;

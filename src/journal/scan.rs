@@ -2,7 +2,7 @@
 //! only as the difference to the one before.
 
 use super::JournalError;
-use super::code::Decoder;
+use crate::core::code::Decoder;
 use super::frames::rebuilt;
 use super::header::RawHeader;
 use super::writer::{BEGINS_TURN, DRIFTED, FRAME_DIFFERS, head_check};

@@ -16,6 +16,8 @@ const OPENING: Opening<&str> = Opening {
     address: "/0123",
     locale: "de-CH",
     timezone: "Europe/Zurich",
+    saved: "",
+    notice: "",
 };
 const A: ConnectionId = ConnectionId(701);
 const B: ConnectionId = ConnectionId(33);

@@ -4,7 +4,7 @@
 //! `wall` went on. A timer of steady period has few distances, so each distance is written once, and a
 //! tick is half a byte that says which; a run of the same one is a count.
 
-use super::code::{unzigzag, zigzag};
+use crate::core::code::{unzigzag, zigzag};
 use crate::core::event::Turn;
 
 /// Distances that half a byte can name; the two codes above are for the rest.

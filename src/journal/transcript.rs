@@ -169,6 +169,7 @@ impl fmt::Display for Output<'_> {
             },
             Output::HostCalled { call, answer } => write!(f, "host: {call} -> {answer}"),
             Output::Upload { upload, action } => write!(f, "upload {upload}: {action}"),
+            Output::Saved { data } => write!(f, "saved {data}"),
             Output::Process { process, action } => write!(f, "process {process}: {action}"),
         }
     }

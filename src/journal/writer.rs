@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use thiserror::Error;
 
-use super::code::{push_bytes, push_signed, push_varint};
+use crate::core::code::{push_bytes, push_signed, push_varint};
 use super::disk::{Disk, RealDisk};
 use super::encode::{Digest, Numbers, push_event, push_output};
 use super::files::{File, Files};
@@ -24,8 +24,8 @@ pub(super) const GOES_ON: u8 = 0;
 pub(super) const FRAME_DIFFERS: u8 = 11;
 pub(super) const TICKS: u8 = 12;
 /// Things that stand among outputs.
-pub(super) const ANSWERED: u8 = 10;
-pub(super) const INTENT: u8 = 11;
+pub(super) const ANSWERED: u8 = 11;
+pub(super) const INTENT: u8 = 13;
 pub(super) const ANSWER_HERE: u8 = 12;
 pub(super) const DIGEST: u8 = 0x80;
 

@@ -1,7 +1,8 @@
-//! The integers, bytes and texts of a recording.
+//! The integers, bytes and texts of recordings and of frozen sessions.
 
 /// What encodings are put into: bytes to be stored, or a checksum of them.
-pub(super) trait Sink {
+pub trait Sink {
+    /// Appends `bytes`.
     fn put(&mut self, bytes: &[u8]);
 }
 
@@ -12,7 +13,7 @@ impl Sink for Vec<u8> {
 }
 
 /// Appends `value` in LEB128.
-pub(super) fn push_varint(out: &mut impl Sink, mut value: u64) {
+pub fn push_varint(out: &mut impl Sink, mut value: u64) {
     let mut bytes = [0; 10];
     let mut length = 0;
     while value >= 0x80 {
@@ -25,71 +26,79 @@ pub(super) fn push_varint(out: &mut impl Sink, mut value: u64) {
 }
 
 /// A signed number as an unsigned one, small ones of either sign small.
-pub(super) fn zigzag(value: i64) -> u64 {
+pub fn zigzag(value: i64) -> u64 {
     ((value << 1) ^ (value >> 63)) as u64
 }
 
 /// What [`zigzag`] was given.
-pub(super) fn unzigzag(value: u64) -> i64 {
+pub fn unzigzag(value: u64) -> i64 {
     (value >> 1) as i64 ^ -((value & 1) as i64)
 }
 
 /// Appends a signed number, small ones of either sign short.
-pub(super) fn push_signed(out: &mut impl Sink, value: i64) {
+pub fn push_signed(out: &mut impl Sink, value: i64) {
     push_varint(out, zigzag(value));
 }
 
 /// Appends a length and the bytes.
-pub(super) fn push_bytes(out: &mut impl Sink, bytes: &[u8]) {
+pub fn push_bytes(out: &mut impl Sink, bytes: &[u8]) {
     push_varint(out, bytes.len() as u64);
     out.put(bytes);
 }
 
 /// Takes one thing after the other off the front; `None`: it is not there, or not well formed.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Decoder<'a> {
+pub struct Decoder<'a> {
     rest: &'a [u8],
 }
 
 impl<'a> Decoder<'a> {
+    /// Begins at the front of `bytes`.
     pub fn new(bytes: &'a [u8]) -> Decoder<'a> {
         Decoder { rest: bytes }
     }
 
+    /// Whether nothing is left.
     pub fn is_empty(&self) -> bool {
         self.rest.is_empty()
     }
 
-    /// All that is left.
+    /// What is left.
     pub fn rest(&self) -> &'a [u8] {
         self.rest
     }
 
+    /// So many bytes.
     pub fn take(&mut self, count: usize) -> Option<&'a [u8]> {
         let (taken, rest) = self.rest.split_at_checked(count)?;
         self.rest = rest;
         Some(taken)
     }
 
+    /// One byte.
     pub fn byte(&mut self) -> Option<u8> {
         self.take(1).map(|b| b[0])
     }
 
+    /// Eight bytes, little-endian.
     pub fn u64(&mut self) -> Option<u64> {
         let bytes = self.take(8)?.try_into().ok()?;
         Some(u64::from_le_bytes(bytes))
     }
 
+    /// Four bytes, little-endian.
     pub fn u32(&mut self) -> Option<u32> {
         let bytes = self.take(4)?.try_into().ok()?;
         Some(u32::from_le_bytes(bytes))
     }
 
+    /// Sixteen bytes, little-endian.
     pub fn u128(&mut self) -> Option<u128> {
         let bytes = self.take(16)?.try_into().ok()?;
         Some(u128::from_le_bytes(bytes))
     }
 
+    /// See [`push_varint`].
     pub fn varint(&mut self) -> Option<u64> {
         let mut value = 0u64;
         for shift in (0..64).step_by(7) {
@@ -106,10 +115,12 @@ impl<'a> Decoder<'a> {
         None
     }
 
+    /// See [`push_signed`].
     pub fn signed(&mut self) -> Option<i64> {
         self.varint().map(unzigzag)
     }
 
+    /// 0 or 1.
     pub fn flag(&mut self) -> Option<bool> {
         match self.varint()? {
             0 => Some(false),
@@ -118,11 +129,13 @@ impl<'a> Decoder<'a> {
         }
     }
 
+    /// See [`push_bytes`].
     pub fn bytes(&mut self) -> Option<&'a [u8]> {
         let length = usize::try_from(self.varint()?).ok()?;
         self.take(length)
     }
 
+    /// Bytes that are UTF-8.
     pub fn text(&mut self) -> Option<&'a str> {
         std::str::from_utf8(self.bytes()?).ok()
     }

@@ -1,0 +1,1 @@
+//! Killed at random points under load.

@@ -1,0 +1,1 @@
+//! What cannot be rebuilt, and what is said of it.
