@@ -148,7 +148,9 @@ impl Fault {
         match self {
             Fault::Full => ErrorKind::StorageFull.into(),
             Fault::Interrupted => ErrorKind::Interrupted.into(),
-            Fault::Broken | Fault::Short | Fault::PowerCut => io::Error::other("input/output error"),
+            Fault::Broken | Fault::Short | Fault::PowerCut => {
+                io::Error::other("input/output error")
+            }
         }
     }
 }

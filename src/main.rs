@@ -86,7 +86,9 @@ fn sessions(action: Option<SessionsAction>, state: StateFlags) -> Result<(), u8>
 fn state_of(flags: StateFlags) -> Result<PathBuf, u8> {
     let default = || replay::state_dir(flags.dir.as_deref(), |name| std::env::var_os(name));
     flags.state.or_else(default).ok_or_else(|| {
-        failed(CONFIG)("neither HOME nor XDG_STATE_HOME is set: say where the state is by --state DIR")
+        failed(CONFIG)(
+            "neither HOME nor XDG_STATE_HOME is set: say where the state is by --state DIR",
+        )
     })
 }
 

@@ -30,11 +30,11 @@ use crate::lua::{DIALECT, LuaRuntime};
 use crate::wire;
 
 pub use crate::journal::FORMAT_VERSION;
+pub use crate::journal::{StoreError, state_dir};
 pub use difference::Difference;
+use difference::first_difference;
 pub use export::{Exported, export};
 pub use sessions::{drop_session, list_sessions, read_session};
-pub use crate::journal::{StoreError, state_dir};
-use difference::first_difference;
 
 /// What a replay found.
 #[derive(Clone, Debug, Default)]

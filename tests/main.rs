@@ -21,6 +21,10 @@ mod tidy;
 #[allow(dead_code, reason = "the bench uses the rest")]
 #[path = "../bench/battery.rs"]
 mod battery;
+/// What journals write, which the bench prints.
+#[allow(dead_code, reason = "the bench uses the rest")]
+#[path = "../bench/journal.rs"]
+mod bench_journal;
 /// A disk that fails when it is told to.
 #[allow(dead_code, reason = "the bench uses less")]
 #[path = "../bench/disk.rs"]

@@ -2,6 +2,8 @@
 //! server did, wherever memory lies and whatever became of the site; damage and changes are told.
 
 mod faults;
+mod sizes;
+mod store;
 mod versions;
 mod walk;
 

@@ -1,13 +1,19 @@
 //! Events and outputs out of bytes; see `encode`.
 
+use super::{
+    OLDEST_VERSION, Output, RawAnswer, RawEvent, RawNews, RawPiece, RawProgress, decode_edits,
+};
 use crate::core::code::Decoder;
-use super::{OLDEST_VERSION, Output, RawAnswer, RawEvent, RawNews, RawPiece, RawProgress, decode_edits};
 use crate::core::download::Demand;
 use crate::core::event::Opening;
 use crate::core::id::ConnectionId;
 
 /// Reads an event of a kind that stands for itself.
-pub(super) fn read_event<'a>(format: u16, kind: u8, from: &mut Decoder<'a>) -> Option<RawEvent<'a>> {
+pub(super) fn read_event<'a>(
+    format: u16,
+    kind: u8,
+    from: &mut Decoder<'a>,
+) -> Option<RawEvent<'a>> {
     let later = |text: &mut Decoder<'a>| match format {
         OLDEST_VERSION => Some(""),
         _ => text.text(),

@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use crate::core::code::{Sink, push_bytes, push_varint};
 use super::{Output, RawEvent, RawPiece};
+use crate::core::code::{Sink, push_bytes, push_varint};
 use crate::core::download::Demand;
 use crate::core::id::ConnectionId;
 

@@ -69,8 +69,8 @@ pub(super) fn rebuilt(last: &[u8], front: usize, back: usize, middle: &[u8]) -> 
 
 #[cfg(test)]
 mod tests {
-    use crate::core::code::Decoder;
     use super::*;
+    use crate::core::code::Decoder;
 
     #[test]
     fn a_frame_comes_back_from_the_one_before() {

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use sha2::{Digest, Sha256 as Hasher};
 
-use crate::core::code::{Decoder, push_bytes, push_signed, push_varint};
 use super::{FORMAT_VERSION, JournalError, MAGIC, OLDEST_VERSION};
+use crate::core::code::{Decoder, push_bytes, push_signed, push_varint};
 use crate::core::id::SessionId;
 use crate::core::limits::SessionLimits;
 use crate::core::outside::Grants;

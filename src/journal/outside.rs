@@ -6,8 +6,8 @@ use std::fmt;
 use std::io::Write;
 
 use super::Output;
-use crate::core::code::{Decoder, Sink, push_bytes, push_signed};
 use super::transcript::one_line;
+use crate::core::code::{Decoder, Sink, push_bytes, push_signed};
 use crate::core::outside::{HostAnswer, Outgoing, ProcessExit, ProcessNews, Stream};
 use crate::core::upload::{Sha256, UploadNews, hex};
 

@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use crate::core::code::Decoder;
 use super::decode::{read_event, read_output};
 use super::disk::{Disk, RealDisk};
 use super::encode::{Digest, Numbers};
@@ -15,6 +14,7 @@ use super::writer::{
     TICKS,
 };
 use super::{Header, JournalError, OLDEST_VERSION, Output, RawAnswer, RawEvent};
+use crate::core::code::Decoder;
 use crate::core::event::Turn;
 use crate::core::id::ConnectionId;
 use crate::core::upload::Sha256;

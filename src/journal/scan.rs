@@ -2,11 +2,11 @@
 //! only as the difference to the one before.
 
 use super::JournalError;
-use crate::core::code::Decoder;
 use super::frames::rebuilt;
 use super::header::RawHeader;
 use super::writer::{BEGINS_TURN, DRIFTED, FRAME_DIFFERS, head_check};
 use super::{FORMAT_VERSION, OLDEST_VERSION};
+use crate::core::code::Decoder;
 
 /// Length, sequence and two checksums of a record of format 2.
 const OLD_HEAD: usize = 4 + 8 + 4 + 4;

@@ -102,7 +102,8 @@ impl Secrets {
                 continue;
             };
             let created = data.properties.and_then(|all| all.path);
-            let secret = self.is_secret(paths, connection, data.var.or(data.id), created.as_deref());
+            let secret =
+                self.is_secret(paths, connection, data.var.or(data.id), created.as_deref());
             for value in [data.value, data.pieces].into_iter().flatten() {
                 match secret {
                     true => found.push(range(frame, value)),
@@ -142,7 +143,8 @@ impl Secrets {
 
     /// Members of objects that have the name of a password field.
     fn find_fields(&self, frame: &str, value: &RawValue, found: &mut Vec<Range<usize>>) {
-        if let Ok(members) = serde_json::from_str::<BTreeMap<Cow<'_, str>, &RawValue>>(value.get()) {
+        if let Ok(members) = serde_json::from_str::<BTreeMap<Cow<'_, str>, &RawValue>>(value.get())
+        {
             for (name, member) in members {
                 match self.fields.contains(&*name) {
                     true => found.push(range(frame, member)),
@@ -278,10 +280,7 @@ fn attributes(mut rest: &str) -> Vec<(String, String)> {
             let quote = given.chars().next().filter(|c| matches!(c, '"' | '\''));
             let (text, ends): (&str, Option<usize>) = match quote {
                 Some(quote) => (&given[1..], given[1..].find(quote)),
-                None => (
-                    given,
-                    given.find(|c: char| c.is_whitespace() || c == '>'),
-                ),
+                None => (given, given.find(|c: char| c.is_whitespace() || c == '>')),
             };
             value = &text[..ends.unwrap_or(text.len())];
             rest = &text[value.len()..];
@@ -328,7 +327,9 @@ mod tests {
         };
         assert_eq!(blank(creates), creates.replace("\"old\"", "\"***\""));
         let update = |var: i64, value: &str| {
-            format!(r#"{{"userEvent":true, "messages":[{{"type":"update","data":{{"varId":{var},"value":{value}}}}}]}}"#)
+            format!(
+                r#"{{"userEvent":true, "messages":[{{"type":"update","data":{{"varId":{var},"value":{value}}}}}]}}"#
+            )
         };
         for (var, value, shown) in [
             (2, "\"s\\\"ecret\"", BLANK),

@@ -109,7 +109,10 @@ impl Transcript {
         let places: Vec<String> = places.collect();
         if !places.is_empty() {
             let indent = " ".repeat(lead.len());
-            push_line(&mut self.out, format_args!("{indent}({})", places.join(", ")));
+            push_line(
+                &mut self.out,
+                format_args!("{indent}({})", places.join(", ")),
+            );
         }
     }
 }

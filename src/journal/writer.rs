@@ -6,13 +6,13 @@ use std::rc::Rc;
 
 use thiserror::Error;
 
-use crate::core::code::{push_bytes, push_signed, push_varint};
 use super::disk::{Disk, RealDisk};
 use super::encode::{Digest, Numbers, push_event, push_output};
 use super::files::{File, Files};
 use super::frames::Recent;
 use super::ticks::{Step, Ticks};
 use super::{Detail, Header, Output, RawAnswer, RawEvent};
+use crate::core::code::{push_bytes, push_signed, push_varint};
 use crate::core::event::Turn;
 use crate::core::id::Timestamp;
 
