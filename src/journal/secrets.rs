@@ -114,6 +114,8 @@ impl Secrets {
                 self.find_fields(frame, objects, &mut found);
             }
         }
+        // Nothing is no secret: a field that is still empty shows as it is.
+        found.retain(|range| !matches!(&frame[range.clone()], "null" | "\"\""));
         found.sort_by_key(|range| range.start);
         Some(found)
     }
@@ -333,6 +335,7 @@ mod tests {
         };
         for (var, value, shown) in [
             (2, "\"s\\\"ecret\"", BLANK),
+            (2, "\"\"", "\"\""),
             (3, "\"shown\"", "\"shown\""),
             (4, "[1,2]", BLANK),
             (5, r#"{"pin":1,"mail":"m"}"#, r#"{"pin":"***","mail":"m"}"#),
