@@ -217,5 +217,15 @@ mod tests {
         assert!(read("lunette serve --state somewhere --recover eager").is_ok());
         assert!(read("lunette serve --recover sometimes").is_err());
         assert!(read("lunette replay").is_err());
+        let drop = read("lunette sessions drop 1f --state x").unwrap();
+        assert!(matches!(
+            drop.command,
+            Some(Command::Sessions {
+                action: Some(SessionsAction::Drop { sid }),
+                state: StateFlags { state: Some(_), dir: None },
+            }) if sid == "1f"
+        ));
+        assert!(read("lunette export 1f").is_err());
+        assert!(read("lunette export 1f -o x --secret a.b --secret c").is_ok());
     }
 }

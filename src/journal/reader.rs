@@ -1,11 +1,12 @@
 //! Reader: a recording read back, checked as a whole before any of it is used.
 
+use std::collections::VecDeque;
 use std::path::Path;
 
 use super::decode::{read_event, read_output};
 use super::disk::{Disk, RealDisk};
 use super::encode::{Digest, Numbers};
-use super::header::RawHeader;
+use super::header::{LookUp, RawHeader};
 use super::scan::{Layout, UNREADABLE, corrupt, scan};
 use super::store;
 use super::ticks::{Step, TickReader};
@@ -17,7 +18,6 @@ use super::{Header, JournalError, OLDEST_VERSION, Output, RawAnswer, RawEvent};
 use crate::core::code::Decoder;
 use crate::core::event::Turn;
 use crate::core::id::ConnectionId;
-use crate::core::upload::Sha256;
 
 /// A recording whose every record has been checked.
 #[derive(Debug)]
@@ -91,7 +91,7 @@ impl Reader {
 
     pub(super) fn resolved(
         file: Vec<u8>,
-        look_up: &mut dyn FnMut(&str, &Sha256, u64) -> Result<Vec<u8>, JournalError>,
+        look_up: &mut LookUp<'_>,
     ) -> Result<Reader, JournalError> {
         let raw = RawHeader::read(&file)?;
         let header = raw.resolve(look_up)?;
@@ -243,7 +243,7 @@ impl<'a> Iterator for Records<'a> {
 struct Outcome<'a> {
     outputs: Vec<Output<'a>>,
     /// Answers told of before their outputs.
-    answered: std::collections::VecDeque<Output<'a>>,
+    answered: VecDeque<Output<'a>>,
     digest: Option<Digest>,
     intent: Option<&'a str>,
 }
