@@ -83,19 +83,40 @@ impl Report {
 pub fn replay<R: Runtime>(reader: &Reader, make_runtime: impl FnOnce(&Header) -> R) -> Report {
     let header = reader.header();
     let mut manager = SessionManager::new(make_runtime(header), config_of(header));
-    let mut report = Report {
+    Report {
         notes: notes(header),
         torn_bytes: reader.torn_bytes(),
         interrupted: reader.interrupted().map(|last| last.call.to_owned()),
-        ..Report::default()
-    };
+        ..rerun(&mut manager, reader, &mut |_| {})
+    }
+}
+
+/// What is seen of a session that is run again.
+#[derive(Clone, Copy, Debug)]
+pub enum Seen<'a> {
+    /// This is about to happen.
+    Event(&'a RawEvent<'a>),
+    /// That came of it.
+    Output(&'a Output<'a>),
+}
+
+/// Runs the events of a recording again in a manager that has its site and limits and no such session,
+/// up to the first divergence. Connections have the recording's numbers.
+pub fn rerun<R: Runtime>(
+    manager: &mut SessionManager<R>,
+    reader: &Reader,
+    seen: &mut dyn FnMut(Seen<'_>),
+) -> Report {
+    let header = reader.header();
+    let mut report = Report::default();
     for record in reader.records() {
         report.turns = record.turn_number;
         report.events += 1;
         manager.set_outside(Box::new(Recorded::of(&record)));
         let event = to_event(&record.event, header.session, manager.site());
+        seen(Seen::Event(&record.event));
         manager.handle_event(event, record.turn);
-        let compared = compare(&mut manager, &record, header.detail, &mut report);
+        let compared = compare(manager, &record, header.detail, &mut report, seen);
         if let Err(mut divergence) = compared {
             if let Some(difference) = &mut divergence.difference {
                 difference.path = path_of(reader, &record, difference.var);
@@ -118,10 +139,11 @@ fn config_of(header: &Header) -> ManagerConfig {
 
 /// The machine as it answered then: the calls of one event, in their order.
 #[derive(Debug)]
-struct Recorded(VecDeque<(String, HostAnswer)>);
+pub struct Recorded(VecDeque<(String, HostAnswer)>);
 
 impl Recorded {
-    fn of(record: &Record<'_>) -> Recorded {
+    /// For the time of the event of `record`.
+    pub fn of(record: &Record<'_>) -> Recorded {
         let called = |output: &Output<'_>| match *output {
             Output::HostCalled { call, answer } => Some((call.to_owned(), answer.into())),
             _ => None,
@@ -228,6 +250,7 @@ fn compare<R: Runtime>(
     record: &Record<'_>,
     detail: Detail,
     report: &mut Report,
+    seen: &mut dyn FnMut(Seen<'_>),
 ) -> Result<(), Box<Divergence>> {
     let effects: Vec<Effect> = std::iter::from_fn(|| manager.poll_effect()).collect();
     let mut recorded = record.outputs.iter();
@@ -237,6 +260,7 @@ fn compare<R: Runtime>(
         let Some(replayed) = Output::of(effect, &mut frame) else {
             continue;
         };
+        seen(Seen::Output(&replayed));
         report.outputs += 1;
         report.frames += u64::from(matches!(replayed, Output::Frame { .. }));
         if detail == Detail::Digest {

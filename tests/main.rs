@@ -3,6 +3,7 @@
 mod access;
 mod base_client;
 mod browser;
+mod checkpoints;
 mod client;
 mod determinism;
 mod dice;

@@ -2,7 +2,7 @@
 
 /// What encodings are put into: bytes to be stored, or a checksum of them.
 pub trait Sink {
-    /// Appends `bytes`.
+    /// Takes these.
     fn put(&mut self, bytes: &[u8]);
 }
 
@@ -53,17 +53,15 @@ pub struct Decoder<'a> {
 }
 
 impl<'a> Decoder<'a> {
-    /// Begins at the front of `bytes`.
     pub fn new(bytes: &'a [u8]) -> Decoder<'a> {
         Decoder { rest: bytes }
     }
 
-    /// Whether nothing is left.
     pub fn is_empty(&self) -> bool {
         self.rest.is_empty()
     }
 
-    /// What is left.
+    /// All that is left.
     pub fn rest(&self) -> &'a [u8] {
         self.rest
     }
@@ -75,7 +73,6 @@ impl<'a> Decoder<'a> {
         Some(taken)
     }
 
-    /// One byte.
     pub fn byte(&mut self) -> Option<u8> {
         self.take(1).map(|b| b[0])
     }
@@ -98,7 +95,6 @@ impl<'a> Decoder<'a> {
         Some(u128::from_le_bytes(bytes))
     }
 
-    /// See [`push_varint`].
     pub fn varint(&mut self) -> Option<u64> {
         let mut value = 0u64;
         for shift in (0..64).step_by(7) {
@@ -129,13 +125,11 @@ impl<'a> Decoder<'a> {
         }
     }
 
-    /// See [`push_bytes`].
     pub fn bytes(&mut self) -> Option<&'a [u8]> {
         let length = usize::try_from(self.varint()?).ok()?;
         self.take(length)
     }
 
-    /// Bytes that are UTF-8.
     pub fn text(&mut self) -> Option<&'a str> {
         std::str::from_utf8(self.bytes()?).ok()
     }

@@ -1,23 +1,14 @@
 //! Events and outputs out of bytes; see `encode`.
 
-use super::{
-    OLDEST_VERSION, Output, RawAnswer, RawEvent, RawNews, RawPiece, RawProgress, decode_edits,
-};
+use super::writer::SAVED;
+use super::{Output, RawAnswer, RawEvent, RawNews, RawPiece, RawProgress, decode_edits};
 use crate::core::code::Decoder;
 use crate::core::download::Demand;
 use crate::core::event::Opening;
 use crate::core::id::ConnectionId;
 
-/// Reads an event of a kind that stands for itself.
-pub(super) fn read_event<'a>(
-    format: u16,
-    kind: u8,
-    from: &mut Decoder<'a>,
-) -> Option<RawEvent<'a>> {
-    let later = |text: &mut Decoder<'a>| match format {
-        OLDEST_VERSION => Some(""),
-        _ => text.text(),
-    };
+/// Reads an event of a kind that stands for itself, as format 3 has it or, if it is `old`, format 2.
+pub(super) fn read_event<'a>(kind: u8, old: bool, from: &mut Decoder<'a>) -> Option<RawEvent<'a>> {
     Some(match kind {
         1 => RawEvent::SessionOpened(Opening {
             seed: from.u64()?,
@@ -25,8 +16,8 @@ pub(super) fn read_event<'a>(
             address: from.text()?,
             locale: from.text()?,
             timezone: from.text()?,
-            saved: later(from)?,
-            notice: later(from)?,
+            saved: if old { "" } else { from.text()? },
+            notice: if old { "" } else { from.text()? },
         }),
         2 => RawEvent::FrontendJoined {
             connection: ConnectionId(from.varint()?),
@@ -110,7 +101,7 @@ pub(super) fn read_output<'a>(kind: u8, from: &mut Decoder<'a>) -> Option<Output
             upload: from.varint()?,
             action: from.text()?,
         },
-        10 => Output::Saved { data: from.text()? },
+        SAVED => Output::Saved { data: from.text()? },
         6 => Output::Process {
             process: from.varint()?,
             action: from.text()?,

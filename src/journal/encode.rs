@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::writer::SAVED;
 use super::{Output, RawEvent, RawPiece};
 use crate::core::code::{Sink, push_bytes, push_varint};
 use crate::core::download::Demand;
@@ -153,7 +154,7 @@ pub(super) fn push_output(
             push_bytes(out, action.as_bytes());
         }
         Output::Saved { data } => {
-            out.put(&[10]);
+            out.put(&[SAVED]);
             push_bytes(out, data.as_bytes());
         }
     }

@@ -41,8 +41,8 @@
 //! turn     = now(signed varint) drift(signed varint)?
 //!            only with bit 7: by how much now went on since the turn before (the first: since 0), and by how
 //!            much more the wall clock did
-//! event    = 1 SessionOpened    seed(u64) url(text) address(text) locale(text) timezone(text) saved(text)
-//!                              notice(text)
+//! event    = 1 SessionOpened    seed(u64) url(text) address(text) locale(text) timezone(text)
+//!                              saved(text) notice(text)      not in format 2
 //!          | 2 FrontendJoined   connection(varint)
 //!          | 3 FrontendLeft     connection(varint)
 //!          | 4 frame received   connection(varint) frame(text), exactly as it came
@@ -65,13 +65,13 @@
 //!          | 7 published        topic(text) value(text) retain(varint)
 //!          | 8 download         token(u128) 0 name(text) mime(text) | 1 data(bytes) | 2 | 3 reason(text)
 //!          | 9 upload           upload(varint) action(text)
-//!          | 10 saved           data(text)
-//!          | 11 answered        call(text) answer     written ahead of its place among the outputs, which is
+//!          | 10 answered        call(text) answer     written ahead of its place among the outputs, which is
 //!          | 12                 here, if they are kept
-//!          | 13 intent          call(text)            is about to be made; ends the payload. The event goes on
+//!          | 11 intent          call(text)            is about to be made; ends the payload. The event goes on
 //!                              in the next record; in the last one of the file nobody knows what came of it
 //!          | 80+n count(varint, if n is 7F) check(u32)       n < 7F: count. Digest of all outputs of the event:
-//!                              their number and CRC32C; ends the payload. Of them only 3, 4, 5, 10 are there
+//!                              their number and CRC32C; ends the payload. Of them only 3, 4, 5 and 13 are there
+//!          | 13 saved           data(text)
 //! call, action = one line of text, see core::outside
 //! progress = 1 ready | 2 finished sha256(32 bytes) | 3 failed text
 //!            a file's content is not recorded; what the script reads of it is an answer
@@ -90,7 +90,7 @@
 //! Format 2 has neither build, sid, started and detail nor the 0 and 1 before the content of files in its
 //! header, whose check leaves out version and length; the head of its records is length(u32) sequence(u64)
 //! head_check(u32: CRC32C of both) payload_check(u32), a turn has the difference of both clocks, SessionOpened
-//! ends behind timezone, and of kinds there are events 1 to 10 and outputs 1 to 10.
+//! ends behind timezone, and of kinds there are events 1 to 10 and outputs 1 to 9.
 //!
 //! Connections are numbered 1, 2, 3 in the order in which they joined this session, so that a
 //! recording does not depend on what else the server did.

@@ -312,7 +312,7 @@ impl<'a> Records<'a> {
             self.turn.now = self.turn.now.wrapping_add(from.signed()? as u64);
             self.turn.wall = self.turn.wall.wrapping_add(from.signed()?);
         }
-        let event = read_event(self.format, kind & !BEGINS_TURN, &mut from)?;
+        let event = read_event(kind & !BEGINS_TURN, true, &mut from)?;
         let mut outputs = Vec::new();
         while !from.is_empty() {
             outputs.push(read_output(from.byte()?, &mut from)?);
@@ -345,7 +345,7 @@ impl<'a> Records<'a> {
         }
         let event = match kind {
             FRAME_DIFFERS => self.read_difference(&mut from)?,
-            kind => read_event(self.format, kind, &mut from)?,
+            kind => read_event(kind, false, &mut from)?,
         };
         let mut outcome = Outcome::default();
         outcome.read(&mut from)?;

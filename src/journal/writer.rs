@@ -24,9 +24,10 @@ pub(super) const GOES_ON: u8 = 0;
 pub(super) const FRAME_DIFFERS: u8 = 11;
 pub(super) const TICKS: u8 = 12;
 /// Things that stand among outputs.
-pub(super) const ANSWERED: u8 = 11;
-pub(super) const INTENT: u8 = 13;
+pub(super) const ANSWERED: u8 = 10;
+pub(super) const INTENT: u8 = 11;
 pub(super) const ANSWER_HERE: u8 = 12;
+pub(super) const SAVED: u8 = 13;
 pub(super) const DIGEST: u8 = 0x80;
 
 /// Room that a writer keeps between turns; what a big answer took beyond it is given back.

@@ -1,21 +1,22 @@
 //! Export: a session's journal as one file that needs nothing else, with all frames, to be replayed elsewhere.
 
 use std::fmt;
+use std::io;
 use std::path::Path;
 
-use super::{ReplayError, Report, config_of, replay, runtime_for, to_event};
+use super::{ReplayError, Report, Seen, config_of, rerun, runtime_for};
 use crate::core::id::ConnectionId;
 use crate::core::manager::SessionManager;
 use crate::core::script::Runtime;
-use crate::journal::{Detail, Header, Output, Paths, RawEvent, Reader, Record, Secrets, Writer};
+use crate::journal::{
+    Detail, Header, Output, Paths, RawEvent, Reader, Record, Secrets, Stopped, Writer,
+};
 
 /// What is in the file that was made.
 #[derive(Debug)]
 pub struct Exported {
     pub events: u64,
-    /// Frames sent are in it, not only their digests.
-    pub frames: bool,
-    /// Why not, as a replay tells it.
+    /// Why only digests of what was sent are in it, as a replay tells it.
     pub divergence: Option<Report>,
     /// Secrets left out.
     pub blanked: u64,
@@ -27,65 +28,68 @@ pub struct Exported {
 /// [`Secrets::of`].
 ///
 /// # Errors
-/// When it cannot be replayed here at all, or the file is there already or cannot be written.
+/// When it cannot be run here at all, or the file is there already or cannot be written.
 pub fn export(reader: &Reader, secret: &[String], out: &Path) -> Result<Exported, ReplayError> {
-    let recorded = reader.header();
-    let (divergence, detail) = match recorded.detail {
-        Detail::Full => (None, Detail::Full),
-        Detail::Digest => {
-            let runtime = runtime_for(recorded)?;
-            let report = replay(reader, |_| runtime);
-            match report.divergence {
-                Some(_) => (Some(report), Detail::Digest),
-                None => (None, Detail::Full),
-            }
-        }
-    };
-    let header = Header {
-        detail,
-        ..recorded.clone()
-    };
-    let writer = Writer::create(out, &header).map_err(|source| ReplayError::Output {
+    let header = reader.header();
+    let failed = |source| ReplayError::Output {
         path: out.into(),
         source,
-    })?;
-    let mut copy = Copy {
-        writer,
-        paths: Paths::default(),
-        secrets: Secrets::of(&recorded.site, secret),
     };
-    let written = match (recorded.detail, detail) {
-        (Detail::Digest, Detail::Full) => copy.run_again(reader)?,
-        _ => copy.as_recorded(reader),
+    let begin = |detail| {
+        let header = Header {
+            detail,
+            ..header.clone()
+        };
+        let writer = Writer::create(out, &header).map_err(failed)?;
+        Ok::<_, ReplayError>(Copy {
+            writer,
+            stopped: None,
+            turn_number: 0,
+            paths: Paths::default(),
+            secrets: Secrets::of(&header.site, secret),
+        })
     };
-    written.map_err(|stopped| ReplayError::Output {
-        path: out.into(),
-        source: std::io::Error::other(stopped.to_string()),
-    })?;
+    let mut copy = begin(Detail::Full)?;
+    let mut divergence = None;
+    if header.detail == Detail::Digest {
+        let mut manager = SessionManager::new(runtime_for(header)?, config_of(header));
+        let report = copy.run_again(reader, &mut manager);
+        divergence = report.divergence.is_some().then_some(report);
+    }
+    if divergence.is_some() {
+        std::fs::remove_file(out).map_err(failed)?;
+        copy = begin(Detail::Digest)?;
+    }
+    if divergence.is_some() || header.detail == Detail::Full {
+        copy.as_recorded(reader);
+    }
+    let flushed = copy.writer.flush();
+    if let Some(stopped) = copy.stopped.take().or(flushed.err()) {
+        return Err(failed(io::Error::other(stopped.to_string())));
+    }
     Ok(Exported {
         events: reader.records().count() as u64,
-        frames: detail == Detail::Full,
         divergence,
         blanked: copy.secrets.blanked,
         interrupted: reader.interrupted().is_some(),
     })
 }
 
-type Written = Result<(), crate::journal::Stopped>;
-
 /// A file that is being made.
 struct Copy {
     writer: Writer,
+    /// Why the file could not be written, if so.
+    stopped: Option<Stopped>,
+    turn_number: u64,
     paths: Paths,
     secrets: Secrets,
 }
 
 impl Copy {
     /// Stores what is in the journal.
-    fn as_recorded(&mut self, reader: &Reader) -> Written {
-        let mut turn_number = 0;
+    fn as_recorded(&mut self, reader: &Reader) {
         for record in reader.records() {
-            self.begin(&record, &mut turn_number)?;
+            self.begin(&record);
             for output in &record.outputs {
                 self.output(output);
             }
@@ -93,41 +97,29 @@ impl Copy {
                 self.writer.set_digest(digest);
             }
         }
-        self.writer.flush()
     }
 
-    /// Stores what comes out when the journal is run again, which is what came out then.
-    fn run_again(&mut self, reader: &Reader) -> Result<Written, ReplayError> {
-        let header = reader.header();
-        let mut manager = SessionManager::new(runtime_for(header)?, config_of(header));
-        Ok(self.copy_running(reader, &mut manager))
-    }
-
-    fn copy_running<R: Runtime>(
+    /// Stores what comes out when the journal is run again, as long as it is what came out then.
+    fn run_again<R: Runtime>(
         &mut self,
         reader: &Reader,
         manager: &mut SessionManager<R>,
-    ) -> Written {
-        let session = reader.header().session;
-        let mut turn_number = 0;
-        let mut frame = Vec::new();
-        for record in reader.records() {
-            self.begin(&record, &mut turn_number)?;
-            manager.set_outside(Box::new(super::Recorded::of(&record)));
-            let event = to_event(&record.event, session, manager.site());
-            manager.handle_event(event, record.turn);
-            while let Some(effect) = manager.poll_effect() {
-                if let Some(output) = Output::of(&effect, &mut frame) {
-                    self.output(&output);
+    ) -> Report {
+        let mut records = reader.records();
+        rerun(manager, reader, &mut |seen| match seen {
+            Seen::Event(_) => {
+                if let Some(record) = records.next() {
+                    self.begin(&record);
                 }
             }
-        }
-        self.writer.flush()
+            Seen::Output(output) => self.output(output),
+        })
     }
 
-    fn begin(&mut self, record: &Record<'_>, turn_number: &mut u64) -> Written {
-        if std::mem::replace(turn_number, record.turn_number) != record.turn_number {
-            self.writer.commit()?;
+    fn begin(&mut self, record: &Record<'_>) {
+        if std::mem::replace(&mut self.turn_number, record.turn_number) != record.turn_number {
+            let committed = self.writer.commit();
+            self.stopped = self.stopped.take().or(committed.err());
         }
         self.secrets.hear(&record.event);
         self.paths.hear(&record.event);
@@ -141,7 +133,6 @@ impl Copy {
             }
             event => self.writer.event(record.turn, &event),
         }
-        Ok(())
     }
 
     fn output(&mut self, output: &Output<'_>) {

@@ -81,9 +81,10 @@ impl Page {
             return Ok(());
         }
         let handled = self.greeting["handled"].as_u64().expect("a number");
-        self.take_ack(handled);
         for (number, frame) in self.kept.clone() {
-            self.write(&format!("{number} {} {frame}", self.received))?;
+            if number > handled {
+                self.write(&format!("{number} {} {frame}", self.received))?;
+            }
         }
         Ok(())
     }
@@ -109,9 +110,9 @@ impl Page {
         self.settle()
     }
 
-    /// Waits until all that it sent is acknowledged.
+    /// Waits until all that it sent is acknowledged: then it has been told of all that came of it, too.
     pub fn settle(&mut self) -> io::Result<()> {
-        while !self.kept.is_empty() {
+        while self.acked < self.sent {
             self.take()?;
         }
         Ok(())

@@ -164,6 +164,14 @@ impl<R: Runtime> SessionManager<R> {
         self.set_deadline(id, dormant.due);
     }
 
+    /// A session that sleeps is lost: its number is free again. Nobody is told.
+    pub fn forget_dormant(&mut self, id: SessionId) {
+        if self.dormant.remove(&id).is_some() {
+            self.topics.forget(id);
+            self.set_deadline(id, None);
+        }
+    }
+
     /// Whether the session sleeps.
     pub fn is_dormant(&self, id: SessionId) -> bool {
         self.dormant.contains_key(&id)
