@@ -50,6 +50,8 @@ use lunette::journal::{Header, Output, RawEvent, Reader, Writer, encode_edits, s
 use lunette::lua::LuaRuntime;
 use lunette::replay::{replay, to_event};
 
+use crate::checkpoints::Often;
+
 const SESSION: SessionId = SessionId(1);
 const SEED: u64 = 42;
 const ADDRESS: &str = "/00112233445566778899aabbccddeeff";
@@ -440,7 +442,7 @@ impl Stage {
         if report.exit_code() != 0 {
             return Some(format!("its recording does not replay:\n{report}"));
         }
-        let survives = crate::checkpoints::survives(&reader);
+        let survives = crate::checkpoints::survives(&reader, Often::Always);
         let problem = survives.err()?;
         Some(format!("frozen and thawed it is another:\n{problem}"))
     }
