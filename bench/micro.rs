@@ -4,6 +4,7 @@
 //! Each is run in rounds long enough for the clock; the fastest round and the middle one are printed. The fastest is
 //! the figure to compare: noise only ever adds.
 
+mod images;
 mod inner_loop;
 mod journal;
 #[allow(dead_code, reason = "tests use the rest")]
@@ -116,6 +117,7 @@ fn main() {
     crossing(&harness);
     turns::run(&harness);
     scale::run(&harness);
+    images::run(&harness);
     inner_loop::run(&harness);
     outside::run(&harness);
     recording::run(&harness);
