@@ -15,6 +15,7 @@ use super::shelf::{Shelving, Way};
 
 /// See the module's description.
 pub struct Twin {
+    way: Way,
     config: ManagerConfig,
     plain: SessionManager<Shelving>,
     frozen: SessionManager<Shelving>,
@@ -36,6 +37,7 @@ impl Twin {
     pub fn new(way: Way, config: ManagerConfig) -> Twin {
         let runtime = Shelving::new(way);
         Twin {
+            way,
             plain: SessionManager::new(Shelving::new(way), config.clone()),
             frozen: SessionManager::new(runtime.clone(), config.clone()),
             config,
@@ -172,8 +174,11 @@ impl Twin {
                 ));
             }
         }
-        self.frozen = thawed;
         self.checkpoints += 1;
+        // One that was frozen as an image lives on as well.
+        if self.way != Way::Image || self.checkpoints % 2 == 0 {
+            self.frozen = thawed;
+        }
         self.same("poll_timeout", |manager| manager.poll_timeout())?;
         Ok(())
     }
