@@ -32,9 +32,6 @@ pub fn run(harness: &Harness) {
     }
     let ways = [(Way::Moved, "core"), (Way::Image, "core and Lua")];
     for (way, what) in ways {
-        if way == Way::Image && Way::best() != way {
-            continue;
-        }
         for site in ["counter", "address_book"] {
             for &age in ages {
                 let name = format!("freeze: {what} of {site}, {age} events");

@@ -1,23 +1,49 @@
 //! The integers, bytes and texts of recordings and of frozen sessions.
 
-/// Appends `value` in LEB128.
-pub fn push_varint(out: &mut Vec<u8>, mut value: u64) {
-    while value >= 0x80 {
-        out.push(value as u8 | 0x80);
-        value >>= 7;
+/// What encodings are put into: bytes to be stored, or a checksum of them.
+pub trait Sink {
+    /// Takes these.
+    fn put(&mut self, bytes: &[u8]);
+}
+
+impl Sink for Vec<u8> {
+    fn put(&mut self, bytes: &[u8]) {
+        self.extend_from_slice(bytes);
     }
-    out.push(value as u8);
+}
+
+/// Appends `value` in LEB128.
+pub fn push_varint(out: &mut impl Sink, mut value: u64) {
+    let mut bytes = [0; 10];
+    let mut length = 0;
+    while value >= 0x80 {
+        bytes[length] = value as u8 | 0x80;
+        value >>= 7;
+        length += 1;
+    }
+    bytes[length] = value as u8;
+    out.put(&bytes[..=length]);
+}
+
+/// A signed number as an unsigned one, small ones of either sign small.
+pub fn zigzag(value: i64) -> u64 {
+    ((value << 1) ^ (value >> 63)) as u64
+}
+
+/// What [`zigzag`] was given.
+pub fn unzigzag(value: u64) -> i64 {
+    (value >> 1) as i64 ^ -((value & 1) as i64)
 }
 
 /// Appends a signed number, small ones of either sign short.
-pub fn push_signed(out: &mut Vec<u8>, value: i64) {
-    push_varint(out, ((value << 1) ^ (value >> 63)) as u64);
+pub fn push_signed(out: &mut impl Sink, value: i64) {
+    push_varint(out, zigzag(value));
 }
 
 /// Appends a length and the bytes.
-pub fn push_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
+pub fn push_bytes(out: &mut impl Sink, bytes: &[u8]) {
     push_varint(out, bytes.len() as u64);
-    out.extend_from_slice(bytes);
+    out.put(bytes);
 }
 
 /// Takes one thing after the other off the front; `None`: it is not there, or not well formed.
@@ -27,17 +53,15 @@ pub struct Decoder<'a> {
 }
 
 impl<'a> Decoder<'a> {
-    /// Begins at the front of `bytes`.
     pub fn new(bytes: &'a [u8]) -> Decoder<'a> {
         Decoder { rest: bytes }
     }
 
-    /// Whether nothing is left.
     pub fn is_empty(&self) -> bool {
         self.rest.is_empty()
     }
 
-    /// What is left.
+    /// All that is left.
     pub fn rest(&self) -> &'a [u8] {
         self.rest
     }
@@ -49,7 +73,6 @@ impl<'a> Decoder<'a> {
         Some(taken)
     }
 
-    /// One byte.
     pub fn byte(&mut self) -> Option<u8> {
         self.take(1).map(|b| b[0])
     }
@@ -60,13 +83,18 @@ impl<'a> Decoder<'a> {
         Some(u64::from_le_bytes(bytes))
     }
 
+    /// Four bytes, little-endian.
+    pub fn u32(&mut self) -> Option<u32> {
+        let bytes = self.take(4)?.try_into().ok()?;
+        Some(u32::from_le_bytes(bytes))
+    }
+
     /// Sixteen bytes, little-endian.
     pub fn u128(&mut self) -> Option<u128> {
         let bytes = self.take(16)?.try_into().ok()?;
         Some(u128::from_le_bytes(bytes))
     }
 
-    /// See [`push_varint`].
     pub fn varint(&mut self) -> Option<u64> {
         let mut value = 0u64;
         for shift in (0..64).step_by(7) {
@@ -85,8 +113,7 @@ impl<'a> Decoder<'a> {
 
     /// See [`push_signed`].
     pub fn signed(&mut self) -> Option<i64> {
-        let value = self.varint()?;
-        Some((value >> 1) as i64 ^ -((value & 1) as i64))
+        self.varint().map(unzigzag)
     }
 
     /// 0 or 1.
@@ -98,13 +125,11 @@ impl<'a> Decoder<'a> {
         }
     }
 
-    /// See [`push_bytes`].
     pub fn bytes(&mut self) -> Option<&'a [u8]> {
         let length = usize::try_from(self.varint()?).ok()?;
         self.take(length)
     }
 
-    /// Bytes that are UTF-8.
     pub fn text(&mut self) -> Option<&'a str> {
         std::str::from_utf8(self.bytes()?).ok()
     }

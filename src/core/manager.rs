@@ -83,6 +83,14 @@ impl<R: Runtime> SessionManager<R> {
         self.outside = Some(outside);
     }
 
+    /// Who answers from now on, in place of whoever did.
+    pub fn replace_outside(
+        &mut self,
+        outside: Option<Box<dyn Outside>>,
+    ) -> Option<Box<dyn Outside>> {
+        std::mem::replace(&mut self.outside, outside)
+    }
+
     /// Lets one thing happen at `turn`. Events of sessions that are gone are ignored; those that sleep
     /// must be woken before, see [`SessionManager::must_wake`].
     pub fn handle_event(&mut self, event: Event, turn: Turn) {

@@ -7,7 +7,7 @@ use super::script::Script;
 use super::session::Session;
 
 /// An app saves itself so long after something happened to it: what comes meanwhile is saved with it.
-const SAVE_MS: u64 = 10_000;
+const SAVE_MS: u64 = 2_000;
 
 /// When to save, and what was saved.
 #[derive(Debug, Default)]

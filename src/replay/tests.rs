@@ -1,10 +1,12 @@
 //! Replays against a script that is simple enough to be wrong on purpose.
 
+use std::collections::BTreeMap;
+
 use super::*;
 use crate::core::change::{Change, Changes};
 use crate::core::event::{Opening, Turn};
 use crate::core::host::Host;
-use crate::core::id::TimerId;
+use crate::core::id::{APP, ConnectionId, TimerId};
 use crate::core::limits::SessionLimits;
 use crate::core::message::Json;
 use crate::core::outside::ProcessId;

@@ -7,7 +7,7 @@ use crate::core::script::Runtime;
 use crate::core::site::{Edits, SiteChange};
 use crate::journal::{RawEvent, encode_edits};
 
-impl<R: Runtime, W: World> Server<R, W> {
+impl<R: Runtime + Clone, W: World> Server<R, W> {
     /// Runs what was edited on the disk, if the site is watched.
     pub(super) fn reload(&mut self) {
         let Some(watcher) = &mut self.watcher else {
@@ -34,7 +34,7 @@ impl<R: Runtime, W: World> Server<R, W> {
         self.log
             .line(1, format_args!("edited: {}", change.paths.join(", ")));
         self.core.change_site(&change.site);
-        self.recordings.change_site(&change.site);
+        self.recordings.borrow_mut().change_site(&change.site);
         // What could not start may start now.
         self.sessions.forget_failures();
         for session in self.core.session_ids() {

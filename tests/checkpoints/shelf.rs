@@ -7,15 +7,12 @@ use std::fmt;
 use std::rc::Rc;
 
 use lunette::core::change::Changes;
-use lunette::core::event::{Event, Opening, Turn};
 use lunette::core::host::Host;
 use lunette::core::id::{SessionId, TimerId};
-use lunette::core::manager::{ManagerConfig, SessionManager};
 use lunette::core::message::Json;
 use lunette::core::outside::ProcessId;
 use lunette::core::path::Path;
 use lunette::core::script::{Runtime, Script, ScriptError, ToldOfProcess, WatchedValue};
-use lunette::core::site::Site;
 use lunette::core::upload::Received;
 use lunette::core::variable::Slot;
 use lunette::core::watch::WatchHandle;
@@ -30,27 +27,6 @@ pub enum Way {
     Image,
     /// Not at all: a new one takes its place.
     Fresh,
-}
-
-impl Way {
-    /// Images if there are any, else over the shelf.
-    pub fn best() -> Way {
-        let runtime = Shelving::new(Way::Image);
-        let session = SessionId(1);
-        let main = b"session:createAppVariable(session:create(session:prototype('App', {})))";
-        let files = BTreeMap::from([("lua/main.lua".to_owned(), main.to_vec())]);
-        let config = ManagerConfig {
-            site: Site::new(files),
-            ..ManagerConfig::default()
-        };
-        let mut manager = SessionManager::new(runtime, config);
-        let opening = Opening::default();
-        manager.handle_event(Event::SessionOpened { session, opening }, Turn::default());
-        match manager.freeze(session) {
-            Ok(_) => Way::Image,
-            Err(_) => Way::Moved,
-        }
-    }
 }
 
 type Shelf = Rc<RefCell<BTreeMap<u64, LuaSession>>>;

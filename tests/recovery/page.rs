@@ -81,9 +81,10 @@ impl Page {
             return Ok(());
         }
         let handled = self.greeting["handled"].as_u64().expect("a number");
-        self.take_ack(handled);
         for (number, frame) in self.kept.clone() {
-            self.write(&format!("{number} {} {frame}", self.received))?;
+            if number > handled {
+                self.write(&format!("{number} {} {frame}", self.received))?;
+            }
         }
         Ok(())
     }
@@ -94,6 +95,16 @@ impl Page {
         (self.sent, self.acked) = (0, 0);
         self.kept.clear();
         self.act(create).expect("acknowledged");
+    }
+
+    /// The page is left for good.
+    pub fn leave(&mut self) {
+        let stream = self.stream.as_mut().expect("a connection");
+        let left = frame(0x88, &1001u16.to_be_bytes());
+        stream.write_all(&left).expect("sent");
+        // The answer says that the view is over.
+        let mut rest = Vec::new();
+        let _ = stream.read_to_end(&mut rest);
     }
 
     /// Sends a frame without waiting for anything.
@@ -109,9 +120,9 @@ impl Page {
         self.settle()
     }
 
-    /// Waits until all that it sent is acknowledged.
+    /// Waits until all that it sent is acknowledged: then it has been told of all that came of it, too.
     pub fn settle(&mut self) -> io::Result<()> {
-        while !self.kept.is_empty() {
+        while self.acked < self.sent {
             self.take()?;
         }
         Ok(())

@@ -164,9 +164,22 @@ impl<R: Runtime> SessionManager<R> {
         self.set_deadline(id, dormant.due);
     }
 
+    /// A session that sleeps is lost: its number is free again. Nobody is told.
+    pub fn forget_dormant(&mut self, id: SessionId) {
+        if self.dormant.remove(&id).is_some() {
+            self.topics.forget(id);
+            self.set_deadline(id, None);
+        }
+    }
+
     /// Whether the session sleeps.
     pub fn is_dormant(&self, id: SessionId) -> bool {
         self.dormant.contains_key(&id)
+    }
+
+    /// How many sleep.
+    pub fn dormant_len(&self) -> usize {
+        self.dormant.len()
     }
 
     /// The sessions that sleep, in the order in which they began.
