@@ -7,6 +7,7 @@
 mod checkpoints;
 #[path = "../tests/dice.rs"]
 mod dice;
+mod images;
 mod inner_loop;
 mod journal;
 #[allow(dead_code, reason = "tests use the rest")]
@@ -125,6 +126,7 @@ fn main() {
     crossing(&harness);
     turns::run(&harness);
     scale::run(&harness);
+    images::run(&harness);
     inner_loop::run(&harness);
     outside::run(&harness);
     checkpoints::run(&harness);

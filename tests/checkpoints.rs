@@ -49,6 +49,7 @@ pub fn survives(reader: &Reader, often: Often) -> Result<(), String> {
         verbosity: 4,
     };
     let mut twin = Twin::new(Way::Image, config);
+    twin.looks = often == Often::Always;
     for (number, record) in reader.records().enumerate() {
         let event = to_event(&record.event, header.session, twin.plain().site());
         twin.set_outside(|| Box::new(Recorded::of(&record)));
