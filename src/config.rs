@@ -4,6 +4,7 @@
 //! win ([`Settings::or`]), and [`Config::resolve`] makes of the whole one valid configuration.
 
 pub mod file;
+pub mod nearest;
 pub mod units;
 
 use std::net::IpAddr;
@@ -50,6 +51,8 @@ pub struct Settings {
     pub csp: Option<Policy>,
     pub allow_scripts: Option<bool>,
     pub allow_raw_html: Option<bool>,
+    /// Paths whose values `lunette test` does not compare.
+    pub test_ignore: Vec<String>,
     /// Where a setting stands, if it came from a file: its name and `FILE:LINE`.
     pub places: Vec<(&'static str, String)>,
 }
@@ -149,6 +152,7 @@ impl Settings {
             allow_raw_html: self.allow_raw_html.or(others.allow_raw_html),
             dev: self.dev || others.dev,
             hotload: self.hotload || others.hotload,
+            test_ignore: longer(self.test_ignore, others.test_ignore),
             places,
         }
     }
@@ -193,6 +197,8 @@ pub struct Config {
     pub pages: PageRules,
     /// `None`: none are taken.
     pub upload: Option<UploadConfig>,
+    /// Paths whose values `lunette test` does not compare.
+    pub test_ignore: Vec<String>,
 }
 
 /// Why settings make no configuration.
@@ -287,6 +293,7 @@ impl Config {
         });
         Ok(Config {
             upload,
+            test_ignore: settings.test_ignore,
             dir: settings.dir,
             host,
             port: settings.port.unwrap_or(8080),

@@ -6,12 +6,18 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Parser;
-use lunette::cli::{Cli, Command};
+use lunette::cli::{Cli, Command, TestFlags};
 use lunette::config::{Config, Settings};
+use lunette::core::outside::Outside;
 use lunette::replay;
+use lunette::server::outside::Machine;
 use lunette::server::{self, ServerError};
+use lunette::testing::path::pattern;
+use lunette::testing::run::Setting;
+use lunette::testing::suite::{Suite, SuiteError, Wishes};
 
 const RUNTIME: u8 = 1;
+const USAGE: u8 = 2;
 const CONFIG: u8 = 3;
 const BIND: u8 = 4;
 
@@ -24,6 +30,7 @@ fn main() -> ExitCode {
         Some(Command::Transcript { file }) => replay::transcript_file(&file)
             .map_err(failed(RUNTIME))
             .and_then(|text| print(&text)),
+        Some(Command::Test(flags)) => test(flags),
         Some(Command::Version) => print(&format!(
             "lunette {}\nrecordings: format {}\n",
             env!("CARGO_PKG_VERSION"),
@@ -50,6 +57,63 @@ fn run_again(file: &Path) -> Result<(), u8> {
     let report = replay::replay_file(file).map_err(failed(RUNTIME))?;
     print(&report.to_string())?;
     match report.exit_code() {
+        0 => Ok(()),
+        code => Err(code),
+    }
+}
+
+fn test(flags: TestFlags) -> Result<(), u8> {
+    let settings = Settings {
+        dir: Some(flags.dir.clone()),
+        ..Settings::default()
+    };
+    let config = Config::load(settings).map_err(failed(CONFIG))?;
+    let ignored: Vec<_> = config
+        .test_ignore
+        .iter()
+        .map(|text| pattern(text))
+        .collect();
+    let suite = Suite::of_site(&flags.dir);
+    let told = |error: SuiteError| {
+        let code = match error {
+            SuiteError::NoSuch(..) | SuiteError::Name(_) | SuiteError::NothingNew(_) => USAGE,
+            SuiteError::None(..) => CONFIG,
+            _ => RUNTIME,
+        };
+        failed(code)(error)
+    };
+    if let Some(journal) = &flags.from {
+        let stem = journal
+            .file_stem()
+            .map(|stem| stem.to_string_lossy().into_owned());
+        let name = flags.names.first().cloned().or(stem).unwrap_or_default();
+        let file = suite.add_journal(&name, journal, &ignored).map_err(told)?;
+        return print(&format!("wrote {}\n", flags.dir.join(file).display()));
+    }
+    let mut out = std::io::stdout().lock();
+    if let Some(name) = &flags.accept {
+        return suite.accept(name, &mut out).map_err(told);
+    }
+    let setting = Setting {
+        site: server::files::load_site(&flags.dir).map_err(failed(CONFIG))?,
+        limits: config.limits.clone(),
+        ignored,
+        update: flags.update,
+    };
+    let wishes = Wishes {
+        names: flags.names,
+        verbose: flags.verbose,
+        record_missing: flags.record_missing,
+        ci: flags.ci,
+        junit: flags.junit,
+    };
+    let machine = || -> Box<dyn Outside> {
+        Box::new(Machine::new(config.dir.as_deref(), &config.directories))
+    };
+    match suite
+        .test(&setting, &wishes, &machine, &mut out)
+        .map_err(told)?
+    {
         0 => Ok(()),
         code => Err(code),
     }
