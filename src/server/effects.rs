@@ -15,6 +15,7 @@ impl<R: Runtime> Server<R> {
     pub(super) fn handle(&mut self, event: Event, raw: &RawEvent<'_>) {
         let session = event.session();
         self.recordings.event(session, self.turn, raw);
+        self.record_button.event(session, self.turn, &event);
         self.core.handle_event(event, self.turn);
         while let Some(effect) = self.core.poll_effect() {
             self.carry_out(session, effect);
@@ -22,6 +23,7 @@ impl<R: Runtime> Server<R> {
     }
 
     fn carry_out(&mut self, session: SessionId, effect: Effect) {
+        self.record_button.effect(session, &effect);
         if self.recordings.is_on() {
             let mut frame = std::mem::take(&mut self.frame);
             if let Some(output) = Output::of(&effect, &mut frame) {

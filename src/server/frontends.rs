@@ -203,6 +203,7 @@ impl<R: Runtime> Server<R> {
     /// The session is over.
     pub(super) fn end_session(&mut self, session: SessionId) {
         self.recordings.end(session);
+        self.record_button.end(session);
         self.links.end_session(session);
         self.processes.end_session(session, self.turn.now);
         self.end_uploads(session);

@@ -8,7 +8,7 @@
 //! one of a session and what happens when it is lost; `effects` is what
 //! happens between inputs and core; [`outside`] answers what scripts ask of the machine, `process` and
 //! `command` are its children; [`routes`] answers HTTP, `downloads` what Lua code makes piece by piece,
-//! and `uploads` takes files in; [`sessions`] knows the ids in the address bar; [`guard`] decides who may ask; `watch` notices
+//! and `uploads` takes files in; `record_button` makes tests of what is done in a browser; [`sessions`] knows the ids in the address bar; [`guard`] decides who may ask; `watch` notices
 //! edits of the site and `reload` tells the sessions of them.
 
 mod accept;
@@ -26,6 +26,7 @@ mod pages;
 mod peers;
 mod process;
 pub mod random;
+mod record_button;
 mod recording;
 mod reload;
 pub mod routes;
@@ -66,6 +67,7 @@ use outside::Machine;
 use peers::Peer;
 use process::{PROCESSES_MAX, Processes};
 use random::Random;
+use record_button::RecordButton;
 use recording::Recordings;
 use routes::Routes;
 use sessions::SessionTable;
@@ -137,6 +139,7 @@ pub struct Server<R: Runtime> {
     routes: Routes,
     sessions: SessionTable,
     recordings: Recordings,
+    record_button: RecordButton,
     limits: NetLimits,
     log: Logger,
     quotas: Quotas,
@@ -223,6 +226,7 @@ impl<R: Runtime> Server<R> {
             routes: Routes::new(guard, files, config.pages.clone(), &boot),
             sessions: SessionTable::default(),
             recordings,
+            record_button: RecordButton::new(config),
             limits,
             log,
             quotas: Quotas::default(),

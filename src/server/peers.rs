@@ -215,6 +215,7 @@ impl<R: Runtime> Server<R> {
             Answer::Upload { sid, token } => {
                 return self.answer_upload(key, sid, token, request);
             }
+            Answer::Record { sid, wish } => self.press_record(&request, sid, wish),
             Answer::WebSocket(joining) => {
                 if self.join(key, &joining) {
                     return;

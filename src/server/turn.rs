@@ -223,6 +223,7 @@ impl<R: Runtime> Server<R> {
     /// A session begins with its first attach.
     fn open(&mut self, session: SessionId, sid: Sid, opening: Opening) {
         self.recordings.begin(session, sid);
+        self.record_button.begin(session, sid, self.core.site());
         let line = "frontend connects to WebSocketEndpoint (new session)";
         self.log.session(2, session, format_args!("{line}"));
         let recorded = opening.clone();

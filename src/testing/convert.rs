@@ -4,14 +4,15 @@
 //! What was marked while recording (the page asks for the value of a variable, which it never does otherwise) is
 //! expected; when nothing was marked, the values that each step changed on the page are.
 
+mod telling;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use serde_json::Value;
 
 use super::answers::{Answer, News};
-use super::path::is_ignored;
 use super::script::{Header, Step};
-use super::store::{Fault, ROOT, Store, VarNo, object_of};
+use super::store::{Error, ROOT, Store, VarNo, object_of};
 use super::take::{Moment, Take};
 use super::template::Props;
 use crate::core::effect::Effect;
@@ -23,6 +24,7 @@ use crate::core::outside::{HostAnswer, HostCall, Outgoing, Outside, ProcessActio
 use crate::lua::LuaRuntime;
 use crate::lua::state::StateError;
 use crate::wire;
+use telling::names_objects;
 
 /// Expectations of one step that nobody marked: what is needed to notice that something is wrong.
 const UNMARKED_MAX: usize = 12;
@@ -64,6 +66,7 @@ pub fn convert(take: &Take, ignored: &[Vec<String>]) -> Result<String, StateErro
         joined: false,
         acted: false,
         errors: Vec::new(),
+        typed: None,
         changed: BTreeSet::new(),
         own: VecDeque::new(),
         last_own: FIRST_OWN,
@@ -110,7 +113,9 @@ struct Conversion<'c> {
     joined: bool,
     /// Somebody has done something.
     acted: bool,
-    errors: Vec<(String, Fault)>,
+    errors: Vec<Error>,
+    /// The line that last set a field, what and when.
+    typed: Option<(usize, String, String, u64)>,
     changed: BTreeSet<(u64, VarNo)>,
     /// Messages that the session published to itself.
     own: VecDeque<(String, String)>,
@@ -168,7 +173,11 @@ impl Conversion<'_> {
             .map(|(_, answer)| answer.clone())
             .collect();
         self.manager.set_outside(Box::new(Then(answers)));
+        let timers = self.timers_set();
         self.handle(moment.event.clone());
+        if timers != self.timers_set() {
+            self.tell_exact_time();
+        }
         if let Event::BatchReceived {
             connection, batch, ..
         } = &moment.event
@@ -337,71 +346,6 @@ impl Conversion<'_> {
         self.steps.push(step.to_string());
     }
 
-    // ---- what is told --------------------------------------------------------
-
-    /// Tells a step, and before it what came of the one before.
-    fn step(&mut self, step: &Step) {
-        self.pass_time();
-        self.tell_changes();
-        self.acted = true;
-        self.steps.push(step.to_string());
-    }
-
-    fn remark(&mut self, text: &str) {
-        self.steps.push(format!("# {text}"));
-    }
-
-    fn pass_time(&mut self) {
-        let passed = self.turn.now.saturating_sub(self.told_ms);
-        let session = self.manager.session(self.session);
-        let waits = session.is_some_and(|session| session.host().timers.next_due().is_some());
-        if !self.fired {
-            self.tell_errors();
-        }
-        if self.fired || passed >= MOMENT_MS || (waits && passed > 0) {
-            self.steps.push(Step::Advance { ms: passed }.to_string());
-            self.told_ms = self.turn.now;
-            self.fired = false;
-        }
-        self.tell_errors();
-    }
-
-    fn tell_errors(&mut self) {
-        for (path, fault) in std::mem::take(&mut self.errors) {
-            let text = fault.text.lines().next().unwrap_or("").to_owned();
-            self.steps
-                .push(Step::ExpectError { path, text }.to_string());
-        }
-    }
-
-    /// What has changed on the page that did something, where nothing was marked.
-    fn tell_changes(&mut self) {
-        let changed = std::mem::take(&mut self.changed);
-        if self.marked || !self.acted {
-            return;
-        }
-        let mut told: Vec<String> = Vec::new();
-        let stores: BTreeMap<u64, &Store> = self
-            .pages
-            .values()
-            .map(|(page, store)| (*page, store))
-            .collect();
-        let of_page = changed.iter().filter(|(page, _)| *page == self.page);
-        for &(page, id) in of_page {
-            let line = stores
-                .get(&page)
-                .and_then(|store| expectation(store, id, self.ignored));
-            let line = line.map(|step| step.to_string());
-            told.extend(line.filter(|line| !told.contains(line)));
-        }
-        let rest = told.len().saturating_sub(UNMARKED_MAX);
-        told.truncate(UNMARKED_MAX);
-        self.steps.append(&mut told);
-        if rest > 0 {
-            self.remark(&format!("{rest} more values changed"));
-        }
-    }
-
     // ---- the session ---------------------------------------------------------
 
     fn handle(&mut self, event: Event) {
@@ -454,12 +398,9 @@ impl Conversion<'_> {
         self.changed
             .extend(news.changed.iter().map(|&id| (*page, id)));
         for id in news.failed {
-            if let Some(fault) = store.vars.get(&id).and_then(|var| var.fault.clone()) {
-                let error = (store.name(id), fault);
-                if !self.errors.contains(&error) {
-                    self.errors.push(error);
-                }
-            }
+            let error = Error::on(store, *page, id);
+            self.errors
+                .extend(error.filter(|error| !self.errors.contains(error)));
         }
     }
 
@@ -522,76 +463,5 @@ impl Conversion<'_> {
             self.handle(event);
             self.settle(connection, &batch);
         }
-    }
-
-    /// The whole text.
-    fn finish(mut self) -> String {
-        // That the browser was closed in the end is no part of it.
-        let closing = |line: &String| line == "detach" || line.starts_with("detach ");
-        while self.steps.last().is_some_and(closing) {
-            self.steps.pop();
-        }
-        if self
-            .steps
-            .last()
-            .is_some_and(|line| !line.starts_with("advance"))
-            || self.steps.is_empty()
-        {
-            self.pass_time();
-        }
-        self.tell_changes();
-        let mut text = self.header.to_string();
-        if !self.answers.is_empty() {
-            text.push('\n');
-        }
-        for (call, answer) in std::mem::take(&mut self.answers) {
-            text.push_str(&format!("{}\n", Step::Answer { call, answer }));
-        }
-        let is_step = |line: &str| !line.starts_with("expect") && !line.starts_with('#');
-        let mut after_step = false;
-        text.push('\n');
-        for (at, line) in self.steps.iter().enumerate() {
-            // A step and what is expected of it stand together.
-            if at > 0 && is_step(line) && !after_step {
-                text.push('\n');
-            }
-            after_step = is_step(line);
-            text.push_str(line);
-            text.push('\n');
-        }
-        text
-    }
-}
-
-/// What is to be expected of a variable that has changed, if it shows a value.
-fn expectation(store: &Store, id: VarNo, ignored: &[Vec<String>]) -> Option<Step> {
-    let var = store.vars.get(&id)?;
-    let value = var.value.clone()?;
-    if id == ROOT || store.is_key(id) || store.is_row(id) {
-        return None;
-    }
-    let list = Some(var.parent).filter(|&list| {
-        store
-            .rows_of(list)
-            .iter()
-            .any(|&row| store.vars[&row].parent == id)
-    });
-    let path = store.name(list.unwrap_or(id));
-    if is_ignored(&path, ignored) || path.is_empty() {
-        return None;
-    }
-    if let Some(count) = list.and_then(|list| store.count_of(list)) {
-        return Some(Step::ExpectCount { path, count });
-    }
-    let inside_list = store.count_of(var.parent).is_some();
-    (!names_objects(&value) && !inside_list).then_some(Step::Expect { path, value })
-}
-
-/// Numbers of objects mean nothing in another run.
-fn names_objects(value: &Value) -> bool {
-    match value {
-        Value::Object(fields) => object_of(value).is_some() || fields.values().any(names_objects),
-        Value::Array(elements) => elements.iter().any(names_objects),
-        _ => false,
     }
 }

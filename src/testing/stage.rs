@@ -2,13 +2,13 @@
 //! core and the real Lua, by the messages that a browser sends.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use super::answers::{Answer, Answers, Prompter};
 use super::page::Page;
 use super::script::Header;
-use super::store::{Fault, VarNo};
+use super::store::Error;
 use crate::core::effect::Effect;
 use crate::core::event::{Event, Opening, Turn};
 use crate::core::id::{ConnectionId, SessionId};
@@ -29,14 +29,6 @@ const ADDRESS: &str = "/00000000000000000000000000000001";
 const START_MS: u64 = 1_000;
 /// Exchanges after one step, and timers that are due at one moment: beyond it, the app never comes to rest.
 const ROUNDS_MAX: usize = 1_000;
-
-/// An error that was put on a variable, by the path of what that shows.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Error {
-    pub page: u64,
-    pub path: String,
-    pub fault: Fault,
-}
 
 /// A call for which the recording has no answer, and where it was made.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -230,6 +222,11 @@ impl Stage {
         for _ in 0..ROUNDS_MAX {
             self.exchange();
             if self.over.is_some() || self.manager.next_due(self.turn.now).is_none() {
+                let pages = &self.pages;
+                self.errors.retain(|error| {
+                    let page = pages.get(&error.page);
+                    page.is_some_and(|(_, page)| error.stands(&page.store))
+                });
                 return;
             }
             self.handle(Event::TimersDue { session: SESSION });
@@ -330,21 +327,10 @@ impl Stage {
         if let Some(url) = news.url {
             self.url = url;
         }
-        // Told of once, although each page shows it.
-        let known: BTreeSet<VarNo> = news.failed;
-        for var in known {
-            let fault = page.store.vars.get(&var).and_then(|v| v.fault.clone());
-            let path = page.store.name(var);
-            if let Some(fault) = fault {
-                let error = Error {
-                    page: number,
-                    path,
-                    fault,
-                };
-                if !self.errors.contains(&error) {
-                    self.errors.push(error);
-                }
-            }
+        for var in news.failed {
+            let error = Error::on(&page.store, number, var);
+            self.errors
+                .extend(error.filter(|error| !self.errors.contains(error)));
         }
     }
 

@@ -23,6 +23,41 @@ pub struct Fault {
     pub traceback: Option<String>,
 }
 
+/// An error that was put on a variable, by the path of what that shows.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Error {
+    pub page: u64,
+    pub path: String,
+    pub fault: Fault,
+    var: VarNo,
+    /// It came of what the user did there.
+    wrote: bool,
+}
+
+impl Error {
+    /// The error that a variable has now.
+    pub fn on(store: &Store, page: u64, var: VarNo) -> Option<Error> {
+        let known = store.vars.get(&var)?;
+        Some(Error {
+            page,
+            path: store.name(var),
+            fault: known.fault.clone()?,
+            var,
+            wrote: known.wrote,
+        })
+    }
+
+    /// Whether anybody sees it: what reads a path of an object that has just gone away fails for the
+    /// moment in which the page has not heard of that yet.
+    pub fn stands(&self, store: &Store) -> bool {
+        self.wrote
+            || store
+                .vars
+                .get(&self.var)
+                .is_some_and(|var| var.fault.is_some())
+    }
+}
+
 /// One variable.
 #[derive(Clone, Debug, Default)]
 pub struct Var {

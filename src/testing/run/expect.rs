@@ -7,8 +7,7 @@ use crate::testing::diff;
 use crate::testing::find::Target;
 use crate::testing::path::is_ignored;
 use crate::testing::script::Step;
-use crate::testing::stage::Error;
-use crate::testing::store::object_of;
+use crate::testing::store::{Error, object_of};
 
 impl Run<'_> {
     pub(super) fn expect(&mut self, line: usize, text: &str, step: &Step) {
