@@ -7,6 +7,7 @@
 mod inner_loop;
 mod outside;
 mod scale;
+mod tests;
 mod turns;
 
 use std::hint::black_box;
@@ -113,6 +114,7 @@ fn main() {
     scale::run(&harness);
     inner_loop::run(&harness);
     outside::run(&harness);
+    tests::run_all(&harness);
 }
 
 fn wire(harness: &Harness) {

@@ -14,6 +14,7 @@ mod net;
 mod properties;
 mod replay;
 mod suites;
+mod testing;
 mod tidy;
 
 /// The battery that its bench runs, too.

@@ -36,7 +36,7 @@ pub fn parse_call(text: &str) -> Result<(String, Answer), String> {
     Ok((call.trim().to_owned(), answer))
 }
 
-/// Texts in a call may have an arrow in them.
+/// Texts in a call may have an arrow in them; a call that is cut off by its `*` may end inside of one.
 fn split_arrow(text: &str) -> Option<(&str, &str)> {
     let (mut quoted, mut escaped) = (false, false);
     for (at, c) in text.char_indices() {
@@ -50,7 +50,8 @@ fn split_arrow(text: &str) -> Option<(&str, &str)> {
             _ => {}
         }
     }
-    None
+    let (call, answer) = text.split_once("* => ")?;
+    Some((&text[..call.len() + 1], answer))
 }
 
 fn parse_answer(text: &str) -> Option<Answer> {

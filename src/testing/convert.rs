@@ -132,10 +132,11 @@ impl Conversion<'_> {
             Event::SessionOpened { opening, .. } => self.open(opening),
             Event::FrontendJoined { connection, .. } => self.join(*connection),
             Event::FrontendLeft { connection, .. } => {
-                if let Some((page, _)) = self.pages.remove(connection) {
-                    let page = Some(page).filter(|&page| page != self.page);
+                if let Some((page, _)) = self.pages.get(connection) {
+                    let page = Some(*page).filter(|&page| page != self.page);
                     self.step(&Step::Detach { page });
                 }
+                self.pages.remove(connection);
             }
             Event::BatchReceived {
                 connection, batch, ..

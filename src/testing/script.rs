@@ -244,10 +244,6 @@ fn step(word: &str, rest: &str) -> Result<Step, String> {
             let (path, value) = path_and_value(word, rest)?;
             Step::Set { path, value }
         }
-        "expect" => {
-            let (path, value) = path_and_value(word, rest)?;
-            Step::Expect { path, value }
-        }
         "call" => {
             let (path, argument) = path_and_rest(word, rest)?;
             let argument = match argument {
@@ -293,20 +289,7 @@ fn step(word: &str, rest: &str) -> Result<Step, String> {
                 news: parse_news(news.trim()).ok_or_else(|| form(word))?,
             }
         }
-        "expect-error" => {
-            let (path, value) = path_and_value(word, rest)?;
-            let text = value.as_str().ok_or_else(|| form(word))?.to_owned();
-            Step::ExpectError { path, text }
-        }
-        "expect-count" => {
-            let (path, count) = path_and_rest(word, rest)?;
-            let count = number(count)?;
-            Step::ExpectCount { path, count }
-        }
-        "expect-none" => match path_and_rest(word, rest)? {
-            (path, "") => Step::ExpectNone { path },
-            _ => return Err(form(word)),
-        },
+        "expect" | "expect-error" | "expect-count" | "expect-none" => expectation(word, rest)?,
         _ => {
             let known = FORMS.iter().map(|(known, _)| *known);
             return Err(format!(
@@ -314,6 +297,29 @@ fn step(word: &str, rest: &str) -> Result<Step, String> {
                 nearest(word, known, "", "")
             ));
         }
+    })
+}
+
+fn expectation(word: &str, rest: &str) -> Result<Step, String> {
+    Ok(match word {
+        "expect" => {
+            let (path, value) = path_and_value(word, rest)?;
+            Step::Expect { path, value }
+        }
+        "expect-error" => {
+            let (path, value) = path_and_value(word, rest)?;
+            let text = value.as_str().ok_or_else(|| form(word))?.to_owned();
+            Step::ExpectError { path, text }
+        }
+        "expect-count" => {
+            let (path, count) = path_and_rest(word, rest)?;
+            let count = count.parse().map_err(|_| form(word))?;
+            Step::ExpectCount { path, count }
+        }
+        _ => match path_and_rest(word, rest)? {
+            (path, "") => Step::ExpectNone { path },
+            _ => return Err(form(word)),
+        },
     })
 }
 

@@ -467,18 +467,24 @@ fn joined(base: &str, path: &str) -> String {
 
 fn fault(data: &Value) -> Fault {
     let text = |name: &str| data[name].as_str().unwrap_or("").to_owned();
-    let mut said = text("description");
+    let mut parts = vec![text("description")];
     if let Some(fields) = data["detail"]["fields"].as_object() {
-        for (field, what) in fields {
-            if !said.is_empty() {
-                said.push_str("; ");
-            }
-            said.push_str(&format!("{field}: {}", what.as_str().unwrap_or("")));
-        }
+        // What no variable shows is told twice.
+        let told = |part: &&str| !fields.values().any(|what| what.as_str() == Some(*part));
+        parts = parts[0]
+            .split("; ")
+            .filter(told)
+            .map(str::to_owned)
+            .collect();
+        let field =
+            |(field, what): (&String, &Value)| format!("{field}: {}", what.as_str().unwrap_or(""));
+        parts.extend(fields.iter().map(field));
     }
-    if said.is_empty() {
-        said = text("code");
-    }
+    parts.retain(|part| !part.is_empty());
+    let said = match parts.is_empty() {
+        true => text("code"),
+        false => parts.join("; "),
+    };
     let traceback = ["traceback", "source"].map(|name| data["detail"][name].as_str().unwrap_or(""));
     let traceback = traceback.join("\n").trim().to_owned();
     Fault {

@@ -8,6 +8,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use super::cdp::{Browser, Page};
 use super::server::Server;
 
+/// The chapter whose commands are run.
+const CHAPTER: &str = "## From a bug in the field to a regression test in two minutes";
+
 static NEXT: AtomicU32 = AtomicU32::new(1);
 
 /// Keys that are held.
@@ -201,7 +204,11 @@ fn it_survives_other_templates(copy: &Copy) {
         "id=\"save-contact\" ui-action",
         "name=\"store\" ui-action",
     );
-    copy.edit(form, "<input id=\"field-name\"", "<textarea name=\"who\"");
+    copy.edit(
+        form,
+        "<input id=\"field-name\"",
+        "<input name=\"who\" id=\"other\"",
+    );
     let (code, said) = copy.test(&["--ci"]);
     assert_eq!(code, Some(0), "{said}");
     // What cannot be done any more is not done.
@@ -245,4 +252,88 @@ fn it_is_accepted_as_it_is_now(copy: &Copy) {
     );
     let (code, said) = copy.test(&["--ci"]);
     assert_eq!(code, Some(0), "{said}");
+}
+
+/// The site of the README's chapter "A site of your own".
+fn readme_site(readme: &str, dir: &Path) {
+    let blocks = readme.split("```").skip(1).step_by(2);
+    for block in blocks {
+        let Some((_, body)) = block.split_once('\n') else {
+            continue;
+        };
+        let first = body.lines().next().unwrap_or_default();
+        let named = first.trim_start_matches("<!-- ").trim_start_matches("-- ");
+        let name = named.split(':').next().unwrap_or_default();
+        if name == "lua/main.lua" || name == "viewdefs/Counter.DEFAULT.html" {
+            let path = dir.join(name);
+            fs::create_dir_all(path.parent().expect("a folder")).expect("a folder can be made");
+            fs::write(path, body).expect("a file can be written");
+        }
+    }
+}
+
+/// The lines of the chapter's blocks of commands.
+fn commands(readme: &str) -> Vec<String> {
+    let (_, chapter) = readme.split_once(CHAPTER).expect("the chapter");
+    let chapter = chapter.split("\n## ").next().unwrap_or_default();
+    let blocks = chapter.split("```").skip(1).step_by(2);
+    let blocks = blocks.filter_map(|block| block.strip_prefix("sh\n"));
+    blocks.flat_map(str::lines).map(str::to_owned).collect()
+}
+
+#[test]
+fn the_readme_makes_a_test_of_what_happened_in_the_field() {
+    let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
+    let readme = fs::read_to_string(readme).expect("it is there");
+    let dir = Copy::of("tests/sites/typing");
+    readme_site(&readme, &dir.0.join("mysite"));
+    {
+        // The server's own recordings are replayed when it ends; these stay.
+        let field: &'static str = Box::leak(
+            dir.0
+                .join("recordings")
+                .display()
+                .to_string()
+                .into_boxed_str(),
+        );
+        let server = Server::with_flags(&dir.0.join("mysite"), &["--record", field]);
+        let browser = Browser::start();
+        let mut page = browser.open(&server.url("/"));
+        page.wait_for_text("h1", "Hello, world!");
+        page.click("button");
+        page.wait_for_text("output", "1");
+        page.click("input");
+        page.eval("document.querySelector('input').select()");
+        page.press("Backspace");
+        page.wait_for_text("h1", "Hello, !");
+    }
+    let commands = commands(&readme);
+    assert!(commands.len() >= 6, "{commands:?}");
+    let lunette = Path::new(env!("CARGO_BIN_EXE_lunette"))
+        .parent()
+        .expect("a folder");
+    let path = format!(
+        "{}:{}",
+        lunette.display(),
+        std::env::var("PATH").unwrap_or_default()
+    );
+    for command in &commands {
+        let done = Command::new("sh")
+            .args(["-c", command])
+            .current_dir(&dir.0)
+            .env("PATH", &path)
+            .output();
+        let Output {
+            status,
+            stdout,
+            stderr,
+        } = done.expect("a shell");
+        let wanted = if command.contains("# exit 5") { 5 } else { 0 };
+        let said = [stdout, stderr]
+            .map(|said| String::from_utf8_lossy(&said).into_owned())
+            .concat();
+        assert_eq!(status.code(), Some(wanted), "{command}\n{said}");
+    }
+    let report = fs::read_to_string(dir.0.join("report.xml")).expect("the report");
+    assert!(report.contains("<testcase name=\"no-name\""), "{report}");
 }

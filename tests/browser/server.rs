@@ -139,7 +139,10 @@ fn launch(
         .expect("a log file can be written");
     let mut command = Command::new(env!("CARGO_BIN_EXE_lunette"));
     command.args(["serve", "--state", "none", "--port", &port.to_string()]);
-    command.arg("--record").arg(recordings);
+    // A test that wants recordings of its own has them.
+    if !flags.contains(&"--record") {
+        command.arg("--record").arg(recordings);
+    }
     if let Some(dir) = dir {
         command.arg("--dir").arg(dir);
     }
