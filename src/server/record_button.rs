@@ -10,6 +10,7 @@ use serde_json::json;
 
 use super::Server;
 use super::sessions::{Sid, URL_MAX};
+use super::world::World;
 use crate::config::Config;
 use crate::core::effect::Effect;
 use crate::core::event::{Event, Turn};
@@ -134,7 +135,7 @@ fn refused(status: u16, text: &str) -> Response {
     Response::error_text(status, text)
 }
 
-impl<R: Runtime> Server<R> {
+impl<R: Runtime + Clone, W: World> Server<R, W> {
     /// What the page's button asked for; `wish` is what follows the session in the address.
     pub(super) fn press_record(&mut self, request: &Request, sid: Sid, wish: &str) -> Response {
         let session = self.sessions.live(sid);
@@ -164,7 +165,7 @@ impl<R: Runtime> Server<R> {
         if url.len() > URL_MAX || !url.starts_with('/') {
             return refused(414, "a session cannot begin at this address");
         }
-        let Ok(id) = self.random.id() else {
+        let Ok(id) = self.world.random().id() else {
             return refused(503, "the operating system gives no randomness");
         };
         let sid = Sid(id);

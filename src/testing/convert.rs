@@ -198,6 +198,7 @@ impl Conversion<'_> {
             url: (*opening.url).to_owned(),
             locale: (*opening.locale).to_owned(),
             timezone: (*opening.timezone).to_owned(),
+            saved: (*opening.saved).to_owned(),
         };
         self.url = self.header.url.clone();
         self.told_ms = self.turn.now;

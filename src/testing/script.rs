@@ -21,6 +21,8 @@ pub struct Header {
     pub url: String,
     pub locale: String,
     pub timezone: String,
+    /// What a session before it saved (`session:checkpoint`): JSON, or empty.
+    pub saved: String,
 }
 
 impl Default for Header {
@@ -32,6 +34,7 @@ impl Default for Header {
             url: "/".into(),
             locale: String::new(),
             timezone: String::new(),
+            saved: String::new(),
         }
     }
 }
@@ -93,12 +96,13 @@ pub enum Step {
 }
 
 /// How each kind of line is written, in the order in which they are told.
-const FORMS: [(&str, &str); 20] = [
+const FORMS: [(&str, &str); 21] = [
     ("seed", "seed NUMBER"),
     ("time", "time 2026-01-31T12:00:00Z"),
     ("url", "url /PATH"),
     ("locale", "locale de-CH"),
     ("timezone", "timezone Europe/Zurich"),
+    ("saved", "saved VALUE"),
     ("answer", "answer CALL => ANSWER"),
     ("set", "set PATH VALUE"),
     ("call", "call PATH, or call PATH VALUE"),
@@ -218,6 +222,7 @@ impl Reading {
             "url" => header.url = address(word, rest)?,
             "locale" => header.locale = rest.into(),
             "timezone" => header.timezone = rest.into(),
+            "saved" => header.saved = json(rest)?.to_string(),
             _ => return Ok(false),
         }
         Ok(true)
@@ -366,7 +371,12 @@ impl Display for Header {
         writeln!(f, "seed {}", self.seed)?;
         writeln!(f, "time {}", show_time(self.time))?;
         writeln!(f, "url {}", self.url)?;
-        for (name, value) in [("locale", &self.locale), ("timezone", &self.timezone)] {
+        let more = [
+            ("locale", &self.locale),
+            ("timezone", &self.timezone),
+            ("saved", &self.saved),
+        ];
+        for (name, value) in more {
             if !value.is_empty() {
                 writeln!(f, "{name} {value}")?;
             }
@@ -463,6 +473,7 @@ mod tests {
         let header = Header {
             locale: "de-CH".into(),
             timezone: "Europe/Zurich".into(),
+            saved: "{\"a\":1}".into(),
             ..Header::default()
         };
         assert_eq!(

@@ -107,6 +107,8 @@ impl Stage {
                 address: ADDRESS.into(),
                 locale: header.locale.as_str().into(),
                 timezone: header.timezone.as_str().into(),
+                saved: header.saved.as_str().into(),
+                notice: "".into(),
             },
         });
         Ok(stage)
@@ -314,6 +316,7 @@ impl Stage {
             Effect::Close { .. }
             | Effect::Log { .. }
             | Effect::Published { .. }
+            | Effect::Saved { .. }
             | Effect::Download { .. } => {}
         }
     }

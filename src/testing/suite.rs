@@ -299,6 +299,7 @@ fn answers_end(text: &str) -> usize {
         "url",
         "locale",
         "timezone",
+        "saved",
         "answer",
     ];
     let is_known = |line: &str| known.contains(&line.split_whitespace().next().unwrap_or(""));
