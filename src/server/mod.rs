@@ -239,14 +239,7 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
         let mut machine = Machine::new(config.dir.as_deref(), &config.directories);
         machine.set_uploads(uploads.dir());
         let processes = Processes::new(machine.base().into());
-        let mut core = SessionManager::new(
-            runtime,
-            ManagerConfig {
-                site,
-                limits: config.limits.clone(),
-                verbosity: config.verbosity,
-            },
-        );
+        let mut core = SessionManager::new(runtime, manager_config(config, site));
         core.set_outside(Box::new(Journaled {
             machine: Box::new(machine),
             recordings: Rc::clone(&recordings),
@@ -318,6 +311,14 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
     fn is_stopped(&self) -> bool {
         let idle = self.peers.is_empty() && self.processes.is_empty();
         self.stop_at.is_some_and(|at| idle || self.turn.now >= at)
+    }
+}
+
+fn manager_config(config: &Config, site: Site) -> ManagerConfig {
+    ManagerConfig {
+        site,
+        limits: config.limits.clone(),
+        verbosity: config.verbosity,
     }
 }
 
