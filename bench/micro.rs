@@ -22,6 +22,7 @@ mod scale;
 #[allow(dead_code, reason = "the tests use the rest")]
 #[path = "../tests/checkpoints/shelf.rs"]
 mod shelf;
+mod tests;
 mod turns;
 
 use std::hint::black_box;
@@ -131,6 +132,7 @@ fn main() {
     outside::run(&harness);
     checkpoints::run(&harness);
     recording::run(&harness);
+    tests::run_all(&harness);
 }
 
 fn wire(harness: &Harness) {

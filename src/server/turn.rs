@@ -235,6 +235,7 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
     fn open(&mut self, session: SessionId, sid: Sid, opening: Opening) {
         let wall = self.turn.wall;
         self.recordings.borrow_mut().begin(session, sid, wall);
+        self.record_button.begin(session, sid, self.core.site());
         self.note_arrival();
         let line = "frontend connects to WebSocketEndpoint (new session)";
         self.log.session(2, session, format_args!("{line}"));

@@ -11,6 +11,21 @@ impl Page {
         self.click_times(selector, "left", 1);
     }
 
+    /// With keys held (Alt is 1, Shift 8, both 9), whatever covers it.
+    pub fn click_holding(&mut self, selector: &str, held: u32) {
+        let at = self.eval(&format!(
+            "(() => {{ const e = document.querySelector({}); e.scrollIntoView({{ block: 'center', behavior: 'instant' }});
+                const r = e.getBoundingClientRect(); return [r.left + r.width / 2, r.top + r.height / 2] }})()",
+            json!(selector)
+        ));
+        for (kind, buttons) in [("mousePressed", 1), ("mouseReleased", 0)] {
+            self.connection.command(
+                "Input.dispatchMouseEvent",
+                json!({ "type": kind, "x": at[0], "y": at[1], "button": "left", "buttons": buttons, "clickCount": 1, "modifiers": held }),
+            );
+        }
+    }
+
     pub fn double_click(&mut self, selector: &str) {
         self.click_times(selector, "left", 2);
     }

@@ -19,6 +19,7 @@
 //! - [`uploads`]: files chosen and dropped, cut off on their way, and saved from links.
 //! - [`upkeep`]: the demo's weight, and what happens when the server goes away.
 //! - [`reference`]: the examples of the README and of lua/TEMPLATES.md.
+//! - [`recordings`]: the Record button of `--dev`, and `lunette test` of what it wrote.
 //! - [`reload`]: files of a site are edited while its page is used.
 //! - [`apps`]: sites as people wrote them for the predecessor, run as they are and used as people use them.
 //! - [`sites`]: the small sites of `tests/sites`, the hostile ones among them.
@@ -42,6 +43,7 @@ mod messages;
 mod panel;
 mod pictures;
 mod proxy;
+mod recordings;
 mod recovery;
 mod reference;
 mod reload;
