@@ -53,7 +53,7 @@ impl Browser {
     pub fn blank(&self) -> Page {
         let made = self.control.borrow_mut().command(
             "Target.createTarget",
-            json!({ "url": "about:blank", "browserContextId": self.context }),
+            json!({ "url": "about:blank", "browserContextId": self.context, "newWindow": true }),
         );
         let target = made["targetId"].as_str().expect("a target id");
         let port = Chromium::running().port;
