@@ -15,8 +15,8 @@ use super::chromium::Chromium;
 
 /// How often a condition is asked before the test gives up, and the pause between. Generous: it bounds a failure, it
 /// measures nothing.
-pub const POLLS_MAX: u32 = 600;
-pub const POLL_PAUSE: Duration = Duration::from_millis(50);
+pub const POLLS_MAX: u32 = 3_000;
+pub const POLL_PAUSE: Duration = Duration::from_millis(20);
 /// A browser that does not answer a command for this long has hung.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
 
@@ -484,10 +484,11 @@ impl Page {
 }
 
 impl Drop for Page {
-    /// A page must have been quiet.
+    /// A page must have been quiet. Its tab goes with it: it may have a clock that ticks.
     fn drop(&mut self) {
         if !std::thread::panicking() && !self.closed {
             let errors = self.errors();
+            self.connection.post("Page.close", json!({}));
             assert!(
                 errors.is_empty(),
                 "the page reported errors:\n{}",

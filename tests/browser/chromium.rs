@@ -63,6 +63,8 @@ impl Chromium {
                 "--disable-background-timer-throttling",
                 "--disable-backgrounding-occluded-windows",
                 "--disable-renderer-backgrounding",
+                // What the address bar of each window drops down would be a page that costs as much as the one under test.
+                "--disable-features=WebUIOmniboxAimPopup,WebUIOmniboxPopup,PreloadTopChromeWebUI",
                 "--remote-debugging-port=0",
                 "--remote-debugging-pipe",
             ])
