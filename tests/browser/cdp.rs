@@ -154,7 +154,7 @@ impl Connection {
     }
 
     /// Like [`Connection::command`], for what may fail while a page goes and the next one comes.
-    fn attempt(&mut self, method: &str, params: Value) -> Result<Value, Value> {
+    pub fn attempt(&mut self, method: &str, params: Value) -> Result<Value, Value> {
         let id = self.post(method, params);
         loop {
             let message = self
