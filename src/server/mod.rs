@@ -6,7 +6,7 @@
 //!
 //! Reading order: [`turn`] is the loop; `peers` is what happens on one socket, `frontends` how it becomes
 //! one of a session and what happens when it is lost; `effects` is what
-//! happens between inputs and core; [`outside`] answers what scripts ask of the machine, `process` and
+//! happens between inputs and core; [`world`] is the machine's sockets and clocks; [`outside`] answers what scripts ask of the machine, `process` and
 //! `command` are its children; [`routes`] answers HTTP, `downloads` what Lua code makes piece by piece,
 //! and `uploads` takes files in; [`sessions`] knows the ids in the address bar; [`guard`] decides who may ask; `watch` notices
 //! edits of the site and `reload` tells the sessions of them.
@@ -19,7 +19,10 @@ mod effects;
 pub mod files;
 mod frontends;
 pub mod guard;
+mod hibernation;
 mod inbox;
+mod inflight;
+mod keeper;
 pub mod log;
 pub mod outside;
 mod pages;
@@ -27,6 +30,7 @@ mod peers;
 mod process;
 pub mod random;
 mod recording;
+mod recovery;
 mod reload;
 pub mod routes;
 mod scan;
@@ -36,41 +40,46 @@ mod system;
 pub mod turn;
 mod uploads;
 mod watch;
+pub mod world;
 
+use std::cell::RefCell;
 use std::collections::{BTreeSet, HashMap};
 use std::io;
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::rc::Rc;
 
-use mio::net::{TcpListener, UnixStream};
-use mio::{Events, Interest, Poll, Registry, Token};
+use mio::Registry;
 use slab::Slab;
 
 use crate::config::Config;
 use crate::core::event::Turn;
-use crate::core::id::{ConnectionId, Timestamp};
+use crate::core::id::{ConnectionId, SessionId, Timestamp};
 use crate::core::manager::{ManagerConfig, SessionManager};
+use crate::core::outside::{ProcessAction, ProcessId};
 use crate::core::script::Runtime;
 use crate::core::site::Site;
+use crate::journal::{RealDisk, Store, StoreError};
 use crate::lua::LuaRuntime;
 use crate::lua::state::StateError;
 use crate::net::limits::NetLimits;
 use crate::net::links::Links;
 use accept::Accepting;
-use clock::Clock;
 use files::{SiteError, StaticFiles, demo_site, load_site};
 use guard::Guard;
+use hibernation::Rest;
 use inbox::Inbox;
+use keeper::Keeper;
 use log::{Logger, Quotas};
 use outside::Machine;
 use peers::Peer;
 use process::{PROCESSES_MAX, Processes};
-use random::Random;
-use recording::Recordings;
+use recording::{Journaled, Recordings};
 use routes::Routes;
 use sessions::SessionTable;
 use uploads::{FILES_MAX, Uploads};
 use watch::Watcher;
+use world::{EDITS, Live, NoWorld, Ready, World};
 
 /// Why a server cannot start or go on.
 #[derive(Debug, thiserror::Error)]
@@ -88,6 +97,8 @@ pub enum ServerError {
          be written"
     )]
     Upload { path: PathBuf, source: io::Error },
+    #[error(transparent)]
+    State(#[from] StoreError),
     #[error(transparent)]
     Lua(#[from] StateError),
     #[error("the operating system refused what every server needs: {0}")]
@@ -111,20 +122,12 @@ fn advice(error: &io::Error) -> &'static str {
 ///
 /// # Errors
 /// As for [`Server::bind`], and when Lua cannot run here.
-pub fn start(config: &Config) -> Result<Server<LuaRuntime>, ServerError> {
+pub fn start(config: &Config) -> Result<Server<LuaRuntime, Live>, ServerError> {
     Server::bind(config, LuaRuntime::new()?)
 }
 
-const LISTENER: Token = Token(0);
-const SIGNALS: Token = Token(1);
-const EDITS: Token = Token(2);
-/// A peer's token is its place plus this.
-const FIRST_PEER: usize = 3;
-
 /// Bytes taken from a socket at a time. One buffer serves all of them.
 const READ_BYTES: usize = 64 * 1024;
-/// Socket events taken at a time.
-const EVENTS: usize = 256;
 /// Descriptors besides those of connections: files, the loop's own, one for each upload, four for each
 /// process.
 const SPARE_DESCRIPTORS: u64 = 64 + FILES_MAX as u64 + 4 * PROCESSES_MAX as u64;
@@ -132,38 +135,45 @@ const SPARE_DESCRIPTORS: u64 = 64 + FILES_MAX as u64 + 4 * PROCESSES_MAX as u64;
 const STOP_MS: u64 = 4_500;
 
 /// See the module's description.
-pub struct Server<R: Runtime> {
+pub struct Server<R: Runtime, W: World> {
     core: SessionManager<R>,
     routes: Routes,
     sessions: SessionTable,
-    recordings: Recordings,
+    /// Shared with whoever answers scripts: what they do outside is written down before it is done.
+    recordings: Rc<RefCell<Recordings>>,
+    /// `None`: sessions end with the process.
+    keeper: Option<Keeper>,
+    /// Whether there is a journal or a recording of anything.
+    is_written_down: bool,
+    rest: Rest,
+    session_timeout_ms: u64,
     limits: NetLimits,
     log: Logger,
     quotas: Quotas,
     /// With `--dev` or `--hotload`.
     watcher: Option<Watcher>,
 
-    poll: Poll,
-    events: Events,
-    clock: Clock,
+    world: W,
+    /// What woke it.
+    woken: Vec<Ready>,
     turn: Turn,
-    random: Random,
-    listener: Option<TcpListener>,
-    address: SocketAddr,
-    signals: UnixStream,
+    /// Added to the world's `now`: it goes on where earlier processes left off.
+    epoch: Timestamp,
     accepting: Accepting,
     /// What one event may use.
     gas_per_event: u64,
     /// Told to stop: when to be gone at the latest.
     stop_at: Option<Timestamp>,
 
-    peers: Slab<Peer>,
+    peers: Slab<Peer<W::Stream>>,
     by_connection: HashMap<ConnectionId, usize>,
     links: Links,
     /// Names this run of the server: pages notice when it is another one.
     boot: String,
     last_connection: u64,
     processes: Processes,
+    /// What scripts told processes this turn: done when the turn is recorded.
+    orders: Vec<(SessionId, ProcessId, ProcessAction)>,
     uploads: Uploads,
     inbox: Inbox,
     /// Peers with something to read, in their sockets or already here.
@@ -181,17 +191,47 @@ pub struct Server<R: Runtime> {
     frame: Vec<u8>,
 }
 
-impl<R: Runtime> Server<R> {
+impl<R: Runtime + Clone> Server<R, Live> {
     /// A server that listens as configured. Nothing is answered before [`Server::run`].
     ///
     /// # Errors
     /// When the site cannot be read, the address cannot be had, or the system lacks what is needed.
-    pub fn bind(config: &Config, runtime: R) -> Result<Server<R>, ServerError> {
-        let log = Logger::new(config.verbosity);
+    pub fn bind(config: &Config, runtime: R) -> Result<Server<R, Live>, ServerError> {
         let limits = net_limits(config);
         system::raise_descriptor_limit(2 * limits.connections as u64 + SPARE_DESCRIPTORS);
-        let (site, files) = site(config)?;
-        let recordings = recordings(config, &site, log)?;
+        let site = site(config)?;
+        let world = Live::listen(&config.host, config.port).map_err(|error| match error {
+            NoWorld::Bind(source) => ServerError::Bind {
+                address: format!("{}:{}", config.host, config.port),
+                source,
+            },
+            NoWorld::System(error) => ServerError::System(error),
+        })?;
+        let keeper = config.state.as_ref().map(|state| {
+            let cell = state.dir.join("inflight");
+            Keeper::open(state, Rc::new(RealDisk), Some(&cell))
+        });
+        let mut server = Server::new(config, runtime, site, world, keeper.transpose()?)?;
+        server.watcher = watch_site(config, server.log, server.world.registry())?;
+        Ok(server)
+    }
+}
+
+impl<R: Runtime + Clone, W: World> Server<R, W> {
+    /// A server of this site in this world.
+    ///
+    /// # Errors
+    /// When directories that it needs cannot be had.
+    pub fn new(
+        config: &Config,
+        runtime: R,
+        (site, files): (Site, StaticFiles),
+        mut world: W,
+        keeper: Option<Keeper>,
+    ) -> Result<Server<R, W>, ServerError> {
+        let log = Logger::new(config.verbosity);
+        let store = keeper.as_ref().map(|keeper| Rc::clone(&keeper.store));
+        let recordings = Rc::new(RefCell::new(recordings(config, store, &site, log)?));
         let uploads = uploads(config)?;
         let mut machine = Machine::new(config.dir.as_deref(), &config.directories);
         machine.set_uploads(uploads.dir());
@@ -204,37 +244,33 @@ impl<R: Runtime> Server<R> {
                 verbosity: config.verbosity,
             },
         );
-        core.set_outside(Box::new(machine));
+        core.set_outside(Box::new(Journaled {
+            machine: Box::new(machine),
+            recordings: Rc::clone(&recordings),
+        }));
         for problem in core.viewdef_problems() {
             log.line(0, format_args!("{problem}"));
         }
-        let poll = Poll::new()?;
-        let mut listener = listen(&config.host, config.port)?;
-        let mut signals = signals::listen()?;
-        let registry = poll.registry();
-        registry.register(&mut listener, LISTENER, Interest::READABLE)?;
-        registry.register(&mut signals, SIGNALS, Interest::READABLE)?;
-        let watcher = watch_site(config, log, registry)?;
-        let mut random = Random::default();
-        let boot = format!("{:016x}", random.seed().map_err(io::Error::from)?);
+        let boot = world.random().seed().map_err(io::Error::from)?;
+        let boot = format!("{boot:016x}");
         let guard = Guard::new(&config.host, &config.allowed_hosts, &config.allowed_origins);
-        Ok(Server {
+        let mut server = Server {
             core,
             routes: Routes::new(guard, files, config.pages.clone(), &boot),
             sessions: SessionTable::default(),
             recordings,
-            limits,
+            is_written_down: config.record.is_some() || keeper.is_some(),
+            keeper,
+            rest: Rest::default(),
+            session_timeout_ms: config.limits.session_timeout_ms,
+            limits: net_limits(config),
             log,
             quotas: Quotas::default(),
-            watcher,
-            poll,
-            events: Events::with_capacity(EVENTS),
-            clock: Clock::new(),
+            watcher: None,
+            world,
+            woken: Vec::new(),
             turn: Turn::default(),
-            random,
-            address: listener.local_addr()?,
-            listener: Some(listener),
-            signals,
+            epoch: 0,
             accepting: Accepting::default(),
             gas_per_event: config.limits.gas,
             stop_at: None,
@@ -244,6 +280,7 @@ impl<R: Runtime> Server<R> {
             boot,
             last_connection: 0,
             processes,
+            orders: Vec::new(),
             uploads,
             inbox: Inbox::default(),
             ready: Vec::new(),
@@ -253,12 +290,14 @@ impl<R: Runtime> Server<R> {
             scratch: vec![0; READ_BYTES].into_boxed_slice(),
             ended: 0,
             frame: Vec::new(),
-        })
+        };
+        server.recover()?;
+        Ok(server)
     }
 
     /// Where it listens, with the port that was found if 0 was asked for.
     pub fn address(&self) -> SocketAddr {
-        self.address
+        self.world.address()
     }
 
     /// Serves until a signal tells it to stop.
@@ -307,11 +346,19 @@ fn watch_site(config: &Config, log: Logger, registry: &Registry) -> io::Result<O
     Ok(Some(watcher))
 }
 
-fn recordings(config: &Config, site: &Site, log: Logger) -> Result<Recordings, ServerError> {
+fn recordings(
+    config: &Config,
+    store: Option<Rc<Store>>,
+    site: &Site,
+    log: Logger,
+) -> Result<Recordings, ServerError> {
     let (dir, limits) = (config.record.as_deref(), config.limits.clone());
-    Recordings::new(dir, site.clone(), limits, log).map_err(|source| ServerError::Record {
-        path: config.record.clone().unwrap_or_default(),
-        source,
+    let durability = config.state.as_ref().map(|state| state.durability);
+    Recordings::new(store.zip(durability), dir, site.clone(), limits, log).map_err(|source| {
+        ServerError::Record {
+            path: config.record.clone().unwrap_or_default(),
+            source,
+        }
     })
 }
 
@@ -321,20 +368,4 @@ fn uploads(config: &Config) -> Result<Uploads, ServerError> {
         path: upload.map(|upload| upload.dir.clone()).unwrap_or_default(),
         source,
     })
-}
-
-fn listen(host: &str, port: u16) -> Result<TcpListener, ServerError> {
-    let failed = |source| ServerError::Bind {
-        address: format!("{host}:{port}"),
-        source,
-    };
-    let bare = host.trim_start_matches('[').trim_end_matches(']');
-    let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
-    for address in (bare, port).to_socket_addrs().map_err(failed)? {
-        match TcpListener::bind(address) {
-            Ok(listener) => return Ok(listener),
-            Err(error) => last = error,
-        }
-    }
-    Err(failed(last))
 }

@@ -2,13 +2,14 @@
 //! deterministic: time is read once, all input is in before any is handled, and nothing is sent
 //! before its record is written.
 
-use std::io::{self, Read};
+use std::io;
 use std::time::Duration;
 
 use super::inbox::Input;
 use super::sessions::Sid;
 use super::watch::Watcher;
-use super::{EDITS, FIRST_PEER, LISTENER, SIGNALS, STOP_MS, Server, process, system};
+use super::world::{EDITS, FIRST_PEER, LISTENER, Ready, SIGNALS, World};
+use super::{STOP_MS, Server, process, system};
 use crate::core::event::{Event, Opening};
 use crate::core::id::{SessionId, Timestamp};
 use crate::core::manager::SessionManager;
@@ -23,7 +24,7 @@ use crate::wire;
 /// Published messages that arrive in one turn: then sockets are looked at again.
 const MESSAGES_PER_TURN: usize = 64;
 
-impl<R: Runtime> Server<R> {
+impl<R: Runtime + Clone, W: World> Server<R, W> {
     pub(super) fn take_turn(&mut self) -> io::Result<()> {
         self.sleep()?;
         self.read();
@@ -36,11 +37,10 @@ impl<R: Runtime> Server<R> {
     /// Until a socket has something or the next deadline. Then reads the clock, once.
     fn sleep(&mut self) -> io::Result<()> {
         let timeout = self.sleep_time();
-        match self.poll.poll(&mut self.events, timeout) {
-            Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
-            Ok(()) | Err(_) => {}
-        }
-        self.turn = self.clock.turn();
+        self.woken.clear();
+        self.world.wait(timeout, &mut self.woken)?;
+        self.turn = self.world.turn();
+        self.turn.now += self.epoch;
         Ok(())
     }
 
@@ -63,16 +63,26 @@ impl<R: Runtime> Server<R> {
             self.links.next_due(),
             self.stop_at,
             self.watcher.as_ref().and_then(Watcher::due),
+            self.rest.due(),
+            self.recordings.borrow().flush_due(),
         ];
         let due: Timestamp = due.into_iter().flatten().min()?;
-        Some(Duration::from_millis(due.saturating_sub(self.clock.now())))
+        Some(Duration::from_millis(
+            due.saturating_sub(self.epoch + self.world.now()),
+        ))
     }
 
     /// Takes what sockets and deadlines bring; what is for sessions goes to the inbox.
     fn read(&mut self) {
         let (mut connections_wait, mut signalled, mut edited) = (false, false, false);
-        for event in &self.events {
-            match event.token() {
+        for &Ready {
+            token,
+            readable,
+            ended,
+            writable,
+        } in &self.woken
+        {
+            match token {
                 LISTENER => connections_wait = true,
                 SIGNALS => signalled = true,
                 EDITS => edited = true,
@@ -82,12 +92,12 @@ impl<R: Runtime> Server<R> {
                     let Some(peer) = self.peers.get_mut(key) else {
                         continue;
                     };
-                    if event.is_readable() || event.is_read_closed() || event.is_error() {
+                    if readable {
                         peer.readable = true;
-                        peer.hung_up |= event.is_read_closed() || event.is_error();
+                        peer.hung_up |= ended;
                         peer.mark_ready(key, &mut self.ready);
                     }
-                    if event.is_writable() {
+                    if writable {
                         peer.touch(key, &mut self.touched);
                     }
                 }
@@ -195,12 +205,13 @@ impl<R: Runtime> Server<R> {
         self.reload();
         self.run_timers();
         self.deliver_all(messages);
+        self.rest();
         self.acknowledge();
     }
 
     /// A timer of zero milliseconds is due again at once: everybody gets one turn.
     fn run_timers(&mut self) {
-        for _ in 0..self.core.len() {
+        for _ in 0..self.core.len() + self.core.dormant_len() {
             let Some(session) = self.core.next_due(self.turn.now) else {
                 break;
             };
@@ -222,7 +233,9 @@ impl<R: Runtime> Server<R> {
 
     /// A session begins with its first attach.
     fn open(&mut self, session: SessionId, sid: Sid, opening: Opening) {
-        self.recordings.begin(session, sid);
+        let wall = self.turn.wall;
+        self.recordings.borrow_mut().begin(session, sid, wall);
+        self.note_arrival();
         let line = "frontend connects to WebSocketEndpoint (new session)";
         self.log.session(2, session, format_args!("{line}"));
         let recorded = opening.clone();
@@ -251,7 +264,12 @@ impl<R: Runtime> Server<R> {
         used(&self.core).saturating_sub(before)
     }
 
-    fn hear_of_upload(&mut self, session: SessionId, upload: UploadId, news: UploadNews) {
+    pub(super) fn hear_of_upload(
+        &mut self,
+        session: SessionId,
+        upload: UploadId,
+        news: UploadNews,
+    ) {
         let event = Event::Upload {
             session,
             upload,
@@ -261,7 +279,12 @@ impl<R: Runtime> Server<R> {
         self.handle(event, &RawEvent::Upload { upload, news });
     }
 
-    fn hear_of_process(&mut self, session: SessionId, process: ProcessId, news: ProcessNews) {
+    pub(super) fn hear_of_process(
+        &mut self,
+        session: SessionId,
+        process: ProcessId,
+        news: ProcessNews,
+    ) {
         let event = Event::Process {
             session,
             process,
@@ -271,9 +294,20 @@ impl<R: Runtime> Server<R> {
         self.handle(event, &RawEvent::Process { process, news });
     }
 
-    /// Recordings first, replies after.
-    fn commit(&mut self) {
-        self.recordings.commit();
+    /// Recordings first; replies, and what is done to processes, after: what a crash leaves unrecorded
+    /// did not happen.
+    pub(super) fn commit(&mut self) {
+        let mut recordings = self.recordings.borrow_mut();
+        recordings.commit();
+        recordings.flush(self.turn.now);
+        let stopped = recordings.take_stopped();
+        drop(recordings);
+        self.tell_stopped(&stopped);
+        for (session, process, action) in std::mem::take(&mut self.orders) {
+            let registry = self.world.registry();
+            self.processes
+                .act(session, process, action, self.turn.now, registry);
+        }
     }
 
     /// Sends what each socket takes, then closes what is finished.
@@ -304,15 +338,15 @@ impl<R: Runtime> Server<R> {
 
     /// The first signal: no new connections, a close for all there are.
     fn stop(&mut self) {
-        let mut bytes = [0; 64];
-        let _ = self.signals.read(&mut bytes);
+        self.world.take_signal();
         if self.stop_at.is_some() {
             return;
         }
         self.log.line(1, format_args!("stopping"));
         let now = self.turn.now;
         self.stop_at = Some(now + STOP_MS);
-        self.listener = None;
+        self.recordings.borrow_mut().flush_all();
+        self.world.stop_listening();
         self.processes.end_all(now);
         for (key, peer) in &mut self.peers {
             peer.connection.finish(
