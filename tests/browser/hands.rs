@@ -53,13 +53,15 @@ impl Page {
 
     fn click_times(&mut self, selector: &str, button: &str, times: u32) {
         let aim = AIM.replace("SELECTOR", &json!(selector).to_string());
+        // As pages are told of it: the middle button is the third bit.
+        let held = if button == "middle" { 4 } else { 1 };
         for _ in 0..POLLS_MAX {
             let at = self.eval(&aim);
             if at.is_null() {
                 continue;
             }
             let presses =
-                (1..=times).flat_map(|n| [("mousePressed", 1, n), ("mouseReleased", 0, n)]);
+                (1..=times).flat_map(|n| [("mousePressed", held, n), ("mouseReleased", 0, n)]);
             for (kind, buttons, n) in [("mouseMoved", 0, 1)].into_iter().chain(presses) {
                 self.connection.command(
                     "Input.dispatchMouseEvent",
