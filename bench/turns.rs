@@ -398,7 +398,8 @@ fn sessions(harness: &Harness) {
     );
 }
 
-fn resident_kib() -> f64 {
+/// What this process has in memory.
+pub fn resident_kib() -> f64 {
     let statm = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
     let pages = statm
         .split(' ')

@@ -26,6 +26,7 @@
 //! - [`server`]: the poll loop, connections, routes, files, the clock.
 //! - [`journal`]: recordings of sessions, and the directory where a server keeps them. [`replay`]: running
 //!   one again, comparing, transcripts, exports.
+//! - [`testing`]: recordings as text that people edit, run against a site without a browser.
 //! - [`web`]: the browser client, the theme and the demo site, embedded.
 //! - [`cli`], [`config`]: what the command line says and what it means.
 //!
@@ -42,5 +43,6 @@ pub mod lua;
 pub mod net;
 pub mod replay;
 pub mod server;
+pub mod testing;
 pub mod web;
 pub mod wire;

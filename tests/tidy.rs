@@ -11,7 +11,7 @@ use source::{
 };
 
 /// Modules at the top of `src`, and which of them each may import.
-const IMPORTS: [(&str, &[&str]); 11] = [
+const IMPORTS: [(&str, &[&str]); 12] = [
     ("core", &[]),
     ("wire", &["core"]),
     ("journal", &["wire", "core"]),
@@ -22,12 +22,19 @@ const IMPORTS: [(&str, &[&str]); 11] = [
     ("cli", &["config"]),
     ("replay", &["lua", "journal", "wire", "core"]),
     (
+        "testing",
+        &["replay", "config", "lua", "journal", "wire", "core"],
+    ),
+    (
         "server",
         &[
-            "config", "net", "web", "replay", "lua", "journal", "wire", "core",
+            "testing", "config", "net", "web", "replay", "lua", "journal", "wire", "core",
         ],
     ),
-    ("main", &["cli", "config", "server", "replay"]),
+    (
+        "main",
+        &["cli", "config", "server", "replay", "testing", "core"],
+    ),
 ];
 
 /// What core may not touch, and what to use instead.
