@@ -23,6 +23,8 @@ pub fn run(harness: &Harness) {
         }
         let paths = ["n", "name"].map(|path| (1, path.to_owned()));
         let mut page = Page::open_app(main, paths.into_iter());
+        // Only sessions at which nobody looks sleep.
+        page.leave();
         let frozen = page.freeze();
         println!("images: {name} takes {} bytes", frozen.len());
         harness.bench_prepared(&freezing, &mut page, |_| {}, |page| drop(page.freeze()));

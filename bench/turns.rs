@@ -73,10 +73,20 @@ session:createAppVariable(app)
 
 type Manager = SessionManager<LuaRuntime>;
 
+/// Room for 100,000 rows.
+fn limits() -> SessionLimits {
+    SessionLimits {
+        gas: 100_000_000,
+        lua_memory: 64 << 20,
+        ..SessionLimits::default()
+    }
+}
+
 fn manager(main: &str) -> Manager {
     let files = BTreeMap::from([("lua/main.lua".to_owned(), main.as_bytes().to_vec())]);
     let config = ManagerConfig {
         site: Site::new(files),
+        limits: limits(),
         ..ManagerConfig::default()
     };
     let runtime = LuaRuntime::new().expect("a Lua state can be made");
@@ -133,7 +143,7 @@ impl Page {
 
     /// See [`Page::sleep`].
     pub fn wake(&mut self, frozen: &[u8]) {
-        let (site, limits) = (self.manager.site().clone(), SessionLimits::default());
+        let (site, limits) = (self.manager.site().clone(), limits());
         let woken = self.manager.thaw(Page::SESSION, frozen, site, limits);
         woken.expect("its place is free");
     }
