@@ -91,6 +91,13 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
                 self.sessions.stop(sid, reason);
             }
         }
+        if keeper.recover != Recover::None {
+            for (topic, value) in keeper.retained() {
+                if let Err(why) = self.core.restore_retained(&topic, &value) {
+                    self.log.line(0, format_args!("topic {topic}: {why}"));
+                }
+            }
+        }
         if !found.is_empty() {
             self.log.line(
                 0,
@@ -374,6 +381,18 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
         };
         let event = Event::SiteChanged { session, change };
         self.handle(event, &RawEvent::SiteChanged { edits: &recorded });
+    }
+
+    /// Stores what topics keep for late subscribers, if that is due by then.
+    pub(super) fn keep_retained(&mut self, by: Timestamp) {
+        let Some(keeper) = &mut self.keeper else {
+            return;
+        };
+        let (changes, values) = (self.core.retained_changes(), self.core.retained());
+        if let Err(error) = keeper.put_retained(changes, values, by) {
+            let text = "what topics retain is not kept";
+            self.log.line(0, format_args!("{text}: {error}"));
+        }
     }
 
     /// What was frozen of a session is of no use any more.
