@@ -1,11 +1,12 @@
 //! Reader: a recording read back, checked as a whole before any of it is used.
 
+use std::collections::VecDeque;
 use std::path::Path;
 
 use super::decode::{read_event, read_output};
 use super::disk::{Disk, RealDisk};
 use super::encode::{Digest, Numbers};
-use super::header::RawHeader;
+use super::header::{LookUp, RawHeader};
 use super::scan::{Layout, UNREADABLE, corrupt, scan};
 use super::store;
 use super::ticks::{Step, TickReader};
@@ -13,17 +14,18 @@ use super::writer::{
     ANSWER_HERE, ANSWERED, BEGINS_TURN, DIGEST, DRIFTED, FRAME_DIFFERS, GOES_ON, INTENT, Progress,
     TICKS,
 };
-use super::{Header, JournalError, OLDEST_VERSION, Output, RawAnswer, RawEvent};
+use super::{Header, JournalError, Mark, OLDEST_VERSION, Output, RawAnswer, RawEvent};
 use crate::core::code::Decoder;
 use crate::core::event::Turn;
 use crate::core::id::ConnectionId;
-use crate::core::upload::Sha256;
 
 /// A recording whose every record has been checked.
 #[derive(Debug)]
 pub struct Reader {
     format: u16,
     header: Header,
+    /// What is in `file` begins here.
+    start: Mark,
     file: Vec<u8>,
     first: usize,
     layout: Layout,
@@ -91,7 +93,7 @@ impl Reader {
 
     pub(super) fn resolved(
         file: Vec<u8>,
-        look_up: &mut dyn FnMut(&str, &Sha256, u64) -> Result<Vec<u8>, JournalError>,
+        look_up: &mut LookUp<'_>,
     ) -> Result<Reader, JournalError> {
         let raw = RawHeader::read(&file)?;
         let header = raw.resolve(look_up)?;
@@ -103,15 +105,41 @@ impl Reader {
         raw: &RawHeader,
         header: Header,
     ) -> Result<Reader, JournalError> {
-        let layout = scan(&file, raw)?;
-        let mut reader = Reader {
+        let layout = scan(&file, raw.format, raw.end, raw.check)?;
+        Reader {
             format: raw.format,
             header,
+            start: Mark::default(),
             file,
             first: raw.end,
             layout,
             interrupted: false,
-        };
+        }
+        .checked()
+    }
+
+    /// What stands in a recording behind a mark: `rest` is the file from there on.
+    pub(super) fn behind(
+        mark: &Mark,
+        rest: Vec<u8>,
+        raw: &RawHeader,
+        header: Header,
+    ) -> Result<Reader, JournalError> {
+        let layout = scan(&rest, raw.format, 0, mark.check)?;
+        Reader {
+            format: raw.format,
+            header,
+            start: mark.clone(),
+            file: rest,
+            first: 0,
+            layout,
+            interrupted: false,
+        }
+        .checked()
+    }
+
+    fn checked(self) -> Result<Reader, JournalError> {
+        let mut reader = self;
         let mut records = reader.records();
         while let Some(record) = records.read() {
             record?;
@@ -142,21 +170,32 @@ impl Reader {
 
     /// Where the last whole record ends: what a file with a torn tail is cut to.
     pub fn whole_bytes(&self) -> usize {
-        self.layout.end
+        self.start.offset as usize + self.layout.end
+    }
+
+    /// Whether it has the recording from its beginning.
+    pub fn is_whole(&self) -> bool {
+        self.start.offset == 0
+    }
+
+    /// The time of the last event.
+    pub fn last_turn(&self) -> Turn {
+        let last = self.records().last();
+        last.map_or(self.start.turn, |record| record.turn)
     }
 
     /// All records in order; without the event that was [`Reader::interrupted`].
     pub fn records(&self) -> Records<'_> {
         Records {
-            old: self.format == OLDEST_VERSION,
+            format: self.format,
             file: &self.file,
             layout: &self.layout,
             place: 0,
             rebuilt: 0,
             ticks: None,
-            sequence: 0,
-            turn_number: 0,
-            turn: Turn::default(),
+            sequence: self.start.sequence,
+            turn_number: self.start.turn_number,
+            turn: self.start.turn,
             interrupted: None,
         }
     }
@@ -173,7 +212,7 @@ impl Reader {
 
     /// The connections that are there at the end, by the recording's numbers.
     pub fn joined(&self) -> Vec<ConnectionId> {
-        let mut joined = Vec::new();
+        let mut joined = self.start.joined.clone();
         let last = self.interrupted().map(|last| last.event);
         for event in self.records().map(|record| record.event).chain(last) {
             match event {
@@ -189,12 +228,21 @@ impl Reader {
     /// that are still there are called from now on.
     pub(super) fn progress(&self, live: impl Fn(ConnectionId) -> ConnectionId) -> Progress {
         let interrupted = self.interrupted();
-        let mut turn = Turn::default();
-        let mut last = 0;
-        let seen = self.records().map(|record| (record.turn, record.event));
-        let open = interrupted.as_ref().map(|i| (i.turn, i.event));
-        for (at, event) in seen.chain(open) {
-            turn = at;
+        let Mark {
+            mut turn,
+            mut sequence,
+            mut turn_number,
+            mut last,
+            ..
+        } = self.start;
+        let seen = self
+            .records()
+            .map(|r| (r.turn, r.sequence, r.turn_number, r.event));
+        let open = interrupted
+            .as_ref()
+            .map(|i| (i.turn, i.sequence, i.turn_number, i.event));
+        for (at, number, of_turn, event) in seen.chain(open) {
+            (turn, sequence, turn_number) = (at, number, of_turn);
             if let RawEvent::FrontendJoined { connection }
             | RawEvent::FrontendLeft { connection }
             | RawEvent::Frame { connection, .. } = event
@@ -205,8 +253,10 @@ impl Reader {
         let joined = self.joined().into_iter().map(|c| (live(c), c.0));
         Progress {
             turn,
+            sequence,
+            turn_number,
             check: self.layout.check,
-            bytes: self.layout.end as u64,
+            bytes: self.whole_bytes() as u64,
             numbers: Numbers::resumed(joined.collect(), last),
             answered: interrupted.map(|i| i.answered.len()),
         }
@@ -216,7 +266,7 @@ impl Reader {
 /// The records of a [`Reader`].
 #[derive(Debug)]
 pub struct Records<'a> {
-    old: bool,
+    format: u16,
     file: &'a [u8],
     layout: &'a Layout,
     /// How many payloads, and how many rebuilt frames, were read.
@@ -243,7 +293,7 @@ impl<'a> Iterator for Records<'a> {
 struct Outcome<'a> {
     outputs: Vec<Output<'a>>,
     /// Answers told of before their outputs.
-    answered: std::collections::VecDeque<Output<'a>>,
+    answered: VecDeque<Output<'a>>,
     digest: Option<Digest>,
     intent: Option<&'a str>,
 }
@@ -257,7 +307,7 @@ impl<'a> Records<'a> {
             let payload = *self.layout.payloads.get(self.place)?;
             self.place += 1;
             let bytes = payload.of(self.file);
-            let read = if self.old {
+            let read = if self.format == OLDEST_VERSION {
                 self.read_old(bytes).map(Some)
             } else {
                 self.read_payload(bytes)

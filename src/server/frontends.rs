@@ -216,6 +216,8 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
         let sid = self.sessions.sid(session);
         self.recordings.borrow_mut().end(session, sid);
         self.record_button.end(session);
+        self.progress.remove(&session);
+        self.drop_checkpoint(sid);
         self.links.end_session(session);
         self.orders.retain(|&(of, ..)| of != session);
         self.processes.end_session(session, self.turn.now);

@@ -12,6 +12,7 @@
 //! edits of the site and `reload` tells the sessions of them.
 
 mod accept;
+mod checkpoint;
 pub mod clock;
 mod command;
 mod downloads;
@@ -149,6 +150,8 @@ pub struct Server<R: Runtime, W: World> {
     /// Whether there is a journal or a recording of anything.
     is_written_down: bool,
     rest: Rest,
+    /// How far sessions in memory had come when they were last frozen.
+    progress: HashMap<SessionId, checkpoint::Progress>,
     session_timeout_ms: u64,
     limits: NetLimits,
     log: Logger,
@@ -259,6 +262,7 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
             is_written_down: config.record.is_some() || keeper.is_some(),
             keeper,
             rest: Rest::default(),
+            progress: HashMap::new(),
             session_timeout_ms: config.limits.session_timeout_ms,
             limits: net_limits(config),
             log,

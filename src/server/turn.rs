@@ -211,7 +211,7 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
 
     /// A timer of zero milliseconds is due again at once: everybody gets one turn.
     fn run_timers(&mut self) {
-        for _ in 0..self.core.len() {
+        for _ in 0..self.core.len() + self.core.dormant_len() {
             let Some(session) = self.core.next_due(self.turn.now) else {
                 break;
             };
@@ -302,8 +302,13 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
         recordings.commit();
         recordings.flush(self.turn.now);
         let stopped = recordings.take_stopped();
+        let committed = recordings.take_committed();
         drop(recordings);
         self.tell_stopped(&stopped);
+        for &session in &committed {
+            self.checkpoint_if_far(session);
+        }
+        self.recordings.borrow_mut().give_back(committed);
         for (session, process, action) in std::mem::take(&mut self.orders) {
             let registry = self.world.registry();
             self.processes
@@ -347,6 +352,10 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
         let now = self.turn.now;
         self.stop_at = Some(now + STOP_MS);
         self.recordings.borrow_mut().flush_all();
+        // The next process has less to do then.
+        for session in self.core.session_ids() {
+            self.checkpoint_for_sleep(session);
+        }
         self.world.stop_listening();
         self.processes.end_all(now);
         for (key, peer) in &mut self.peers {

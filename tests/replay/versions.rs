@@ -5,12 +5,15 @@ use std::path::{Path, PathBuf};
 
 use super::run;
 
-/// The recordings of a version, which an engine of that time made.
+/// The recordings of a version, which an engine of that time made: with `--record`, and in a state directory.
 fn recordings(version: u16) -> Vec<PathBuf> {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/replay/v{version}"));
+    let journals = fs::read_dir(dir.join("state/sessions"));
     let found = fs::read_dir(dir).expect("the recordings are there");
     let mut found: Vec<PathBuf> = found
+        .chain(journals.into_iter().flatten())
         .map(|entry| entry.expect("the directory is readable").path())
+        .filter(|path| path.extension().is_some_and(|e| e == "lnt"))
         .collect();
     found.sort();
     assert!(!found.is_empty(), "no recordings of format {version}");
@@ -18,15 +21,22 @@ fn recordings(version: u16) -> Vec<PathBuf> {
 }
 
 #[test]
-fn format_2_replays() {
-    for file in recordings(2) {
-        let (code, said) = run("replay", &file);
-        assert_eq!(code, 0, "{}: {said}", file.display());
-        assert!(said.ends_with("all as recorded\n"), "{said}");
-        let (code, text) = run("transcript", &file);
-        assert_eq!(code, 0, "{text}");
-        assert!(text.starts_with("recording format 2\n"), "{text}");
+fn formats_2_and_3_replay() {
+    for version in [2, 3] {
+        recordings(version)
+            .iter()
+            .for_each(|file| replays(file, version));
     }
+}
+
+fn replays(file: &Path, version: u16) {
+    let (code, said) = run("replay", file);
+    assert_eq!(code, 0, "{}: {said}", file.display());
+    assert!(said.ends_with("all as recorded\n"), "{said}");
+    let (code, text) = run("transcript", file);
+    assert_eq!(code, 0, "{text}");
+    let first = format!("recording format {version}\n");
+    assert!(text.starts_with(&first), "{text}");
 }
 
 #[test]

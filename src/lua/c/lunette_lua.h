@@ -39,6 +39,7 @@
 #include "llex.h"
 #include "ltable.h"
 #include <math.h>
+#include "lunette_image.h"
 
 /* Work that instruction counting does not see is charged here; `left` below zero: the budget is spent. */
 struct lunette_meter {
@@ -54,6 +55,8 @@ struct lunette_build {
   void (*allow_hooks)(lua_State *L);
   void (*instances)(lua_State *L);
   struct lunette_meter *idle;
+  void (*walk)(lua_State *L, struct lunette_walk *w);
+  void (*hidden)(const lua_State *yielded, const void *table, const void **found);
 };
 
 extern unsigned int lunette_seed (lua_State *L, const struct lunette_build *build);
@@ -118,7 +121,8 @@ static inline void lunette_instances (lua_State *L) {
 */
 
 static const struct lunette_build lunette_build __attribute__((unused)) =
-  {LUNETTE_LUA_REVISION, lunette_meter_slot, lunette_allow_hooks, lunette_instances, &lunette_idle};
+  {LUNETTE_LUA_REVISION, lunette_meter_slot, lunette_allow_hooks, lunette_instances, &lunette_idle,
+   lunette_walk, lunette_hidden};
 
 #undef luai_makeseed
 #define luai_makeseed(L)	lunette_seed(L, &lunette_build)
@@ -378,6 +382,13 @@ LUNETTE_BEFORE size_t luaO_str2num (const char *s, TValue *o) {
     return 0;  /* not a number: no numeral is that long */
   lunette_charge((n >= 8) ? n : n / 4);
   return lunette_real_str2num(s, o);
+}
+
+/* A userdata of a library is written in part only: what was in its memory before must not get out. */
+extern void *lunette_real_newuserdatauv (lua_State *L, size_t size, int nuvalue)
+  __asm__("lua_newuserdatauv");
+LUNETTE_BEFORE void *lua_newuserdatauv (lua_State *L, size_t size, int nuvalue) {
+  return memset(lunette_real_newuserdatauv(L, size, nuvalue), 0, size);
 }
 
 /* What goes round and round in C comes by one of these, and is cut here. */

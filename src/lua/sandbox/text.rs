@@ -218,6 +218,7 @@ unsafe fn double_percents(state: *mut lua_State) {
         }
         charge(state, text.len() as u64 / 4);
         let copy = ffi::lua_newuserdatauv(state, text.len() * 2, 0).cast::<u8>();
+        copy.write_bytes(0, text.len() * 2);
         let (mut at, mut length) = (0, 0);
         while at < text.len() {
             *copy.add(length) = text[at];
@@ -257,7 +258,7 @@ pub(crate) unsafe extern "C-unwind" fn gmatch(state: *mut lua_State) -> c_int {
 }
 
 /// The iterator of a `gmatch` whose steps cost more than usual; upvalues: Lua's own, the cost.
-unsafe extern "C-unwind" fn costly_iterator(state: *mut lua_State) -> c_int {
+pub(crate) unsafe extern "C-unwind" fn costly_iterator(state: *mut lua_State) -> c_int {
     unsafe extern "C-unwind" fn iterate(state: *mut lua_State) -> c_int {
         // SAFETY: runs on the closure's own frame.
         unsafe {
