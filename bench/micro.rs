@@ -130,9 +130,9 @@ fn main() {
     images::run(&harness);
     inner_loop::run(&harness);
     outside::run(&harness);
-    tests::run_all(&harness);
     checkpoints::run(&harness);
     recording::run(&harness);
+    tests::run_all(&harness);
 }
 
 fn wire(harness: &Harness) {

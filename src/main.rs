@@ -7,6 +7,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use lunette::cli::{Cli, Command, SecretFlags, SessionsAction, StateFlags, TestFlags};
+use lunette::config::state::{StateDir, StateSettings};
 use lunette::config::{Config, Settings};
 use lunette::core::outside::Outside;
 use lunette::replay;
@@ -72,9 +73,41 @@ fn run_again(file: &Path) -> Result<(), u8> {
     }
 }
 
+fn export(sid: &str, output: &Path, state: StateFlags, secrets: &SecretFlags) -> Result<(), u8> {
+    let state = state_of(state)?;
+    let reader = replay::read_session(&state, sid).map_err(failed(RUNTIME))?;
+    let exported = replay::export(&reader, &secrets.secret, output).map_err(failed(RUNTIME))?;
+    print(&exported.to_string())
+}
+
+fn sessions(action: Option<SessionsAction>, state: StateFlags) -> Result<(), u8> {
+    let state = state_of(state)?;
+    match action {
+        None => replay::list_sessions(&state)
+            .map_err(failed(RUNTIME))
+            .and_then(|text| print(&text)),
+        Some(SessionsAction::Drop { sid }) => {
+            replay::drop_session(&state, &sid).map_err(failed(RUNTIME))
+        }
+    }
+}
+
+fn state_of(flags: StateFlags) -> Result<PathBuf, u8> {
+    let default = || replay::state_dir(flags.dir.as_deref(), |name| std::env::var_os(name));
+    flags.state.or_else(default).ok_or_else(|| {
+        failed(CONFIG)(
+            "neither HOME nor XDG_STATE_HOME is set: say where the state is by --state DIR",
+        )
+    })
+}
+
 fn test(flags: TestFlags) -> Result<(), u8> {
     let settings = Settings {
         dir: Some(flags.dir.clone()),
+        state: StateSettings {
+            dir: Some(StateDir::None),
+            ..StateSettings::default()
+        },
         ..Settings::default()
     };
     let config = Config::load(settings).map_err(failed(CONFIG))?;
@@ -127,34 +160,6 @@ fn test(flags: TestFlags) -> Result<(), u8> {
         0 => Ok(()),
         code => Err(code),
     }
-}
-
-fn export(sid: &str, output: &Path, state: StateFlags, secrets: &SecretFlags) -> Result<(), u8> {
-    let state = state_of(state)?;
-    let reader = replay::read_session(&state, sid).map_err(failed(RUNTIME))?;
-    let exported = replay::export(&reader, &secrets.secret, output).map_err(failed(RUNTIME))?;
-    print(&exported.to_string())
-}
-
-fn sessions(action: Option<SessionsAction>, state: StateFlags) -> Result<(), u8> {
-    let state = state_of(state)?;
-    match action {
-        None => replay::list_sessions(&state)
-            .map_err(failed(RUNTIME))
-            .and_then(|text| print(&text)),
-        Some(SessionsAction::Drop { sid }) => {
-            replay::drop_session(&state, &sid).map_err(failed(RUNTIME))
-        }
-    }
-}
-
-fn state_of(flags: StateFlags) -> Result<PathBuf, u8> {
-    let default = || replay::state_dir(flags.dir.as_deref(), |name| std::env::var_os(name));
-    flags.state.or_else(default).ok_or_else(|| {
-        failed(CONFIG)(
-            "neither HOME nor XDG_STATE_HOME is set: say where the state is by --state DIR",
-        )
-    })
 }
 
 /// Results go to standard output; a closed one is an error like any other.

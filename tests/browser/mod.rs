@@ -1,6 +1,7 @@
 //! A real Chromium against the real binary.
 //!
-//! - [`cdp`]: starts Chromium and drives it through its DevTools protocol: no Node, no driver program.
+//! - [`chromium`]: the process, one for all tests. [`cdp`]: drives it through its DevTools protocol: no Node, no driver
+//!   program.
 //! - [`hands`], [`keys`]: what a visitor's hands do on a page; [`files`]: what they give it and get from it.
 //! - [`server`]: the built `lunette` as a child process.
 //! - [`demo`]: what a visitor does with the built-in demo site.
@@ -30,6 +31,7 @@
 mod apps;
 mod cdp;
 mod charts;
+mod chromium;
 mod demo;
 mod directives;
 mod files;
