@@ -17,6 +17,7 @@ use crate::core::manager::{ManagerConfig, SessionManager};
 use crate::core::message::Message;
 use crate::core::outside::{HostAnswer, HostCall, Outgoing, Outside};
 use crate::core::script::Runtime;
+use crate::core::session::Session;
 use crate::core::site::Site;
 use crate::core::topic;
 use crate::journal::{Header, JournalError, Output, RawEvent, Reader, Record, decode_edits};
@@ -81,35 +82,113 @@ impl Report {
 /// Runs the recording in `reader` again on a runtime that `make_runtime` makes for its header, up to
 /// the first divergence.
 pub fn replay<R: Runtime>(reader: &Reader, make_runtime: impl FnOnce(&Header) -> R) -> Report {
-    let header = reader.header();
-    let config = ManagerConfig {
-        site: header.site.clone(),
-        limits: header.limits.clone(),
-        verbosity: 0,
-    };
-    let mut manager = SessionManager::new(make_runtime(header), config);
-    let mut report = Report {
-        notes: notes(header),
-        torn_bytes: reader.torn_bytes(),
-        ..Report::default()
-    };
-    let mut frame = Vec::new();
+    let mut replayer = Replayer::new(reader, make_runtime(reader.header()), 0);
     for record in reader.records() {
-        report.turns = record.turn_number;
-        report.events += 1;
-        manager.set_outside(Box::new(Recorded::of(&record)));
-        let event = to_event(&record.event, header.session, manager.site());
-        manager.handle_event(event, record.turn);
-        let compared = compare(&mut manager, &record, &mut frame, &mut report);
-        if let Err(mut divergence) = compared {
-            if let Some(difference) = &mut divergence.difference {
-                difference.path = path_of(reader, &record, difference.var);
-            }
-            report.divergence = Some(divergence);
+        if !replayer.step(reader, &record) {
             break;
         }
     }
-    report
+    replayer.report
+}
+
+/// A recording that runs again, one record after the other.
+pub struct Replayer<R: Runtime> {
+    manager: SessionManager<R>,
+    session: SessionId,
+    frame: Vec<u8>,
+    /// Log lines of the last step, with their levels; not part of what is compared.
+    pub lines: Vec<(u8, String)>,
+    /// What was found so far.
+    pub report: Report,
+}
+
+impl<R: Runtime> Replayer<R> {
+    /// Before the first record. Log lines above `verbosity` are not made.
+    pub fn new(reader: &Reader, runtime: R, verbosity: u8) -> Replayer<R> {
+        let header = reader.header();
+        let config = ManagerConfig {
+            site: header.site.clone(),
+            limits: header.limits.clone(),
+            verbosity,
+        };
+        Replayer {
+            manager: SessionManager::new(runtime, config),
+            session: header.session,
+            frame: Vec::new(),
+            lines: Vec::new(),
+            report: Report {
+                notes: notes(header),
+                torn_bytes: reader.torn_bytes(),
+                ..Report::default()
+            },
+        }
+    }
+
+    /// Runs the next record. Returns whether all came out as recorded; if not, the report says what
+    /// did not, and there is no going on.
+    pub fn step(&mut self, reader: &Reader, record: &Record<'_>) -> bool {
+        self.report.turns = record.turn_number;
+        self.report.events += 1;
+        self.lines.clear();
+        self.manager.set_outside(Box::new(Recorded::of(record)));
+        let event = to_event(&record.event, self.session, self.manager.site());
+        self.manager.handle_event(event, record.turn);
+        let Err(mut divergence) = self.compare(record) else {
+            return true;
+        };
+        if let Some(difference) = &mut divergence.difference {
+            difference.path = path_of(reader, record, difference.var);
+        }
+        self.report.divergence = Some(divergence);
+        false
+    }
+
+    /// The session as it is now; `None`: it never began, or has ended.
+    pub fn session(&mut self) -> Option<&mut Session<R::Script>> {
+        self.manager.look_into(self.session)
+    }
+
+    /// Compares what the event just handled led to with what its record says.
+    fn compare(&mut self, record: &Record<'_>) -> Result<(), Box<Divergence>> {
+        let mut recorded = record.outputs.iter();
+        let mut compared = Ok(());
+        while let Some(effect) = self.manager.poll_effect() {
+            if let Effect::Log { level, text, .. } = effect {
+                self.lines.push((level, text));
+                continue;
+            }
+            let Some(replayed) = Output::of(&effect, &mut self.frame).filter(|_| compared.is_ok())
+            else {
+                continue;
+            };
+            self.report.outputs += 1;
+            self.report.frames += u64::from(matches!(replayed, Output::Frame { .. }));
+            match recorded.next() {
+                Some(output) if *output == replayed => {}
+                output => {
+                    let mut divergence = Divergence::new(record, output, Some(&replayed));
+                    divergence.at = asked_at(&effect);
+                    compared = Err(divergence);
+                }
+            }
+        }
+        compared?;
+        match recorded.next() {
+            Some(missing) => Err(Divergence::new(record, Some(missing), None)),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Where the code is that asked the machine.
+fn asked_at(effect: &Effect) -> Option<String> {
+    match effect {
+        Effect::Outside {
+            outgoing: Outgoing::Called { at, .. },
+            ..
+        } if !at.is_empty() => Some(at.clone()),
+        _ => None,
+    }
 }
 
 /// The machine as it answered then: the calls of one event, in their order.
@@ -210,42 +289,6 @@ pub fn to_event(event: &RawEvent<'_>, session: SessionId, site: &Site) -> Event 
             session,
             change: site.edit(decode_edits(edits).unwrap_or_default()),
         },
-    }
-}
-
-/// Compares what the event just handled led to with what its record says.
-fn compare<R: Runtime>(
-    manager: &mut SessionManager<R>,
-    record: &Record<'_>,
-    frame: &mut Vec<u8>,
-    report: &mut Report,
-) -> Result<(), Box<Divergence>> {
-    let mut recorded = record.outputs.iter();
-    while let Some(effect) = manager.poll_effect() {
-        let Some(replayed) = Output::of(&effect, frame) else {
-            continue;
-        };
-        report.outputs += 1;
-        let at = match &effect {
-            Effect::Outside {
-                outgoing: Outgoing::Called { at, .. },
-                ..
-            } if !at.is_empty() => Some(at.clone()),
-            _ => None,
-        };
-        report.frames += u64::from(matches!(replayed, Output::Frame { .. }));
-        match recorded.next() {
-            Some(output) if *output == replayed => {}
-            output => {
-                let mut divergence = Divergence::new(record, output, Some(&replayed));
-                divergence.at = at;
-                return Err(divergence);
-            }
-        }
-    }
-    match recorded.next() {
-        Some(missing) => Err(Divergence::new(record, Some(missing), None)),
-        None => Ok(()),
     }
 }
 
@@ -459,26 +502,40 @@ pub enum ReplayError {
 /// # Errors
 /// When the file cannot be read, is damaged, or was made by an engine too different from this one.
 pub fn replay_file(path: &Path) -> Result<Report, ReplayError> {
+    let reader = open(path)?;
+    let runtime = LuaRuntime::new()?;
+    let mut report = replay(&reader, |_| runtime);
+    report.notes.extend(space_note(reader.header()));
+    Ok(report)
+}
+
+/// Opens a recording that this engine can run again.
+///
+/// # Errors
+/// See [`replay_file`].
+pub fn open(path: &Path) -> Result<Reader, ReplayError> {
     let reader = Reader::open(path)?;
     let header = reader.header();
     if header.dialect != DIALECT {
         let found = header.dialect.clone();
         return Err(ReplayError::Dialect { found });
     }
-    let runtime = LuaRuntime::new()?;
-    let mut report = replay(&reader, |_| runtime);
+    Ok(reader)
+}
+
+/// What to know of a replay whose Lua states are of another size.
+pub fn space_note(header: &Header) -> Option<String> {
     let limits = StateLimits {
         memory: header.limits.lua_memory,
         gas: header.limits.gas,
     };
     let (recorded, here) = (header.arena_class, limits.class() as u64);
-    if recorded != here {
-        report.notes.push(format!(
+    (recorded != here).then(|| {
+        format!(
             "recorded with {recorded} bytes of address space for a session, this engine gives it {here}: \
              the order of tables keyed by tables may differ; only frames are compared"
-        ));
-    }
-    Ok(report)
+        )
+    })
 }
 
 /// What `lunette transcript FILE` prints.

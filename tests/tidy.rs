@@ -97,6 +97,7 @@ const UNSAFE_FILES: [(&str, &[&str]); 5] = [
             "src/lua/modules.rs",
             "src/lua/objects.rs",
             "src/lua/os.rs",
+            "src/lua/peek.rs",
             "src/lua/process.rs",
             "src/lua/prototype.rs",
             "src/lua/read.rs",

@@ -97,7 +97,7 @@ use code::{Decoder, push_bytes, push_varint};
 
 pub use header::Header;
 pub use outside::{RawAnswer, RawExit, RawNews, RawProgress};
-pub use reader::{Reader, Record, Records};
+pub use reader::{Place, Reader, Record, Records};
 pub use transcript::{show_frame, transcript};
 pub use writer::{Recorder, Writer};
 

@@ -90,11 +90,45 @@ impl Reader {
     pub fn records(&self) -> Records<'_> {
         Records(Walk::new(&self.file, self.first, self.end))
     }
+
+    /// The records behind a place in this recording.
+    pub fn records_from(&self, place: Place) -> Records<'_> {
+        Records(Walk {
+            file: &self.file,
+            end: self.end,
+            at: place.at,
+            sequence: place.sequence,
+            turn_number: place.turn_number,
+            turn: place.turn,
+        })
+    }
+}
+
+/// A place between two records, to come back to.
+#[derive(Clone, Copy, Debug)]
+pub struct Place {
+    at: usize,
+    sequence: u64,
+    turn_number: u64,
+    turn: Turn,
 }
 
 /// The records of a [`Reader`].
 #[derive(Debug)]
 pub struct Records<'a>(Walk<'a>);
+
+impl Records<'_> {
+    /// Behind the record that came last.
+    pub fn place(&self) -> Place {
+        let walk = &self.0;
+        Place {
+            at: walk.at,
+            sequence: walk.sequence,
+            turn_number: walk.turn_number,
+            turn: walk.turn,
+        }
+    }
+}
 
 impl<'a> Iterator for Records<'a> {
     type Item = Record<'a>;

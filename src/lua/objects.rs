@@ -118,6 +118,11 @@ impl Objects {
         }
     }
 
+    /// The number of the object at this address.
+    pub fn number_at(&self, address: usize) -> Option<u64> {
+        self.by_address.get(&address).copied()
+    }
+
     /// Whether the object at this address has a number.
     pub fn has_address(&self, address: usize) -> bool {
         self.by_address.contains_key(&address)
