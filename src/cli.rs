@@ -2,9 +2,11 @@
 
 use std::path::PathBuf;
 
-use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgAction, Args, Parser, Subcommand};
 
 use crate::config::Settings;
+use crate::config::file::RECOVER;
+use crate::config::state::{Recover, StateDir, StateSettings};
 use crate::config::units::{parse_bytes, parse_duration_ms};
 
 /// Shows live Lua objects as web pages. Without a command it serves; without --dir, the built-in
@@ -53,9 +55,12 @@ pub struct ServeFlags {
     /// Address to listen on [default: 127.0.0.1]
     #[arg(long, value_name = "H")]
     host: Option<String>,
-    /// Where sessions survive a restart: "none" is all there is yet [default: none]
-    #[arg(long, value_name = "none")]
-    state: Option<StateSetting>,
+    /// Where sessions survive the process; none: nowhere [default: below the user's state directory]
+    #[arg(long, value_name = "DIR|none")]
+    state: Option<PathBuf>,
+    /// Rebuild sessions of before: lazy (as their browsers come back), eager, none [default: lazy]
+    #[arg(long, value_name = "WHEN", value_parser = parse_recover)]
+    recover: Option<Recover>,
     /// Record every session into a file of this directory
     #[arg(long, value_name = "DIR")]
     record: Option<PathBuf>,
@@ -88,17 +93,28 @@ pub struct ServeFlags {
     verbose: u8,
 }
 
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum StateSetting {
-    None,
+fn parse_recover(text: &str) -> Result<Recover, String> {
+    let found = RECOVER.iter().find(|(name, _)| *name == text);
+    let meant = found.map(|&(_, recover)| recover);
+    meant.ok_or_else(|| "write lazy, eager or none".into())
+}
+
+fn state_dir(dir: PathBuf) -> StateDir {
+    match dir.as_os_str() == "none" {
+        true => StateDir::None,
+        false => StateDir::At(dir),
+    }
 }
 
 impl From<ServeFlags> for Settings {
     fn from(flags: ServeFlags) -> Settings {
-        match flags.state {
-            Some(StateSetting::None) | None => {}
-        }
+        let state = StateSettings {
+            dir: flags.state.map(state_dir),
+            recover: flags.recover,
+            ..StateSettings::default()
+        };
         Settings {
+            state,
             dir: flags.dir,
             host: flags.host,
             port: flags.port,
@@ -141,7 +157,8 @@ mod tests {
             panic!("{named:?}");
         };
         assert_eq!(flags.session_timeout, Some(5_400_000));
-        assert!(read("lunette serve --state somewhere").is_err());
+        assert!(read("lunette serve --state somewhere --recover eager").is_ok());
+        assert!(read("lunette serve --recover sometimes").is_err());
         assert!(read("lunette replay").is_err());
     }
 }

@@ -4,6 +4,7 @@
 //! win ([`Settings::or`]), and [`Config::resolve`] makes of the whole one valid configuration.
 
 pub mod file;
+pub mod state;
 pub mod units;
 
 use std::net::IpAddr;
@@ -12,6 +13,7 @@ use std::path::PathBuf;
 use crate::core::limits::SessionLimits;
 use crate::core::outside::Grants;
 use file::FileError;
+use state::{StateConfig, StateSettings};
 
 /// What one source sets; `None`: nothing.
 #[derive(Clone, Debug, Default)]
@@ -20,6 +22,7 @@ pub struct Settings {
     pub host: Option<String>,
     pub port: Option<u16>,
     pub record: Option<PathBuf>,
+    pub state: StateSettings,
     pub allowed_hosts: Vec<String>,
     pub allowed_origins: Vec<String>,
     pub insecure_no_auth: bool,
@@ -124,6 +127,7 @@ impl Settings {
             host: self.host.or(others.host),
             port: self.port.or(others.port),
             record: self.record.or(others.record),
+            state: self.state.or(others.state),
             allowed_hosts: longer(self.allowed_hosts, others.allowed_hosts),
             allowed_origins: longer(self.allowed_origins, others.allowed_origins),
             insecure_no_auth: self.insecure_no_auth || others.insecure_no_auth,
@@ -178,6 +182,8 @@ pub struct Config {
     pub port: u16,
     /// Where recordings go.
     pub record: Option<PathBuf>,
+    /// How sessions survive the process; `None`: they do not.
+    pub state: Option<StateConfig>,
     /// Further names under which browsers may reach the server.
     pub allowed_hosts: Vec<String>,
     /// Further origins whose pages may open WebSockets.
@@ -216,6 +222,11 @@ pub enum ConfigError {
         place: String,
         error: Box<ConfigError>,
     },
+    #[error(
+        "there is no home directory to keep sessions in: say where with --state DIR, or --state none if they shall end \
+         with the process"
+    )]
+    Homeless,
     #[error(transparent)]
     File(#[from] FileError),
 }
@@ -285,8 +296,10 @@ impl Config {
             dir,
             max_bytes: max_bytes.unwrap_or(UPLOAD_BYTES),
         });
+        let state = settings.state.resolve(settings.dir.as_deref())?;
         Ok(Config {
             upload,
+            state,
             dir: settings.dir,
             host,
             port: settings.port.unwrap_or(8080),

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use super::state::{Durability, Recover, StateDir};
 use super::units::{parse_bytes, parse_duration_ms};
 use super::{Grant, Policy, Settings};
 
@@ -43,6 +44,26 @@ const KEYS: &[(&str, &[(&str, Reader)])] = &[
             ("record", |s, v| {
                 set(&mut s.record, text(v).map(PathBuf::from))
             }),
+            ("state", |s, v| set(&mut s.state.dir, state_dir(v))),
+            ("recover", |s, v| {
+                set(&mut s.state.recover, one_of(&RECOVER, v))
+            }),
+        ],
+    ),
+    (
+        "journal",
+        &[
+            ("durability", |s, v| {
+                set(&mut s.state.durability, one_of(&DURABILITY, v))
+            }),
+            ("keep", |s, v| set(&mut s.state.keep_ms, duration(v))),
+            ("max_total", |s, v| set(&mut s.state.max_total, size(v))),
+            ("max_session", |s, v| set(&mut s.state.max_session, size(v))),
+            ("flush_ms", |s, v| set(&mut s.state.flush_ms, whole(v))),
+            ("hibernate_after", |s, v| {
+                set(&mut s.state.hibernate_after_ms, duration(v))
+            }),
+            ("memory", |s, v| set(&mut s.state.memory, size(v))),
         ],
     ),
     (
@@ -98,6 +119,18 @@ const GRANTS: [(&str, Grant); 5] = [
     ("blocking", Grant::Blocking),
 ];
 
+pub(crate) const RECOVER: [(&str, Recover); 3] = [
+    ("lazy", Recover::Lazy),
+    ("eager", Recover::Eager),
+    ("none", Recover::None),
+];
+
+const DURABILITY: [(&str, Durability); 3] = [
+    ("none", Durability::None),
+    ("process", Durability::Process),
+    ("power", Durability::Power),
+];
+
 /// A file of settings longer than this is something else.
 const FILE_BYTES_MAX: u64 = 1 << 20;
 
@@ -124,6 +157,9 @@ pub fn read(dir: &Path) -> Result<Settings, FileError> {
             // Its paths begin where it lies, wherever the server was started.
             settings.record = settings.record.map(|record| dir.join(record));
             settings.upload_dir = settings.upload_dir.map(|upload| dir.join(upload));
+            if let Some(StateDir::At(state)) = &mut settings.state.dir {
+                *state = dir.join(&state);
+            }
             Ok(settings)
         }
         // That the site is no directory is told better by whoever reads it.
@@ -348,6 +384,27 @@ fn policy(value: &DeValue<'_>) -> Result<Policy, String> {
         }
         _ => Err(not(expected, value)),
     }
+}
+
+/// One of these names.
+fn one_of<T: Copy>(known: &[(&str, T)], value: &DeValue<'_>) -> Result<T, String> {
+    let names: Vec<String> = known
+        .iter()
+        .map(|(name, _)| format!("\"{name}\""))
+        .collect();
+    let expected = names.join(" or ");
+    let text = value.as_str().ok_or_else(|| not(&expected, value))?;
+    let found = known.iter().find(|(name, _)| *name == text);
+    found
+        .map(|&(_, meant)| meant)
+        .ok_or_else(|| not(&expected, value))
+}
+
+fn state_dir(value: &DeValue<'_>) -> Result<StateDir, String> {
+    Ok(match path(value)? {
+        none if none.as_os_str() == "none" => StateDir::None,
+        dir => StateDir::At(dir),
+    })
 }
 
 fn path(value: &DeValue<'_>) -> Result<PathBuf, String> {

@@ -2,12 +2,11 @@
 
 use std::io;
 
-use mio::Interest;
 use mio::Token;
-use mio::net::TcpStream;
 
+use super::Server;
 use super::peers::Peer;
-use super::{FIRST_PEER, Server};
+use super::world::{FIRST_PEER, World};
 use crate::core::id::Timestamp;
 use crate::core::script::Runtime;
 use crate::net::connection::Connection;
@@ -49,7 +48,7 @@ impl Accepting {
     }
 }
 
-impl<R: Runtime> Server<R> {
+impl<R: Runtime, W: World> Server<R, W> {
     /// Takes connections that wait. `told`: the poll says there are some.
     pub(super) fn accept(&mut self, told: bool) {
         let retry = self
@@ -62,12 +61,8 @@ impl<R: Runtime> Server<R> {
         self.accepting.more = true;
         self.accepting.retry_at = None;
         for _ in 0..ACCEPTED_PER_TURN {
-            let Some(listener) = &self.listener else {
-                self.accepting.more = false;
-                return;
-            };
-            match listener.accept() {
-                Ok((stream, _)) => self.welcome(stream),
+            match self.world.accept() {
+                Ok(stream) => self.welcome(stream),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     self.accepting = Accepting::default();
                     return;
@@ -93,21 +88,15 @@ impl<R: Runtime> Server<R> {
         }
     }
 
-    fn welcome(&mut self, mut stream: TcpStream) {
+    fn welcome(&mut self, mut stream: W::Stream) {
         let count = self.peers.len();
         if count >= self.limits.connections + REFUSED_AT_ONCE {
             return;
         }
-        // Without this, an update waits for the acknowledgement of the one before.
-        let _ = stream.set_nodelay(true);
         let entry = self.peers.vacant_entry();
         let key = entry.key();
         let token = Token(key + FIRST_PEER);
-        let registered = self
-            .poll
-            .registry()
-            .register(&mut stream, token, Interest::READABLE);
-        if let Err(error) = registered {
+        if let Err(error) = self.world.watch(&mut stream, token) {
             self.log
                 .line(0, format_args!("cannot watch a connection: {error}"));
             return;

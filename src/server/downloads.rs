@@ -6,6 +6,7 @@
 use super::Server;
 use super::inbox::Input;
 use super::sessions::Sid;
+use super::world::World;
 use crate::core::download::{Demand, Piece, Token};
 use crate::core::id::SessionId;
 use crate::core::script::Runtime;
@@ -24,7 +25,7 @@ pub struct Fetch {
     waits: bool,
 }
 
-impl<R: Runtime> Server<R> {
+impl<R: Runtime, W: World> Server<R, W> {
     /// Begins to answer a request with a download of a session.
     pub(super) fn fetch(&mut self, key: usize, sid: Sid, token: Token, request: Box<Request>) {
         let Some(session) = self.sessions.live(sid) else {

@@ -1,6 +1,7 @@
 //! Between inputs and core: events go in with their record, effects are carried out.
 
 use super::Server;
+use super::world::World;
 use crate::core::effect::Effect;
 use crate::core::event::Event;
 use crate::core::id::{ConnectionId, SessionId};
@@ -10,7 +11,7 @@ use crate::journal::{Output, RawEvent};
 use crate::net::websocket::close_code;
 use crate::wire;
 
-impl<R: Runtime> Server<R> {
+impl<R: Runtime, W: World> Server<R, W> {
     /// Lets one event happen. `raw` is how it is recorded.
     pub(super) fn handle(&mut self, event: Event, raw: &RawEvent<'_>) {
         let session = event.session();
@@ -65,7 +66,7 @@ impl<R: Runtime> Server<R> {
                     Outgoing::Called { .. } => {}
                     Outgoing::Process { process, action } => {
                         let now = self.turn.now;
-                        let registry = self.poll.registry();
+                        let registry = self.world.registry();
                         self.processes.act(session, process, action, now, registry);
                     }
                     Outgoing::Upload { upload, action } => {

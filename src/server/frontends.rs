@@ -4,6 +4,7 @@
 use super::Server;
 use super::inbox::Input;
 use super::routes::Joining;
+use super::world::World;
 use crate::core::event::Opening;
 use crate::core::id::{ConnectionId, SessionId};
 use crate::core::script::Runtime;
@@ -16,7 +17,7 @@ use crate::net::websocket::close_code;
 /// that was lost.
 const LEAVING: [u16; 3] = [1000, 1001, close_code::NO_STATUS];
 
-impl<R: Runtime> Server<R> {
+impl<R: Runtime, W: World> Server<R, W> {
     /// Turns the peer's connection into a WebSocket of the session: of the view that it wants to go on
     /// with, or of a new one. Returns whether that was possible.
     pub(super) fn join(&mut self, key: usize, joining: &Joining<'_>) -> bool {
@@ -56,7 +57,7 @@ impl<R: Runtime> Server<R> {
     /// Makes the peer a frontend of the session; its first one begins it.
     fn attach(&mut self, key: usize, joining: &Joining<'_>) -> Option<(SessionId, ConnectionId)> {
         let Joining { sid, place, .. } = *joining;
-        let seed = self.random.seed().ok()?;
+        let seed = self.world.random().seed().ok()?;
         let (session, begins_at) = self.sessions.attach(sid, self.turn.now)?;
         if let Some(url) = begins_at {
             let opening = Opening {

@@ -6,7 +6,7 @@
 //!
 //! Reading order: [`turn`] is the loop; `peers` is what happens on one socket, `frontends` how it becomes
 //! one of a session and what happens when it is lost; `effects` is what
-//! happens between inputs and core; [`outside`] answers what scripts ask of the machine, `process` and
+//! happens between inputs and core; [`world`] is the machine's sockets and clocks; [`outside`] answers what scripts ask of the machine, `process` and
 //! `command` are its children; [`routes`] answers HTTP, `downloads` what Lua code makes piece by piece,
 //! and `uploads` takes files in; [`sessions`] knows the ids in the address bar; [`guard`] decides who may ask; `watch` notices
 //! edits of the site and `reload` tells the sessions of them.
@@ -20,6 +20,7 @@ pub mod files;
 mod frontends;
 pub mod guard;
 mod inbox;
+mod inflight;
 pub mod log;
 pub mod outside;
 mod pages;
@@ -36,14 +37,14 @@ mod system;
 pub mod turn;
 mod uploads;
 mod watch;
+pub mod world;
 
 use std::collections::{BTreeSet, HashMap};
 use std::io;
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use mio::net::{TcpListener, UnixStream};
-use mio::{Events, Interest, Poll, Registry, Token};
+use mio::Registry;
 use slab::Slab;
 
 use crate::config::Config;
@@ -57,7 +58,6 @@ use crate::lua::state::StateError;
 use crate::net::limits::NetLimits;
 use crate::net::links::Links;
 use accept::Accepting;
-use clock::Clock;
 use files::{SiteError, StaticFiles, demo_site, load_site};
 use guard::Guard;
 use inbox::Inbox;
@@ -65,12 +65,12 @@ use log::{Logger, Quotas};
 use outside::Machine;
 use peers::Peer;
 use process::{PROCESSES_MAX, Processes};
-use random::Random;
 use recording::Recordings;
 use routes::Routes;
 use sessions::SessionTable;
 use uploads::{FILES_MAX, Uploads};
 use watch::Watcher;
+use world::{EDITS, Live, NoWorld, Ready, World};
 
 /// Why a server cannot start or go on.
 #[derive(Debug, thiserror::Error)]
@@ -111,20 +111,12 @@ fn advice(error: &io::Error) -> &'static str {
 ///
 /// # Errors
 /// As for [`Server::bind`], and when Lua cannot run here.
-pub fn start(config: &Config) -> Result<Server<LuaRuntime>, ServerError> {
+pub fn start(config: &Config) -> Result<Server<LuaRuntime, Live>, ServerError> {
     Server::bind(config, LuaRuntime::new()?)
 }
 
-const LISTENER: Token = Token(0);
-const SIGNALS: Token = Token(1);
-const EDITS: Token = Token(2);
-/// A peer's token is its place plus this.
-const FIRST_PEER: usize = 3;
-
 /// Bytes taken from a socket at a time. One buffer serves all of them.
 const READ_BYTES: usize = 64 * 1024;
-/// Socket events taken at a time.
-const EVENTS: usize = 256;
 /// Descriptors besides those of connections: files, the loop's own, one for each upload, four for each
 /// process.
 const SPARE_DESCRIPTORS: u64 = 64 + FILES_MAX as u64 + 4 * PROCESSES_MAX as u64;
@@ -132,7 +124,7 @@ const SPARE_DESCRIPTORS: u64 = 64 + FILES_MAX as u64 + 4 * PROCESSES_MAX as u64;
 const STOP_MS: u64 = 4_500;
 
 /// See the module's description.
-pub struct Server<R: Runtime> {
+pub struct Server<R: Runtime, W: World> {
     core: SessionManager<R>,
     routes: Routes,
     sessions: SessionTable,
@@ -143,21 +135,17 @@ pub struct Server<R: Runtime> {
     /// With `--dev` or `--hotload`.
     watcher: Option<Watcher>,
 
-    poll: Poll,
-    events: Events,
-    clock: Clock,
+    world: W,
+    /// What woke it.
+    woken: Vec<Ready>,
     turn: Turn,
-    random: Random,
-    listener: Option<TcpListener>,
-    address: SocketAddr,
-    signals: UnixStream,
     accepting: Accepting,
     /// What one event may use.
     gas_per_event: u64,
     /// Told to stop: when to be gone at the latest.
     stop_at: Option<Timestamp>,
 
-    peers: Slab<Peer>,
+    peers: Slab<Peer<W::Stream>>,
     by_connection: HashMap<ConnectionId, usize>,
     links: Links,
     /// Names this run of the server: pages notice when it is another one.
@@ -181,16 +169,40 @@ pub struct Server<R: Runtime> {
     frame: Vec<u8>,
 }
 
-impl<R: Runtime> Server<R> {
+impl<R: Runtime> Server<R, Live> {
     /// A server that listens as configured. Nothing is answered before [`Server::run`].
     ///
     /// # Errors
     /// When the site cannot be read, the address cannot be had, or the system lacks what is needed.
-    pub fn bind(config: &Config, runtime: R) -> Result<Server<R>, ServerError> {
-        let log = Logger::new(config.verbosity);
+    pub fn bind(config: &Config, runtime: R) -> Result<Server<R, Live>, ServerError> {
         let limits = net_limits(config);
         system::raise_descriptor_limit(2 * limits.connections as u64 + SPARE_DESCRIPTORS);
-        let (site, files) = site(config)?;
+        let site = site(config)?;
+        let world = Live::listen(&config.host, config.port).map_err(|error| match error {
+            NoWorld::Bind(source) => ServerError::Bind {
+                address: format!("{}:{}", config.host, config.port),
+                source,
+            },
+            NoWorld::System(error) => ServerError::System(error),
+        })?;
+        let mut server = Server::new(config, runtime, site, world)?;
+        server.watcher = watch_site(config, server.log, server.world.registry())?;
+        Ok(server)
+    }
+}
+
+impl<R: Runtime, W: World> Server<R, W> {
+    /// A server of this site in this world.
+    ///
+    /// # Errors
+    /// When directories that it needs cannot be had.
+    pub fn new(
+        config: &Config,
+        runtime: R,
+        (site, files): (Site, StaticFiles),
+        mut world: W,
+    ) -> Result<Server<R, W>, ServerError> {
+        let log = Logger::new(config.verbosity);
         let recordings = recordings(config, &site, log)?;
         let uploads = uploads(config)?;
         let mut machine = Machine::new(config.dir.as_deref(), &config.directories);
@@ -208,33 +220,21 @@ impl<R: Runtime> Server<R> {
         for problem in core.viewdef_problems() {
             log.line(0, format_args!("{problem}"));
         }
-        let poll = Poll::new()?;
-        let mut listener = listen(&config.host, config.port)?;
-        let mut signals = signals::listen()?;
-        let registry = poll.registry();
-        registry.register(&mut listener, LISTENER, Interest::READABLE)?;
-        registry.register(&mut signals, SIGNALS, Interest::READABLE)?;
-        let watcher = watch_site(config, log, registry)?;
-        let mut random = Random::default();
-        let boot = format!("{:016x}", random.seed().map_err(io::Error::from)?);
+        let boot = world.random().seed().map_err(io::Error::from)?;
+        let boot = format!("{boot:016x}");
         let guard = Guard::new(&config.host, &config.allowed_hosts, &config.allowed_origins);
         Ok(Server {
             core,
             routes: Routes::new(guard, files, config.pages.clone(), &boot),
             sessions: SessionTable::default(),
             recordings,
-            limits,
+            limits: net_limits(config),
             log,
             quotas: Quotas::default(),
-            watcher,
-            poll,
-            events: Events::with_capacity(EVENTS),
-            clock: Clock::new(),
+            watcher: None,
+            world,
+            woken: Vec::new(),
             turn: Turn::default(),
-            random,
-            address: listener.local_addr()?,
-            listener: Some(listener),
-            signals,
             accepting: Accepting::default(),
             gas_per_event: config.limits.gas,
             stop_at: None,
@@ -258,7 +258,7 @@ impl<R: Runtime> Server<R> {
 
     /// Where it listens, with the port that was found if 0 was asked for.
     pub fn address(&self) -> SocketAddr {
-        self.address
+        self.world.address()
     }
 
     /// Serves until a signal tells it to stop.
@@ -321,20 +321,4 @@ fn uploads(config: &Config) -> Result<Uploads, ServerError> {
         path: upload.map(|upload| upload.dir.clone()).unwrap_or_default(),
         source,
     })
-}
-
-fn listen(host: &str, port: u16) -> Result<TcpListener, ServerError> {
-    let failed = |source| ServerError::Bind {
-        address: format!("{host}:{port}"),
-        source,
-    };
-    let bare = host.trim_start_matches('[').trim_end_matches(']');
-    let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
-    for address in (bare, port).to_socket_addrs().map_err(failed)? {
-        match TcpListener::bind(address) {
-            Ok(listener) => return Ok(listener),
-            Err(error) => last = error,
-        }
-    }
-    Err(failed(last))
 }

@@ -1,15 +1,14 @@
 //! One socket and its connection: reading, answering, sending, closing.
 
 use std::io::{ErrorKind, Read, Write};
-use std::net::Shutdown;
 
-use mio::net::TcpStream;
-use mio::{Interest, Token};
+use mio::Token;
 
+use super::Server;
 use super::downloads::Fetch;
 use super::routes::{Answer, Desk};
 use super::uploads::Put;
-use super::{FIRST_PEER, Server};
+use super::world::{FIRST_PEER, World};
 use crate::core::id::{ConnectionId, SessionId, Timestamp};
 use crate::core::script::Runtime;
 use crate::net::connection::{Action, Connection};
@@ -18,8 +17,8 @@ use crate::net::response::Response;
 use crate::net::websocket::close_code;
 
 /// A socket with its connection.
-pub struct Peer {
-    pub stream: TcpStream,
+pub struct Peer<S> {
+    pub stream: S,
     pub connection: Connection,
     /// Once it is a WebSocket: of which session, and by which name core knows it.
     pub frontend: Option<(SessionId, ConnectionId)>,
@@ -45,8 +44,8 @@ const READS_PER_TURN: usize = 4;
 /// Writes to one socket in a turn, for the same reason.
 const WRITES_PER_TURN: usize = 16;
 
-impl Peer {
-    pub fn new(stream: TcpStream, connection: Connection) -> Peer {
+impl<S: Read + Write> Peer<S> {
+    pub fn new(stream: S, connection: Connection) -> Peer<S> {
         Peer {
             stream,
             connection,
@@ -131,7 +130,7 @@ struct Limits<'a> {
     now: Timestamp,
 }
 
-impl<R: Runtime> Server<R> {
+impl<R: Runtime, W: World> Server<R, W> {
     /// Takes this turn's share of what the peer sent.
     pub(super) fn read_peer(&mut self, key: usize) {
         let Some(peer) = self.peers.get_mut(key) else {
@@ -196,7 +195,7 @@ impl<R: Runtime> Server<R> {
         let now = self.turn.now;
         let mut desk = Desk {
             sessions: &mut self.sessions,
-            random: &mut self.random,
+            random: self.world.random(),
             now,
             notice: None,
         };
@@ -242,23 +241,16 @@ impl<R: Runtime> Server<R> {
         self.ask_for_piece(key);
         let peer = &mut self.peers[key];
         if peer.connection.take_shutdown() {
-            let _ = peer.stream.shutdown(Shutdown::Write);
+            self.world.shut(&mut peer.stream);
         }
         if peer.connection.is_finished() {
             return true;
         }
         if blocked != peer.wants_writable {
             peer.wants_writable = blocked;
-            let interest = match blocked {
-                true => Interest::READABLE | Interest::WRITABLE,
-                false => Interest::READABLE,
-            };
             let token = Token(key + FIRST_PEER);
-            let registry = self.poll.registry();
-            if registry
-                .reregister(&mut peer.stream, token, interest)
-                .is_err()
-            {
+            let watched = self.world.watch_writable(&mut peer.stream, token, blocked);
+            if watched.is_err() {
                 peer.connection.abort();
             }
         }

@@ -1,11 +1,12 @@
 //! An edit of the site reaches its sessions.
 
 use super::Server;
+use super::world::World;
 use crate::core::event::Event;
 use crate::core::script::Runtime;
 use crate::journal::{RawEvent, encode_edits};
 
-impl<R: Runtime> Server<R> {
+impl<R: Runtime, W: World> Server<R, W> {
     /// Tells all sessions of what was edited, if something was: one after the other, so that none
     /// sends anything in between.
     pub(super) fn reload(&mut self) {

@@ -2,13 +2,14 @@
 //! deterministic: time is read once, all input is in before any is handled, and nothing is sent
 //! before its record is written.
 
-use std::io::{self, Read};
+use std::io;
 use std::time::Duration;
 
 use super::inbox::Input;
 use super::sessions::Sid;
 use super::watch::Watcher;
-use super::{EDITS, FIRST_PEER, LISTENER, SIGNALS, STOP_MS, Server, process, system};
+use super::world::{EDITS, FIRST_PEER, LISTENER, Ready, SIGNALS, World};
+use super::{STOP_MS, Server, process, system};
 use crate::core::event::{Event, Opening};
 use crate::core::id::{SessionId, Timestamp};
 use crate::core::manager::SessionManager;
@@ -23,7 +24,7 @@ use crate::wire;
 /// Published messages that arrive in one turn: then sockets are looked at again.
 const MESSAGES_PER_TURN: usize = 64;
 
-impl<R: Runtime> Server<R> {
+impl<R: Runtime, W: World> Server<R, W> {
     pub(super) fn take_turn(&mut self) -> io::Result<()> {
         self.sleep()?;
         self.read();
@@ -36,11 +37,9 @@ impl<R: Runtime> Server<R> {
     /// Until a socket has something or the next deadline. Then reads the clock, once.
     fn sleep(&mut self) -> io::Result<()> {
         let timeout = self.sleep_time();
-        match self.poll.poll(&mut self.events, timeout) {
-            Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
-            Ok(()) | Err(_) => {}
-        }
-        self.turn = self.clock.turn();
+        self.woken.clear();
+        self.world.wait(timeout, &mut self.woken)?;
+        self.turn = self.world.turn();
         Ok(())
     }
 
@@ -65,14 +64,20 @@ impl<R: Runtime> Server<R> {
             self.watcher.as_ref().and_then(Watcher::due),
         ];
         let due: Timestamp = due.into_iter().flatten().min()?;
-        Some(Duration::from_millis(due.saturating_sub(self.clock.now())))
+        Some(Duration::from_millis(due.saturating_sub(self.world.now())))
     }
 
     /// Takes what sockets and deadlines bring; what is for sessions goes to the inbox.
     fn read(&mut self) {
         let (mut connections_wait, mut signalled, mut edited) = (false, false, false);
-        for event in &self.events {
-            match event.token() {
+        for &Ready {
+            token,
+            readable,
+            ended,
+            writable,
+        } in &self.woken
+        {
+            match token {
                 LISTENER => connections_wait = true,
                 SIGNALS => signalled = true,
                 EDITS => edited = true,
@@ -82,12 +87,12 @@ impl<R: Runtime> Server<R> {
                     let Some(peer) = self.peers.get_mut(key) else {
                         continue;
                     };
-                    if event.is_readable() || event.is_read_closed() || event.is_error() {
+                    if readable {
                         peer.readable = true;
-                        peer.hung_up |= event.is_read_closed() || event.is_error();
+                        peer.hung_up |= ended;
                         peer.mark_ready(key, &mut self.ready);
                     }
-                    if event.is_writable() {
+                    if writable {
                         peer.touch(key, &mut self.touched);
                     }
                 }
@@ -304,15 +309,14 @@ impl<R: Runtime> Server<R> {
 
     /// The first signal: no new connections, a close for all there are.
     fn stop(&mut self) {
-        let mut bytes = [0; 64];
-        let _ = self.signals.read(&mut bytes);
+        self.world.take_signal();
         if self.stop_at.is_some() {
             return;
         }
         self.log.line(1, format_args!("stopping"));
         let now = self.turn.now;
         self.stop_at = Some(now + STOP_MS);
-        self.listener = None;
+        self.world.stop_listening();
         self.processes.end_all(now);
         for (key, peer) in &mut self.peers {
             peer.connection.finish(

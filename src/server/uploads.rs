@@ -19,6 +19,7 @@ use super::Server;
 use super::inbox::Input;
 use super::random::Random;
 use super::sessions::Sid;
+use super::world::World;
 use crate::config::UploadConfig;
 use crate::core::download::Token;
 use crate::core::id::{SessionId, Timestamp};
@@ -245,7 +246,7 @@ pub struct Put {
     request: Box<Request>,
 }
 
-impl<R: Runtime> Server<R> {
+impl<R: Runtime, W: World> Server<R, W> {
     /// Does what a session wants of an upload.
     pub(super) fn act_on_upload(
         &mut self,

@@ -1,0 +1,237 @@
+//! World: what a server needs of the machine it runs on: sockets, time and randomness.
+//!
+//! The server itself is the same in a [`Live`] world of real sockets and clocks and in a made-up one,
+//! where tests decide what time it is, which bytes arrive and when a connection breaks. Files of the
+//! state directory are behind a trait of their own, `journal::Disk`.
+
+use std::io::{self, Read, Write};
+use std::net::{Shutdown, SocketAddr, ToSocketAddrs};
+use std::time::Duration;
+
+use mio::net::{TcpListener, TcpStream, UnixStream};
+use mio::{Events, Interest, Poll, Registry, Token};
+
+use super::clock::Clock;
+use super::random::Random;
+use super::signals;
+use crate::core::event::Turn;
+use crate::core::id::Timestamp;
+
+/// New connections wait.
+pub const LISTENER: Token = Token(0);
+/// A signal asks the server to stop.
+pub const SIGNALS: Token = Token(1);
+/// Something was edited in the site.
+pub const EDITS: Token = Token(2);
+/// A peer's token is its place plus this.
+pub const FIRST_PEER: usize = 3;
+
+/// Socket events taken at a time.
+const EVENTS: usize = 256;
+
+/// What has something for the server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ready {
+    pub token: Token,
+    pub readable: bool,
+    /// The peer has shut its side, or the connection is broken. Also `readable`.
+    pub ended: bool,
+    pub writable: bool,
+}
+
+/// See the module's description.
+pub trait World {
+    /// A connection. Reads and writes never wait (`WouldBlock`).
+    type Stream: Read + Write;
+
+    /// Waits until something is ready or so much time has passed, and puts what is ready into `ready`.
+    ///
+    /// # Errors
+    /// When the poll itself fails.
+    fn wait(&mut self, timeout: Option<Duration>, ready: &mut Vec<Ready>) -> io::Result<()>;
+
+    /// The time of the turn that begins now. Its `now` counts from the start of this process.
+    fn turn(&mut self) -> Turn;
+
+    /// `now` of the present moment: a turn's time is too old for that by what the turn took.
+    fn now(&self) -> Timestamp;
+
+    /// Takes a connection that waits.
+    ///
+    /// # Errors
+    /// `WouldBlock`: none does.
+    fn accept(&mut self) -> io::Result<Self::Stream>;
+
+    /// Takes no connections any more.
+    fn stop_listening(&mut self);
+
+    /// Tells of this connection under this token from now on.
+    ///
+    /// # Errors
+    /// When the system has no room for that.
+    fn watch(&mut self, stream: &mut Self::Stream, token: Token) -> io::Result<()>;
+
+    /// Whether to tell, too, when the connection takes more.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    fn watch_writable(
+        &mut self,
+        stream: &mut Self::Stream,
+        token: Token,
+        on: bool,
+    ) -> io::Result<()>;
+
+    /// Nothing more will be written to this connection.
+    fn shut(&mut self, stream: &mut Self::Stream);
+
+    /// Takes what a signal left behind.
+    fn take_signal(&mut self);
+
+    fn random(&mut self) -> &mut Random;
+
+    /// Where descriptors of processes and of the watch for edits are registered.
+    fn registry(&self) -> &Registry;
+
+    /// Where it listens.
+    fn address(&self) -> SocketAddr;
+}
+
+/// Sockets, clocks and randomness of the operating system.
+#[derive(Debug)]
+pub struct Live {
+    poll: Poll,
+    events: Events,
+    clock: Clock,
+    random: Random,
+    listener: Option<TcpListener>,
+    address: SocketAddr,
+    signals: UnixStream,
+}
+
+/// Why there is no world to live in.
+#[derive(Debug)]
+pub enum NoWorld {
+    /// The address cannot be had.
+    Bind(io::Error),
+    System(io::Error),
+}
+
+impl From<io::Error> for NoWorld {
+    fn from(error: io::Error) -> NoWorld {
+        NoWorld::System(error)
+    }
+}
+
+impl Live {
+    /// Listens at this address; port 0: any free one.
+    ///
+    /// # Errors
+    /// When the address cannot be had, or the system lacks what is needed.
+    pub fn listen(host: &str, port: u16) -> Result<Live, NoWorld> {
+        let poll = Poll::new()?;
+        let mut listener = listen(host, port).map_err(NoWorld::Bind)?;
+        let mut signals = signals::listen()?;
+        let registry = poll.registry();
+        registry.register(&mut listener, LISTENER, Interest::READABLE)?;
+        registry.register(&mut signals, SIGNALS, Interest::READABLE)?;
+        Ok(Live {
+            poll,
+            events: Events::with_capacity(EVENTS),
+            clock: Clock::new(),
+            random: Random::default(),
+            address: listener.local_addr()?,
+            listener: Some(listener),
+            signals,
+        })
+    }
+}
+
+fn listen(host: &str, port: u16) -> io::Result<TcpListener> {
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
+    for address in (bare, port).to_socket_addrs()? {
+        match TcpListener::bind(address) {
+            Ok(listener) => return Ok(listener),
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
+}
+
+impl World for Live {
+    type Stream = TcpStream;
+
+    fn wait(&mut self, timeout: Option<Duration>, ready: &mut Vec<Ready>) -> io::Result<()> {
+        match self.poll.poll(&mut self.events, timeout) {
+            Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
+            Ok(()) | Err(_) => {}
+        }
+        ready.extend(self.events.iter().map(|event| {
+            let ended = event.is_read_closed() || event.is_error();
+            Ready {
+                token: event.token(),
+                readable: event.is_readable() || ended,
+                ended,
+                writable: event.is_writable(),
+            }
+        }));
+        Ok(())
+    }
+
+    fn turn(&mut self) -> Turn {
+        self.clock.turn()
+    }
+
+    fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    fn accept(&mut self) -> io::Result<TcpStream> {
+        let Some(listener) = &self.listener else {
+            return Err(io::ErrorKind::WouldBlock.into());
+        };
+        let (stream, _) = listener.accept()?;
+        // Without this, an update waits for the acknowledgement of the one before.
+        let _ = stream.set_nodelay(true);
+        Ok(stream)
+    }
+
+    fn stop_listening(&mut self) {
+        self.listener = None;
+    }
+
+    fn watch(&mut self, stream: &mut TcpStream, token: Token) -> io::Result<()> {
+        let registry = self.poll.registry();
+        registry.register(stream, token, Interest::READABLE)
+    }
+
+    fn watch_writable(&mut self, stream: &mut TcpStream, token: Token, on: bool) -> io::Result<()> {
+        let interest = match on {
+            true => Interest::READABLE | Interest::WRITABLE,
+            false => Interest::READABLE,
+        };
+        self.poll.registry().reregister(stream, token, interest)
+    }
+
+    fn shut(&mut self, stream: &mut TcpStream) {
+        let _ = stream.shutdown(Shutdown::Write);
+    }
+
+    fn take_signal(&mut self) {
+        let mut bytes = [0; 64];
+        let _ = self.signals.read(&mut bytes);
+    }
+
+    fn random(&mut self) -> &mut Random {
+        &mut self.random
+    }
+
+    fn registry(&self) -> &Registry {
+        self.poll.registry()
+    }
+
+    fn address(&self) -> SocketAddr {
+        self.address
+    }
+}
