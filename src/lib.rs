@@ -25,6 +25,7 @@
 //!   bytes out.
 //! - [`server`]: the poll loop, connections, routes, files, the clock.
 //! - [`journal`]: recordings of sessions. [`replay`]: running one again, comparing, transcripts.
+//! - [`inspect`]: looking at a recording turn by turn.
 //! - [`web`]: the browser client, the theme and the demo site, embedded.
 //! - [`cli`], [`config`]: what the command line says and what it means.
 //!
@@ -36,6 +37,7 @@
 pub mod cli;
 pub mod config;
 pub mod core;
+pub mod inspect;
 pub mod journal;
 pub mod lua;
 pub mod net;

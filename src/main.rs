@@ -6,10 +6,12 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Parser;
-use lunette::cli::{Cli, Command};
+use lunette::cli::{Cli, Command, InspectFlags};
 use lunette::config::{Config, Settings};
+use lunette::inspect::Inspector;
 use lunette::replay;
 use lunette::server::{self, ServerError};
+use lunette::web;
 
 const RUNTIME: u8 = 1;
 const CONFIG: u8 = 3;
@@ -18,12 +20,13 @@ const BIND: u8 = 4;
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let done = match cli.command {
-        None => serve(cli.serve.into()),
-        Some(Command::Serve(flags)) => serve((*flags).into()),
+        None => serve(cli.serve.into(), None),
+        Some(Command::Serve(flags)) => serve((*flags).into(), None),
         Some(Command::Replay { file }) => run_again(&file),
         Some(Command::Transcript { file }) => replay::transcript_file(&file)
             .map_err(failed(RUNTIME))
             .and_then(|text| print(&text)),
+        Some(Command::Inspect(flags)) => inspect(flags),
         Some(Command::Version) => print(&format!(
             "lunette {}\nrecordings: format {}\n",
             env!("CARGO_PKG_VERSION"),
@@ -33,9 +36,14 @@ fn main() -> ExitCode {
     ExitCode::from(done.err().unwrap_or(0))
 }
 
-fn serve(settings: Settings) -> Result<(), u8> {
+/// Serves a site, or the page of a recording.
+fn serve(settings: Settings, recording: Option<Inspector>) -> Result<(), u8> {
     let config = Config::load(settings).map_err(failed(CONFIG))?;
-    let mut server = server::start(&config).map_err(|error| match error {
+    let server = match recording {
+        None => server::start(&config),
+        Some(inspector) => server::start_with(&config, web::INSPECT_SITE, Box::new(inspector)),
+    };
+    let mut server = server.map_err(|error| match error {
         ServerError::Bind { .. } => failed(BIND)(error),
         ServerError::Site(_) | ServerError::Record { .. } | ServerError::Upload { .. } => {
             failed(CONFIG)(error)
@@ -44,6 +52,11 @@ fn serve(settings: Settings) -> Result<(), u8> {
     })?;
     print(&format!("listening on http://{}\n", server.address()))?;
     server.run().map_err(failed(RUNTIME))
+}
+
+fn inspect(flags: InspectFlags) -> Result<(), u8> {
+    let inspector = Inspector::open(&flags.file).map_err(failed(RUNTIME))?;
+    serve(flags.into(), Some(inspector))
 }
 
 fn run_again(file: &Path) -> Result<(), u8> {

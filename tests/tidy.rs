@@ -11,7 +11,7 @@ use source::{
 };
 
 /// Modules at the top of `src`, and which of them each may import.
-const IMPORTS: [(&str, &[&str]); 11] = [
+const IMPORTS: [(&str, &[&str]); 12] = [
     ("core", &[]),
     ("wire", &["core"]),
     ("journal", &["wire", "core"]),
@@ -25,7 +25,11 @@ const IMPORTS: [(&str, &[&str]); 11] = [
         "server",
         &["config", "net", "web", "lua", "journal", "wire", "core"],
     ),
-    ("main", &["cli", "config", "server", "replay"]),
+    ("inspect", &["replay", "lua", "journal", "core", "wire"]),
+    (
+        "main",
+        &["cli", "config", "server", "inspect", "replay", "web"],
+    ),
 ];
 
 /// What core may not touch, and what to use instead.

@@ -113,6 +113,13 @@ pub struct Place {
     turn: Turn,
 }
 
+impl Place {
+    /// Bytes from the start of the file.
+    pub fn offset(self) -> usize {
+        self.at
+    }
+}
+
 /// The records of a [`Reader`].
 #[derive(Debug)]
 pub struct Records<'a>(Walk<'a>);

@@ -94,7 +94,7 @@ unsafe fn describe(l: *mut lua_State, k: &Kernel, most: usize) -> Object {
             if fields.len() >= most {
                 left_out += 1;
             } else if !matches!(held, Held::Opaque("function")) {
-                fields.insert(key_at(l, -2), held);
+                fields.insert(key_at(l, k, -2), held);
             }
             ffi::lua_settop(l, OBJECT + 1);
         }
@@ -134,7 +134,7 @@ unsafe fn add_defaults(
                         .is_some_and(|name| !name.starts_with(b"__") && name != b"type")
                     && let held @ Held::Plain(_) = held_at(l, k, -1)
                     && fields.len() < most
-                    && let Entry::Vacant(place) = fields.entry(key_at(l, -2))
+                    && let Entry::Vacant(place) = fields.entry(key_at(l, k, -2))
                 {
                     place.insert(held);
                 }
@@ -161,6 +161,7 @@ unsafe fn push_base(l: *mut lua_State, index: c_int) -> bool {
 unsafe fn type_name(l: *mut lua_State, k: &Kernel, index: c_int) -> Box<str> {
     // SAFETY: as in `object_at`.
     unsafe {
+        let index = ffi::lua_absindex(l, index);
         let top = ffi::lua_gettop(l);
         ffi::lua_pushvalue(l, index);
         let at = top + 1;
@@ -185,7 +186,7 @@ unsafe fn type_name(l: *mut lua_State, k: &Kernel, index: c_int) -> Box<str> {
     }
 }
 
-unsafe fn key_at(l: *mut lua_State, index: c_int) -> Key {
+unsafe fn key_at(l: *mut lua_State, k: &Kernel, index: c_int) -> Key {
     // SAFETY: as in `object_at`; only a text is asked for its bytes, so no key is converted.
     unsafe {
         match ffi::lua_type(l, index) {
@@ -206,7 +207,16 @@ unsafe fn key_at(l: *mut lua_State, index: c_int) -> Key {
             },
             _ => {
                 let address = ffi::lua_topointer(l, index) as usize;
-                Key::Other(format!("{} {address:x}", kind_at(l, index)).into())
+                let name = match ffi::lua_type(l, index) {
+                    ffi::LUA_TTABLE => type_name(l, k, index),
+                    _ => "".into(),
+                };
+                let kind = if name.is_empty() {
+                    kind_at(l, index)
+                } else {
+                    &name
+                };
+                Key::Other(format!("{kind} {address:x}").into())
             }
         }
     }

@@ -20,6 +20,7 @@
 //! - [`reference`]: the examples of the README and of lua/TEMPLATES.md.
 //! - [`reload`]: files of a site are edited while its page is used.
 //! - [`apps`]: sites as people wrote them for the predecessor, run as they are and used as people use them.
+//! - [`inspect`]: recordings, looked at turn by turn.
 //! - [`sites`]: the small sites of `tests/sites`, the hostile ones among them.
 //!
 //! Waiting is always for a condition, asked again a bounded number of times; nothing here asserts how long
@@ -32,6 +33,7 @@ mod demo;
 mod directives;
 mod files;
 mod hands;
+mod inspect;
 mod keyboard;
 mod keys;
 mod links;
