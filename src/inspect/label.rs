@@ -91,13 +91,10 @@ fn of_frame(connection: ConnectionId, text: &str, index: &Index) -> String {
     if let (true, Some(template)) = (done.is_empty(), templates.first()) {
         done.push(format!("page {connection} shows {template}"));
     }
-    if done.is_empty() {
-        for (count, what) in [(made, "shows"), (gone, "lets go of"), (others, "asks for")] {
-            if count > 0 {
-                let plural = if count == 1 { "" } else { "s" };
-                done.push(format!("page {connection} {what} {count} variable{plural}"));
-            }
-        }
+    let counts = [(made, "shows"), (gone, "lets go of"), (others, "asks for")];
+    if let (true, Some((count, what))) = (done.is_empty(), counts.iter().find(|(n, _)| *n > 0)) {
+        let plural = if *count == 1 { "" } else { "s" };
+        done.push(format!("page {connection} {what} {count} variable{plural}"));
     }
     done.join(", ")
 }

@@ -13,7 +13,6 @@ use crate::core::peek::{Held, Key, Object, Root};
 use crate::core::session::Session;
 use crate::journal::Reader;
 use crate::lua::LuaSession;
-use crate::lua::state::StateError;
 
 /// Turns whose objects are kept.
 const KEPT: u64 = 32;
@@ -151,6 +150,10 @@ pub fn numbers_in(json: &[u8]) -> Vec<u64> {
     .collect()
 }
 
+/// A turn cannot be had.
+#[derive(Debug)]
+pub struct NotThere;
+
 /// A run that is at some turn, and the objects of the turns before it.
 #[derive(Default)]
 pub struct Window {
@@ -163,13 +166,13 @@ impl Window {
     /// there is more to run.
     ///
     /// # Errors
-    /// When there is no memory to run the recording.
+    /// When there is no memory to run the recording, or it ends before that turn.
     pub fn at(
         &mut self,
         reader: &Reader,
         turn: u64,
         mut work: usize,
-    ) -> Result<Option<(&Snapshot, &Snapshot)>, StateError> {
+    ) -> Result<Option<(&Snapshot, &Snapshot)>, NotThere> {
         while !(self.has(turn) && self.has(turn - 1)) {
             if work == 0 {
                 return Ok(None);
@@ -178,10 +181,10 @@ impl Window {
                 Some(run) if run.turn_number() < turn => run,
                 _ => {
                     self.snapshots.retain(|&kept, _| kept == 0);
-                    Run::new(reader)?
+                    Run::new(reader).map_err(|_| NotThere)?
                 }
             };
-            work = work.saturating_sub(self.advance(reader, run, turn));
+            work = work.saturating_sub(self.advance(reader, run, turn)?);
         }
         Ok(self
             .snapshots
@@ -189,14 +192,26 @@ impl Window {
             .zip(self.snapshots.get(&(turn - 1))))
     }
 
+    /// The run, for tests.
+    #[cfg(test)]
+    pub fn into_run(self) -> Option<Run> {
+        self.run
+    }
+
+    /// How many turns are kept.
+    #[cfg(test)]
+    pub fn kept(&self) -> usize {
+        self.snapshots.len()
+    }
+
     fn has(&self, turn: u64) -> bool {
         turn == 0 || self.snapshots.contains_key(&turn)
     }
 
     /// Runs one turn on the way to another. Returns what that cost.
-    fn advance(&mut self, reader: &Reader, mut run: Run, goal: u64) -> usize {
+    fn advance(&mut self, reader: &Reader, mut run: Run, goal: u64) -> Result<usize, NotThere> {
         self.snapshots.entry(0).or_default();
-        let events = run.turn(reader, &mut |_| {}).unwrap_or(1);
+        let events = run.turn(reader, &mut |_| {}).ok_or(NotThere)?;
         let mut cost = events * EVENT_COST;
         let turn = run.turn_number();
         if turn + KEPT > goal {
@@ -211,6 +226,6 @@ impl Window {
                 .retain(|&kept, _| kept == 0 || kept + KEPT > turn);
         }
         self.run = Some(run);
-        cost
+        Ok(cost)
     }
 }

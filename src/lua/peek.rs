@@ -31,8 +31,8 @@ pub(super) fn object_at(
 ) -> Option<Object> {
     let l = k.raw;
     // SAFETY: outside any call the stack is empty and has room for 20 values, of which these functions
-    // use at most 8. None of what they call raises or needs memory: reading tables raw, with keys that
-    // are numbers, or texts that Lua has already.
+    // use at most 15. None of what they call raises, needs memory or lets the collector run: tables are read
+    // raw, by keys that are numbers or texts that are somewhere in Lua already.
     unsafe {
         ffi::lua_settop(l, 0);
         match root {
@@ -52,7 +52,7 @@ pub(super) fn object_at(
 
 /// Puts the field `key` of the table at [`OBJECT`] in its place. Returns whether there was one.
 unsafe fn step(l: *mut lua_State, key: &Key) -> bool {
-    // SAFETY: as in `object_at`. A name is compared and not pushed: pushing could make a string.
+    // SAFETY: as in `object_at`.
     unsafe {
         if ffi::lua_type(l, OBJECT) != ffi::LUA_TTABLE {
             return false;
@@ -63,16 +63,8 @@ unsafe fn step(l: *mut lua_State, key: &Key) -> bool {
                 ffi::lua_rawgeti(l, OBJECT, *index);
             }
             Key::Name(name) => {
-                ffi::lua_pushnil(l);
-                loop {
-                    if ffi::lua_next(l, OBJECT) == 0 {
-                        return false;
-                    }
-                    let is_text = ffi::lua_type(l, -2) == ffi::LUA_TSTRING;
-                    if is_text && bytes_at(l, -2) == Some(name.as_bytes()) {
-                        break;
-                    }
-                    ffi::lua_settop(l, -2);
+                if !push_named(l, OBJECT, name.as_bytes()) {
+                    return false;
                 }
             }
         }
@@ -148,12 +140,32 @@ unsafe fn add_defaults(
 
 /// Pushes the table in which fields are looked up that the one at `index` does not have.
 unsafe fn push_base(l: *mut lua_State, index: c_int) -> bool {
-    // SAFETY: as in `object_at`; `__index` is a text that Lua always has.
+    // SAFETY: as in `object_at`.
     unsafe {
         let index = ffi::lua_absindex(l, index);
-        ffi::luaL_getmetafield(l, index, c"__index".as_ptr()) != ffi::LUA_TNIL
+        if ffi::lua_getmetatable(l, index) == 0 {
+            return false;
+        }
+        let metatable = ffi::lua_gettop(l);
+        push_named(l, metatable, b"__index")
             && ffi::lua_type(l, -1) == ffi::LUA_TTABLE
             && ffi::lua_rawequal(l, -1, index) == 0
+    }
+}
+
+/// Pushes the field of this name of the table at `index`. All keys are compared with it: pushing the name
+/// would let the collector run a step, which is a trace.
+unsafe fn push_named(l: *mut lua_State, index: c_int, name: &[u8]) -> bool {
+    // SAFETY: as in `object_at`.
+    unsafe {
+        ffi::lua_pushnil(l);
+        while ffi::lua_next(l, index) != 0 {
+            if ffi::lua_type(l, -2) == ffi::LUA_TSTRING && bytes_at(l, -2) == Some(name) {
+                return true;
+            }
+            ffi::lua_settop(l, -2);
+        }
+        false
     }
 }
 
