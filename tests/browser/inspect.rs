@@ -241,17 +241,13 @@ fn the_objects_of_the_app_are_there_at_every_turn() {
 
     // Saving changes the contact: an object two steps away.
     let saved = go_to(&mut page, "call page.panel.save()");
-    page.eval("new Promise(done => setTimeout(done, 3000))"); eprintln!("{:?} {:?}", rows(&mut page, "#changed-fields"), page.text("#object-told"));
     page.wait_for("[...document.querySelectorAll('#changed-fields .link')].some(link => link.textContent === 'contacts.selected.company')");
     assert!(has_row(&mut page, "#fields", ["revision", "0", "1"]));
 
     // The same object before and after, and the turns at which the field was something else.
-    page.press_button("#fields .name[title]:not([hidden])");
-    page.wait_for("document.querySelector('#history-title')");
-    page.click("#close-history");
     page.eval("[...document.querySelectorAll('#fields > li')].find(row => row.textContent.includes('revision')).querySelector('.name').click()");
     page.wait_for_text("#history-title .code", "contacts.revision");
-    page.wait_for("document.querySelectorAll('#changes > li').length === 3");
+    page.wait_for("document.querySelectorAll('#changes > li').length === 2");
     page.wait_for_text("#changes [aria-current] .link", &format!("Turn {saved}"));
     page.press("ArrowLeft");
     page.wait_for("document.querySelector('#object-told').textContent.startsWith('Contacts, ')");

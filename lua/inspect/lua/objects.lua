@@ -16,10 +16,11 @@ local Objects = session:prototype("Objects", {
   changed = EMPTY,
   state = "waiting", -- or "there", "missing"
   turn = 0,
+  opened = 0, -- counts the objects that somebody opened: the focus goes to their names
 })
 
 --- Crumb: a step on the way to the object.
-local Crumb = session:prototype("Crumb", { objects = EMPTY, name = "", path = "[]", last = false })
+local Crumb = session:prototype("Crumb", { objects = EMPTY, name = "", path = "[]", last = false, opened = EMPTY })
 function Crumb:go() self.objects:open(self.objects.root, self.path) end
 function Crumb:current() return self.last and "location" or nil end
 
@@ -51,6 +52,7 @@ function Objects:aim(root, path)
 end
 
 function Objects:open(root, path)
+  self.opened = self.opened + 1
   self:aim(root, path)
   self:load(0)
 end
@@ -85,7 +87,8 @@ function Objects:take(answer)
   self.state = answer.missing and "missing" or "there"
   self.kind = answer.kind or ""
   self.crumbs = created(Crumb, answer.crumbs, self)
-  if #self.crumbs > 0 then self.crumbs[#self.crumbs].last = true end
+  local last = self.crumbs[#self.crumbs]
+  if last then last.last, last.opened = true, self.opened > 0 and self.opened or nil end
   self.fields = created(FieldRow, answer.fields, self)
   self.changed = created(ChangedField, answer.changed, self)
   self._leftOut, self._changedLeftOut = answer.left_out or 0, answer.changed_left_out or 0
