@@ -3,29 +3,38 @@
 //! A shell around core like the live server; events come from the file, effects go to a comparison.
 //! Nothing else is read: the site, the limits, the seed and all times are in the recording.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::fmt;
-use std::path::Path;
+use std::io;
+use std::path::{Path, PathBuf};
 
-use serde_json::Value;
 use thiserror::Error;
+
+mod difference;
+mod export;
+mod sessions;
 
 use crate::core::effect::Effect;
 use crate::core::event::Event;
-use crate::core::id::{APP, ConnectionId, SessionId, WireId};
+use crate::core::id::{SessionId, WireId};
 use crate::core::manager::{ManagerConfig, SessionManager};
-use crate::core::message::Message;
 use crate::core::outside::{HostAnswer, HostCall, Outgoing, Outside};
 use crate::core::script::Runtime;
-use crate::core::session::Session;
 use crate::core::site::Site;
 use crate::core::topic;
-use crate::journal::{Header, JournalError, Output, RawEvent, Reader, Record, decode_edits};
+use crate::journal::{
+    Detail, Digest, Header, JournalError, Output, Paths, RawEvent, Reader, Record, decode_edits,
+};
 use crate::lua::state::{StateError, StateLimits};
 use crate::lua::{DIALECT, LuaRuntime};
 use crate::wire;
 
 pub use crate::journal::FORMAT_VERSION;
+pub use crate::journal::{StoreError, state_dir};
+pub use difference::Difference;
+use difference::first_difference;
+pub use export::{Exported, export};
+pub use sessions::{drop_session, list_sessions, read_session};
 
 /// What a replay found.
 #[derive(Clone, Debug, Default)]
@@ -41,6 +50,8 @@ pub struct Report {
     pub notes: Vec<String>,
     /// Bytes of an unfinished record at the end of the file, not replayed.
     pub torn_bytes: usize,
+    /// The call at the end of the file that nobody knows the answer to; its event is not replayed.
+    pub interrupted: Option<String>,
     pub divergence: Option<Box<Divergence>>,
 }
 
@@ -60,18 +71,6 @@ pub struct Divergence {
     pub difference: Option<Difference>,
 }
 
-/// The first variable about which two frames differ.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Difference {
-    pub var: WireId,
-    /// Its path from variable 1, if the recording says how it was created.
-    pub path: Option<String>,
-    /// `value`, `property NAME`, `code`, ...
-    pub part: String,
-    pub recorded: String,
-    pub replayed: String,
-}
-
 impl Report {
     /// 0: everything is as recorded; 5: something diverged.
     pub fn exit_code(&self) -> u8 {
@@ -82,121 +81,86 @@ impl Report {
 /// Runs the recording in `reader` again on a runtime that `make_runtime` makes for its header, up to
 /// the first divergence.
 pub fn replay<R: Runtime>(reader: &Reader, make_runtime: impl FnOnce(&Header) -> R) -> Report {
-    let mut replayer = Replayer::new(reader, make_runtime(reader.header()), 0);
+    let header = reader.header();
+    let mut manager = SessionManager::new(make_runtime(header), config_of(header));
+    Report {
+        notes: notes(header),
+        torn_bytes: reader.torn_bytes(),
+        interrupted: reader.interrupted().map(|last| last.call.to_owned()),
+        ..rerun(&mut manager, reader, &mut |_| {})
+    }
+}
+
+/// What is seen of a session that is run again.
+#[derive(Clone, Copy, Debug)]
+pub enum Seen<'a> {
+    /// This is about to happen.
+    Event(&'a RawEvent<'a>),
+    /// That came of it.
+    Output(&'a Output<'a>),
+    /// That was logged, which is not part of what is compared.
+    Line { level: u8, text: &'a str },
+}
+
+/// Runs the events of a recording again in a manager that has its site and limits and no such session,
+/// up to the first divergence. Connections have the recording's numbers.
+pub fn rerun<R: Runtime>(
+    manager: &mut SessionManager<R>,
+    reader: &Reader,
+    seen: &mut dyn FnMut(Seen<'_>),
+) -> Report {
+    let mut report = Report::default();
     for record in reader.records() {
-        if !replayer.step(reader, &record) {
+        if !step(manager, reader, &record, &mut report, seen) {
             break;
         }
     }
-    replayer.report
+    report
 }
 
-/// A recording that runs again, one record after the other.
-pub struct Replayer<R: Runtime> {
-    manager: SessionManager<R>,
-    session: SessionId,
-    frame: Vec<u8>,
-    /// Log lines of the last step, with their levels; not part of what is compared.
-    pub lines: Vec<(u8, String)>,
-    /// What was found so far.
-    pub report: Report,
+/// Runs the next record of a recording. Returns whether all came out as recorded; if not, the report says
+/// what did not, and there is no going on.
+pub fn step<R: Runtime>(
+    manager: &mut SessionManager<R>,
+    reader: &Reader,
+    record: &Record<'_>,
+    report: &mut Report,
+    seen: &mut dyn FnMut(Seen<'_>),
+) -> bool {
+    let header = reader.header();
+    report.turns = record.turn_number;
+    report.events += 1;
+    manager.set_outside(Box::new(Recorded::of(record)));
+    let event = to_event(&record.event, header.session, manager.site());
+    seen(Seen::Event(&record.event));
+    manager.handle_event(event, record.turn);
+    let compared = compare(manager, record, header.detail, report, seen);
+    let Err(mut divergence) = compared else {
+        return true;
+    };
+    if let Some(difference) = &mut divergence.difference {
+        difference.path = path_of(reader, record, difference.var);
+    }
+    report.divergence = Some(divergence);
+    false
 }
 
-impl<R: Runtime> Replayer<R> {
-    /// Before the first record. Log lines above `verbosity` are not made.
-    pub fn new(reader: &Reader, runtime: R, verbosity: u8) -> Replayer<R> {
-        let header = reader.header();
-        let config = ManagerConfig {
-            site: header.site.clone(),
-            limits: header.limits.clone(),
-            verbosity,
-        };
-        Replayer {
-            manager: SessionManager::new(runtime, config),
-            session: header.session,
-            frame: Vec::new(),
-            lines: Vec::new(),
-            report: Report {
-                notes: notes(header),
-                torn_bytes: reader.torn_bytes(),
-                ..Report::default()
-            },
-        }
-    }
-
-    /// Runs the next record. Returns whether all came out as recorded; if not, the report says what
-    /// did not, and there is no going on.
-    pub fn step(&mut self, reader: &Reader, record: &Record<'_>) -> bool {
-        self.report.turns = record.turn_number;
-        self.report.events += 1;
-        self.lines.clear();
-        self.manager.set_outside(Box::new(Recorded::of(record)));
-        let event = to_event(&record.event, self.session, self.manager.site());
-        self.manager.handle_event(event, record.turn);
-        let Err(mut divergence) = self.compare(record) else {
-            return true;
-        };
-        if let Some(difference) = &mut divergence.difference {
-            difference.path = path_of(reader, record, difference.var);
-        }
-        self.report.divergence = Some(divergence);
-        false
-    }
-
-    /// The session as it is now; `None`: it never began, or has ended.
-    pub fn session(&mut self) -> Option<&mut Session<R::Script>> {
-        self.manager.look_into(self.session)
-    }
-
-    /// Compares what the event just handled led to with what its record says.
-    fn compare(&mut self, record: &Record<'_>) -> Result<(), Box<Divergence>> {
-        let mut recorded = record.outputs.iter();
-        let mut compared = Ok(());
-        while let Some(effect) = self.manager.poll_effect() {
-            if let Effect::Log { level, text, .. } = effect {
-                self.lines.push((level, text));
-                continue;
-            }
-            let Some(replayed) = Output::of(&effect, &mut self.frame).filter(|_| compared.is_ok())
-            else {
-                continue;
-            };
-            self.report.outputs += 1;
-            self.report.frames += u64::from(matches!(replayed, Output::Frame { .. }));
-            match recorded.next() {
-                Some(output) if *output == replayed => {}
-                output => {
-                    let mut divergence = Divergence::new(record, output, Some(&replayed));
-                    divergence.at = asked_at(&effect);
-                    compared = Err(divergence);
-                }
-            }
-        }
-        compared?;
-        match recorded.next() {
-            Some(missing) => Err(Divergence::new(record, Some(missing), None)),
-            None => Ok(()),
-        }
-    }
-}
-
-/// Where the code is that asked the machine.
-fn asked_at(effect: &Effect) -> Option<String> {
-    match effect {
-        Effect::Outside {
-            outgoing: Outgoing::Called { at, .. },
-            ..
-        } if !at.is_empty() => Some(at.clone()),
-        _ => None,
+/// What a manager needs to run the session of this header.
+pub fn config_of(header: &Header) -> ManagerConfig {
+    ManagerConfig {
+        site: header.site.clone(),
+        limits: header.limits.clone(),
+        verbosity: 0,
     }
 }
 
 /// The machine as it answered then: the calls of one event, in their order.
 #[derive(Debug)]
-struct Recorded(VecDeque<(String, HostAnswer)>);
+pub struct Recorded(VecDeque<(String, HostAnswer)>);
 
 impl Recorded {
-    fn of(record: &Record<'_>) -> Recorded {
+    /// For the time of the event of `record`.
+    pub fn of(record: &Record<'_>) -> Recorded {
         let called = |output: &Output<'_>| match *output {
             Output::HostCalled { call, answer } => Some((call.to_owned(), answer.into())),
             _ => None,
@@ -220,7 +184,7 @@ impl Outside for Recorded {
 }
 
 /// What makes an exact replay of this recording here more than was promised.
-fn notes(header: &Header) -> Vec<String> {
+pub fn notes(header: &Header) -> Vec<String> {
     let site = header.site.clone();
     let limits = header.limits.clone();
     let here = Header::here(header.session, site, limits, header.arena_class, "");
@@ -229,6 +193,11 @@ fn notes(header: &Header) -> Vec<String> {
         notes.push(format!(
             "recorded by lunette {}, this is {}: a difference may come from that",
             header.engine, here.engine
+        ));
+    } else if !header.build.is_empty() && header.build != here.build {
+        notes.push(format!(
+            "recorded by another build of lunette {}: a difference may come from that",
+            header.engine
         ));
     }
     if (&header.arch, header.pointer_bits) != (&here.arch, here.pointer_bits) {
@@ -292,7 +261,95 @@ pub fn to_event(event: &RawEvent<'_>, session: SessionId, site: &Site) -> Event 
     }
 }
 
+/// Compares what the event just handled led to with what its record says.
+fn compare<R: Runtime>(
+    manager: &mut SessionManager<R>,
+    record: &Record<'_>,
+    detail: Detail,
+    report: &mut Report,
+    seen: &mut dyn FnMut(Seen<'_>),
+) -> Result<(), Box<Divergence>> {
+    let effects: Vec<Effect> = std::iter::from_fn(|| manager.poll_effect()).collect();
+    let mut recorded = record.outputs.iter();
+    let mut digest = Digest::default();
+    let mut frame = Vec::new();
+    // All of them, also when what follows is found to differ.
+    for effect in &effects {
+        if let Effect::Log { level, text, .. } = effect {
+            seen(Seen::Line {
+                level: *level,
+                text,
+            });
+        }
+    }
+    for effect in &effects {
+        let Some(replayed) = Output::of(effect, &mut frame) else {
+            continue;
+        };
+        seen(Seen::Output(&replayed));
+        report.outputs += 1;
+        report.frames += u64::from(matches!(replayed, Output::Frame { .. }));
+        if detail == Detail::Digest {
+            digest.add(&replayed);
+            if !replayed.is_kept() {
+                continue;
+            }
+        }
+        match recorded.next() {
+            Some(output) if *output == replayed => {}
+            output => {
+                let mut divergence = Divergence::new(record, output, Some(&replayed));
+                divergence.at = asked_at(effect);
+                return Err(divergence);
+            }
+        }
+    }
+    if let Some(missing) = recorded.next() {
+        return Err(Divergence::new(record, Some(missing), None));
+    }
+    let expected = record.digest.unwrap_or_default();
+    match detail {
+        Detail::Digest if digest != expected => {
+            Err(Divergence::of_digests(record, expected, digest, &effects))
+        }
+        Detail::Digest | Detail::Full => Ok(()),
+    }
+}
+
+/// Where the code is that asked the machine.
+fn asked_at(effect: &Effect) -> Option<String> {
+    match effect {
+        Effect::Outside {
+            outgoing: Outgoing::Called { at, .. },
+            ..
+        } if !at.is_empty() => Some(at.clone()),
+        _ => None,
+    }
+}
+
 impl Divergence {
+    /// Of what was recorded there is a digest only; what came out now is all there.
+    fn of_digests(
+        record: &Record<'_>,
+        recorded: Digest,
+        replayed: Digest,
+        effects: &[Effect],
+    ) -> Box<Divergence> {
+        let mut divergence = Divergence::new(record, None, None);
+        divergence.recorded = Some(format!(
+            "{recorded} (this file has no frames, only their digests)"
+        ));
+        let mut frame = Vec::new();
+        let mut text = replayed.to_string();
+        for effect in effects {
+            if let Some(output) = Output::of(effect, &mut frame) {
+                text = format!("{text}\n{output}");
+            }
+        }
+        divergence.replayed = Some(text);
+        divergence
+    }
+
     fn new(
         record: &Record<'_>,
         recorded: Option<&Output<'_>>,
@@ -317,103 +374,17 @@ impl Divergence {
     }
 }
 
-/// The first place where two frames say different things.
-fn first_difference(recorded: &[u8], replayed: &[u8]) -> Option<Difference> {
-    let (recorded, replayed) = (messages(recorded)?, messages(replayed)?);
-    let count = recorded.len().max(replayed.len());
-    (0..count).find_map(|i| match (recorded.get(i), replayed.get(i)) {
-        (Some(a), Some(b)) if a == b => None,
-        (a, b) => Some(message_difference(a, b)),
-    })
-}
-
-fn messages(frame: &[u8]) -> Option<Vec<Value>> {
-    match serde_json::from_slice(frame).ok()? {
-        Value::Array(messages) => Some(messages),
-        message => Some(vec![message]),
-    }
-}
-
-fn message_difference(recorded: Option<&Value>, replayed: Option<&Value>) -> Difference {
-    let var_of = |m: Option<&Value>| m.and_then(|m| m.pointer("/data/varId")?.as_i64());
-    let text = |v: Option<&Value>| v.map_or("nothing".to_owned(), Value::to_string);
-    let whole = Difference {
-        var: var_of(recorded).or(var_of(replayed)).unwrap_or(0),
-        path: None,
-        part: "message".into(),
-        recorded: text(recorded),
-        replayed: text(replayed),
-    };
-    let (Some(a), Some(b)) = (recorded, replayed) else {
-        return whole;
-    };
-    let same = |at: &str| a.pointer(at) == b.pointer(at);
-    if !same("/type") || !same("/data/varId") {
-        return whole;
-    }
-    let part = |part: String, at: &str| Difference {
-        var: whole.var,
-        path: None,
-        part,
-        recorded: text(a.pointer(at)),
-        replayed: text(b.pointer(at)),
-    };
-    for at in ["value", "code", "description", "objects"] {
-        let pointer = format!("/data/{at}");
-        if !same(&pointer) {
-            return part(at.into(), &pointer);
-        }
-    }
-    for name in property_names(a).chain(property_names(b)) {
-        let escaped = name.replace('~', "~0").replace('/', "~1");
-        let pointer = format!("/data/properties/{escaped}");
-        if !same(&pointer) {
-            return part(format!("property {name}"), &pointer);
-        }
-    }
-    whole
-}
-
-fn property_names(message: &Value) -> impl Iterator<Item = &String> {
-    let properties = message.pointer("/data/properties");
-    let properties = properties.and_then(Value::as_object);
-    properties.into_iter().flat_map(serde_json::Map::keys)
-}
-
 /// The path from variable 1 of what `record`'s receiver calls `var`, from the creates before it.
 fn path_of(reader: &Reader, record: &Record<'_>, var: WireId) -> Option<String> {
     let receiver = record.outputs.iter().find_map(|o| match o {
         Output::Frame { connection, .. } => Some(*connection),
         _ => None,
-    });
-    let mut known: BTreeMap<(ConnectionId, WireId), (WireId, String)> = BTreeMap::new();
+    })?;
+    let mut paths = Paths::default();
     for earlier in reader.records().take(record.sequence as usize) {
-        let RawEvent::Frame { connection, text } = earlier.event else {
-            continue;
-        };
-        for message in wire::read_batch(text).messages {
-            if let Message::Create {
-                id,
-                parent,
-                properties,
-                ..
-            } = message
-            {
-                let path = properties.into_iter().find(|(name, _)| &**name == "path");
-                let path = path.map_or(String::new(), |(_, path)| path.into());
-                known.insert((connection, id), (parent, path));
-            }
-        }
+        paths.hear(&earlier.event);
     }
-    let mut at = var;
-    let mut parts = Vec::new();
-    while at != APP.0 && parts.len() <= known.len() {
-        let (parent, path) = known.get(&(receiver?, at))?;
-        parts.push(path.as_str());
-        at = *parent;
-    }
-    parts.reverse();
-    (!parts.is_empty()).then(|| parts.join("."))
+    paths.of(receiver, var)
 }
 
 impl fmt::Display for Report {
@@ -426,6 +397,12 @@ impl fmt::Display for Report {
             writeln!(
                 f,
                 "note: the file ends in an unfinished record ({torn} bytes), left out"
+            )?;
+        }
+        if let Some(call) = &self.interrupted {
+            writeln!(
+                f,
+                "note: the file ends while this was being done, its event is left out: {call}"
             )?;
         }
         let (turns, events, frames) = (self.turns, self.events, self.frames);
@@ -494,6 +471,18 @@ pub enum ReplayError {
     Dialect { found: String },
     #[error(transparent)]
     Runtime(#[from] StateError),
+    #[error("{path}: {source}")]
+    Output { path: PathBuf, source: io::Error },
+}
+
+/// The runtime that can run the session of this header.
+pub fn runtime_for(header: &Header) -> Result<LuaRuntime, ReplayError> {
+    match header.dialect == DIALECT {
+        true => Ok(LuaRuntime::new()?),
+        false => Err(ReplayError::Dialect {
+            found: header.dialect.clone(),
+        }),
+    }
 }
 
 /// What `lunette replay FILE` does: needs nothing but the file. The report can be printed and has
@@ -502,25 +491,12 @@ pub enum ReplayError {
 /// # Errors
 /// When the file cannot be read, is damaged, or was made by an engine too different from this one.
 pub fn replay_file(path: &Path) -> Result<Report, ReplayError> {
-    let reader = open(path)?;
-    let runtime = LuaRuntime::new()?;
-    let mut report = replay(&reader, |_| runtime);
-    report.notes.extend(space_note(reader.header()));
-    Ok(report)
-}
-
-/// Opens a recording that this engine can run again.
-///
-/// # Errors
-/// See [`replay_file`].
-pub fn open(path: &Path) -> Result<Reader, ReplayError> {
     let reader = Reader::open(path)?;
     let header = reader.header();
-    if header.dialect != DIALECT {
-        let found = header.dialect.clone();
-        return Err(ReplayError::Dialect { found });
-    }
-    Ok(reader)
+    let runtime = runtime_for(header)?;
+    let mut report = replay(&reader, |_| runtime);
+    report.notes.extend(space_note(header));
+    Ok(report)
 }
 
 /// What to know of a replay whose Lua states are of another size.
@@ -542,8 +518,8 @@ pub fn space_note(header: &Header) -> Option<String> {
 ///
 /// # Errors
 /// When the file cannot be read or is damaged.
-pub fn transcript_file(path: &Path) -> Result<String, JournalError> {
-    Ok(crate::journal::transcript(&Reader::open(path)?))
+pub fn transcript_file(path: &Path, secret: &[String]) -> Result<String, JournalError> {
+    Ok(crate::journal::transcript(&Reader::open(path)?, secret))
 }
 
 #[cfg(test)]

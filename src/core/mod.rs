@@ -17,11 +17,14 @@
 
 mod arrivals;
 pub mod batch;
+pub(crate) mod carry;
 pub mod change;
+pub mod code;
 mod delta;
 pub mod download;
 pub mod effect;
 pub mod event;
+mod frozen;
 pub mod handle;
 pub mod host;
 pub mod id;
@@ -36,6 +39,7 @@ pub mod peek;
 pub mod property;
 mod reload;
 pub mod runs;
+mod saving;
 pub mod script;
 pub mod session;
 pub mod site;

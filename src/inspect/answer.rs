@@ -41,7 +41,7 @@ pub fn recording(inspector: &Inspector, done: bool) -> Value {
         let read = inspector
             .first_run
             .as_ref()
-            .map_or(0, |run| run.place().offset());
+            .map_or(0, |run| reader.bytes_before(run.place()));
         return json!({ "done": false, "turns": turns.len(), "percent": 100 * read / reader.whole_bytes() });
     }
     let header = reader.header();

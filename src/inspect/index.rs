@@ -127,8 +127,8 @@ impl Index {
     }
 
     /// Keeps what the turn that runs has logged.
-    pub fn note_lines(&mut self, lines: &[(u8, String)]) {
-        self.heard.extend_from_slice(lines);
+    pub fn note_line(&mut self, level: u8, text: &str) {
+        self.heard.push((level, text.to_owned()));
     }
 
     /// Takes in the turn that has just been run, whose records begin at `place`. Returns how many variables

@@ -20,8 +20,7 @@ use std::path::Path;
 
 use crate::core::id::SessionId;
 use crate::core::outside::{HostAnswer, HostCall, Outside};
-use crate::journal::Reader;
-use crate::lua::state::StateError;
+use crate::journal::{Detail, Reader};
 use crate::replay::{self, Divergence, ReplayError};
 use index::Index;
 use objects::Window;
@@ -63,17 +62,23 @@ impl Inspector {
     pub fn open(path: &Path) -> Result<Inspector, ReplayError> {
         let name = path.file_name().unwrap_or(path.as_os_str());
         let name = name.to_string_lossy().into_owned();
-        Ok(Inspector::new(name, replay::open(path)?)?)
+        Inspector::new(name, Reader::open(path)?)
     }
 
     /// Around a recording that is open already.
     ///
     /// # Errors
-    /// When there is no memory to run it.
-    pub fn new(name: String, reader: Reader) -> Result<Inspector, StateError> {
+    /// When this engine cannot run it.
+    pub fn new(name: String, reader: Reader) -> Result<Inspector, ReplayError> {
         let first_run = Run::new(&reader)?;
-        let mut notes = first_run.notes().to_vec();
+        let mut notes = replay::notes(reader.header());
         notes.extend(replay::space_note(reader.header()));
+        if reader.header().detail == Detail::Digest {
+            notes.push(
+                "this is a journal: it has digests of what was sent to pages, not the frames"
+                    .into(),
+            );
+        }
         if reader.torn_bytes() > 0 {
             let torn = reader.torn_bytes();
             notes.push(format!(
@@ -100,8 +105,9 @@ impl Inspector {
         let mut work = 0;
         while work < WORK_PER_ANSWER {
             let place = run.place();
-            let Some(events) = run.turn(&self.reader, &mut |lines| self.index.note_lines(lines))
-            else {
+            let Some(events) = run.turn(&self.reader, &mut |level, text| {
+                self.index.note_line(level, text)
+            }) else {
                 return self.end_first_run();
             };
             let looked_at = self.index.take_turn(&self.reader, place, run);

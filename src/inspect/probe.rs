@@ -6,7 +6,7 @@ use super::index::Index;
 use super::run::Run;
 use crate::core::peek::{Key, Root};
 use crate::journal::Reader;
-use crate::lua::state::StateError;
+use crate::replay::ReplayError;
 
 /// Fields of the object that are read to find the one.
 const FIELDS_MAX: usize = 10_000;
@@ -27,7 +27,7 @@ impl Probe {
     ///
     /// # Errors
     /// When there is no memory to run the recording.
-    pub fn new(reader: &Reader, path: Vec<Key>) -> Result<Probe, StateError> {
+    pub fn new(reader: &Reader, path: Vec<Key>) -> Result<Probe, ReplayError> {
         Ok(Probe {
             path,
             run: Some(Run::new(reader)?),
@@ -54,7 +54,7 @@ impl Probe {
             if run.turn_number() >= last || self.changes.len() >= CHANGES_MAX {
                 return None;
             }
-            let events = run.turn(reader, &mut |_| {})?;
+            let events = run.turn(reader, &mut |_, _| {})?;
             work = work.saturating_sub(events * EVENT_COST);
             let value = self.read(&mut run);
             if self.changes.last().is_none_or(|(_, last)| *last != value) {

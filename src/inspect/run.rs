@@ -1,17 +1,20 @@
 //! Run: the recording executed again, turn after turn.
 
+use crate::core::id::SessionId;
+use crate::core::manager::{ManagerConfig, SessionManager};
 use crate::core::session::Session;
 use crate::journal::{Place, Reader};
-use crate::lua::state::StateError;
 use crate::lua::{LuaRuntime, LuaSession};
-use crate::replay::{Divergence, Replayer};
+use crate::replay::{self, Divergence, ReplayError, Report, Seen};
 
 /// All that the script logs is of interest, whatever the server showed.
 const VERBOSITY: u8 = 4;
 
 /// A session that is run again.
 pub struct Run {
-    replayer: Replayer<LuaRuntime>,
+    manager: SessionManager<LuaRuntime>,
+    session: SessionId,
+    report: Report,
     place: Place,
     /// The last turn that was run; 0: none yet.
     turn: u64,
@@ -21,9 +24,19 @@ pub struct Run {
 
 impl Run {
     /// Before the first turn.
-    pub fn new(reader: &Reader) -> Result<Run, StateError> {
+    ///
+    /// # Errors
+    /// When this engine cannot run it.
+    pub fn new(reader: &Reader) -> Result<Run, ReplayError> {
+        let header = reader.header();
+        let config = ManagerConfig {
+            verbosity: VERBOSITY,
+            ..replay::config_of(header)
+        };
         Ok(Run {
-            replayer: Replayer::new(reader, LuaRuntime::new()?, VERBOSITY),
+            manager: SessionManager::new(replay::runtime_for(header)?, config),
+            session: header.session,
+            report: Report::default(),
             place: reader.records().place(),
             turn: 0,
             ended: false,
@@ -40,46 +53,42 @@ impl Run {
         self.turn
     }
 
-    /// What makes this replay more than was promised.
-    pub fn notes(&self) -> &[String] {
-        &self.replayer.report.notes
-    }
-
     /// Where it stopped being what was recorded.
     pub fn divergence(&self) -> Option<&Divergence> {
-        self.replayer.report.divergence.as_deref()
+        self.report.divergence.as_deref()
     }
 
     /// The same, to keep.
     pub fn into_divergence(self) -> Option<Box<Divergence>> {
-        self.replayer.report.divergence
+        self.report.divergence
     }
 
     /// The session after that turn; `None`: it never began, or has ended.
     pub fn session(&mut self) -> Option<&mut Session<LuaSession>> {
-        self.replayer.session()
+        self.manager.look_into(self.session)
     }
 
     /// Runs one turn, and hands over what is logged. Returns how many events it had; `None`: there is no
     /// further turn, or none after the divergence.
-    pub fn turn(
-        &mut self,
-        reader: &Reader,
-        hear: &mut dyn FnMut(&[(u8, String)]),
-    ) -> Option<usize> {
+    pub fn turn(&mut self, reader: &Reader, hear: &mut dyn FnMut(u8, &str)) -> Option<usize> {
         if self.ended {
             return None;
         }
         let mut events = 0;
         let mut records = reader.records_from(self.place);
+        let mut seen = |seen: Seen<'_>| {
+            if let Seen::Line { level, text } = seen {
+                hear(level, text);
+            }
+        };
         while let Some(record) = records.next() {
             if events > 0 && record.turn_number != self.turn {
                 return Some(events);
             }
             self.turn = record.turn_number;
             events += 1;
-            let same = self.replayer.step(reader, &record);
-            hear(&self.replayer.lines);
+            let report = &mut self.report;
+            let same = replay::step(&mut self.manager, reader, &record, report, &mut seen);
             self.place = records.place();
             if !same {
                 self.ended = true;

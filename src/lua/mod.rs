@@ -4,7 +4,7 @@
 //! `sandbox`; [`determinism`] is what makes two of them alike; `session` is core's `Script` around
 //! one; `kernel` is the way into Lua, with `bind`, `route`, `read`, `write`, `wrapper`, `encode` and
 //! `arrays` behind it; `api`, `ui`, `messages` and `handle` are what Lua code calls, `files`, `os` and
-//! `process` what it calls of the machine; `modules` loads files, with the `escapes` of older code, and
+//! `process` what it calls of the machine; `image` is a session written down, to be woken later; `modules` loads files, with the `escapes` of older code, and
 //! `reload` runs them again. `describe` and `peek` tell of objects to whom is not the script.
 //!
 //! `unsafe` lives here and nowhere else in the crate: Lua's C interface is used directly where
@@ -25,6 +25,7 @@ mod encode;
 mod escapes;
 mod files;
 mod handle;
+pub mod image;
 mod kernel;
 mod keys;
 mod messages;
@@ -55,6 +56,7 @@ use modules::ChunkCache;
 use state::{State, StateError, StateLimits};
 
 /// Makes the Lua sessions of a server. Holds what they share: compiled files.
+#[derive(Clone)]
 pub struct LuaRuntime {
     chunks: Rc<ChunkCache>,
 }
@@ -88,5 +90,9 @@ impl Runtime for LuaRuntime {
 
     fn create_session(&mut self, _: SessionId, host: &mut Host) -> Result<LuaSession, ScriptError> {
         LuaSession::new(host, self.chunks.clone())
+    }
+
+    fn thaw(&mut self, _: SessionId, _: &mut Host, image: &[u8]) -> Result<LuaSession, String> {
+        LuaSession::thaw(image, self.chunks.clone())
     }
 }

@@ -7,14 +7,14 @@ use std::rc::Rc;
 
 use mlua::ffi::{self, lua_State};
 
-use super::kernel::{Call, GAS_SPENT, Kernel, Quick, Source, Tables, current, host, push_ref};
+use super::kernel::{GAS_SPENT, Kernel, Quick, Source, Tables, current, host, push_ref};
 use super::modules::ChunkCache;
 use super::objects::Objects;
 use super::read::{detect_op, push_aux, raw_key, value_key};
 use super::state::{State, StateLimits};
 use super::{
-    api, bind, describe, files, handle, messages, modules, peek, process, prototype, reload, ui,
-    upload, write,
+    api, bind, describe, files, handle, image, messages, modules, peek, process, prototype, reload,
+    ui, upload, write,
 };
 use crate::core::change::{Change, Changes};
 use crate::core::host::Host;
@@ -60,52 +60,7 @@ impl LuaSession {
             .map_err(|error| ScriptError::new(ErrorCode::Limit, error.to_string()))?;
         let state = Box::new(state);
         host.log(2, format_args!("own Lua state"));
-        let kernel = Box::new(Kernel {
-            raw: state.raw(),
-            state: &raw const *state,
-            host: ptr::null_mut(),
-            cells: Vec::new(),
-            quick: Vec::new(),
-            objects: Objects::new(0),
-            keys: Default::default(),
-            binding: Default::default(),
-            tables: Tables::default(),
-            chunks,
-            call: Call {
-                slot: 0,
-                number: 0,
-                text: "",
-                incoming: None,
-                order: &[],
-                cursor: 0,
-                changes: ptr::null_mut(),
-                told: ptr::null(),
-                file: ptr::null(),
-            },
-            scratch: Vec::new(),
-            scratch_objects: Vec::new(),
-            encoded: Vec::new(),
-            code: None,
-            error: None,
-            said: String::new(),
-            chain: Vec::new(),
-            fields: Vec::new(),
-            names: Vec::new(),
-            type_text: String::new(),
-            decoded: None,
-            order: None,
-            gas_left: host.limits.gas,
-            detection: 0,
-            gas_for_detection: host.limits.gas,
-            gas_for_upkeep: host.limits.gas,
-            exhausted: false,
-            gas_used: 0,
-            mutations: false,
-            collector_stopped: false,
-            failures: Vec::new(),
-            unloading: Vec::new(),
-            ending: Vec::new(),
-        });
+        let kernel = Box::new(Kernel::new(&state, chunks, host.limits.gas));
         let mut session = LuaSession {
             kernel,
             state,
@@ -114,6 +69,20 @@ impl LuaSession {
         session.kernel.enter(host, set_up)?;
         host.log(2, format_args!("global \"session\" set"));
         Ok(session)
+    }
+
+    /// The session whose image this is.
+    pub(super) fn thaw(image: &[u8], chunks: Rc<ChunkCache>) -> Result<LuaSession, String> {
+        let image::Thawed {
+            state,
+            kernel,
+            pending,
+        } = image::thaw(image, chunks)?;
+        Ok(LuaSession {
+            kernel,
+            state,
+            pending,
+        })
     }
 
     fn detect_rest(&mut self, host: &mut Host, order: &[Slot]) {
@@ -329,6 +298,12 @@ impl Script for LuaSession {
         Ok((self.kernel.call.slot == 1).then_some(piece))
     }
 
+    fn save(&mut self, host: &mut Host, saver: WatchHandle) -> Result<Box<str>, ScriptError> {
+        self.kernel.call.number = -(saver as i64);
+        self.kernel.enter(host, messages::save_op)?;
+        Ok(String::from_utf8_lossy(&self.kernel.encoded).into())
+    }
+
     fn forget_watch(&mut self, host: &mut Host, watch: WatchHandle) {
         self.kernel.call.number = -(watch as i64);
         // Writing nil needs no memory and runs no code.
@@ -370,6 +345,10 @@ impl Script for LuaSession {
 
     fn gas_used(&self) -> u64 {
         self.kernel.gas_used
+    }
+
+    fn freeze(&mut self, out: &mut Vec<u8>) -> Result<(), String> {
+        image::freeze(&self.state, &self.kernel, &self.pending, out)
     }
 }
 

@@ -24,7 +24,7 @@ use crate::wire;
 /// Published messages that arrive in one turn: then sockets are looked at again.
 const MESSAGES_PER_TURN: usize = 64;
 
-impl<R: Runtime, W: World> Server<R, W> {
+impl<R: Runtime + Clone, W: World> Server<R, W> {
     pub(super) fn take_turn(&mut self) -> io::Result<()> {
         self.sleep()?;
         self.read();
@@ -40,6 +40,7 @@ impl<R: Runtime, W: World> Server<R, W> {
         self.woken.clear();
         self.world.wait(timeout, &mut self.woken)?;
         self.turn = self.world.turn();
+        self.turn.now += self.epoch;
         Ok(())
     }
 
@@ -62,9 +63,13 @@ impl<R: Runtime, W: World> Server<R, W> {
             self.links.next_due(),
             self.stop_at,
             self.watcher.as_ref().and_then(Watcher::due),
+            self.rest.due(),
+            self.recordings.borrow().flush_due(),
         ];
         let due: Timestamp = due.into_iter().flatten().min()?;
-        Some(Duration::from_millis(due.saturating_sub(self.world.now())))
+        Some(Duration::from_millis(
+            due.saturating_sub(self.epoch + self.world.now()),
+        ))
     }
 
     /// Takes what sockets and deadlines bring; what is for sessions goes to the inbox.
@@ -200,12 +205,13 @@ impl<R: Runtime, W: World> Server<R, W> {
         self.reload();
         self.run_timers();
         self.deliver_all(messages);
+        self.rest();
         self.acknowledge();
     }
 
     /// A timer of zero milliseconds is due again at once: everybody gets one turn.
     fn run_timers(&mut self) {
-        for _ in 0..self.core.len() {
+        for _ in 0..self.core.len() + self.core.dormant_len() {
             let Some(session) = self.core.next_due(self.turn.now) else {
                 break;
             };
@@ -227,7 +233,9 @@ impl<R: Runtime, W: World> Server<R, W> {
 
     /// A session begins with its first attach.
     fn open(&mut self, session: SessionId, sid: Sid, opening: Opening) {
-        self.recordings.begin(session, sid);
+        let wall = self.turn.wall;
+        self.recordings.borrow_mut().begin(session, sid, wall);
+        self.note_arrival();
         let line = "frontend connects to WebSocketEndpoint (new session)";
         self.log.session(2, session, format_args!("{line}"));
         let recorded = opening.clone();
@@ -256,7 +264,12 @@ impl<R: Runtime, W: World> Server<R, W> {
         used(&self.core).saturating_sub(before)
     }
 
-    fn hear_of_upload(&mut self, session: SessionId, upload: UploadId, news: UploadNews) {
+    pub(super) fn hear_of_upload(
+        &mut self,
+        session: SessionId,
+        upload: UploadId,
+        news: UploadNews,
+    ) {
         let event = Event::Upload {
             session,
             upload,
@@ -266,7 +279,12 @@ impl<R: Runtime, W: World> Server<R, W> {
         self.handle(event, &RawEvent::Upload { upload, news });
     }
 
-    fn hear_of_process(&mut self, session: SessionId, process: ProcessId, news: ProcessNews) {
+    pub(super) fn hear_of_process(
+        &mut self,
+        session: SessionId,
+        process: ProcessId,
+        news: ProcessNews,
+    ) {
         let event = Event::Process {
             session,
             process,
@@ -276,9 +294,20 @@ impl<R: Runtime, W: World> Server<R, W> {
         self.handle(event, &RawEvent::Process { process, news });
     }
 
-    /// Recordings first, replies after.
-    fn commit(&mut self) {
-        self.recordings.commit();
+    /// Recordings first; replies, and what is done to processes, after: what a crash leaves unrecorded
+    /// did not happen.
+    pub(super) fn commit(&mut self) {
+        let mut recordings = self.recordings.borrow_mut();
+        recordings.commit();
+        recordings.flush(self.turn.now);
+        let stopped = recordings.take_stopped();
+        drop(recordings);
+        self.tell_stopped(&stopped);
+        for (session, process, action) in std::mem::take(&mut self.orders) {
+            let registry = self.world.registry();
+            self.processes
+                .act(session, process, action, self.turn.now, registry);
+        }
     }
 
     /// Sends what each socket takes, then closes what is finished.
@@ -316,6 +345,7 @@ impl<R: Runtime, W: World> Server<R, W> {
         self.log.line(1, format_args!("stopping"));
         let now = self.turn.now;
         self.stop_at = Some(now + STOP_MS);
+        self.recordings.borrow_mut().flush_all();
         self.world.stop_listening();
         self.processes.end_all(now);
         for (key, peer) in &mut self.peers {
