@@ -3,6 +3,10 @@
 //! Looking is no event: it runs none of the script's code and changes nothing, so a session that was
 //! looked at goes on exactly as one that was not.
 
+use super::script::Script;
+use super::session::Session;
+use super::variable::Slot;
+
 /// Where a way through objects begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Root {
@@ -60,5 +64,17 @@ impl Object {
     pub fn field(&self, key: &Key) -> Option<&Held> {
         let at = self.fields.binary_search_by(|(k, _)| k.cmp(key)).ok()?;
         Some(&self.fields[at].1)
+    }
+}
+
+impl<S: Script> Session<S> {
+    /// Appends the JSON of what a variable showed last. Leaves no trace.
+    pub fn read_value(&mut self, slot: Slot, out: &mut Vec<u8>) {
+        self.script.encode(slot, out);
+    }
+
+    /// An object of its script, see [`Script::object_at`]. Leaves no trace.
+    pub fn object_at(&mut self, root: Root, path: &[Key], most: usize) -> Option<Object> {
+        self.script.object_at(&self.host, root, path, most)
     }
 }

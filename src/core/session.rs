@@ -10,7 +10,6 @@ use super::id::{APP, ConnectionId, SessionId, TimerId, Timestamp, VarId};
 use super::json;
 use super::message::Batch;
 use super::outbox::Outbox;
-use super::peek::{Key, Object, Root};
 use super::reload::SiteFaults;
 use super::saving::Saving;
 use super::script::{ErrorCode, Script, ScriptError, WatchedValue};
@@ -93,16 +92,6 @@ impl<S: Script> Session<S> {
     /// What its parts can be asked about: variables, timers, watches.
     pub fn host(&self) -> &Host {
         &self.host
-    }
-
-    /// Appends the JSON of what a variable showed last. Leaves no trace.
-    pub fn read_value(&mut self, slot: Slot, out: &mut Vec<u8>) {
-        self.script.encode(slot, out);
-    }
-
-    /// An object of its script, see [`Script::object_at`]. Leaves no trace.
-    pub fn object_at(&mut self, root: Root, path: &[Key], most: usize) -> Option<Object> {
-        self.script.object_at(&self.host, root, path, most)
     }
 
     /// Bytes its script uses.
