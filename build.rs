@@ -139,9 +139,11 @@ fn client(folder: &Path, generated: &mut Generated) {
     let index = page
         .replace("/_lunette/client.js", &script_path)
         .replace("/_lunette/theme.css", &style_path);
+    // Those who develop a site can record tests of it.
     let dev = page.replace(
-        "src=\"/_lunette/client.js\" defer",
-        "src=\"/_lunette/src/client.js\" type=\"module\"",
+        "src=\"/_lunette/client.js\" defer></script>",
+        "src=\"/_lunette/src/client.js\" type=\"module\"></script>\n\
+         <script src=\"/_lunette/src/record.js\" type=\"module\"></script>",
     );
 
     assets.extend([

@@ -193,6 +193,12 @@ impl Disk for MemoryDisk {
         })
     }
 
+    fn read_behind(&self, path: &Path, offset: u64) -> io::Result<Vec<u8>> {
+        let bytes = self.read(path, u64::MAX)?;
+        let at = usize::try_from(offset).unwrap_or(usize::MAX);
+        Ok(bytes.get(at..).unwrap_or_default().to_vec())
+    }
+
     fn list(&self, dir: &Path) -> io::Result<Vec<Entry>> {
         self.call(|state| {
             let inside = state

@@ -15,7 +15,7 @@ use crate::config::{Grant, Settings};
 #[command(name = "lunette", args_conflicts_with_subcommands = true)]
 #[command(
     after_help = "Exit codes: 0 ok, 1 runtime error, 2 usage, 3 configuration or site, \
-    4 cannot listen, 5 a replay diverged."
+    4 cannot listen, 5 a replay diverged or a test failed."
 )]
 pub struct Cli {
     #[command(subcommand)]
@@ -63,6 +63,8 @@ pub enum Command {
     },
     /// Look at a recording in the browser, turn by turn
     Inspect(InspectFlags),
+    /// Run a site's recordings (tests/*.lunette) against its files on disk
+    Test(TestFlags),
     /// Print the version and the format of recordings
     Version,
 }
@@ -127,6 +129,37 @@ pub struct SecretFlags {
     /// Also leave out values at this path, such as login.pin or users.*.pin; may be repeated
     #[arg(long, value_name = "PATH")]
     pub secret: Vec<String>,
+}
+
+/// Flags of `test`.
+#[derive(Args, Clone, Debug)]
+pub struct TestFlags {
+    /// The site
+    #[arg(default_value = ".")]
+    pub dir: PathBuf,
+    /// Parts of the names of those to run [default: all]; with --from, the name of the new one
+    pub names: Vec<String>,
+    /// Make a recording of a file that --record made
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["update", "accept", "ci", "record_missing"])]
+    pub from: Option<PathBuf>,
+    /// Write recordings with what is now, as NAME.lunette.new
+    #[arg(long, conflicts_with_all = ["ci", "accept"])]
+    pub update: bool,
+    /// Take over what --update wrote, and show what that changes
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["ci", "record_missing"])]
+    pub accept: Option<String>,
+    /// Ask this machine what a recording does not answer, and add the answers to it
+    #[arg(long, conflicts_with = "ci")]
+    pub record_missing: bool,
+    /// Write nothing, and fail when something waits to be accepted
+    #[arg(long)]
+    pub ci: bool,
+    /// Write a report in JUnit's format
+    #[arg(long, value_name = "FILE")]
+    pub junit: Option<PathBuf>,
+    /// Show each step
+    #[arg(short)]
+    pub verbose: bool,
 }
 
 /// Flags of `serve`.

@@ -6,14 +6,23 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Parser;
-use lunette::cli::{Cli, Command, InspectFlags, SecretFlags, SessionsAction, StateFlags};
+use lunette::cli::{
+    Cli, Command, InspectFlags, SecretFlags, SessionsAction, StateFlags, TestFlags,
+};
+use lunette::config::state::{StateDir, StateSettings};
 use lunette::config::{Config, Settings};
+use lunette::core::outside::Outside;
 use lunette::inspect::Inspector;
 use lunette::replay;
+use lunette::server::outside::Machine;
 use lunette::server::{self, ServerError};
+use lunette::testing::path::pattern;
+use lunette::testing::run::Setting;
+use lunette::testing::suite::{Suite, SuiteError, Wishes};
 use lunette::web;
 
 const RUNTIME: u8 = 1;
+const USAGE: u8 = 2;
 const CONFIG: u8 = 3;
 const BIND: u8 = 4;
 
@@ -36,6 +45,7 @@ fn main() -> ExitCode {
         }) => export(&sid, &output, state, &secrets),
         Some(Command::Sessions { action, state }) => sessions(action, state),
         Some(Command::Inspect(flags)) => inspect(flags),
+        Some(Command::Test(flags)) => test(flags),
         Some(Command::Version) => print(&format!(
             "lunette {}\nrecordings: format {}\n",
             env!("CARGO_PKG_VERSION"),
@@ -104,6 +114,67 @@ fn state_of(flags: StateFlags) -> Result<PathBuf, u8> {
             "neither HOME nor XDG_STATE_HOME is set: say where the state is by --state DIR",
         )
     })
+}
+
+fn test(flags: TestFlags) -> Result<(), u8> {
+    let settings = Settings {
+        dir: Some(flags.dir.clone()),
+        state: StateSettings {
+            dir: Some(StateDir::None),
+            ..StateSettings::default()
+        },
+        ..Settings::default()
+    };
+    let config = Config::load(settings).map_err(failed(CONFIG))?;
+    let ignored: Vec<_> = config
+        .test_ignore
+        .iter()
+        .map(|text| pattern(text))
+        .collect();
+    let suite = Suite::of_site(&flags.dir);
+    let told = |error: SuiteError| {
+        let code = match error {
+            SuiteError::NoSuch(..) | SuiteError::Name(_) | SuiteError::NothingNew(_) => USAGE,
+            SuiteError::None(..) => CONFIG,
+            _ => RUNTIME,
+        };
+        failed(code)(error)
+    };
+    if let Some(journal) = &flags.from {
+        let stem = journal
+            .file_stem()
+            .map(|stem| stem.to_string_lossy().into_owned());
+        let name = flags.names.first().cloned().or(stem).unwrap_or_default();
+        let file = suite.add_journal(&name, journal, &ignored).map_err(told)?;
+        return print(&format!("wrote {}\n", flags.dir.join(file).display()));
+    }
+    let mut out = std::io::stdout().lock();
+    if let Some(name) = &flags.accept {
+        return suite.accept(name, &mut out).map_err(told);
+    }
+    let setting = Setting {
+        site: server::files::load_site(&flags.dir).map_err(failed(CONFIG))?,
+        limits: config.limits.clone(),
+        ignored,
+        update: flags.update,
+    };
+    let wishes = Wishes {
+        names: flags.names,
+        verbose: flags.verbose,
+        record_missing: flags.record_missing,
+        ci: flags.ci,
+        junit: flags.junit,
+    };
+    let machine = || -> Box<dyn Outside> {
+        Box::new(Machine::new(config.dir.as_deref(), &config.directories))
+    };
+    match suite
+        .test(&setting, &wishes, &machine, &mut out)
+        .map_err(told)?
+    {
+        0 => Ok(()),
+        code => Err(code),
+    }
 }
 
 /// Results go to standard output; a closed one is an error like any other.

@@ -16,6 +16,7 @@ mod properties;
 mod recovery;
 mod replay;
 mod suites;
+mod testing;
 mod tidy;
 
 /// The battery that its bench runs, too.

@@ -11,7 +11,7 @@ use source::{
 };
 
 /// Modules at the top of `src`, and which of them each may import.
-const IMPORTS: [(&str, &[&str]); 12] = [
+const IMPORTS: [(&str, &[&str]); 13] = [
     ("core", &[]),
     ("wire", &["core"]),
     ("journal", &["wire", "core"]),
@@ -22,15 +22,21 @@ const IMPORTS: [(&str, &[&str]); 12] = [
     ("cli", &["config"]),
     ("replay", &["lua", "journal", "wire", "core"]),
     (
+        "testing",
+        &["replay", "config", "lua", "journal", "wire", "core"],
+    ),
+    (
         "server",
         &[
-            "config", "net", "web", "replay", "lua", "journal", "wire", "core",
+            "testing", "config", "net", "web", "replay", "lua", "journal", "wire", "core",
         ],
     ),
-    ("inspect", &["replay", "lua", "journal", "core", "wire"]),
+    ("inspect", &["replay", "lua", "journal", "wire", "core"]),
     (
         "main",
-        &["cli", "config", "server", "inspect", "replay", "web"],
+        &[
+            "cli", "config", "server", "inspect", "replay", "testing", "web", "core",
+        ],
     ),
 ];
 
@@ -82,6 +88,7 @@ const UNSAFE_FILES: [(&str, &[&str]); 6] = [
         &[
             "src/lua/alloc.rs",
             "src/lua/alloc/blocks.rs",
+            "src/lua/alloc/image.rs",
             "src/lua/alloc/tests.rs",
             "src/lua/arena.rs",
         ],
@@ -98,6 +105,8 @@ const UNSAFE_FILES: [(&str, &[&str]); 6] = [
             "src/lua/encode.rs",
             "src/lua/files.rs",
             "src/lua/handle.rs",
+            "src/lua/image/identity.rs",
+            "src/lua/image/tests.rs",
             "src/lua/kernel.rs",
             "src/lua/messages.rs",
             "src/lua/modules.rs",
@@ -113,6 +122,7 @@ const UNSAFE_FILES: [(&str, &[&str]); 6] = [
             "src/lua/sandbox.rs",
             "src/lua/sandbox/base.rs",
             "src/lua/sandbox/clock.rs",
+            "src/lua/sandbox/hidden.rs",
             "src/lua/sandbox/numbers.rs",
             "src/lua/sandbox/sort.rs",
             "src/lua/sandbox/tables.rs",

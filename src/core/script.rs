@@ -85,6 +85,21 @@ pub trait Runtime: Clone {
         host: &mut Host,
         image: &[u8],
     ) -> Result<Self::Script, String>;
+
+    /// An image that another process made is to be thawed some day: what it needs then is kept for it. To be
+    /// called before the first session is made.
+    ///
+    /// # Errors
+    /// When it can never be thawed here, in words for the log.
+    fn keep(&self, image: &[u8]) -> Result<(), String> {
+        let _ = image;
+        Ok(())
+    }
+
+    /// An image is thrown away.
+    fn forget(&self, image: &[u8]) {
+        let _ = image;
+    }
 }
 
 /// One session's code and objects: what the seed calls LuaSession.

@@ -6,7 +6,7 @@
 
 use std::fmt;
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
-use std::io::{self, Read, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
 use std::time::UNIX_EPOCH;
@@ -30,6 +30,12 @@ pub trait Disk: fmt::Debug {
     /// # Errors
     /// What the system says.
     fn read(&self, path: &Path, most: u64) -> io::Result<Vec<u8>>;
+
+    /// Reads what stands in a file behind its first `offset` bytes.
+    ///
+    /// # Errors
+    /// What the system says.
+    fn read_behind(&self, path: &Path, offset: u64) -> io::Result<Vec<u8>>;
 
     /// What is in a directory, in no order; of one that is not there: nothing.
     ///
@@ -142,6 +148,14 @@ impl Disk for RealDisk {
     fn read(&self, path: &Path, most: u64) -> io::Result<Vec<u8>> {
         let mut content = Vec::new();
         File::open(path)?.take(most).read_to_end(&mut content)?;
+        Ok(content)
+    }
+
+    fn read_behind(&self, path: &Path, offset: u64) -> io::Result<Vec<u8>> {
+        let mut file = File::open(path)?;
+        file.seek(SeekFrom::Start(offset))?;
+        let mut content = Vec::new();
+        file.read_to_end(&mut content)?;
         Ok(content)
     }
 

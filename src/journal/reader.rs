@@ -14,7 +14,7 @@ use super::writer::{
     ANSWER_HERE, ANSWERED, BEGINS_TURN, DIGEST, DRIFTED, FRAME_DIFFERS, GOES_ON, INTENT, Progress,
     TICKS,
 };
-use super::{Header, JournalError, OLDEST_VERSION, Output, RawAnswer, RawEvent};
+use super::{Header, JournalError, Mark, OLDEST_VERSION, Output, RawAnswer, RawEvent};
 use crate::core::code::Decoder;
 use crate::core::event::Turn;
 use crate::core::id::ConnectionId;
@@ -24,6 +24,8 @@ use crate::core::id::ConnectionId;
 pub struct Reader {
     format: u16,
     header: Header,
+    /// What is in `file` begins here.
+    start: Mark,
     file: Vec<u8>,
     first: usize,
     layout: Layout,
@@ -103,15 +105,41 @@ impl Reader {
         raw: &RawHeader,
         header: Header,
     ) -> Result<Reader, JournalError> {
-        let layout = scan(&file, raw)?;
-        let mut reader = Reader {
+        let layout = scan(&file, raw.format, raw.end, raw.check)?;
+        Reader {
             format: raw.format,
             header,
+            start: Mark::default(),
             file,
             first: raw.end,
             layout,
             interrupted: false,
-        };
+        }
+        .checked()
+    }
+
+    /// What stands in a recording behind a mark: `rest` is the file from there on.
+    pub(super) fn behind(
+        mark: &Mark,
+        rest: Vec<u8>,
+        raw: &RawHeader,
+        header: Header,
+    ) -> Result<Reader, JournalError> {
+        let layout = scan(&rest, raw.format, 0, mark.check)?;
+        Reader {
+            format: raw.format,
+            header,
+            start: mark.clone(),
+            file: rest,
+            first: 0,
+            layout,
+            interrupted: false,
+        }
+        .checked()
+    }
+
+    fn checked(self) -> Result<Reader, JournalError> {
+        let mut reader = self;
         let mut records = reader.records();
         while let Some(record) = records.read() {
             record?;
@@ -142,7 +170,18 @@ impl Reader {
 
     /// Where the last whole record ends: what a file with a torn tail is cut to.
     pub fn whole_bytes(&self) -> usize {
-        self.layout.end
+        self.start.offset as usize + self.layout.end
+    }
+
+    /// Whether it has the recording from its beginning.
+    pub fn is_whole(&self) -> bool {
+        self.start.offset == 0
+    }
+
+    /// The time of the last event.
+    pub fn last_turn(&self) -> Turn {
+        let last = self.records().last();
+        last.map_or(self.start.turn, |record| record.turn)
     }
 
     /// All records in order; without the event that was [`Reader::interrupted`].
@@ -155,9 +194,9 @@ impl Reader {
             rebuilt: 0,
             ticks: None,
             ticks_read: 0,
-            sequence: 0,
-            turn_number: 0,
-            turn: Turn::default(),
+            sequence: self.start.sequence,
+            turn_number: self.start.turn_number,
+            turn: self.start.turn,
             interrupted: None,
         }
     }
@@ -174,7 +213,7 @@ impl Reader {
 
     /// The connections that are there at the end, by the recording's numbers.
     pub fn joined(&self) -> Vec<ConnectionId> {
-        let mut joined = Vec::new();
+        let mut joined = self.start.joined.clone();
         let last = self.interrupted().map(|last| last.event);
         for event in self.records().map(|record| record.event).chain(last) {
             match event {
@@ -190,12 +229,21 @@ impl Reader {
     /// that are still there are called from now on.
     pub(super) fn progress(&self, live: impl Fn(ConnectionId) -> ConnectionId) -> Progress {
         let interrupted = self.interrupted();
-        let mut turn = Turn::default();
-        let mut last = 0;
-        let seen = self.records().map(|record| (record.turn, record.event));
-        let open = interrupted.as_ref().map(|i| (i.turn, i.event));
-        for (at, event) in seen.chain(open) {
-            turn = at;
+        let Mark {
+            mut turn,
+            mut sequence,
+            mut turn_number,
+            mut last,
+            ..
+        } = self.start;
+        let seen = self
+            .records()
+            .map(|r| (r.turn, r.sequence, r.turn_number, r.event));
+        let open = interrupted
+            .as_ref()
+            .map(|i| (i.turn, i.sequence, i.turn_number, i.event));
+        for (at, number, of_turn, event) in seen.chain(open) {
+            (turn, sequence, turn_number) = (at, number, of_turn);
             if let RawEvent::FrontendJoined { connection }
             | RawEvent::FrontendLeft { connection }
             | RawEvent::Frame { connection, .. } = event
@@ -206,8 +254,10 @@ impl Reader {
         let joined = self.joined().into_iter().map(|c| (live(c), c.0));
         Progress {
             turn,
+            sequence,
+            turn_number,
             check: self.layout.check,
-            bytes: self.layout.end as u64,
+            bytes: self.whole_bytes() as u64,
             numbers: Numbers::resumed(joined.collect(), last),
             answered: interrupted.map(|i| i.answered.len()),
         }

@@ -22,7 +22,7 @@ use super::disk::{Disk, Lock, write_all};
 use super::files::Files;
 use super::header::{FileRef, RawHeader, SiteFile, sha256};
 use super::writer::{Durability, Policy, Writer};
-use super::{Header, JournalError, Reader};
+use super::{Header, JournalError, Mark, Reader};
 use crate::core::id::ConnectionId;
 use crate::core::site::Site;
 use crate::core::upload::{Sha256, hex};
@@ -218,6 +218,22 @@ impl Archive {
             ..raw.header.clone()
         };
         Ok(Reader::with_header(file, &raw, header)?)
+    }
+
+    /// Reads what stands in a session's journal behind a mark.
+    ///
+    /// # Errors
+    /// As for [`Archive::read`], and when the journal does not go on from there.
+    pub fn read_behind(&self, sid: &str, mark: &Mark) -> Result<Reader, StoreError> {
+        let path = self.path(sid, Standing::Live);
+        let raw = self.raw_header(&path)?;
+        let rest = self.disk.read_behind(&path, mark.offset);
+        let rest = rest.map_err(StoreError::io(&path))?;
+        let header = Header {
+            site: self.site(&raw, &path)?,
+            ..raw.header.clone()
+        };
+        Ok(Reader::behind(mark, rest, &raw, header)?)
     }
 
     /// The site of a journal; the same copy for all that have the same.
@@ -518,6 +534,18 @@ impl Store {
     /// When the disk says no; what was there is there, then.
     pub fn put(&self, name: &str, bytes: &[u8]) -> Result<(), StoreError> {
         self.replace(&self.archive.dir.join(VALUES), name, bytes)
+    }
+
+    /// Drops what is kept under a name, if anything is.
+    ///
+    /// # Errors
+    /// When the disk says no.
+    pub fn drop_value(&self, name: &str) -> Result<(), StoreError> {
+        let path = self.archive.dir.join(VALUES).join(name);
+        match self.disk().remove(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            removed => removed.map_err(StoreError::io(&path)),
+        }
     }
 
     fn disk(&self) -> &dyn Disk {

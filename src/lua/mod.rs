@@ -95,4 +95,12 @@ impl Runtime for LuaRuntime {
     fn thaw(&mut self, _: SessionId, _: &mut Host, image: &[u8]) -> Result<LuaSession, String> {
         LuaSession::thaw(image, self.chunks.clone())
     }
+
+    fn keep(&self, image: &[u8]) -> Result<(), String> {
+        image::keep(image)
+    }
+
+    fn forget(&self, image: &[u8]) {
+        image::forget(image);
+    }
 }

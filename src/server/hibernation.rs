@@ -106,7 +106,9 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
         if busy {
             return false;
         }
-        match self.recordings.borrow_mut().sleep(session) {
+        self.checkpoint_for_sleep(session);
+        let slept = self.recordings.borrow_mut().sleep(session);
+        match slept {
             Ok(()) => {}
             Err(why) => {
                 if let Some(why) = why {
@@ -119,6 +121,7 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
         self.links.end_session(session);
         self.core.hibernate(session);
         self.quotas.forget(session);
+        self.progress.remove(&session);
         self.ended += 1;
         self.log.session(1, session, format_args!("sleeps"));
         true

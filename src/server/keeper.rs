@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::rc::Rc;
 
+use super::checkpoint::Checkpoint;
 use super::inflight::Inflight;
 use super::log::Logger;
 use crate::config::state::{Recover, StateConfig};
@@ -158,6 +159,28 @@ impl Keeper {
         Ok(left)
     }
 
+    /// What was last frozen of a session, if it can be read.
+    pub fn checkpoint(&self, sid: &str) -> Option<Checkpoint> {
+        let bytes = self.store.archive().get(&checkpoint_name(sid)).ok()??;
+        Checkpoint::from_bytes(&bytes)
+    }
+
+    /// Stores one in place of the one before.
+    ///
+    /// # Errors
+    /// When the disk says no.
+    pub fn put_checkpoint(&self, sid: &str, bytes: &[u8]) -> Result<(), StoreError> {
+        self.store.put(&checkpoint_name(sid), bytes)
+    }
+
+    /// Drops what was frozen of a session; returns it.
+    pub fn drop_checkpoint(&self, sid: &str) -> Option<Checkpoint> {
+        let checkpoint = self.checkpoint(sid);
+        // One that stays is found when the server is started next.
+        let _ = self.store.drop_value(&checkpoint_name(sid));
+        checkpoint
+    }
+
     /// The process ended in an event of this session. Returns whether that was once too often.
     fn strike(&mut self, sid: &str) -> Result<bool, StoreError> {
         let strikes = self.strikes.entry(sid.to_owned()).or_default();
@@ -202,6 +225,10 @@ impl Keeper {
             inflight.end();
         }
     }
+}
+
+fn checkpoint_name(sid: &str) -> String {
+    format!("{sid}.checkpoint")
 }
 
 fn parse_strikes(bytes: &[u8]) -> BTreeMap<String, u32> {

@@ -8,10 +8,11 @@
 //! one of a session and what happens when it is lost; `effects` is what
 //! happens between inputs and core; [`world`] is the machine's sockets and clocks; [`outside`] answers what scripts ask of the machine, `process` and
 //! `command` are its children; [`routes`] answers HTTP, `downloads` what Lua code makes piece by piece,
-//! and `uploads` takes files in; [`sessions`] knows the ids in the address bar; [`guard`] decides who may ask; `watch` notices
+//! and `uploads` takes files in; `record_button` makes tests of what is done in a browser; [`sessions`] knows the ids in the address bar; [`guard`] decides who may ask; `watch` notices
 //! edits of the site and `reload` tells the sessions of them.
 
 mod accept;
+mod checkpoint;
 pub mod clock;
 mod command;
 mod downloads;
@@ -29,6 +30,7 @@ mod pages;
 mod peers;
 mod process;
 pub mod random;
+mod record_button;
 mod recording;
 mod recovery;
 mod reload;
@@ -75,6 +77,7 @@ use log::{Logger, Quotas};
 use outside::Machine;
 use peers::Peer;
 use process::{PROCESSES_MAX, Processes};
+use record_button::RecordButton;
 use recording::{Journaled, Recordings};
 use routes::Routes;
 use sessions::SessionTable;
@@ -157,11 +160,14 @@ pub struct Server<R: Runtime, W: World> {
     sessions: SessionTable,
     /// Shared with whoever answers scripts: what they do outside is written down before it is done.
     recordings: Rc<RefCell<Recordings>>,
+    record_button: RecordButton,
     /// `None`: sessions end with the process.
     keeper: Option<Keeper>,
     /// Whether there is a journal or a recording of anything.
     is_written_down: bool,
     rest: Rest,
+    /// How far sessions in memory had come when they were last frozen.
+    progress: HashMap<SessionId, checkpoint::Progress>,
     session_timeout_ms: u64,
     limits: NetLimits,
     log: Logger,
@@ -252,14 +258,7 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
         let mut machine = Machine::new(config.dir.as_deref(), &config.directories);
         machine.set_uploads(uploads.dir());
         let processes = Processes::new(machine.base().into());
-        let mut core = SessionManager::new(
-            runtime,
-            ManagerConfig {
-                site,
-                limits: config.limits.clone(),
-                verbosity: config.verbosity,
-            },
-        );
+        let mut core = SessionManager::new(runtime, manager_config(config, site));
         core.set_outside(Box::new(Journaled {
             machine: Box::new(machine),
             recordings: Rc::clone(&recordings),
@@ -275,9 +274,11 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
             routes: Routes::new(guard, files, config.pages.clone(), &boot),
             sessions: SessionTable::default(),
             recordings,
+            record_button: RecordButton::new(config),
             is_written_down: config.record.is_some() || keeper.is_some(),
             keeper,
             rest: Rest::default(),
+            progress: HashMap::new(),
             session_timeout_ms: config.limits.session_timeout_ms,
             limits: net_limits(config),
             log,
@@ -330,6 +331,14 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
     fn is_stopped(&self) -> bool {
         let idle = self.peers.is_empty() && self.processes.is_empty();
         self.stop_at.is_some_and(|at| idle || self.turn.now >= at)
+    }
+}
+
+fn manager_config(config: &Config, site: Site) -> ManagerConfig {
+    ManagerConfig {
+        site,
+        limits: config.limits.clone(),
+        verbosity: config.verbosity,
     }
 }
 

@@ -16,8 +16,8 @@ use crate::core::limits::SessionLimits;
 use crate::core::outside::{HostAnswer, HostCall, Outside};
 use crate::core::site::Site;
 use crate::journal::{
-    Detail, Durability, Header, Output, RawAnswer, RawEvent, Reader, Recorder, Stopped, Store,
-    StoreError, Writer,
+    Detail, Durability, Header, Mark, Output, RawAnswer, RawEvent, Reader, Recorder, Stopped,
+    Store, StoreError, Writer,
 };
 use crate::lua::DIALECT;
 use crate::lua::state::StateLimits;
@@ -54,6 +54,7 @@ pub struct Recordings {
     sinks: BTreeMap<SessionId, Sinks>,
     /// Sessions that did something this turn.
     touched: Vec<SessionId>,
+    committed: Vec<SessionId>,
     /// Sessions whose journals have just stopped.
     stopped: Vec<SessionId>,
     resumption: Option<Resumption>,
@@ -83,6 +84,7 @@ impl Recordings {
             recorder: dir.map(Recorder::new).transpose()?,
             sinks: BTreeMap::new(),
             touched: Vec::new(),
+            committed: Vec::new(),
             stopped: Vec::new(),
             resumption: None,
             flush_at: None,
@@ -174,6 +176,24 @@ impl Recordings {
         journal.flush()?;
         self.sinks.remove(&session);
         Ok(())
+    }
+
+    /// How many events a session's journal has.
+    pub fn events(&self, session: SessionId) -> u64 {
+        let journal = self.sinks.get(&session).and_then(|s| s.journal.as_ref());
+        journal.map_or(0, |journal| journal.events())
+    }
+
+    /// The present place in a session's journal, which is written up to there; `None`: it has none.
+    pub fn mark(&mut self, session: SessionId) -> Option<Mark> {
+        let journal = self.sinks.get_mut(&session)?.journal.as_mut()?;
+        match journal.mark() {
+            Ok(mark) => mark,
+            Err(why) => {
+                self.stop(session, &why);
+                None
+            }
+        }
     }
 
     /// An event is about to be handled.
@@ -275,8 +295,18 @@ impl Recordings {
             };
             self.flush_at = touched.iter().filter_map(due).min();
         }
-        self.touched = touched;
-        self.touched.clear();
+        self.committed = touched;
+    }
+
+    /// The sessions of which something was written in this turn.
+    pub fn take_committed(&mut self) -> Vec<SessionId> {
+        std::mem::take(&mut self.committed)
+    }
+
+    /// The list is used again for the next turn.
+    pub fn give_back(&mut self, mut list: Vec<SessionId>) {
+        list.clear();
+        self.touched = list;
     }
 
     fn write(&mut self, session: SessionId, act: impl Fn(&mut Writer) -> Result<(), Stopped>) {

@@ -173,7 +173,10 @@ fn launch(dir: Option<&PathBuf>, flags: &[&str], port: u16, places: &Places<'_>)
         .expect("a log file can be written");
     let mut command = Command::new(env!("CARGO_BIN_EXE_lunette"));
     command.args(["serve", "--port", &port.to_string()]);
-    command.arg("--record").arg(places.recordings);
+    // A test that wants recordings of its own has them.
+    if !flags.contains(&"--record") {
+        command.arg("--record").arg(places.recordings);
+    }
     command.arg("--state");
     command.arg(places.state.unwrap_or(Path::new("none")));
     if let Some(dir) = dir {

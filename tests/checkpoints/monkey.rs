@@ -96,6 +96,17 @@ impl Monkey {
         json!({ "userEvent": user_event, "messages": messages }).to_string()
     }
 
+    /// A frame that edits a field or calls an action.
+    pub fn act(&mut self, dice: &mut Dice) -> String {
+        let (id, path) = &self.vars[1 + dice.roll(self.vars.len() - 1)];
+        let value = match path.ends_with(')') {
+            true => Value::Null,
+            false => json!(dice.roll(100)),
+        };
+        let data = json!({ "varId": id, "value": value });
+        json!({ "userEvent": true, "messages": [{ "type": "update", "data": data }] }).to_string()
+    }
+
     fn var(&self, dice: &mut Dice) -> i64 {
         match dice.roll(40) {
             0 => self.next + 1,

@@ -68,6 +68,13 @@ impl Place {
         self.start()
     }
 
+    /// SIGTERM, and the end.
+    pub fn stop(&mut self) {
+        let mut server = self.server.take().expect("it runs");
+        server.signal("TERM");
+        let _ = server.child.wait();
+    }
+
     pub fn kill(&mut self) {
         drop(self.server.take());
     }
