@@ -5,9 +5,9 @@
 //! `variables/12`, and the answer is JSON; nothing can be written. What takes long is done in pieces: an
 //! answer `{"pending": true}` means that asking again goes on, so that no question holds up the server.
 //!
-//! The first run of the recording fills an [`index::Index`]: turns, and the history of each variable. What is
-//! not in there (objects) comes of running it again up to the turn ([`objects`], [`probe`]). [`label`] puts
-//! turns into words, [`answer`] all of it into JSON. Imports `replay` and what that stands on.
+//! The first run of the recording fills an `index::Index`: turns, and the history of each variable. What is
+//! not in there (objects) comes of running it again up to the turn (`objects`, `probe`). `label` puts
+//! turns into words, `answer` all of it into JSON. Imports `replay` and what that stands on.
 
 mod answer;
 mod index;
@@ -27,7 +27,7 @@ use objects::Window;
 use probe::Probe;
 use run::Run;
 
-/// What one answer may do, in variables looked at; an event counts as [`EVENT_COST`]. Some tens of
+/// What one answer may do, in variables looked at; an event counts as `EVENT_COST`. Some tens of
 /// milliseconds of work.
 const WORK_PER_ANSWER: usize = 60_000;
 const EVENT_COST: usize = 60;
