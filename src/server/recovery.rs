@@ -504,6 +504,6 @@ fn recall(recalled: &mut Recalled, seen: Seen<'_>, kept: usize) {
             _ => {}
         },
         Seen::Output(&Output::Frame { connection, text }) => recalled.send(connection, text, kept),
-        Seen::Output(_) => {}
+        Seen::Output(_) | Seen::Line { .. } => {}
     }
 }
