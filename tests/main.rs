@@ -13,6 +13,7 @@ mod lists;
 mod net;
 mod properties;
 mod replay;
+mod sim;
 mod suites;
 mod tidy;
 

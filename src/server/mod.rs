@@ -52,7 +52,7 @@ use crate::core::event::Turn;
 use crate::core::id::{ConnectionId, Timestamp};
 use crate::core::manager::{ManagerConfig, SessionManager};
 use crate::core::script::Runtime;
-use crate::core::site::Site;
+use crate::core::site::{Edits, Site};
 use crate::lua::LuaRuntime;
 use crate::lua::state::StateError;
 use crate::net::limits::NetLimits;
@@ -123,6 +123,16 @@ const SPARE_DESCRIPTORS: u64 = 64 + FILES_MAX as u64 + 4 * PROCESSES_MAX as u64;
 /// A server that is told to stop is gone after 5 seconds; this leaves some for the last turn.
 const STOP_MS: u64 = 4_500;
 
+/// What a server has at a moment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Census {
+    pub sessions: usize,
+    pub connections: usize,
+    /// Views with a link, and those of them that are without a connection.
+    pub views: usize,
+    pub detached: usize,
+}
+
 /// See the module's description.
 pub struct Server<R: Runtime, W: World> {
     core: SessionManager<R>,
@@ -134,6 +144,8 @@ pub struct Server<R: Runtime, W: World> {
     quotas: Quotas,
     /// With `--dev` or `--hotload`.
     watcher: Option<Watcher>,
+    /// Edits that were handed in and wait for their turn.
+    edits: Edits,
 
     world: W,
     /// What woke it.
@@ -202,7 +214,7 @@ impl<R: Runtime, W: World> Server<R, W> {
         (site, files): (Site, StaticFiles),
         mut world: W,
     ) -> Result<Server<R, W>, ServerError> {
-        let log = Logger::new(config.verbosity);
+        let log = world.log(config.verbosity);
         let recordings = recordings(config, &site, log)?;
         let uploads = uploads(config)?;
         let mut machine = Machine::new(config.dir.as_deref(), &config.directories);
@@ -232,6 +244,7 @@ impl<R: Runtime, W: World> Server<R, W> {
             log,
             quotas: Quotas::default(),
             watcher: None,
+            edits: Edits::new(),
             world,
             woken: Vec::new(),
             turn: Turn::default(),
@@ -270,6 +283,17 @@ impl<R: Runtime, W: World> Server<R, W> {
             self.take_turn()?;
         }
         Ok(())
+    }
+
+    /// How much of everything there is.
+    pub fn census(&self) -> Census {
+        let (views, detached) = self.links.count();
+        Census {
+            sessions: self.core.len(),
+            connections: self.peers.len(),
+            views,
+            detached,
+        }
     }
 
     fn is_stopped(&self) -> bool {

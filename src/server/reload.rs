@@ -4,22 +4,31 @@ use super::Server;
 use super::world::World;
 use crate::core::event::Event;
 use crate::core::script::Runtime;
+use crate::core::site::Edits;
 use crate::journal::{RawEvent, encode_edits};
 
 impl<R: Runtime, W: World> Server<R, W> {
+    /// Hands in edits of the site that were noticed elsewhere than in its directory. They take effect in
+    /// the next turn.
+    pub fn edit(&mut self, edits: Edits) {
+        self.edits.extend(edits);
+    }
+
     /// Tells all sessions of what was edited, if something was: one after the other, so that none
     /// sends anything in between.
     pub(super) fn reload(&mut self) {
-        let Some(watcher) = &mut self.watcher else {
-            return;
-        };
-        let edits = watcher.edits(self.core.site(), self.turn.now);
+        let mut edits = std::mem::take(&mut self.edits);
+        if let Some(watcher) = &mut self.watcher {
+            edits.extend(watcher.edits(self.core.site(), self.turn.now));
+        }
         if edits.is_empty() {
             return;
         }
         let recorded = encode_edits(&edits);
         let change = self.core.site().edit(edits.clone());
-        watcher.settle(edits, |path| change.problems.contains_key(path));
+        if let Some(watcher) = &mut self.watcher {
+            watcher.settle(edits, |path| change.problems.contains_key(path));
+        }
         for (path, reason) in &*change.problems {
             let text = "the version before it stays in use";
             self.log.line(0, format_args!("{path}: {reason}; {text}"));

@@ -25,7 +25,12 @@ use crate::wire;
 const MESSAGES_PER_TURN: usize = 64;
 
 impl<R: Runtime, W: World> Server<R, W> {
-    pub(super) fn take_turn(&mut self) -> io::Result<()> {
+    /// One turn: waits until something is to be done, and does it. [`Server::run`] is this again and
+    /// again; whoever has a world of its own decides when.
+    ///
+    /// # Errors
+    /// When the world cannot wait any more.
+    pub fn take_turn(&mut self) -> io::Result<()> {
         self.sleep()?;
         self.read();
         self.run_core();
@@ -47,6 +52,7 @@ impl<R: Runtime, W: World> Server<R, W> {
         let work_left =
             !(self.inbox.is_empty() && self.ready.is_empty() && self.touched.is_empty())
                 || self.accepting.goes_on()
+                || !self.edits.is_empty()
                 || self.core.messages_waiting() > 0
                 || self.processes.has_work();
         if work_left {
