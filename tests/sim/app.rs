@@ -9,7 +9,6 @@ use lunette::core::site::{Edits, Site};
 use crate::dice::Dice;
 
 pub struct App {
-    pub name: &'static str,
     dir: &'static str,
     /// Paths whose values change without anybody doing anything.
     pub moving: &'static [&'static str],
@@ -21,33 +20,33 @@ pub struct App {
 
 /// One seed in two is for the ledger, the others take turns.
 pub const APPS: [App; 7] = [
-    App::new("ledger", "tests/sim/site", &["ticks"], &[]),
-    App::new("counter", "tests/sites/counter", &[], &[]),
-    App::new(
-        "address_book",
-        "tests/sites/address_book",
-        &[],
-        &["confirming", "notConfirming()"],
-    ),
-    App::new("tasks", "tests/sites/tasks", &[], &[]),
-    App::new("list", "tests/sites/list", &[], &[]),
-    App::new("messages", "tests/sites/messages", &[], &[]),
-    App::new("ticks", "tests/sites/ticks", &["count"], &[]),
+    App {
+        moving: &["ticks"],
+        keeps_log: true,
+        ..App::plain("tests/sim/site")
+    },
+    App::plain("tests/sites/counter"),
+    App {
+        private: &["confirming", "notConfirming()"],
+        ..App::plain("tests/sites/address_book")
+    },
+    App::plain("tests/sites/tasks"),
+    App::plain("tests/sites/list"),
+    App::plain("tests/sites/messages"),
+    App {
+        moving: &["count"],
+        ..App::plain("tests/sites/ticks")
+    },
 ];
 
 impl App {
-    const fn new(
-        name: &'static str,
-        dir: &'static str,
-        moving: &'static [&'static str],
-        private: &'static [&'static str],
-    ) -> App {
+    /// An app in which nothing moves and nothing is a tab's own.
+    const fn plain(dir: &'static str) -> App {
         App {
-            name,
             dir,
-            moving,
-            private,
-            keeps_log: name.len() == 6 && name.as_bytes()[0] == b'l',
+            moving: &[],
+            private: &[],
+            keeps_log: false,
         }
     }
 

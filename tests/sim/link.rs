@@ -21,7 +21,7 @@ pub enum Heard {
     /// nobody knows.
     Anew { lost: Vec<usize>, doubt: Vec<usize> },
     Frame { text: String, ack: u64 },
-    Acknowledged(u64),
+    Acknowledged,
 }
 
 #[derive(Debug, Default)]
@@ -95,10 +95,6 @@ impl Link {
         !self.kept.is_empty()
     }
 
-    pub fn handled(&self) -> u64 {
-        self.handled
-    }
-
     /// Makes a frame of ours.
     pub fn send(&mut self, text: &str, inputs: Vec<usize>) -> String {
         self.sent += 1;
@@ -134,7 +130,7 @@ impl Link {
         self.acknowledged(ack);
         let Some(frame) = frame else {
             assert_eq!(number, 0, "a number without a frame");
-            return Heard::Acknowledged(ack);
+            return Heard::Acknowledged;
         };
         assert_eq!(
             number,
@@ -197,10 +193,5 @@ impl Link {
             self.handled_check = kept.check;
             self.done.extend(kept.inputs);
         }
-    }
-
-    /// Inputs whose effect nobody knows when the tab goes away now.
-    pub fn unsure(&self) -> impl Iterator<Item = usize> + '_ {
-        self.kept.iter().flat_map(|kept| kept.inputs.iter().copied())
     }
 }

@@ -535,16 +535,4 @@ impl Net {
         self.send_parcel(id, false, parcel);
         self.forget_if_over(id);
     }
-
-    /// The process is gone, and with it all connections.
-    pub fn server_dies(&mut self) {
-        self.listening = false;
-        self.backlog.clear();
-        self.tell_backlog = false;
-        self.tells.clear();
-        let ids: Vec<WireId> = self.wires.keys().copied().collect();
-        for id in ids {
-            self.snap(id);
-        }
-    }
 }

@@ -229,7 +229,11 @@ impl Page {
                 Some("destroy") => self.forget(id),
                 Some("error") => {
                     self.errors += 1;
-                    if let Some(var) = self.vars.get_mut(&id) {
+                    let server = self.vars.get(&id).is_some_and(|var| var.role == Role::Server);
+                    if server && data["code"] == "not-found" {
+                        // It was destroyed before it could be watched.
+                        self.forget(id);
+                    } else if let Some(var) = self.vars.get_mut(&id) {
                         var.unsure = true;
                     }
                 }
@@ -441,27 +445,29 @@ impl Page {
         self.fencing || !self.probing.is_empty()
     }
 
-    /// What it shows, without what moves by itself and what is a tab's own.
-    pub fn snapshot(&self, left_out: &[&str]) -> Value {
-        self.snapshot_of(APP, left_out)
+    /// What it shows, without what moves by itself and what is a tab's own, and perhaps without fields.
+    pub fn snapshot(&self, left_out: &[&str], fields: bool) -> Value {
+        self.snapshot_of(APP, left_out, fields)
     }
 
-    fn snapshot_of(&self, id: i64, left_out: &[&str]) -> Value {
+    fn snapshot_of(&self, id: i64, left_out: &[&str], fields: bool) -> Value {
         let var = &self.vars[&id];
         let mut children = serde_json::Map::new();
         if var.role == Role::Items {
             let items = var.value.as_array().cloned().unwrap_or_default();
             let keys = keys_of(&items, self.extended);
-            let rows = keys.iter().map(|key| self.snapshot_of(var.rows[key], left_out));
+            let rows = keys.iter().map(|key| self.snapshot_of(var.rows[key], left_out, fields));
             return Value::Array(rows.collect());
         }
         for child in &var.children {
             let below = &self.vars[child];
-            if below.own || below.role == Role::Action || left_out.contains(&below.path()) || below.unsure {
+            let is_field = below.role == Role::Field && !fields;
+            let own = below.own || below.role == Role::Action || left_out.contains(&below.path());
+            if own || is_field || below.unsure {
                 continue;
             }
             let role = if below.role == Role::View { "view" } else { "" };
-            children.insert(format!("{}{role}", below.path()), self.snapshot_of(*child, left_out));
+            children.insert(format!("{}{role}", below.path()), self.snapshot_of(*child, left_out, fields));
         }
         let value = match &var.value {
             Value::Object(_) => json!(var.kind),

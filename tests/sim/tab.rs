@@ -85,8 +85,8 @@ pub struct Tab {
     inbox: Vec<u8>,
     serial: u64,
     asked_at: Option<u64>,
-    /// Something was said after which nothing was heard for certain: only of base clients.
-    unfenced: bool,
+    /// Nobody knows whether all has arrived that was said.
+    pub unfenced: bool,
     /// How long until the next try.
     pub away_ms: Option<u64>,
     pub views: u64,
@@ -340,7 +340,7 @@ impl Tab {
         net.trace(format_args!("tab {} < {text:.300}", self.id));
         self.asked_at = None;
         match self.link.take(text) {
-            Heard::Acknowledged(_) => {}
+            Heard::Acknowledged => self.unfenced = false,
             Heard::Frame { text, ack } => {
                 self.page.hear(&text, Some(ack));
                 if self.link.unacknowledged >= ACK_FRAMES {
@@ -353,6 +353,7 @@ impl Tab {
                 for text in again {
                     self.say(net, &text);
                 }
+                self.unfenced = false;
                 self.flush(net);
             }
             Heard::Anew { lost, doubt } => {
@@ -365,6 +366,7 @@ impl Tab {
                     self.inputs[input].fate = Fate::Doubt;
                 }
                 self.page = Page::new(true);
+                self.unfenced = false;
                 self.flush(net);
             }
         }
@@ -459,14 +461,20 @@ impl Tab {
         }
     }
 
-    /// Without numbers only an answer says that all before it has arrived.
+    /// Asks for an answer, after which all that was said before has arrived: connections that died without
+    /// a sign are noticed, too.
     pub fn fence(&mut self, net: &mut Net) {
-        if self.unfenced && self.is_open() && !self.page.is_probing() {
-            self.asked_at = Some(net.now);
-            self.page.probe_app();
-            self.flush(net);
-            self.unfenced = false;
+        if !self.unfenced || !self.is_open() || self.asked_at.is_some() {
+            return;
         }
+        self.asked_at = Some(net.now);
+        if self.kind == Kind::Linked {
+            let ask = self.link.acknowledgement(true);
+            return self.say(net, &ask);
+        }
+        self.page.probe_app();
+        self.flush(net);
+        self.unfenced = false;
     }
 
     /// Asks for everything again.
