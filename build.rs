@@ -17,13 +17,24 @@ const JS: &str = "text/javascript; charset=utf-8";
 const CSS: &str = "text/css; charset=utf-8";
 const HTML: &str = "text/html; charset=utf-8";
 
+/// What decides how a session behaves: builds that differ in none of this replay each other's recordings.
+const DECISIVE: [&str; 6] = [
+    ".cargo/config.toml",
+    "Cargo.lock",
+    "lua",
+    "src/core",
+    "src/lua",
+    "src/wire.rs",
+];
+
 fn main() {
     let root = PathBuf::from(env::var("CARGO_MANIFEST_DIR").expect("cargo sets it"));
     let out = PathBuf::from(env::var("OUT_DIR").expect("cargo sets it"));
     // Cargo looks through folders by itself; new and removed files count.
-    for watched in ["build.rs", "src/web", "lua"] {
+    for watched in ["build.rs", "src/web", "lua"].iter().chain(&DECISIVE) {
         println!("cargo:rerun-if-changed={watched}");
     }
+    println!("cargo:rustc-env=LUNETTE_BUILD={}", build_id(&root));
     let mut generated = Generated {
         out: out.clone(),
         text: String::new(),
@@ -32,6 +43,30 @@ fn main() {
     client(&root.join("src/web"), &mut generated);
     embedded(&root.join("lua"), &mut generated.text);
     fs::write(out.join("web.rs"), generated.text).expect("OUT_DIR is writable");
+}
+
+/// A number of all that is [`DECISIVE`].
+fn build_id(root: &Path) -> String {
+    let mut paths: Vec<PathBuf> = DECISIVE.iter().map(|path| root.join(path)).collect();
+    let mut files = Vec::new();
+    while let Some(path) = paths.pop() {
+        if path.is_dir() {
+            let entries = fs::read_dir(&path).expect("the sources are readable");
+            paths.extend(entries.map(|entry| entry.expect("the sources are readable").path()));
+        } else {
+            files.push(path);
+        }
+    }
+    files.sort();
+    let mut all = Vec::new();
+    for path in files {
+        // A package has no .cargo; its flags are told by a build script's own check.
+        let content = fs::read(&path).unwrap_or_default();
+        let name = path.strip_prefix(root).unwrap_or(&path);
+        write!(all, "{} {} ", name.display(), content.len()).expect("memory");
+        all.extend(content);
+    }
+    hash(&all)
 }
 
 /// The Rust file that is being written, and the files it includes.
@@ -52,7 +87,7 @@ impl Generated {
         let packed = self.out.join(format!("asset{}.gz", self.count));
         fs::write(&file, body).expect("OUT_DIR is writable");
         fs::write(&packed, gzip).expect("OUT_DIR is writable");
-        let etag = format!("\"{}\"", hash(body));
+        let etag = format!("\"{}\"", hash(body.as_bytes()));
         format!(
             "Asset {{ path: {path:?}, mime: {mime:?}, body: include_bytes!({file:?}), gzip: include_bytes!({packed:?}), etag: {etag:?}, immutable: {immutable} }}"
         )
@@ -79,7 +114,9 @@ fn client(folder: &Path, generated: &mut Generated) {
             continue;
         }
         let text = pack::minify_js(&module.text);
-        let name = module.name.replace(".js", &format!(".{}.js", hash(&text)));
+        let name = module
+            .name
+            .replace(".js", &format!(".{}.js", hash(text.as_bytes())));
         script = script.replace(
             &format!("import('./{}')", module.name),
             &format!("import('./{name}')"),
@@ -87,8 +124,8 @@ fn client(folder: &Path, generated: &mut Generated) {
         assets.push(generated.asset(&format!("/_lunette/{name}"), JS, &text, true));
     }
     let style = pack::minify_css(&read("theme.css"));
-    let script_path = format!("/_lunette/client.{}.js", hash(&script));
-    let style_path = format!("/_lunette/theme.{}.css", hash(&style));
+    let script_path = format!("/_lunette/client.{}.js", hash(script.as_bytes()));
+    let style_path = format!("/_lunette/theme.{}.css", hash(style.as_bytes()));
     let page = read("index.html");
     let index = page
         .replace("/_lunette/client.js", &script_path)
@@ -188,8 +225,8 @@ fn files(folder: &Path) -> Vec<String> {
 }
 
 /// FNV-1a, 64 bits: tells versions apart, guards nothing.
-fn hash(text: &str) -> String {
-    let hash = text.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |h, b| {
+fn hash(bytes: &[u8]) -> String {
+    let hash = bytes.iter().fold(0xcbf2_9ce4_8422_2325_u64, |h, &b| {
         (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3)
     });
     format!("{hash:016x}")

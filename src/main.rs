@@ -37,9 +37,10 @@ fn serve(settings: Settings) -> Result<(), u8> {
     let config = Config::load(settings).map_err(failed(CONFIG))?;
     let mut server = server::start(&config).map_err(|error| match error {
         ServerError::Bind { .. } => failed(BIND)(error),
-        ServerError::Site(_) | ServerError::Record { .. } | ServerError::Upload { .. } => {
-            failed(CONFIG)(error)
-        }
+        ServerError::Site(_)
+        | ServerError::State(_)
+        | ServerError::Record { .. }
+        | ServerError::Upload { .. } => failed(CONFIG)(error),
         ServerError::Lua(_) | ServerError::System(_) => failed(RUNTIME)(error),
     })?;
     print(&format!("listening on http://{}\n", server.address()))?;

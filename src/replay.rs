@@ -3,28 +3,32 @@
 //! A shell around core like the live server; events come from the file, effects go to a comparison.
 //! Nothing else is read: the site, the limits, the seed and all times are in the recording.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::fmt;
 use std::path::Path;
 
-use serde_json::Value;
 use thiserror::Error;
+
+mod difference;
 
 use crate::core::effect::Effect;
 use crate::core::event::Event;
-use crate::core::id::{APP, ConnectionId, SessionId, WireId};
+use crate::core::id::{SessionId, WireId};
 use crate::core::manager::{ManagerConfig, SessionManager};
-use crate::core::message::Message;
 use crate::core::outside::{HostAnswer, HostCall, Outgoing, Outside};
 use crate::core::script::Runtime;
 use crate::core::site::Site;
 use crate::core::topic;
-use crate::journal::{Header, JournalError, Output, RawEvent, Reader, Record, decode_edits};
+use crate::journal::{
+    Detail, Digest, Header, JournalError, Output, Paths, RawEvent, Reader, Record, decode_edits,
+};
 use crate::lua::state::{StateError, StateLimits};
 use crate::lua::{DIALECT, LuaRuntime};
 use crate::wire;
 
 pub use crate::journal::FORMAT_VERSION;
+pub use difference::Difference;
+use difference::first_difference;
 
 /// What a replay found.
 #[derive(Clone, Debug, Default)]
@@ -59,18 +63,6 @@ pub struct Divergence {
     pub difference: Option<Difference>,
 }
 
-/// The first variable about which two frames differ.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Difference {
-    pub var: WireId,
-    /// Its path from variable 1, if the recording says how it was created.
-    pub path: Option<String>,
-    /// `value`, `property NAME`, `code`, ...
-    pub part: String,
-    pub recorded: String,
-    pub replayed: String,
-}
-
 impl Report {
     /// 0: everything is as recorded; 5: something diverged.
     pub fn exit_code(&self) -> u8 {
@@ -88,19 +80,39 @@ pub fn replay<R: Runtime>(reader: &Reader, make_runtime: impl FnOnce(&Header) ->
         verbosity: 0,
     };
     let mut manager = SessionManager::new(make_runtime(header), config);
-    let mut report = Report {
+    Report {
         notes: notes(header),
         torn_bytes: reader.torn_bytes(),
-        ..Report::default()
-    };
-    let mut frame = Vec::new();
+        ..rerun(&mut manager, reader, &mut |_| {})
+    }
+}
+
+/// What is seen of a session that is run again.
+#[derive(Clone, Copy, Debug)]
+pub enum Seen<'a> {
+    /// This is about to happen.
+    Event(&'a RawEvent<'a>),
+    /// That came of it.
+    Output(&'a Output<'a>),
+}
+
+/// Runs the events of a recording again in a manager that has its site and limits and no such session,
+/// up to the first divergence. Connections have the recording's numbers.
+pub fn rerun<R: Runtime>(
+    manager: &mut SessionManager<R>,
+    reader: &Reader,
+    seen: &mut dyn FnMut(Seen<'_>),
+) -> Report {
+    let header = reader.header();
+    let mut report = Report::default();
     for record in reader.records() {
         report.turns = record.turn_number;
         report.events += 1;
         manager.set_outside(Box::new(Recorded::of(&record)));
         let event = to_event(&record.event, header.session, manager.site());
+        seen(Seen::Event(&record.event));
         manager.handle_event(event, record.turn);
-        let compared = compare(&mut manager, &record, &mut frame, &mut report);
+        let compared = compare(manager, &record, header.detail, &mut report, seen);
         if let Err(mut divergence) = compared {
             if let Some(difference) = &mut divergence.difference {
                 difference.path = path_of(reader, &record, difference.var);
@@ -114,10 +126,11 @@ pub fn replay<R: Runtime>(reader: &Reader, make_runtime: impl FnOnce(&Header) ->
 
 /// The machine as it answered then: the calls of one event, in their order.
 #[derive(Debug)]
-struct Recorded(VecDeque<(String, HostAnswer)>);
+pub struct Recorded(VecDeque<(String, HostAnswer)>);
 
 impl Recorded {
-    fn of(record: &Record<'_>) -> Recorded {
+    /// For the time of the event of `record`.
+    pub fn of(record: &Record<'_>) -> Recorded {
         let called = |output: &Output<'_>| match *output {
             Output::HostCalled { call, answer } => Some((call.to_owned(), answer.into())),
             _ => None,
@@ -150,6 +163,11 @@ fn notes(header: &Header) -> Vec<String> {
         notes.push(format!(
             "recorded by lunette {}, this is {}: a difference may come from that",
             header.engine, here.engine
+        ));
+    } else if !header.build.is_empty() && header.build != here.build {
+        notes.push(format!(
+            "recorded by another build of lunette {}: a difference may come from that",
+            header.engine
         ));
     }
     if (&header.arch, header.pointer_bits) != (&here.arch, here.pointer_bits) {
@@ -217,39 +235,82 @@ pub fn to_event(event: &RawEvent<'_>, session: SessionId, site: &Site) -> Event 
 fn compare<R: Runtime>(
     manager: &mut SessionManager<R>,
     record: &Record<'_>,
-    frame: &mut Vec<u8>,
+    detail: Detail,
     report: &mut Report,
+    seen: &mut dyn FnMut(Seen<'_>),
 ) -> Result<(), Box<Divergence>> {
+    let effects: Vec<Effect> = std::iter::from_fn(|| manager.poll_effect()).collect();
     let mut recorded = record.outputs.iter();
-    while let Some(effect) = manager.poll_effect() {
-        let Some(replayed) = Output::of(&effect, frame) else {
+    let mut digest = Digest::default();
+    let mut frame = Vec::new();
+    for effect in &effects {
+        let Some(replayed) = Output::of(effect, &mut frame) else {
             continue;
         };
+        seen(Seen::Output(&replayed));
         report.outputs += 1;
-        let at = match &effect {
-            Effect::Outside {
-                outgoing: Outgoing::Called { at, .. },
-                ..
-            } if !at.is_empty() => Some(at.clone()),
-            _ => None,
-        };
         report.frames += u64::from(matches!(replayed, Output::Frame { .. }));
+        if detail == Detail::Digest {
+            digest.add(&replayed);
+            if !replayed.is_kept() {
+                continue;
+            }
+        }
         match recorded.next() {
             Some(output) if *output == replayed => {}
             output => {
                 let mut divergence = Divergence::new(record, output, Some(&replayed));
-                divergence.at = at;
+                divergence.at = asked_at(effect);
                 return Err(divergence);
             }
         }
     }
-    match recorded.next() {
-        Some(missing) => Err(Divergence::new(record, Some(missing), None)),
-        None => Ok(()),
+    if let Some(missing) = recorded.next() {
+        return Err(Divergence::new(record, Some(missing), None));
+    }
+    let expected = record.digest.unwrap_or_default();
+    match detail {
+        Detail::Digest if digest != expected => {
+            Err(Divergence::of_digests(record, expected, digest, &effects))
+        }
+        Detail::Digest | Detail::Full => Ok(()),
+    }
+}
+
+/// Where the code is that asked the machine.
+fn asked_at(effect: &Effect) -> Option<String> {
+    match effect {
+        Effect::Outside {
+            outgoing: Outgoing::Called { at, .. },
+            ..
+        } if !at.is_empty() => Some(at.clone()),
+        _ => None,
     }
 }
 
 impl Divergence {
+    /// Of what was recorded there is a digest only; what came out now is all there.
+    fn of_digests(
+        record: &Record<'_>,
+        recorded: Digest,
+        replayed: Digest,
+        effects: &[Effect],
+    ) -> Box<Divergence> {
+        let mut divergence = Divergence::new(record, None, None);
+        divergence.recorded = Some(format!(
+            "{recorded} (this file has no frames, only their digests)"
+        ));
+        let mut frame = Vec::new();
+        let mut text = replayed.to_string();
+        for effect in effects {
+            if let Some(output) = Output::of(effect, &mut frame) {
+                text = format!("{text}\n{output}");
+            }
+        }
+        divergence.replayed = Some(text);
+        divergence
+    }
+
     fn new(
         record: &Record<'_>,
         recorded: Option<&Output<'_>>,
@@ -274,103 +335,17 @@ impl Divergence {
     }
 }
 
-/// The first place where two frames say different things.
-fn first_difference(recorded: &[u8], replayed: &[u8]) -> Option<Difference> {
-    let (recorded, replayed) = (messages(recorded)?, messages(replayed)?);
-    let count = recorded.len().max(replayed.len());
-    (0..count).find_map(|i| match (recorded.get(i), replayed.get(i)) {
-        (Some(a), Some(b)) if a == b => None,
-        (a, b) => Some(message_difference(a, b)),
-    })
-}
-
-fn messages(frame: &[u8]) -> Option<Vec<Value>> {
-    match serde_json::from_slice(frame).ok()? {
-        Value::Array(messages) => Some(messages),
-        message => Some(vec![message]),
-    }
-}
-
-fn message_difference(recorded: Option<&Value>, replayed: Option<&Value>) -> Difference {
-    let var_of = |m: Option<&Value>| m.and_then(|m| m.pointer("/data/varId")?.as_i64());
-    let text = |v: Option<&Value>| v.map_or("nothing".to_owned(), Value::to_string);
-    let whole = Difference {
-        var: var_of(recorded).or(var_of(replayed)).unwrap_or(0),
-        path: None,
-        part: "message".into(),
-        recorded: text(recorded),
-        replayed: text(replayed),
-    };
-    let (Some(a), Some(b)) = (recorded, replayed) else {
-        return whole;
-    };
-    let same = |at: &str| a.pointer(at) == b.pointer(at);
-    if !same("/type") || !same("/data/varId") {
-        return whole;
-    }
-    let part = |part: String, at: &str| Difference {
-        var: whole.var,
-        path: None,
-        part,
-        recorded: text(a.pointer(at)),
-        replayed: text(b.pointer(at)),
-    };
-    for at in ["value", "code", "description", "objects"] {
-        let pointer = format!("/data/{at}");
-        if !same(&pointer) {
-            return part(at.into(), &pointer);
-        }
-    }
-    for name in property_names(a).chain(property_names(b)) {
-        let escaped = name.replace('~', "~0").replace('/', "~1");
-        let pointer = format!("/data/properties/{escaped}");
-        if !same(&pointer) {
-            return part(format!("property {name}"), &pointer);
-        }
-    }
-    whole
-}
-
-fn property_names(message: &Value) -> impl Iterator<Item = &String> {
-    let properties = message.pointer("/data/properties");
-    let properties = properties.and_then(Value::as_object);
-    properties.into_iter().flat_map(serde_json::Map::keys)
-}
-
 /// The path from variable 1 of what `record`'s receiver calls `var`, from the creates before it.
 fn path_of(reader: &Reader, record: &Record<'_>, var: WireId) -> Option<String> {
     let receiver = record.outputs.iter().find_map(|o| match o {
         Output::Frame { connection, .. } => Some(*connection),
         _ => None,
-    });
-    let mut known: BTreeMap<(ConnectionId, WireId), (WireId, String)> = BTreeMap::new();
+    })?;
+    let mut paths = Paths::default();
     for earlier in reader.records().take(record.sequence as usize) {
-        let RawEvent::Frame { connection, text } = earlier.event else {
-            continue;
-        };
-        for message in wire::read_batch(text).messages {
-            if let Message::Create {
-                id,
-                parent,
-                properties,
-                ..
-            } = message
-            {
-                let path = properties.into_iter().find(|(name, _)| &**name == "path");
-                let path = path.map_or(String::new(), |(_, path)| path.into());
-                known.insert((connection, id), (parent, path));
-            }
-        }
+        paths.hear(&earlier.event);
     }
-    let mut at = var;
-    let mut parts = Vec::new();
-    while at != APP.0 && parts.len() <= known.len() {
-        let (parent, path) = known.get(&(receiver?, at))?;
-        parts.push(path.as_str());
-        at = *parent;
-    }
-    parts.reverse();
-    (!parts.is_empty()).then(|| parts.join("."))
+    paths.of(receiver, var)
 }
 
 impl fmt::Display for Report {

@@ -32,7 +32,8 @@
 //! Ten milliseconds pass before every other step, so that coalesced output shows at once. Lines that
 //! begin with a space are output: `<` a frame, byte for byte, the messages of an array below one another.
 //!
-//! Every script is recorded while it runs and replayed afterwards: that must give the same again.
+//! Every script is recorded while it runs and replayed afterwards: that must give the same again, also
+//! when the session is frozen and thawed after each event.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -318,6 +319,7 @@ impl Stage {
                 address: ADDRESS,
                 locale: "de-CH",
                 timezone: "Europe/Zurich",
+                ..Opening::default()
             }));
         }
         self.connections.push(who.to_owned());
@@ -415,6 +417,7 @@ impl Stage {
             | Output::Process { .. }
             | Output::Upload { .. }
             | Output::Published { .. }
+            | Output::Saved { .. }
             | Output::Download { .. } => format!("  {output}"),
         };
         self.out.push_str(&line);
@@ -425,7 +428,12 @@ impl Stage {
         let reader = Reader::open(&self.recording).expect("what was just written can be read");
         let _ = fs::remove_file(&self.recording);
         let report = replay(&reader, |_| runtime());
-        (report.exit_code() != 0).then(|| format!("its recording does not replay:\n{report}"))
+        if report.exit_code() != 0 {
+            return Some(format!("its recording does not replay:\n{report}"));
+        }
+        let survives = crate::checkpoints::survives(&reader);
+        let problem = survives.err()?;
+        Some(format!("frozen and thawed it is another:\n{problem}"))
     }
 }
 

@@ -246,6 +246,7 @@ impl Page {
             address: "/SESSION".into(),
             locale: "de-CH".into(),
             timezone: "Europe/Zurich".into(),
+            ..Opening::default()
         };
         let session = SESSION;
         page.handle(Event::SessionOpened { session, opening });

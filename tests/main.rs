@@ -3,6 +3,7 @@
 mod access;
 mod base_client;
 mod browser;
+mod checkpoints;
 mod client;
 mod determinism;
 mod dice;
@@ -12,6 +13,7 @@ mod hostile;
 mod lists;
 mod net;
 mod properties;
+mod recovery;
 mod replay;
 mod sim;
 mod suites;

@@ -18,12 +18,14 @@ const IMPORTS: [(&str, &[&str]); 11] = [
     ("lua", &["core"]),
     ("net", &["wire", "core"]),
     ("web", &[]),
-    ("config", &["core"]),
+    ("config", &["journal", "core"]),
     ("cli", &["config"]),
     ("replay", &["lua", "journal", "wire", "core"]),
     (
         "server",
-        &["config", "net", "web", "lua", "journal", "wire", "core"],
+        &[
+            "config", "net", "web", "replay", "lua", "journal", "wire", "core",
+        ],
     ),
     ("main", &["cli", "config", "server", "replay"]),
 ];

@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::state::{Durability, Recover, StateDir};
+use super::state::{Recover, StateDir};
 use super::units::{parse_bytes, parse_duration_ms};
 use super::{Grant, Policy, Settings};
+use crate::journal::Durability;
 
 /// The file's name inside a site.
 const NAME: &str = "lunette.toml";

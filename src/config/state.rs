@@ -1,9 +1,9 @@
 //! How sessions outlive the process that runs them: `--state`, `--recover` and the section `[journal]`.
 
-use std::env;
 use std::path::{Path, PathBuf};
 
 use super::ConfigError;
+use crate::journal::{Durability, state_dir};
 
 /// Where journals are.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -11,18 +11,6 @@ pub enum StateDir {
     /// Nowhere: sessions end with the process.
     None,
     At(PathBuf),
-}
-
-/// What a journal withstands.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Durability {
-    /// A crash loses up to `flush_ms` of what was acknowledged.
-    None,
-    /// The death of the process: what was acknowledged is with the operating system.
-    #[default]
-    Process,
-    /// Power loss: what was acknowledged is on the disk.
-    Power,
 }
 
 /// When sessions of an earlier process are rebuilt.
@@ -95,7 +83,7 @@ impl StateSettings {
         let dir = match self.dir {
             Some(StateDir::None) => return Ok(None),
             Some(StateDir::At(dir)) => dir,
-            None => default_dir(site).ok_or(ConfigError::Homeless)?,
+            None => state_dir(site, |name| std::env::var_os(name)).ok_or(ConfigError::Homeless)?,
         };
         let bytes = |size: Option<usize>, usual: u64| size.map_or(usual, |size| size as u64);
         Ok(Some(StateConfig {
@@ -112,45 +100,9 @@ impl StateSettings {
     }
 }
 
-/// Where the journals of a site are unless something else is said: below the user's state directory, a
-/// directory for each place that a site lies at.
-pub fn default_dir(site: Option<&Path>) -> Option<PathBuf> {
-    let absolute = |name: &str| {
-        let path = env::var_os(name).map(PathBuf::from)?;
-        path.is_absolute().then_some(path)
-    };
-    // The first is what a service manager provides.
-    let home = absolute("STATE_DIRECTORY")
-        .or_else(|| absolute("XDG_STATE_HOME").map(|state| state.join("lunette")))
-        .or_else(|| absolute("HOME").map(|home| home.join(".local/state/lunette")))?;
-    Some(home.join(name_of(site)))
-}
-
-/// A name that tells the site to people, and a check of its whole path that tells it from all others.
-fn name_of(site: Option<&Path>) -> String {
-    let Some(site) = site else {
-        return "demo".into();
-    };
-    let path = site.canonicalize().unwrap_or_else(|_| site.into());
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let good = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-    let name: String = name.chars().filter(|&c| good(c)).take(40).collect();
-    let check = crc32c::crc32c(path.as_os_str().as_encoded_bytes());
-    format!("{}-{check:08x}", name.trim_matches('.'))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn sites_have_directories_of_their_own() {
-        let of = |site: &str| name_of(Some(Path::new(site)));
-        assert_eq!(name_of(None), "demo");
-        assert!(of("/srv/shop").starts_with("shop-"), "{}", of("/srv/shop"));
-        assert_ne!(of("/srv/a/shop"), of("/srv/b/shop"));
-        assert_eq!(of("/srv/../x y/\u{e9}/..").matches(['/', ' ']).count(), 0);
-    }
 
     #[test]
     fn none_is_none() {

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use super::carry::carry;
 use super::watch::WatchHandle;
 
 /// Names a download in its address. Nobody can guess it who does not know the session's seed.
@@ -122,6 +123,12 @@ impl Downloads {
         download.empty <= EMPTY_MAX
     }
 
+    /// Those that a browser has begun to fetch.
+    pub fn begun(&self) -> impl Iterator<Item = Token> {
+        let begun = self.all.iter().filter(|(_, download)| download.begun);
+        begun.map(|(&token, _)| token)
+    }
+
     /// It is over.
     pub fn end(&mut self, token: Token) -> Option<Download> {
         self.offered.retain(|_, offered| *offered != token);
@@ -143,6 +150,9 @@ fn mix(number: u64) -> u64 {
     z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     z ^ (z >> 31)
 }
+
+carry!(struct Download { name, mime, maker, begun, empty });
+carry!(struct Downloads { seed, vended, all, offered });
 
 #[cfg(test)]
 mod tests {

@@ -46,6 +46,13 @@ pub enum Effect {
         token: Token,
         piece: Piece,
     },
+    /// What the app saves of itself, by `session:checkpoint`, for a session that begins in place of this
+    /// one should it ever be impossible to rebuild it.
+    Saved {
+        session: SessionId,
+        /// JSON.
+        data: Box<str>,
+    },
     /// The session could not start: `main.lua` failed or is missing. The session is gone; the page
     /// of its id shows `description` from now on.
     SessionFailed {

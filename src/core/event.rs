@@ -1,5 +1,6 @@
 //! What goes into core.
 
+use super::carry::carry;
 use super::download::{Demand, Token};
 use super::id::{ConnectionId, SessionId, Timestamp};
 use super::message::Batch;
@@ -30,6 +31,11 @@ pub struct Opening<T = Box<str>> {
     /// it did not say.
     pub locale: T,
     pub timezone: T,
+    /// What the session before it, which could not be rebuilt, saved last by `session:checkpoint`: JSON, or
+    /// empty.
+    pub saved: T,
+    /// What its first page is to be told, or empty.
+    pub notice: T,
 }
 
 impl<T: AsRef<str>> Opening<T> {
@@ -41,6 +47,8 @@ impl<T: AsRef<str>> Opening<T> {
             address: text(self.address.as_ref()),
             locale: text(self.locale.as_ref()),
             timezone: text(self.timezone.as_ref()),
+            saved: text(self.saved.as_ref()),
+            notice: text(self.notice.as_ref()),
         }
     }
 }
@@ -119,3 +127,6 @@ impl Event {
         }
     }
 }
+
+carry!(struct Turn { now, wall });
+carry!(struct Opening { seed, url, address, locale, timezone, saved, notice });

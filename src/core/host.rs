@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use super::carry::carry;
 use super::download::Downloads;
 use super::event::{Opening, Turn};
 use super::id::{APP, SessionId, VarId};
@@ -102,6 +103,8 @@ pub struct Host {
     pub topic_news: Vec<TopicNews>,
     pub downloads: Downloads,
     pub uploads: Uploads,
+    /// Keeps the function that `session:checkpoint` was given.
+    pub saver: Option<WatchHandle>,
     /// Counts events: what `diag` said in an earlier one is old.
     pub event: u64,
     /// The variable being read or written right now.
@@ -138,6 +141,7 @@ impl Host {
             logged: 0,
             work: VecDeque::new(),
             topic_news: Vec::new(),
+            saver: None,
             event: 0,
             current: None,
             verbosity: 0,
@@ -404,3 +408,12 @@ impl Host {
 pub(crate) fn too_many_properties() -> String {
     format!("a variable has at most {PROPERTIES_MAX} properties")
 }
+
+carry!(enum NoticeKind { 0 => Info, 1 => Success, 2 => Warning, 3 => Error });
+carry!(enum Work {
+    0 => RunCode(code),
+    1 => PropertySet { var, name },
+    2 => Navigate { url, replace },
+    3 => Notify { text, kind },
+    4 => ForgetViewdefs(name),
+});

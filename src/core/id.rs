@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::carry::carry;
+
 /// Names a session for as long as the server runs: 1, 2, 3 in order of creation. This is the
 /// number Lua sees as `session.id`; the 128-bit id in the address bar never enters core.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -46,3 +48,6 @@ impl fmt::Display for VarId {
         self.0.fmt(f)
     }
 }
+
+carry!(newtype SessionId);
+carry!(newtype VarId);

@@ -1,8 +1,12 @@
 //! SessionManager: all sessions of a server, and the seam between core and its shell.
 
+mod dormant;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use slab::Slab;
+
+pub use dormant::{Dormant, Usage};
 
 use super::batch::OutgoingBatch;
 use super::download::{Demand, Piece, Token};
@@ -38,6 +42,8 @@ pub struct SessionManager<R: Runtime> {
     viewdefs: Viewdefs,
     sessions: Slab<Session<R::Script>>,
     by_id: BTreeMap<SessionId, usize>,
+    /// Sessions that sleep, and whether all that is due for them is their end.
+    dormant: BTreeMap<SessionId, bool>,
     /// Sessions whose `main.lua` failed, until somebody was told why.
     failed: BTreeMap<SessionId, ScriptError>,
     deadlines: BTreeSet<(Timestamp, SessionId)>,
@@ -57,6 +63,7 @@ impl<R: Runtime> SessionManager<R> {
             config,
             sessions: Slab::new(),
             by_id: BTreeMap::new(),
+            dormant: BTreeMap::new(),
             failed: BTreeMap::new(),
             deadlines: BTreeSet::new(),
             deadline_of: BTreeMap::new(),
@@ -76,9 +83,22 @@ impl<R: Runtime> SessionManager<R> {
         self.outside = Some(outside);
     }
 
-    /// Lets one thing happen at `turn`. Events of sessions that are gone are ignored.
+    /// Who answers from now on, in place of whoever did.
+    pub fn replace_outside(
+        &mut self,
+        outside: Option<Box<dyn Outside>>,
+    ) -> Option<Box<dyn Outside>> {
+        std::mem::replace(&mut self.outside, outside)
+    }
+
+    /// Lets one thing happen at `turn`. Events of sessions that are gone are ignored; those that sleep
+    /// must be woken before, see [`SessionManager::must_wake`].
     pub fn handle_event(&mut self, event: Event, turn: Turn) {
         let id = event.session();
+        if self.must_wake(&event, turn.now) {
+            let text = "an event is lost: the session sleeps and was not woken for it";
+            return self.log(id, 0, format_args!("{text}"));
+        }
         match event {
             Event::SessionOpened { session, opening } => {
                 self.create_session(session, opening, turn);
@@ -144,7 +164,7 @@ impl<R: Runtime> SessionManager<R> {
         &self.config.site
     }
 
-    /// The sessions that are alive, in the order in which they began.
+    /// The sessions in memory, in the order in which they began.
     pub fn session_ids(&self) -> Vec<SessionId> {
         self.by_id.keys().copied().collect()
     }
@@ -166,17 +186,17 @@ impl<R: Runtime> SessionManager<R> {
         (due <= now).then_some(session)
     }
 
-    /// Sessions alive.
+    /// Sessions in memory.
     pub fn len(&self) -> usize {
         self.sessions.len()
     }
 
-    /// Whether there is no session.
+    /// Whether no session is in memory.
     pub fn is_empty(&self) -> bool {
         self.sessions.is_empty()
     }
 
-    /// A live session.
+    /// A session in memory.
     pub fn session(&self, id: SessionId) -> Option<&Session<R::Script>> {
         self.sessions.get(*self.by_id.get(&id)?)
     }
@@ -316,6 +336,10 @@ impl<R: Runtime> SessionManager<R> {
 
     fn reschedule(&mut self, id: SessionId, key: usize) {
         let due = self.sessions[key].next_due();
+        self.set_deadline(id, due);
+    }
+
+    fn set_deadline(&mut self, id: SessionId, due: Option<Timestamp>) {
         let old = self.deadline_of.get(&id).copied();
         if old == due {
             return;
@@ -335,25 +359,34 @@ impl<R: Runtime> SessionManager<R> {
     }
 
     fn expire(&mut self, id: SessionId, turn: Turn) {
-        let Some(&key) = self.by_id.get(&id) else {
-            return;
+        let expired = match self.by_id.get(&id) {
+            Some(&key) => {
+                let expires = self.sessions[key].expires();
+                expires.is_some_and(|at| at <= turn.now)
+            }
+            // It was not woken for anything else.
+            None => self.is_dormant(id),
         };
-        let expired = self.sessions[key]
-            .expires()
-            .is_some_and(|at| at <= turn.now);
-        if !expired {
+        if expired {
+            self.end(id, "session expired");
+        }
+    }
+
+    /// Ends a session, in memory or dormant, for a reason that the log has.
+    pub fn end(&mut self, id: SessionId, reason: &str) {
+        let awake = self.by_id.remove(&id);
+        if awake.is_none() && self.dormant.remove(&id).is_none() {
             return;
         }
-        self.sessions.remove(key);
-        self.by_id.remove(&id);
-        self.topics.forget(id);
-        if let Some(due) = self.deadline_of.remove(&id) {
-            self.deadlines.remove(&(due, id));
+        if let Some(key) = awake {
+            self.sessions.remove(key);
         }
+        self.topics.forget(id);
+        self.set_deadline(id, None);
         if self.sessions.is_empty() {
             self.sessions.shrink_to_fit();
         }
-        self.log(id, 1, format_args!("session expired"));
+        self.log(id, 1, format_args!("{reason}"));
         self.effects.push_back(Effect::SessionEnded { session: id });
     }
 

@@ -17,11 +17,14 @@
 
 mod arrivals;
 pub mod batch;
+mod carry;
 pub mod change;
+pub mod code;
 mod delta;
 pub mod download;
 pub mod effect;
 pub mod event;
+mod frozen;
 pub mod handle;
 pub mod host;
 pub mod id;
@@ -35,6 +38,7 @@ pub mod path;
 pub mod property;
 mod reload;
 pub mod runs;
+mod saving;
 pub mod script;
 pub mod session;
 pub mod site;

@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 
 use super::batch::{OutgoingBatch, OutgoingMessage};
+use super::carry::carry;
 use super::delta::push_pieces;
 use super::host::{Host, NoticeKind};
 use super::id::{APP, ConnectionId, VarId, WireId};
@@ -400,3 +401,5 @@ fn push_items(items: &mut Vec<Item>, host: &Host, id: VarId, what: What) {
         }
     }
 }
+
+carry!(struct Outbox { views, last_view });

@@ -8,6 +8,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use super::carry::carry;
 use super::id::{SessionId, VarId};
 use super::upload::{UploadAction, UploadId};
 
@@ -272,6 +273,11 @@ impl Processes {
         self.running.remove(&process);
     }
 
+    /// Those whose end has not been heard of, in the order in which they were started.
+    pub fn ids(&self) -> impl Iterator<Item = ProcessId> {
+        self.running.keys().copied()
+    }
+
     /// How many run.
     pub fn len(&self) -> usize {
         self.running.len()
@@ -387,3 +393,5 @@ impl fmt::Display for ProcessExit {
         f.write_str(&parts.join(", "))
     }
 }
+
+carry!(struct Processes { last, running });

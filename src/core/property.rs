@@ -1,5 +1,7 @@
 //! Properties of a variable: short text attributes beside its value.
 
+use super::carry::carry;
+
 /// Which third of a flush something belongs to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Priority {
@@ -152,6 +154,10 @@ impl Properties {
 fn weight(name: &str, value: &str) -> usize {
     name.len() + value.len() + size_of::<Property>()
 }
+
+carry!(enum Priority { 0 => High, 1 => Medium, 2 => Low });
+carry!(struct Property { name, value, priority, dirty });
+carry!(newtype Properties);
 
 #[cfg(test)]
 mod tests {

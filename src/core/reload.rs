@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::carry::carry;
 use super::script::{ErrorCode, Script, ScriptError};
 use super::session::Session;
 use super::site::SiteChange;
@@ -95,3 +96,5 @@ impl<S: Script> Session<S> {
         }
     }
 }
+
+carry!(struct SiteFaults { code, viewdefs, told });

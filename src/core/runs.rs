@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::ops::Bound;
 
+use super::carry::carry;
 use super::host::Host;
 use super::id::TimerId;
 use super::outside::{ProcessAction, ProcessId};
@@ -122,3 +123,6 @@ impl Host {
         }
     }
 }
+
+carry!(enum Started { 0 => Timer(id), 1 => Watch(handle), 2 => Process(id) });
+carry!(struct FileRuns { runs, stack, reloading });

@@ -1,5 +1,6 @@
 //! What core asks of a language.
 
+use super::carry::carry;
 use super::change::Changes;
 use super::host::Host;
 use super::id::{SessionId, TimerId};
@@ -58,8 +59,8 @@ impl ScriptError {
     }
 }
 
-/// Makes scripts: what the seed calls LuaRuntime.
-pub trait Runtime {
+/// Makes scripts: what the seed calls LuaRuntime. A clone makes the same and shares what scripts share.
+pub trait Runtime: Clone {
     type Script: Script;
 
     /// A fresh script for a session. Runs nothing yet. What it needs of its site, seed and limits
@@ -72,6 +73,17 @@ pub trait Runtime {
         id: SessionId,
         host: &mut Host,
     ) -> Result<Self::Script, ScriptError>;
+
+    /// The script that [`Script::freeze`] wrote down as `image`. `host` is as it was then.
+    ///
+    /// # Errors
+    /// Why it cannot be had, in words for the log: another build made it, or it is damaged.
+    fn thaw(
+        &mut self,
+        id: SessionId,
+        host: &mut Host,
+        image: &[u8],
+    ) -> Result<Self::Script, String>;
 }
 
 /// One session's code and objects: what the seed calls LuaSession.
@@ -151,6 +163,9 @@ pub trait Script {
         maker: WatchHandle,
     ) -> Result<Option<Vec<u8>>, ScriptError>;
 
+    /// Calls the function that saves the app, and returns what it gave as JSON.
+    fn save(&mut self, host: &mut Host, saver: WatchHandle) -> Result<Box<str>, ScriptError>;
+
     /// The watch has ended; drop its function.
     fn forget_watch(&mut self, host: &mut Host, watch: WatchHandle);
 
@@ -171,6 +186,13 @@ pub trait Script {
 
     /// Gas it has used since it was made.
     fn gas_used(&self) -> u64;
+
+    /// Appends all of the script, for [`Runtime::thaw`] to make it again between two events: what
+    /// comes of every later event is the same for both.
+    ///
+    /// # Errors
+    /// What cannot be carried, in words for the log; `out` is of no use then.
+    fn freeze(&mut self, out: &mut Vec<u8>) -> Result<(), String>;
 }
 
 /// What a watch is told.
@@ -194,3 +216,16 @@ pub enum ToldOfProcess<'a> {
     },
     Exit(&'a ProcessExit),
 }
+
+carry!(struct ScriptError { code, message, traceback, fields });
+carry!(enum ErrorCode {
+    0 => PathFailure,
+    1 => NotFound,
+    2 => BadAccess,
+    3 => BadMessage,
+    4 => LuaError,
+    5 => Limit,
+    6 => Unauthorized,
+    7 => Invalid,
+    8 => BadValue,
+});

@@ -5,12 +5,13 @@ use std::collections::{BTreeSet, VecDeque};
 use super::change::{detect, detect_fresh};
 use super::effect::Effect;
 use super::event::Turn;
-use super::host::{Host, Work};
+use super::host::{Host, NoticeKind, Work};
 use super::id::{APP, ConnectionId, SessionId, TimerId, Timestamp, VarId};
 use super::json;
 use super::message::Batch;
 use super::outbox::Outbox;
 use super::reload::SiteFaults;
+use super::saving::Saving;
 use super::script::{ErrorCode, Script, ScriptError, WatchedValue};
 use super::timer::TimerKind;
 use super::variable::{Fault, Slot};
@@ -46,9 +47,9 @@ pub struct Session<S> {
     /// The present event answers a user's action, or output may go out at once.
     pub(super) urgent: bool,
     /// The view whose message is being handled: notices and navigation are for it alone.
-    acting: Option<usize>,
+    pub(super) acting: Option<usize>,
     /// Errors that actions put on fields beside them: the action and the field.
-    field_faults: VecDeque<(VarId, VarId)>,
+    pub(super) field_faults: VecDeque<(VarId, VarId)>,
     /// How many variables may still be looked at in this event beside what its gas counts.
     pub(super) looks_left: usize,
     /// What the present batch has made, as long as nothing in it can have changed what other
@@ -57,8 +58,9 @@ pub struct Session<S> {
     pub(super) site_faults: SiteFaults,
     /// What pages could not show, as far as the log has it.
     pub(super) complaints: BTreeSet<Box<str>>,
-    last_flush: Option<Timestamp>,
-    unattached_since: Timestamp,
+    pub(super) last_flush: Option<Timestamp>,
+    pub(super) unattached_since: Timestamp,
+    pub(super) saving: Saving,
 }
 
 impl<S: Script> Session<S> {
@@ -78,6 +80,7 @@ impl<S: Script> Session<S> {
             site_faults: SiteFaults::default(),
             complaints: BTreeSet::new(),
             last_flush: None,
+            saving: Saving::default(),
         }
     }
 
@@ -133,6 +136,12 @@ impl<S: Script> Session<S> {
     /// A frontend's WebSocket is open.
     pub(super) fn join(&mut self, connection: ConnectionId) {
         self.outbox.join(connection);
+        let notice = std::mem::take(&mut self.host.opening.notice);
+        if !notice.is_empty()
+            && let Some(view) = self.outbox.views.last_mut()
+        {
+            view.notify(&notice, NoticeKind::Warning);
+        }
         self.host.timers.resume(self.host.turn.now);
     }
 
@@ -197,6 +206,7 @@ impl<S: Script> Session<S> {
                 return;
             }
         }
+        self.save();
     }
 
     fn fire(&mut self, id: TimerId, keep: bool, started_by: Option<super::id::VarId>) {
@@ -504,6 +514,7 @@ impl<S: Script> Session<S> {
     /// Sends what is due and moves log lines out.
     pub(super) fn finish(&mut self, viewdefs: &Viewdefs, effects: &mut dyn FnMut(Effect)) {
         self.send_outgoing(effects);
+        self.finish_saving(effects);
         if self.has_news() && (self.urgent || self.may_flush()) {
             let mut sent = false;
             let send = |connection, batch| {
@@ -539,12 +550,24 @@ impl<S: Script> Session<S> {
 
     /// When something is due without anybody doing anything.
     pub(super) fn next_due(&self) -> Option<Timestamp> {
+        let due = [self.next_work(), self.expires()];
+        due.into_iter().flatten().min()
+    }
+
+    /// When timers, output or saving are due.
+    fn next_work(&self) -> Option<Timestamp> {
         let flush = self.has_news().then(|| {
             let last = self.last_flush.unwrap_or(0);
             last + self.host.limits.coalesce_ms
         });
-        let due = [self.host.timers.next_due(), flush, self.expires()];
+        let due = [self.host.timers.next_due(), flush, self.saving.due];
         due.into_iter().flatten().min()
+    }
+
+    /// Whether its end comes before anything else is due.
+    pub(super) fn only_ends(&self) -> bool {
+        let (work, end) = (self.next_work(), self.expires());
+        end.is_some_and(|end| work.is_none_or(|work| work > end))
     }
 
     /// When the session ends if nobody comes back.

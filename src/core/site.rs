@@ -93,6 +93,21 @@ impl Site {
         }
     }
 
+    /// What has to be edited so that this site becomes the other one.
+    pub fn edits_to(&self, other: &Site) -> Edits {
+        let gone = self
+            .files
+            .keys()
+            .filter(|path| !other.files.contains_key(*path));
+        let mut edits: Edits = gone.map(|path| (path.clone(), None)).collect();
+        for (path, content) in &*other.files {
+            if self.files.get(path) != Some(content) {
+                edits.insert(path.clone(), Some(content.to_vec()));
+            }
+        }
+        edits
+    }
+
     /// What those who develop the site are told of an error besides its message: where it came from.
     pub fn explain(&self, error: &ScriptError) -> Detail {
         use ErrorCode::{BadValue, Limit, LuaError};
@@ -153,6 +168,16 @@ mod tests {
         assert_eq!(change.paths.len(), 3);
         assert!(change.problems.is_empty());
         assert!(!change.site.is(&before) && before.clone().is(&before));
+    }
+
+    #[test]
+    fn edits_lead_from_one_site_to_another() {
+        let before = site(&[("lua/a.lua", "1"), ("lua/b.lua", "2"), ("lua/d.lua", "5")]);
+        let after = site(&[("lua/a.lua", "3"), ("lua/c.lua", "4"), ("lua/d.lua", "5")]);
+        let edits = before.edits_to(&after);
+        assert_eq!(edits.len(), 3, "{edits:?}");
+        assert_eq!(before.edit(edits).site, after);
+        assert!(after.edits_to(&after).is_empty());
     }
 
     #[test]

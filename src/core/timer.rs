@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::carry::carry;
 use super::id::{TimerId, Timestamp, VarId};
 
 /// What a timer does when it is due.
@@ -125,6 +126,17 @@ impl Timers {
             }
         }
     }
+}
+
+carry!(enum TimerKind { 0 => Immediate, 1 => Timeout, 2 => Interval { every_ms, background } });
+carry!(struct Timer { kind, due, started_by });
+carry!(struct Timers { next, timers } made { queue: queue_of(&timers) });
+
+fn queue_of(timers: &BTreeMap<TimerId, Timer>) -> BTreeSet<(Timestamp, TimerId)> {
+    let due = timers
+        .iter()
+        .filter_map(|(&id, timer)| Some((timer.due?, id)));
+    due.collect()
 }
 
 #[cfg(test)]

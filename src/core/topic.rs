@@ -56,6 +56,7 @@ pub(super) struct Topics {
     subscribers: BTreeMap<Box<str>, BTreeSet<SessionId>>,
     retained: BTreeMap<Box<str>, Rc<str>>,
     retained_bytes: usize,
+    retained_changes: u64,
     queue: VecDeque<(SessionId, Message)>,
     /// Messages and bytes in `queue`, by session.
     waiting: BTreeMap<SessionId, (usize, usize)>,
@@ -75,8 +76,7 @@ impl Topics {
                 retain,
             } => self.publish(&topic, value.into(), retain),
             TopicNews::Subscribed { topic, watch } => {
-                let sessions = self.subscribers.entry(topic.clone()).or_default();
-                sessions.insert(session);
+                self.subscribe(session, &topic);
                 match self.retained.get(&topic).cloned() {
                     Some(value) => self.enqueue(session, &Rc::from(&*topic), value, Some(watch)),
                     None => Ok(()),
@@ -92,6 +92,36 @@ impl Topics {
                 Ok(())
             }
         }
+    }
+
+    /// Messages to `topic` are for `session`, too.
+    pub fn subscribe(&mut self, session: SessionId, topic: &str) {
+        if let Some(sessions) = self.subscribers.get_mut(topic) {
+            sessions.insert(session);
+        } else {
+            let sessions = BTreeSet::from([session]);
+            self.subscribers.insert(topic.into(), sessions);
+        }
+    }
+
+    /// No more messages are for `session`; those on their way arrive.
+    pub fn unsubscribe(&mut self, session: SessionId) {
+        self.subscribers.retain(|_, sessions| {
+            sessions.remove(&session);
+            !sessions.is_empty()
+        });
+    }
+
+    /// The values that are kept for late subscribers, by topic.
+    pub fn retained(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.retained
+            .iter()
+            .map(|(topic, value)| (&**topic, &**value))
+    }
+
+    /// Counts the changes of [`Topics::retained`].
+    pub fn retained_changes(&self) -> u64 {
+        self.retained_changes
     }
 
     fn publish(&mut self, topic: &str, value: Rc<str>, retain: bool) -> Result<(), String> {
@@ -113,10 +143,12 @@ impl Topics {
         done
     }
 
-    fn keep(&mut self, topic: &str, value: &Rc<str>) -> Result<(), String> {
+    /// Keeps a value for late subscribers; `null` takes it away.
+    pub fn keep(&mut self, topic: &str, value: &Rc<str>) -> Result<(), String> {
         if let Some(old) = self.retained.remove(topic) {
             self.retained_bytes -= topic.len() + old.len();
             self.full = false;
+            self.retained_changes += 1;
         }
         if &**value == "null" {
             return Ok(());
@@ -134,6 +166,7 @@ impl Topics {
             ));
         }
         self.retained_bytes += bytes;
+        self.retained_changes += 1;
         self.retained.insert(topic.into(), value.clone());
         Ok(())
     }
@@ -187,10 +220,7 @@ impl Topics {
 
     /// The session is gone: nothing is for it any more. What it published stays.
     pub fn forget(&mut self, session: SessionId) {
-        self.subscribers.retain(|_, sessions| {
-            sessions.remove(&session);
-            !sessions.is_empty()
-        });
+        self.unsubscribe(session);
         self.behind.remove(&session);
         if self.waiting.remove(&session).is_some() {
             self.queue.retain(|(to, _)| *to != session);

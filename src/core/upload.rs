@@ -8,6 +8,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use super::carry::carry;
 use super::download::{self, Token};
 use super::id::VarId;
 use super::property::Properties;
@@ -275,6 +276,11 @@ impl Uploads {
         Some(oldest)
     }
 
+    /// Those of which the shell has a file, whole or not, in the order in which they were announced.
+    pub fn ids(&self) -> impl Iterator<Item = UploadId> {
+        self.all.keys().copied()
+    }
+
     /// Whether its method was called and its file is there.
     pub fn is_kept(&self, id: UploadId) -> bool {
         self.all.get(&id).is_some_and(|u| u.state == State::Kept)
@@ -309,6 +315,11 @@ impl Uploads {
             .find(|(_, upload)| upload.var == Some(var))
     }
 }
+
+carry!(struct Announced { name, size, mime, token });
+carry!(enum State { 0 => Announced, 1 => Ready, 2 => Finished(sha256), 3 => Kept });
+carry!(struct Upload { token, announced, state, var });
+carry!(struct Uploads { seed, vended, all, done });
 
 #[cfg(test)]
 mod tests {

@@ -2,12 +2,14 @@
 
 mod names;
 mod order;
+mod sound;
 
 use std::collections::BTreeMap;
 
 use names::Names;
 use order::Order;
 
+use super::carry::carry;
 use super::id::{APP, VarId, WireId};
 use super::json;
 use super::property::{Priority, Properties};
@@ -476,6 +478,12 @@ impl VariableStore {
         self.json.len()
     }
 
+    /// Bytes of all that is kept of variables, roughly.
+    pub fn bytes(&self) -> usize {
+        let records = self.slots.capacity() * size_of::<Option<Variable>>();
+        records + self.property_bytes + self.told_bytes + self.json.capacity()
+    }
+
     /// Bytes of all properties.
     pub fn property_bytes(&self) -> usize {
         self.property_bytes
@@ -549,3 +557,16 @@ pub(super) fn push_properties<'a>(
 fn is_set(value: Option<&str>) -> bool {
     !matches!(value, None | Some("" | "false"))
 }
+
+carry!(enum Access { 0 => Read, 1 => Write, 2 => ReadWrite, 3 => Action });
+carry!(struct Span { start, end });
+carry!(struct Fault { code, message, detail, by });
+carry!(struct Remarks { event, list });
+carry!(struct Variable {
+    id, wire, view, access, priority, watched, inactive, has_path, broken, dead, shown, error, remarks,
+    properties, pending, delta, told, dirty, made, parent, first_child, last_child, next, prev,
+});
+carry!(struct VariableStore {
+    slots, free, released, by_id, roots, last_client, last_server, property_bytes, told_bytes, dirty,
+    json, order, made, names,
+});

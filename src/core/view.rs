@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::carry::carry;
 use super::host::NoticeKind;
 use super::id::{APP, ConnectionId, VarId, WireId};
 use super::property::Properties;
@@ -146,4 +147,18 @@ impl View {
             && self.objects.is_empty())
             || self.steered
     }
+}
+
+carry!(newtype ViewId);
+carry!(struct View {
+    id, aliases, shared, extended, properties, types, renewed, resend, destroyed, errors, echoes,
+    own_writes, objects, notices, steered,
+} made {
+    connection: recorded(id),
+});
+
+/// The number that a view's connection has in a recording: they are counted in the order in which they
+/// join. What it is in this process is the shell's and of no use in another.
+fn recorded(ViewId(view): ViewId) -> ConnectionId {
+    ConnectionId(view)
 }

@@ -3,6 +3,8 @@
 use std::borrow::Borrow;
 use std::collections::BTreeMap;
 
+use super::carry::{Carry, carry};
+use super::code::Decoder;
 use super::id::VarId;
 
 /// What `watchProperty`, `watchVariable` and `subscribe` return; `session:unwatch` takes it.
@@ -30,6 +32,11 @@ impl WatchManager {
     /// Begins a watch.
     pub fn watch(&mut self, watched: Watched) -> WatchHandle {
         let handle = self.vend();
+        self.put(handle, watched);
+        handle
+    }
+
+    fn put(&mut self, handle: WatchHandle, watched: Watched) {
         let beside = match &watched {
             Watched::Value(var) => self.of_value.entry(*var).or_default(),
             Watched::Property(var, name) => {
@@ -40,7 +47,6 @@ impl WatchManager {
         };
         beside.push(handle);
         self.watches.insert(handle, watched);
-        handle
     }
 
     /// A number that no watch has, for something else that keeps a function.
@@ -95,6 +101,11 @@ impl WatchManager {
         self.of_topic.get(topic).cloned().unwrap_or_default()
     }
 
+    /// The topics to which there are subscriptions.
+    pub fn topics(&self) -> impl Iterator<Item = &str> {
+        self.of_topic.keys().map(|topic| &**topic)
+    }
+
     /// Whether anything watches `var`.
     pub fn watches(&self, var: VarId) -> bool {
         self.watches_value(var) || self.of_property.contains_key(&var)
@@ -143,4 +154,33 @@ fn remove(handles: &mut Vec<WatchHandle>, handle: WatchHandle) -> bool {
         handles.remove(at);
     }
     handles.is_empty()
+}
+
+carry!(enum Watched { 0 => Value(var), 1 => Property(var, name), 2 => Topic(topic) });
+
+/// What hears of what is found again by making each watch anew.
+impl Carry for WatchManager {
+    fn freeze(&self, out: &mut Vec<u8>) {
+        let WatchManager {
+            next,
+            watches,
+            of_value: _,
+            of_property: _,
+            of_topic: _,
+        } = self;
+        next.freeze(out);
+        watches.freeze(out);
+    }
+
+    fn thaw(from: &mut Decoder<'_>) -> Option<WatchManager> {
+        let mut all = WatchManager {
+            next: Carry::thaw(from)?,
+            ..WatchManager::default()
+        };
+        let watches: BTreeMap<WatchHandle, Watched> = Carry::thaw(from)?;
+        for (handle, watched) in watches {
+            all.put(handle, watched);
+        }
+        Some(all)
+    }
 }

@@ -1,9 +1,11 @@
 //! Recordings: the inputs of one session and what came out, one append-only file a session.
 //!
-//! A recording holds all that a session depends on (its site's files, limits, seed, and every
-//! event with its time) and what it sent, so that `crate::replay` can run it again anywhere and
-//! compare byte for byte. [`Recorder`] and [`Writer`] make one while a session runs, [`Reader`]
-//! reads one, [`transcript`] shows one as text. Imports `wire` and `core` only.
+//! A recording holds all that a session depends on (its site's files or their checksums, limits, seed, and
+//! every event with its time) and what it sent, or a digest of that, so that `crate::replay` can run it again
+//! anywhere and compare byte for byte. [`Recorder`] and [`Writer`] make one while a session runs, [`Reader`]
+//! reads one, [`transcript`] shows one as text. [`Store`] is the state directory of a server, where the
+//! journals of its sessions are; [`Archive`] reads that. All they do to files goes through a [`Disk`].
+//! Imports `wire` and `core` only.
 //!
 //! # The file
 //!
@@ -14,27 +16,33 @@
 //! ```text
 //! file     = magic version length check header record*
 //! magic    = 89 4C 4E 54 0D 0A 1A 0A      (catches copies "converted" as text)
-//! version  = u16                          FORMAT_VERSION; another one is refused
+//! version  = u16                          FORMAT_VERSION; 2 is read, too, others are refused
 //! length   = u32                          bytes of header
-//! check    = u32                          CRC32C of header
-//! header   = engine(text) arch(text) pointer_bits(varint) arena_class(varint) dialect(text)
+//! check    = u32                          CRC32C of version, length and header
+//! header   = engine(text) build(text) arch(text) pointer_bits(varint) arena_class(varint) dialect(text)
+//!            sid(text) started(signed varint: ms since 1970) detail(varint: 0 full, 1 digest)
 //!            session(varint)              the number vended to it, seen by Lua
 //!            limits                       varints, in the order of SessionLimits' fields, but for the last
 //!            grants(varint)               bits from the lowest: io, os, files, spawn, blocking
 //!            count(varint) command(text)* what may be spawned
 //!            count(varint) file*          the site, sorted by path
-//! file     = path(text) content(bytes)
+//! file     = path(text) 0(varint) content(bytes)
+//!          | path(text) 1(varint) sha256(32 bytes) size(varint)      the content is in the store
 //!
-//! record   = length sequence head_check payload_check payload
-//! length   = u32                          bytes of payload
-//! sequence = u64                          1, 2, 3, ...
-//! head_check    = u32                     CRC32C of length and sequence as stored
-//! payload_check = u32                     CRC32C of payload
+//! record   = length length_check check payload
+//! length   = varint                       bytes of payload, at least 1
+//! length_check = u16                      the low half of the CRC32C of length as stored
+//! check    = u32                          CRC32C of length and payload of this record and of all before it,
+//!                                         beginning with the header's check
 //! payload  = kind turn? event output*     outputs up to the end of the payload
-//! kind     = u8                           bit 7: begins a turn; bits 0 to 6: which event
-//! turn     = now(signed varint) wall(signed varint)
-//!            only with bit 7: the difference to the turn before, which for the first is 0, 0
+//!          | 0 output*                    goes on with an event behind an intent
+//!          | 12 count(varint) tick*       TimersDue so often, each a turn of its own without outputs
+//! kind     = u8                           bit 7: begins a turn; bit 6: drift follows; bits 0 to 5: which event
+//! turn     = now(signed varint) drift(signed varint)?
+//!            only with bit 7: by how much now went on since the turn before (the first: since 0), and by how
+//!            much more the wall clock did
 //! event    = 1 SessionOpened    seed(u64) url(text) address(text) locale(text) timezone(text)
+//!                              saved(text) notice(text)      not in format 2
 //!          | 2 FrontendJoined   connection(varint)
 //!          | 3 FrontendLeft     connection(varint)
 //!          | 4 frame received   connection(varint) frame(text), exactly as it came
@@ -46,13 +54,24 @@
 //!          | 8 MessagePublished topic(text) value(text) only(varint)  0: for all subscriptions
 //!          | 9 Download         token(u128) demand(varint)           0 next, 1 dropped
 //!          | 10 Upload          upload(varint) progress
+//!          | 11 frame received  connection(varint) front(varint) back(varint) middle(bytes)
+//!                              so many bytes of the connection's last frame, middle, its so many last bytes
 //! output   = 1 frame sent       connection(varint) frame(bytes)
 //!          | 2 close            connection(varint) code(varint) reason(text)
 //!          | 3 SessionFailed    description(text)
 //!          | 4 SessionEnded
 //!          | 5 host call        call(text) answer
 //!          | 6 process          process(varint) action(text)
+//!          | 7 published        topic(text) value(text) retain(varint)
+//!          | 8 download         token(u128) 0 name(text) mime(text) | 1 data(bytes) | 2 | 3 reason(text)
 //!          | 9 upload           upload(varint) action(text)
+//!          | 10 answered        call(text) answer     written ahead of its place among the outputs, which is
+//!          | 12                 here, if they are kept
+//!          | 11 intent          call(text)            is about to be made; ends the payload. The event goes on
+//!                              in the next record; in the last one of the file nobody knows what came of it
+//!          | 80+n count(varint, if n is 7F) check(u32)       n < 7F: count. Digest of all outputs of the event:
+//!                              their number and CRC32C; ends the payload. Of them only 3, 4, 5 and 13 are there
+//!          | 13 saved            data(text)      kept whole, whatever becomes of the others
 //! call, action = one line of text, see core::outside
 //! progress = 1 ready | 2 finished sha256(32 bytes) | 3 failed text
 //!            a file's content is not recorded; what the script reads of it is an answer
@@ -61,29 +80,48 @@
 //! news     = 1 stdout lines(bytes) | 2 stderr lines(bytes) | 3 exited exit
 //! exit     = flags(u8) code(signed varint)? signal(signed varint)? error(text)?
 //!            bits from the lowest: code, signal, timeout, interrupted, error
-//!          | 7 published        topic(text) value(text) retain(flag)
-//!          | 8 download         token(u128) 0 name(text) mime(text) | 1 data(bytes) | 2 | 3 reason(text)
+//! tick     = place | E run | F now drift  half bytes, the low one of a byte first
+//! place    = 0 to D                       the step so called: how far now and drift went on
+//! E run    = run(number)                  the last step again, run + 3 times
+//! F now drift = numbers, zigzag           a new step, called by the next place that is free, if any
+//! number   = half bytes                   three bits each, low ones first, the top bit set on all but the last
 //! ```
+//!
+//! Format 2 has neither build, sid, started and detail nor the 0 and 1 before the content of files in its
+//! header, whose check leaves out version and length; the head of its records is length(u32) sequence(u64)
+//! head_check(u32: CRC32C of both) payload_check(u32), a turn has the difference of both clocks, and of kinds
+//! there are events 1 to 10 and outputs 1 to 9.
 //!
 //! Connections are numbered 1, 2, 3 in the order in which they joined this session, so that a
 //! recording does not depend on what else the server did.
 //!
-//! The head has a checksum of its own so that a flipped bit in a length is told from a file that
-//! ends early: an incomplete record at the end (or zeros, which some file systems leave there after
-//! a power cut) is a *torn tail* and is cut off; everything else that does not check is corruption,
-//! and the file is refused with the offset.
+//! The length has a checksum of its own so that a flipped bit in it is told from a file that
+//! ends early: an incomplete record at the end (or zeros in place of it or of its last sectors, which some
+//! file systems leave there after a power cut) is a *torn tail* and is cut off; everything else that does not
+//! check is corruption, and the file is refused with the offset. Checks go on from record to record, so that
+//! none can be missing.
 
-mod code;
+mod decode;
+mod disk;
+mod encode;
+mod files;
+mod frames;
 mod header;
 mod outside;
+mod paths;
+mod place;
 mod reader;
+mod scan;
+mod store;
+mod ticks;
 mod transcript;
 mod writer;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
+use crate::core::code::{Decoder, push_bytes, push_varint};
 use crate::core::download::{Demand, Piece, Token};
 use crate::core::effect::Effect;
 use crate::core::event::Opening;
@@ -93,16 +131,21 @@ use crate::core::site::Edits;
 use crate::core::upload::UploadId;
 use crate::core::watch::WatchHandle;
 use crate::wire;
-use code::{Decoder, push_bytes, push_varint};
 
-pub use header::Header;
+pub use disk::{Disk, DiskFile, Entry, Lock, RealDisk};
+pub use encode::Digest;
+pub use header::{BUILD, Detail, Header};
 pub use outside::{RawAnswer, RawExit, RawNews, RawProgress};
-pub use reader::{Reader, Record, Records};
+pub use paths::Paths;
+pub use place::state_dir;
+pub use reader::{Interrupted, Reader, Record, Records};
+pub use store::{Archive, Listed, Rules, Standing, Store, StoreError};
 pub use transcript::{show_frame, transcript};
-pub use writer::{Recorder, Writer};
+pub use writer::{Durability, Policy, Recorder, Stopped, Writer};
 
-/// The version of the format that is written and read.
-pub const FORMAT_VERSION: u16 = 2;
+/// The version of the format that is written, and the oldest that is read.
+pub const FORMAT_VERSION: u16 = 3;
+const OLDEST_VERSION: u16 = 2;
 
 const MAGIC: [u8; 8] = *b"\x89LNT\r\n\x1a\n";
 
@@ -188,9 +231,24 @@ pub enum Output<'a> {
         token: Token,
         piece: RawPiece<'a>,
     },
+    /// The app saved itself; JSON.
+    Saved {
+        data: &'a str,
+    },
 }
 
 impl<'a> Output<'a> {
+    /// Whether it is there even if of the others there is a digest: a replay or recovery needs it.
+    pub fn is_kept(&self) -> bool {
+        matches!(
+            self,
+            Output::HostCalled { .. }
+                | Output::SessionFailed { .. }
+                | Output::SessionEnded
+                | Output::Saved { .. }
+        )
+    }
+
     /// An effect as it is recorded, what is written for it in `frame`. `None`: log lines, which are not.
     pub fn of(effect: &'a Effect, frame: &'a mut Vec<u8>) -> Option<Output<'a>> {
         match effect {
@@ -230,6 +288,7 @@ impl<'a> Output<'a> {
                 token: *token,
                 piece: RawPiece::of(piece),
             }),
+            Effect::Saved { data, .. } => Some(Output::Saved { data }),
             Effect::Log { .. } => None,
         }
     }
@@ -301,7 +360,7 @@ pub enum JournalError {
     NotAJournal,
     /// Made by an older or newer engine; replay it with that one.
     #[error(
-        "the recording has format {found}, this engine reads format {FORMAT_VERSION}: replay it with the engine that made it"
+        "the recording has format {found}, this engine reads formats {OLDEST_VERSION} to {FORMAT_VERSION}: replay it with the engine that made it"
     )]
     Version { found: u16 },
     /// The file ends inside its header: the session never began.
@@ -310,6 +369,16 @@ pub enum JournalError {
     /// The file was damaged or altered; nothing of it is used.
     #[error("the recording is damaged at byte {offset}: {reason}")]
     Corrupt { offset: u64, reason: &'static str },
+    /// The recording names a file of its site that is elsewhere, where it is missing or altered.
+    #[error("the site's file {name}, which the recording needs: {problem}")]
+    SiteFile { name: String, problem: String },
+}
+
+impl JournalError {
+    fn io(path: &Path, source: std::io::Error) -> JournalError {
+        let path = path.into();
+        JournalError::Io { path, source }
+    }
 }
 
 #[cfg(test)]

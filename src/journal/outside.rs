@@ -6,8 +6,8 @@ use std::fmt;
 use std::io::Write;
 
 use super::Output;
-use super::code::{Decoder, push_bytes, push_signed};
 use super::transcript::one_line;
+use crate::core::code::{Decoder, Sink, push_bytes, push_signed};
 use crate::core::outside::{HostAnswer, Outgoing, ProcessExit, ProcessNews, Stream};
 use crate::core::upload::{Sha256, UploadNews, hex};
 
@@ -67,15 +67,15 @@ impl From<RawProgress<'_>> for UploadNews {
 }
 
 impl<'a> RawProgress<'a> {
-    pub(super) fn push(&self, out: &mut Vec<u8>) {
+    pub(super) fn push(&self, out: &mut impl Sink) {
         match *self {
-            RawProgress::Ready => out.push(1),
+            RawProgress::Ready => out.put(&[1]),
             RawProgress::Finished { sha256 } => {
-                out.push(2);
-                out.extend_from_slice(&sha256);
+                out.put(&[2]);
+                out.put(&sha256);
             }
             RawProgress::Failed(text) => {
-                out.push(3);
+                out.put(&[3]);
                 push_bytes(out, text.as_bytes());
             }
         }
@@ -182,21 +182,21 @@ impl From<RawAnswer<'_>> for HostAnswer {
 }
 
 impl<'a> RawAnswer<'a> {
-    pub(super) fn push(&self, out: &mut Vec<u8>) {
+    pub(super) fn push(&self, out: &mut impl Sink) {
         match *self {
-            RawAnswer::Done => out.push(1),
-            RawAnswer::Nothing => out.push(2),
+            RawAnswer::Done => out.put(&[1]),
+            RawAnswer::Nothing => out.put(&[2]),
             RawAnswer::Bytes(bytes) => {
-                out.push(3);
+                out.put(&[3]);
                 push_bytes(out, bytes);
             }
             RawAnswer::Failed { code, text } => {
-                out.push(4);
+                out.put(&[4]);
                 push_signed(out, i64::from(code));
                 push_bytes(out, text.as_bytes());
             }
             RawAnswer::Ran { output, exit } => {
-                out.push(5);
+                out.put(&[5]);
                 push_bytes(out, output);
                 exit.push(out);
             }
@@ -222,7 +222,7 @@ impl<'a> RawAnswer<'a> {
 }
 
 impl<'a> RawExit<'a> {
-    fn push(&self, out: &mut Vec<u8>) {
+    fn push(&self, out: &mut impl Sink) {
         let flags = [
             self.code.is_some(),
             self.signal.is_some(),
@@ -231,7 +231,7 @@ impl<'a> RawExit<'a> {
             self.error.is_some(),
         ];
         let bit = |(place, &set): (usize, &bool)| u8::from(set) << place;
-        out.push(flags.iter().enumerate().map(bit).sum());
+        out.put(&[flags.iter().enumerate().map(bit).sum()]);
         for number in [self.code, self.signal].into_iter().flatten() {
             push_signed(out, i64::from(number));
         }
@@ -262,17 +262,17 @@ impl<'a> RawExit<'a> {
 }
 
 impl<'a> RawNews<'a> {
-    pub(super) fn push(&self, out: &mut Vec<u8>) {
+    pub(super) fn push(&self, out: &mut impl Sink) {
         match *self {
             RawNews::Lines { stream, text } => {
-                out.push(match stream {
-                    Stream::Out => 1,
-                    Stream::Err => 2,
+                out.put(match stream {
+                    Stream::Out => &[1],
+                    Stream::Err => &[2],
                 });
                 push_bytes(out, text);
             }
             RawNews::Exited(exit) => {
-                out.push(3);
+                out.put(&[3]);
                 exit.push(out);
             }
         }

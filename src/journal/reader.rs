@@ -2,22 +2,33 @@
 
 use std::path::Path;
 
-use super::code::Decoder;
-use super::writer::{BEGINS_TURN, RECORD_HEAD};
-use super::{
-    Header, JournalError, Output, RawAnswer, RawEvent, RawNews, RawPiece, RawProgress, decode_edits,
+use super::decode::{read_event, read_output};
+use super::disk::{Disk, RealDisk};
+use super::encode::{Digest, Numbers};
+use super::header::RawHeader;
+use super::scan::{Layout, UNREADABLE, corrupt, scan};
+use super::store;
+use super::ticks::{Step, TickReader};
+use super::writer::{
+    ANSWER_HERE, ANSWERED, BEGINS_TURN, DIGEST, DRIFTED, FRAME_DIFFERS, GOES_ON, INTENT, Progress,
+    TICKS,
 };
-use crate::core::download::Demand;
-use crate::core::event::{Opening, Turn};
+use super::{Header, JournalError, OLDEST_VERSION, Output, RawAnswer, RawEvent};
+use crate::core::code::Decoder;
+use crate::core::event::Turn;
 use crate::core::id::ConnectionId;
+use crate::core::upload::Sha256;
 
 /// A recording whose every record has been checked.
 #[derive(Debug)]
 pub struct Reader {
+    format: u16,
     header: Header,
     file: Vec<u8>,
     first: usize,
-    end: usize,
+    layout: Layout,
+    /// The last event is there, but not all that came of it.
+    interrupted: bool,
 }
 
 /// One event and what it led to. Connections have the recording's own numbers.
@@ -29,41 +40,89 @@ pub struct Record<'a> {
     pub turn_number: u64,
     pub turn: Turn,
     pub event: RawEvent<'a>,
+    /// All, or where there is a digest of all of them those that a replay needs.
     pub outputs: Vec<Output<'a>>,
+    /// `None`: the outputs are all there, if any.
+    pub digest: Option<Digest>,
+}
+
+/// The last event of a file that ends while something outside was being done for it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Interrupted<'a> {
+    pub sequence: u64,
+    pub turn_number: u64,
+    pub turn: Turn,
+    pub event: RawEvent<'a>,
+    /// Calls and their answers before that, in their order: [`Output::HostCalled`] all.
+    pub answered: Vec<Output<'a>>,
+    /// The line of the call that was about to be made, or was.
+    pub call: &'a str,
 }
 
 impl Reader {
-    /// Reads and checks the recording at `path`.
+    /// Reads and checks the recording at `path`. The site's files are looked for in the state directory that
+    /// it lies in, if it names them only.
     ///
     /// # Errors
     /// When it cannot be read, is of another format, or is damaged. A torn tail is no error.
     pub fn open(path: &Path) -> Result<Reader, JournalError> {
-        match std::fs::read(path) {
-            Ok(file) => Reader::new(file),
-            Err(source) => Err(JournalError::Io {
-                path: path.into(),
-                source,
-            }),
-        }
+        let disk = RealDisk;
+        let file = disk
+            .read(path, u64::MAX)
+            .map_err(|source| JournalError::io(path, source))?;
+        Reader::resolved(file, &mut |name, sha256, bytes| {
+            store::site_file_beside(&disk, path, name, sha256, bytes)
+        })
     }
 
-    /// Checks the content of a recording.
+    /// Checks the content of a recording with its site inside.
     ///
     /// # Errors
     /// See [`Reader::open`].
     pub fn new(file: Vec<u8>) -> Result<Reader, JournalError> {
-        let (header, first) = Header::read(&file)?;
-        let mut records = Walk::new(&file, first, file.len());
-        while let Some(record) = records.next() {
-            record?;
-        }
-        let end = records.at;
-        Ok(Reader {
+        Reader::resolved(file, &mut |name, _, _| {
+            Err(JournalError::SiteFile {
+                name: name.to_owned(),
+                problem: "is not inside, as it would be in a recording of --record or export"
+                    .into(),
+            })
+        })
+    }
+
+    pub(super) fn resolved(
+        file: Vec<u8>,
+        look_up: &mut dyn FnMut(&str, &Sha256, u64) -> Result<Vec<u8>, JournalError>,
+    ) -> Result<Reader, JournalError> {
+        let raw = RawHeader::read(&file)?;
+        let header = raw.resolve(look_up)?;
+        Reader::with_header(file, &raw, header)
+    }
+
+    pub(super) fn with_header(
+        file: Vec<u8>,
+        raw: &RawHeader,
+        header: Header,
+    ) -> Result<Reader, JournalError> {
+        let layout = scan(&file, raw)?;
+        let mut reader = Reader {
+            format: raw.format,
             header,
             file,
-            first,
-            end,
-        })
+            first: raw.end,
+            layout,
+            interrupted: false,
+        };
+        let mut records = reader.records();
+        while let Some(record) = records.read() {
+            record?;
+        }
+        reader.interrupted = records.interrupted.is_some();
+        Ok(reader)
+    }
+
+    /// The version of the file's format.
+    pub fn format(&self) -> u16 {
+        self.format
     }
 
     /// What stands before the first event.
@@ -78,209 +137,276 @@ impl Reader {
 
     /// Bytes of an unfinished record at the end that were left aside; 0: the file is whole.
     pub fn torn_bytes(&self) -> usize {
-        self.file.len() - self.end
+        self.file.len() - self.layout.end
     }
 
     /// Where the last whole record ends: what a file with a torn tail is cut to.
     pub fn whole_bytes(&self) -> usize {
-        self.end
+        self.layout.end
     }
 
-    /// All records in order.
+    /// All records in order; without the event that was [`Reader::interrupted`].
     pub fn records(&self) -> Records<'_> {
-        Records(Walk::new(&self.file, self.first, self.end))
+        Records {
+            old: self.format == OLDEST_VERSION,
+            file: &self.file,
+            layout: &self.layout,
+            place: 0,
+            rebuilt: 0,
+            ticks: None,
+            sequence: 0,
+            turn_number: 0,
+            turn: Turn::default(),
+            interrupted: None,
+        }
+    }
+
+    /// The event behind [`Reader::records`] that the file does not tell the end of.
+    pub fn interrupted(&self) -> Option<Interrupted<'_>> {
+        if !self.interrupted {
+            return None;
+        }
+        let mut records = self.records();
+        while records.next().is_some() {}
+        records.interrupted
+    }
+
+    /// The connections that are there at the end, by the recording's numbers.
+    pub fn joined(&self) -> Vec<ConnectionId> {
+        let mut joined = Vec::new();
+        let last = self.interrupted().map(|last| last.event);
+        for event in self.records().map(|record| record.event).chain(last) {
+            match event {
+                RawEvent::FrontendJoined { connection } => joined.push(connection),
+                RawEvent::FrontendLeft { connection } => joined.retain(|&c| c != connection),
+                _ => {}
+            }
+        }
+        joined
+    }
+
+    /// What a writer has to know that goes on behind the last whole record. `live` tells how the connections
+    /// that are still there are called from now on.
+    pub(super) fn progress(&self, live: impl Fn(ConnectionId) -> ConnectionId) -> Progress {
+        let interrupted = self.interrupted();
+        let mut turn = Turn::default();
+        let mut last = 0;
+        let seen = self.records().map(|record| (record.turn, record.event));
+        let open = interrupted.as_ref().map(|i| (i.turn, i.event));
+        for (at, event) in seen.chain(open) {
+            turn = at;
+            if let RawEvent::FrontendJoined { connection }
+            | RawEvent::FrontendLeft { connection }
+            | RawEvent::Frame { connection, .. } = event
+            {
+                last = last.max(connection.0);
+            }
+        }
+        let joined = self.joined().into_iter().map(|c| (live(c), c.0));
+        Progress {
+            turn,
+            check: self.layout.check,
+            bytes: self.layout.end as u64,
+            numbers: Numbers::resumed(joined.collect(), last),
+            answered: interrupted.map(|i| i.answered.len()),
+        }
     }
 }
 
 /// The records of a [`Reader`].
 #[derive(Debug)]
-pub struct Records<'a>(Walk<'a>);
+pub struct Records<'a> {
+    old: bool,
+    file: &'a [u8],
+    layout: &'a Layout,
+    /// How many payloads, and how many rebuilt frames, were read.
+    place: usize,
+    rebuilt: usize,
+    ticks: Option<TickReader<'a>>,
+    sequence: u64,
+    turn_number: u64,
+    turn: Turn,
+    interrupted: Option<Interrupted<'a>>,
+}
 
 impl<'a> Iterator for Records<'a> {
     type Item = Record<'a>;
 
     fn next(&mut self) -> Option<Record<'a>> {
         // They were all read once when the reader was made, so none fails now.
-        self.0.next()?.ok()
+        self.read()?.ok()
     }
 }
 
-#[derive(Debug)]
-struct Walk<'a> {
-    file: &'a [u8],
-    at: usize,
-    end: usize,
-    sequence: u64,
-    turn_number: u64,
-    turn: Turn,
+/// What stands behind an event, perhaps in several records.
+#[derive(Default)]
+struct Outcome<'a> {
+    outputs: Vec<Output<'a>>,
+    /// Answers told of before their outputs.
+    answered: std::collections::VecDeque<Output<'a>>,
+    digest: Option<Digest>,
+    intent: Option<&'a str>,
 }
 
-impl<'a> Walk<'a> {
-    fn new(file: &'a [u8], first: usize, end: usize) -> Walk<'a> {
-        Walk {
-            file,
-            at: first,
-            end,
-            sequence: 0,
-            turn_number: 0,
-            turn: Turn::default(),
+impl<'a> Records<'a> {
+    fn read(&mut self) -> Option<Result<Record<'a>, JournalError>> {
+        loop {
+            if let Some(tick) = self.next_tick() {
+                return Some(Ok(tick));
+            }
+            let payload = *self.layout.payloads.get(self.place)?;
+            self.place += 1;
+            let bytes = payload.of(self.file);
+            let read = if self.old {
+                self.read_old(bytes).map(Some)
+            } else {
+                self.read_payload(bytes)
+            };
+            match read {
+                Some(Some(record)) => return Some(Ok(record)),
+                Some(None) if self.interrupted.is_some() => return None,
+                Some(None) => {}
+                None => return Some(Err(corrupt(payload.at, UNREADABLE))),
+            }
         }
     }
 
-    /// The next record; `None` at the end of the file and at a torn tail, where `at` then points.
-    fn next(&mut self) -> Option<Result<Record<'a>, JournalError>> {
-        let rest = &self.file[self.at..self.end];
-        let (head, rest) = rest.split_at_checked(RECORD_HEAD)?;
-        if head.iter().chain(rest).all(|&b| b == 0) {
+    fn next_tick(&mut self) -> Option<Record<'a>> {
+        let ticks = self.ticks.as_mut()?;
+        let Some(step) = ticks.next() else {
+            self.ticks = None;
             return None;
-        }
-        let u32_at =
-            |at: usize| u32::from_le_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]]);
-        if crc32c::crc32c(&head[..12]) != u32_at(12) {
-            return Some(Err(
-                self.corrupt("a record's head does not match its checksum")
-            ));
-        }
-        let payload = rest.get(..u32_at(0) as usize)?;
-        if crc32c::crc32c(payload) != u32_at(16) {
-            return Some(Err(self.corrupt("a record does not match its checksum")));
-        }
-        let sequence = u64::from(u32_at(4)) | u64::from(u32_at(8)) << 32;
-        if sequence != self.sequence + 1 {
-            return Some(Err(self.corrupt("a record is missing before this one")));
-        }
-        self.sequence = sequence;
-        let Some(record) = self.read_payload(payload) else {
-            return Some(Err(self.corrupt("a record checks but cannot be read")));
         };
-        self.at += RECORD_HEAD + payload.len();
-        Some(Ok(record))
+        self.begin_turn(step.after(self.turn));
+        Some(self.record(RawEvent::TimersDue, Vec::new(), None))
     }
 
-    fn corrupt(&self, reason: &'static str) -> JournalError {
-        JournalError::Corrupt {
-            offset: self.at as u64,
-            reason,
-        }
+    fn begin_turn(&mut self, turn: Turn) {
+        self.turn_number += 1;
+        self.sequence += 1;
+        self.turn = turn;
     }
 
-    fn read_payload(&mut self, payload: &'a [u8]) -> Option<Record<'a>> {
-        let mut from = Decoder::new(payload);
-        let kind = from.byte()?;
-        if kind & BEGINS_TURN != 0 {
-            self.turn_number += 1;
-            self.turn.now = self.turn.now.wrapping_add(from.signed()? as u64);
-            self.turn.wall = self.turn.wall.wrapping_add(from.signed()?);
-        }
-        let event = read_event(kind & !BEGINS_TURN, &mut from)?;
-        let mut outputs = Vec::new();
-        while !from.is_empty() {
-            outputs.push(read_output(&mut from)?);
-        }
-        Some(Record {
+    fn record(
+        &self,
+        event: RawEvent<'a>,
+        outputs: Vec<Output<'a>>,
+        digest: Option<Digest>,
+    ) -> Record<'a> {
+        Record {
             sequence: self.sequence,
             turn_number: self.turn_number,
             turn: self.turn,
             event,
             outputs,
-        })
+            digest,
+        }
+    }
+
+    fn read_old(&mut self, payload: &'a [u8]) -> Option<Record<'a>> {
+        let mut from = Decoder::new(payload);
+        let kind = from.byte()?;
+        self.sequence += 1;
+        if kind & BEGINS_TURN != 0 {
+            self.turn_number += 1;
+            self.turn.now = self.turn.now.wrapping_add(from.signed()? as u64);
+            self.turn.wall = self.turn.wall.wrapping_add(from.signed()?);
+        }
+        let event = read_event(kind & !BEGINS_TURN, true, &mut from)?;
+        let mut outputs = Vec::new();
+        while !from.is_empty() {
+            outputs.push(read_output(from.byte()?, &mut from)?);
+        }
+        Some(self.record(event, outputs, None))
+    }
+
+    /// `Some(None)`: ticks follow, or the event was interrupted.
+    fn read_payload(&mut self, payload: &'a [u8]) -> Option<Option<Record<'a>>> {
+        let mut from = Decoder::new(payload);
+        let flags = from.byte()?;
+        let kind = flags & !(BEGINS_TURN | DRIFTED);
+        if kind == TICKS {
+            let count = from.varint()?;
+            let ticks = TickReader::new(count, from.rest());
+            let mut probe = ticks.clone();
+            while probe.next().is_some() {}
+            self.ticks = Some(ticks);
+            return (flags == TICKS && probe.is_done()).then_some(None);
+        }
+        if flags & BEGINS_TURN != 0 {
+            let now = from.signed()?;
+            let drift = match flags & DRIFTED {
+                0 => 0,
+                _ => from.signed()?,
+            };
+            self.begin_turn(Step { now, drift }.after(self.turn));
+        } else {
+            self.sequence += 1;
+        }
+        let event = match kind {
+            FRAME_DIFFERS => self.read_difference(&mut from)?,
+            kind => read_event(kind, false, &mut from)?,
+        };
+        let mut outcome = Outcome::default();
+        outcome.read(&mut from)?;
+        while let Some(call) = outcome.intent.take() {
+            let Some(span) = self.layout.payloads.get(self.place) else {
+                self.interrupted = Some(Interrupted {
+                    sequence: self.sequence,
+                    turn_number: self.turn_number,
+                    turn: self.turn,
+                    event,
+                    answered: outcome.answered.into(),
+                    call,
+                });
+                return Some(None);
+            };
+            self.place += 1;
+            let mut from = Decoder::new(span.of(self.file));
+            if from.byte()? != GOES_ON {
+                return None;
+            }
+            outcome.read(&mut from)?;
+        }
+        outcome.outputs.extend(outcome.answered);
+        Some(Some(self.record(event, outcome.outputs, outcome.digest)))
+    }
+
+    fn read_difference(&mut self, from: &mut Decoder<'a>) -> Option<RawEvent<'a>> {
+        let connection = ConnectionId(from.varint()?);
+        let _ = (from.varint()?, from.varint()?, from.bytes()?);
+        let text = self.layout.rebuilt.get(self.rebuilt)?;
+        self.rebuilt += 1;
+        let text = std::str::from_utf8(text.of(&self.layout.texts)).ok()?;
+        Some(RawEvent::Frame { connection, text })
     }
 }
 
-fn read_event<'a>(kind: u8, from: &mut Decoder<'a>) -> Option<RawEvent<'a>> {
-    Some(match kind {
-        1 => RawEvent::SessionOpened(Opening {
-            seed: from.u64()?,
-            url: from.text()?,
-            address: from.text()?,
-            locale: from.text()?,
-            timezone: from.text()?,
-        }),
-        2 => RawEvent::FrontendJoined {
-            connection: ConnectionId(from.varint()?),
-        },
-        3 => RawEvent::FrontendLeft {
-            connection: ConnectionId(from.varint()?),
-        },
-        4 => RawEvent::Frame {
-            connection: ConnectionId(from.varint()?),
-            text: from.text()?,
-        },
-        5 => RawEvent::TimersDue,
-        8 => RawEvent::MessagePublished {
-            topic: from.text()?,
-            value: from.text()?,
-            only: Some(from.varint()?).filter(|&only| only != 0),
-        },
-        9 => RawEvent::Download {
-            token: from.u128()?,
-            demand: match from.flag()? {
-                false => Demand::Next,
-                true => Demand::Dropped,
-            },
-        },
-        10 => RawEvent::Upload {
-            upload: from.varint()?,
-            news: RawProgress::read(from)?,
-        },
-        7 => RawEvent::Process {
-            process: from.varint()?,
-            news: RawNews::read(from)?,
-        },
-        6 => {
-            let edits = from.bytes()?;
-            decode_edits(edits)?;
-            RawEvent::SiteChanged { edits }
+impl<'a> Outcome<'a> {
+    /// Reads what stands up to the end of a payload.
+    fn read(&mut self, from: &mut Decoder<'a>) -> Option<()> {
+        while !from.is_empty() {
+            if self.intent.is_some() || self.digest.is_some() {
+                return None;
+            }
+            match from.byte()? {
+                ANSWERED => self.answered.push_back(Output::HostCalled {
+                    call: from.text()?,
+                    answer: RawAnswer::read(from)?,
+                }),
+                INTENT => self.intent = Some(from.text()?),
+                ANSWER_HERE => self.outputs.push(self.answered.pop_front()?),
+                kind if kind & DIGEST != 0 => {
+                    let count = match kind & !DIGEST {
+                        0x7f => from.varint()?,
+                        count => u64::from(count),
+                    };
+                    let check = from.u32()?;
+                    self.digest = Some(Digest { count, check });
+                }
+                kind => self.outputs.push(read_output(kind, from)?),
+            }
         }
-        _ => return None,
-    })
-}
-
-fn read_output<'a>(from: &mut Decoder<'a>) -> Option<Output<'a>> {
-    Some(match from.byte()? {
-        1 => Output::Frame {
-            connection: ConnectionId(from.varint()?),
-            text: from.bytes()?,
-        },
-        2 => Output::Close {
-            connection: ConnectionId(from.varint()?),
-            code: u16::try_from(from.varint()?).ok()?,
-            reason: from.text()?,
-        },
-        3 => Output::SessionFailed {
-            description: from.text()?,
-        },
-        4 => Output::SessionEnded,
-        7 => Output::Published {
-            topic: from.text()?,
-            value: from.text()?,
-            retain: from.flag()?,
-        },
-        8 => Output::Download {
-            token: from.u128()?,
-            piece: match from.byte()? {
-                0 => RawPiece::Begin {
-                    name: from.text()?,
-                    mime: from.text()?,
-                },
-                1 => RawPiece::Data(from.bytes()?),
-                2 => RawPiece::End,
-                3 => RawPiece::Failed(from.text()?),
-                _ => return None,
-            },
-        },
-        5 => Output::HostCalled {
-            call: from.text()?,
-            answer: RawAnswer::read(from)?,
-        },
-        9 => Output::Upload {
-            upload: from.varint()?,
-            action: from.text()?,
-        },
-        6 => Output::Process {
-            process: from.varint()?,
-            action: from.text()?,
-        },
-        _ => return None,
-    })
+        Some(())
+    }
 }

@@ -4,7 +4,7 @@ use std::fmt::{self, Write};
 
 use serde_json::value::RawValue;
 
-use super::{FORMAT_VERSION, Header, Output, RawEvent, RawPiece, Reader, Record, decode_edits};
+use super::{Detail, Header, Output, RawEvent, RawPiece, Reader, Record, decode_edits};
 use crate::core::download::Demand;
 use crate::core::event::Opening;
 
@@ -12,7 +12,7 @@ use crate::core::event::Opening;
 /// of several messages has a line for each. The same recording always gives the same text.
 pub fn transcript(reader: &Reader) -> String {
     let mut out = String::new();
-    push_header(&mut out, reader.header());
+    push_header(&mut out, reader.format(), reader.header());
     let mut turn_number = 0;
     for record in reader.records() {
         if record.turn_number != turn_number {
@@ -35,25 +35,42 @@ pub fn transcript(reader: &Reader) -> String {
     out
 }
 
-fn push_header(out: &mut String, header: &Header) {
+fn push_header(out: &mut String, format: u16, header: &Header) {
     let Header {
         engine,
+        build,
         arch,
         pointer_bits,
         arena_class,
         dialect,
+        sid,
+        started,
+        detail,
         session,
         limits,
         site,
     } = header;
-    push_line(out, format_args!("recording format {FORMAT_VERSION}"));
+    push_line(out, format_args!("recording format {format}"));
+    let build = match build.as_str() {
+        "" => String::new(),
+        build => format!(" build {build}"),
+    };
     push_line(
         out,
         format_args!(
-            "engine {engine}, {arch}, {pointer_bits} bits, arena class {arena_class}, {dialect}"
+            "engine {engine}{build}, {arch}, {pointer_bits} bits, arena class {arena_class}, {dialect}"
         ),
     );
     push_line(out, format_args!("session {session}"));
+    if !sid.is_empty() {
+        push_line(out, format_args!("address /{sid}, begun at {started}"));
+    }
+    if *detail == Detail::Digest {
+        push_line(
+            out,
+            format_args!("frames sent are not in it, only their digests"),
+        );
+    }
     push_line(out, format_args!("{limits:?}"));
     for (path, content) in site.files() {
         let (size, check) = (content.len(), crc32c::crc32c(content));
@@ -66,6 +83,9 @@ fn push_record(out: &mut String, record: &Record<'_>) {
     for output in &record.outputs {
         let output = output.to_string().replace('\n', "\n  ");
         push_line(out, format_args!("  {output}"));
+    }
+    if let Some(digest) = record.digest {
+        push_line(out, format_args!("  {digest}"));
     }
 }
 
@@ -149,6 +169,7 @@ impl fmt::Display for Output<'_> {
             },
             Output::HostCalled { call, answer } => write!(f, "host: {call} -> {answer}"),
             Output::Upload { upload, action } => write!(f, "upload {upload}: {action}"),
+            Output::Saved { data } => write!(f, "saved {data}"),
             Output::Process { process, action } => write!(f, "process {process}: {action}"),
         }
     }

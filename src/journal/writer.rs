@@ -1,29 +1,92 @@
 //! Recorder and Writer: recording while sessions run.
 
-use std::fs::{DirBuilder, File, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::io;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
-use super::code::{push_bytes, push_signed, push_varint};
-use super::{Header, Output, RawEvent, RawPiece};
-use crate::core::download::Demand;
+use thiserror::Error;
+
+use super::disk::{Disk, RealDisk};
+use super::encode::{Digest, Numbers, push_event, push_output};
+use super::files::{File, Files};
+use super::frames::Recent;
+use super::ticks::{Step, Ticks};
+use super::{Detail, Header, Output, RawAnswer, RawEvent};
+use crate::core::code::{push_bytes, push_signed, push_varint};
 use crate::core::event::Turn;
-use crate::core::id::ConnectionId;
+use crate::core::id::Timestamp;
 
-/// Length, sequence and two checksums.
-pub(super) const RECORD_HEAD: usize = 4 + 8 + 4 + 4;
-
-/// Bit of a record's first byte: a new turn begins, its time follows.
+/// Bits of a record's first byte: a new turn begins, its time follows; the wall clock drifted.
 pub(super) const BEGINS_TURN: u8 = 0x80;
+pub(super) const DRIFTED: u8 = 0x40;
+/// Kinds of records besides events.
+pub(super) const GOES_ON: u8 = 0;
+pub(super) const FRAME_DIFFERS: u8 = 11;
+pub(super) const TICKS: u8 = 12;
+/// Things that stand among outputs.
+pub(super) const ANSWERED: u8 = 10;
+pub(super) const INTENT: u8 = 11;
+pub(super) const ANSWER_HERE: u8 = 12;
+pub(super) const SAVED: u8 = 13;
+pub(super) const DIGEST: u8 = 0x80;
 
 /// Room that a writer keeps between turns; what a big answer took beyond it is given back.
-const KEPT_BYTES: usize = 4 << 10;
+const KEPT_BYTES: usize = 1 << 10;
+/// What may wait to be written under [`Durability::None`].
+const WAITING_BYTES: usize = 64 << 10;
+/// What ticks may take that wait for something to be written with: hours of them.
+const TICKS_BYTES: usize = 2 << 10;
+
+/// What a record survives, once its turn is committed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Durability {
+    /// Nothing for sure: records wait for each other.
+    None,
+    /// The end of the process, however sudden: a write a turn.
+    #[default]
+    Process,
+    /// A power cut: the caller calls [`Writer::sync`] after the commit.
+    Power,
+}
+
+/// What a writer may use, and when it writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Policy {
+    pub durability: Durability,
+    /// Bytes of one session's journal, and of all in the directory; a journal stops when it is reached.
+    pub max_session: u64,
+    pub max_total: u64,
+    /// How long records may wait under [`Durability::None`], ms.
+    pub flush_ms: u64,
+}
+
+impl Default for Policy {
+    fn default() -> Policy {
+        Policy {
+            durability: Durability::Process,
+            max_session: u64::MAX,
+            max_total: u64::MAX,
+            flush_ms: 1000,
+        }
+    }
+}
+
+/// Why a session is not recorded any more. What was recorded is a prefix of what happened.
+#[derive(Debug, Error)]
+pub enum Stopped {
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    #[error("its journal has {bytes} bytes, more than one session may take")]
+    SessionFull { bytes: u64 },
+    #[error("the journals of all sessions have {bytes} bytes, more than they may take together")]
+    TotalFull { bytes: u64 },
+}
 
 /// The directory of `--record DIR`: a file for each session that begins.
 #[derive(Clone, Debug)]
 pub struct Recorder {
     dir: PathBuf,
+    files: Rc<Files>,
 }
 
 impl Recorder {
@@ -32,34 +95,81 @@ impl Recorder {
     /// # Errors
     /// When it cannot be made or is no directory.
     pub fn new(dir: &Path) -> io::Result<Recorder> {
+        let disk = Rc::new(RealDisk);
         if !dir.is_dir() {
-            DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
+            disk.make_dir(dir)?;
         }
-        Ok(Recorder { dir: dir.into() })
+        let files = Files::new(disk);
+        Ok(Recorder {
+            dir: dir.into(),
+            files,
+        })
     }
 
     /// Where the session with this SID is recorded. A SID is hexadecimal, as the server vends them.
     pub fn path(&self, sid: &str) -> PathBuf {
         self.dir.join(format!("{sid}.lnt"))
     }
+
+    /// Begins the recording of a session, with all that its header says inside.
+    ///
+    /// # Errors
+    /// When the file exists already or cannot be written.
+    pub fn begin(&self, header: &Header) -> io::Result<Writer> {
+        let (bytes, check) = header.encode();
+        let file = self.files.create(&self.path(&header.sid))?;
+        Writer::begin(file, &bytes, check, header.detail, Policy::default())
+    }
 }
 
 /// Records one session. An event is followed by its outputs; [`Writer::commit`] writes what the
 /// turn brought and must come before any of the turn's frames goes out.
 ///
-/// After an I/O error the writer is off: everything it is told is dropped and the session goes on.
+/// After an I/O error, or when there is no room, the writer is off: everything it is told is dropped and
+/// the session goes on.
 #[derive(Debug)]
 pub struct Writer {
-    /// `None`: an I/O error switched recording off.
+    /// `None`: recording is off.
     pub(super) file: Option<File>,
-    /// Records of this turn. The last one is open: its head is filled in by `finish_record`.
+    policy: Policy,
+    detail: Detail,
+    /// Whole records that are not written yet, since when, and bytes that are.
     pub(super) buffer: Vec<u8>,
-    open_at: Option<usize>,
-    sequence: u64,
+    waits_since: Option<Timestamp>,
+    written: u64,
+    /// The checksum of all records up to here.
+    check: u32,
     turn: Turn,
     in_turn: bool,
-    connections: Vec<(ConnectionId, u64)>,
-    last_connection: u64,
+    /// The event that was told last, as far as it is known.
+    open: Open,
+    ticks: Ticks,
+    numbers: Numbers,
+    recent: Recent,
+    /// What is known of the last event's outputs when they are not kept.
+    digest: Digest,
+}
+
+/// A record that is being made.
+#[derive(Debug, Default)]
+struct Open {
+    /// Nothing: there is none.
+    payload: Vec<u8>,
+    /// It is a tick, if nothing comes of it.
+    tick: Option<Step>,
+    /// Answers that were told when they were given; they come again as outputs.
+    answered: usize,
+}
+
+/// How far the last event of a journal got, for a writer that goes on with it.
+#[derive(Debug, Default)]
+pub(super) struct Progress {
+    pub turn: Turn,
+    pub check: u32,
+    pub bytes: u64,
+    pub numbers: Numbers,
+    /// Answers of the last event, when an intent stands behind it that nothing came of.
+    pub answered: Option<usize>,
 }
 
 impl Writer {
@@ -68,24 +178,51 @@ impl Writer {
     /// # Errors
     /// When the file exists already or cannot be written.
     pub fn create(path: &Path, header: &Header) -> io::Result<Writer> {
-        let mut file = OpenOptions::new()
-            .append(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(path)?;
-        let mut bytes = Vec::new();
-        header.push(&mut bytes);
-        file.write_all(&bytes)?;
-        Ok(Writer {
+        let (bytes, check) = header.encode();
+        let file = Files::new(Rc::new(RealDisk)).create(path)?;
+        Writer::begin(file, &bytes, check, header.detail, Policy::default())
+    }
+
+    /// Writes the header of a file that was just made.
+    pub(super) fn begin(
+        file: File,
+        header: &[u8],
+        check: u32,
+        detail: Detail,
+        policy: Policy,
+    ) -> io::Result<Writer> {
+        file.write(header)?;
+        let progress = Progress {
+            check,
+            bytes: header.len() as u64,
+            ..Progress::default()
+        };
+        Ok(Writer::resume(file, progress, detail, policy))
+    }
+
+    /// Goes on behind what is in the file.
+    pub(super) fn resume(file: File, progress: Progress, detail: Detail, policy: Policy) -> Writer {
+        let mut open = Open::default();
+        if let Some(answered) = progress.answered {
+            open.payload.push(GOES_ON);
+            open.answered = answered;
+        }
+        Writer {
             file: Some(file),
+            policy,
+            detail,
             buffer: Vec::new(),
-            open_at: None,
-            sequence: 0,
-            turn: Turn::default(),
+            waits_since: None,
+            written: progress.bytes,
+            check: progress.check,
+            turn: progress.turn,
             in_turn: false,
-            connections: Vec::new(),
-            last_connection: 0,
-        })
+            open,
+            ticks: Ticks::default(),
+            numbers: progress.numbers,
+            recent: Recent::default(),
+            digest: Digest::default(),
+        }
     }
 
     /// Whether it still records.
@@ -93,215 +230,262 @@ impl Writer {
         self.file.is_some()
     }
 
+    /// Bytes in the file.
+    pub fn bytes(&self) -> u64 {
+        self.written
+    }
+
     /// Begins the record of an event that is handled at `turn`.
     pub fn event(&mut self, turn: Turn, event: &RawEvent<'_>) {
         if self.file.is_none() {
             return;
         }
-        self.finish_record();
-        self.open_at = Some(self.buffer.len());
-        self.buffer.extend_from_slice(&[0; RECORD_HEAD]);
-        let kind_at = self.buffer.len();
-        self.buffer.push(0);
+        self.finish_record(true);
         let begins = !self.in_turn || turn != self.turn;
+        let step = Step::between(self.turn, turn);
+        let payload = &mut self.open.payload;
+        payload.push(0);
+        let mut flags = 0;
         if begins {
-            let now = turn.now.wrapping_sub(self.turn.now) as i64;
-            push_signed(&mut self.buffer, now);
-            push_signed(&mut self.buffer, turn.wall.wrapping_sub(self.turn.wall));
+            flags |= BEGINS_TURN;
+            push_signed(payload, step.now);
+            if step.drift != 0 {
+                flags |= DRIFTED;
+                push_signed(payload, step.drift);
+            }
             self.turn = turn;
             self.in_turn = true;
         }
-        let kind = self.push_event(event);
-        self.buffer[kind_at] = if begins { kind | BEGINS_TURN } else { kind };
-    }
-
-    fn push_event(&mut self, event: &RawEvent<'_>) -> u8 {
-        match *event {
-            RawEvent::SessionOpened(opening) => {
-                self.buffer.extend_from_slice(&opening.seed.to_le_bytes());
-                for text in [
-                    opening.url,
-                    opening.address,
-                    opening.locale,
-                    opening.timezone,
-                ] {
-                    push_bytes(&mut self.buffer, text.as_bytes());
-                }
-                1
-            }
-            RawEvent::FrontendJoined { connection } => {
-                self.push_connection(connection);
-                2
-            }
-            RawEvent::FrontendLeft { connection } => {
-                self.push_connection(connection);
-                self.connections.retain(|&(id, _)| id != connection);
-                3
-            }
-            RawEvent::Frame { connection, text } => {
-                self.push_connection(connection);
-                push_bytes(&mut self.buffer, text.as_bytes());
-                4
-            }
-            RawEvent::TimersDue => 5,
-            RawEvent::MessagePublished { topic, value, only } => {
-                push_bytes(&mut self.buffer, topic.as_bytes());
-                push_bytes(&mut self.buffer, value.as_bytes());
-                push_varint(&mut self.buffer, only.unwrap_or(0));
-                8
-            }
-            RawEvent::Download { token, demand } => {
-                self.buffer.extend_from_slice(&token.to_le_bytes());
-                push_varint(&mut self.buffer, u64::from(demand == Demand::Dropped));
-                9
-            }
-            RawEvent::Upload { upload, news } => {
-                push_varint(&mut self.buffer, upload);
-                news.push(&mut self.buffer);
-                10
-            }
-            RawEvent::Process { process, news } => {
-                push_varint(&mut self.buffer, process);
-                news.push(&mut self.buffer);
-                7
-            }
-            RawEvent::SiteChanged { edits } => {
-                push_bytes(&mut self.buffer, edits);
-                6
-            }
+        if let RawEvent::FrontendLeft { connection } = *event {
+            self.recent.forget(self.numbers.of(connection));
         }
+        let mut kind = push_event(event, &mut self.numbers, payload);
+        match *event {
+            RawEvent::Frame { connection, text } => {
+                let number = self.numbers.of(connection);
+                if self.recent.push(number, text.as_bytes(), payload) {
+                    kind = FRAME_DIFFERS;
+                }
+            }
+            RawEvent::TimersDue if begins => self.open.tick = Some(step),
+            _ => {}
+        }
+        payload[0] = kind | flags;
     }
 
     /// Adds something that the event last begun made the session do.
     pub fn output(&mut self, output: &Output<'_>) {
-        if self.open_at.is_none() {
+        let open = &mut self.open;
+        if open.payload.is_empty() {
             return;
         }
-        match *output {
-            Output::Frame { connection, text } => {
-                self.buffer.push(1);
-                self.push_connection(connection);
-                push_bytes(&mut self.buffer, text);
+        open.tick = None;
+        let number = |connection| self.numbers.of(connection);
+        let digested = self.detail == Detail::Digest;
+        if digested {
+            self.digest.add_numbered(output, number);
+        }
+        let number = |connection| self.numbers.of(connection);
+        match output {
+            Output::HostCalled { .. } if open.answered > 0 => {
+                open.answered -= 1;
+                if !digested {
+                    open.payload.push(ANSWER_HERE);
+                }
             }
-            Output::Close {
-                connection,
-                code,
-                reason,
-            } => {
-                self.buffer.push(2);
-                self.push_connection(connection);
-                push_varint(&mut self.buffer, u64::from(code));
-                push_bytes(&mut self.buffer, reason.as_bytes());
-            }
-            Output::SessionFailed { description } => {
-                self.buffer.push(3);
-                push_bytes(&mut self.buffer, description.as_bytes());
-            }
-            Output::SessionEnded => self.buffer.push(4),
-            Output::HostCalled { call, answer } => {
-                self.buffer.push(5);
-                push_bytes(&mut self.buffer, call.as_bytes());
-                answer.push(&mut self.buffer);
-            }
-            Output::Process { process, action } => {
-                self.buffer.push(6);
-                push_varint(&mut self.buffer, process);
-                push_bytes(&mut self.buffer, action.as_bytes());
-            }
-            Output::Upload { upload, action } => {
-                self.buffer.push(9);
-                push_varint(&mut self.buffer, upload);
-                push_bytes(&mut self.buffer, action.as_bytes());
-            }
-            Output::Published {
-                topic,
-                value,
-                retain,
-            } => {
-                self.buffer.push(7);
-                push_bytes(&mut self.buffer, topic.as_bytes());
-                push_bytes(&mut self.buffer, value.as_bytes());
-                push_varint(&mut self.buffer, u64::from(retain));
-            }
-            Output::Download { token, piece } => {
-                self.buffer.push(8);
-                self.buffer.extend_from_slice(&token.to_le_bytes());
-                self.push_piece(&piece);
-            }
+            output if digested && !output.is_kept() => {}
+            output => push_output(output, number, &mut open.payload),
         }
     }
 
-    fn push_piece(&mut self, piece: &RawPiece<'_>) {
-        match *piece {
-            RawPiece::Begin { name, mime } => {
-                self.buffer.push(0);
-                push_bytes(&mut self.buffer, name.as_bytes());
-                push_bytes(&mut self.buffer, mime.as_bytes());
-            }
-            RawPiece::Data(data) => {
-                self.buffer.push(1);
-                push_bytes(&mut self.buffer, data);
-            }
-            RawPiece::End => self.buffer.push(2),
-            RawPiece::Failed(reason) => {
-                self.buffer.push(3);
-                push_bytes(&mut self.buffer, reason.as_bytes());
-            }
-        }
-    }
-
-    /// Writes the turn's records with one write and ends the turn. Does nothing when there are none.
+    /// Something outside is about to be changed on behalf of the event last begun. Writes that, and all that
+    /// led to it, at once: it must not be done before this has returned.
     ///
     /// # Errors
-    /// Once, when the file cannot be written: recording of this session is off from then on.
-    pub fn commit(&mut self) -> io::Result<()> {
-        self.finish_record();
+    /// As for [`Writer::commit`], and under [`Durability::Power`] as for [`Writer::sync`].
+    pub fn intent(&mut self, call: &str) -> Result<(), Stopped> {
+        if self.open.payload.is_empty() {
+            return Ok(());
+        }
+        self.open.tick = None;
+        self.open.payload.push(INTENT);
+        push_bytes(&mut self.open.payload, call.as_bytes());
+        let answered = self.open.answered;
+        self.finish_record(false);
+        self.open.payload.push(GOES_ON);
+        self.open.answered = answered;
+        self.write()?;
+        match self.policy.durability {
+            Durability::Power => self.sync(),
+            Durability::None | Durability::Process => Ok(()),
+        }
+    }
+
+    /// A call of the event last begun was answered. Told of one, it must be told of all of the event, in
+    /// their order; they come again as outputs.
+    pub fn answer(&mut self, call: &str, answer: &RawAnswer<'_>) {
+        let open = &mut self.open;
+        if open.payload.is_empty() {
+            return;
+        }
+        open.tick = None;
+        open.payload.push(ANSWERED);
+        push_bytes(&mut open.payload, call.as_bytes());
+        answer.push(&mut open.payload);
+        open.answered += 1;
+    }
+
+    /// Ends the turn and writes its records with one write, or has them wait for more under
+    /// [`Durability::None`]. Does nothing when there are none.
+    ///
+    /// # Errors
+    /// Once, when the file cannot be written or has no room: recording of this session is off from then on.
+    pub fn commit(&mut self) -> Result<(), Stopped> {
+        self.finish_record(true);
         self.in_turn = false;
+        if self.ticks.len() >= TICKS_BYTES {
+            self.push_ticks();
+        }
         if self.buffer.is_empty() {
             return Ok(());
         }
-        let written = match &mut self.file {
-            Some(file) => file.write_all(&self.buffer),
+        if self.policy.durability == Durability::None {
+            let since = *self.waits_since.get_or_insert(self.turn.now);
+            let waited = self.turn.now.saturating_sub(since);
+            if self.buffer.len() < WAITING_BYTES && waited < self.policy.flush_ms {
+                return Ok(());
+            }
+        }
+        self.write()
+    }
+
+    /// When [`Writer::flush`] shall be called, should nothing happen before.
+    pub fn flush_due(&self) -> Option<Timestamp> {
+        self.waits_since
+            .map(|since| since.saturating_add(self.policy.flush_ms))
+    }
+
+    /// Writes all that waits, ticks included: before the session sleeps or the server ends.
+    ///
+    /// # Errors
+    /// As for [`Writer::commit`].
+    pub fn flush(&mut self) -> Result<(), Stopped> {
+        self.finish_record(true);
+        self.in_turn = false;
+        self.push_ticks();
+        self.write()
+    }
+
+    /// Waits until all that was committed would survive a power cut.
+    ///
+    /// # Errors
+    /// Once, when the disk says no: nobody knows then what it has, so recording is off from then on.
+    pub fn sync(&mut self) -> Result<(), Stopped> {
+        let synced = match &self.file {
+            Some(file) => file.sync(),
             None => Ok(()),
         };
+        synced.map_err(|error| self.stop(error.into()))
+    }
+
+    fn write(&mut self) -> Result<(), Stopped> {
+        self.waits_since = None;
+        let Some(file) = &self.file else {
+            return Ok(());
+        };
+        if self.buffer.is_empty() {
+            return Ok(());
+        }
+        let written = file.write(&self.buffer);
+        self.written += self.buffer.len() as u64;
+        let total = file.total();
         self.buffer.clear();
         self.buffer.shrink_to(KEPT_BYTES);
-        if written.is_err() {
-            self.file = None;
-            self.buffer = Vec::new();
+        let bytes = self.written;
+        if let Err(error) = written {
+            return Err(self.stop(error.into()));
         }
-        written
+        if bytes > self.policy.max_session {
+            return Err(self.stop(Stopped::SessionFull { bytes }));
+        }
+        if total > self.policy.max_total {
+            return Err(self.stop(Stopped::TotalFull { bytes: total }));
+        }
+        Ok(())
     }
 
-    fn finish_record(&mut self) {
-        let Some(start) = self.open_at.take() else {
+    fn stop(&mut self, why: Stopped) -> Stopped {
+        self.file = None;
+        self.buffer = Vec::new();
+        self.open = Open::default();
+        self.ticks = Ticks::default();
+        self.recent = Recent::default();
+        self.digest = Digest::default();
+        why
+    }
+
+    /// Ends the record that is being made; `whole`: its event has led to all it will.
+    fn finish_record(&mut self, whole: bool) {
+        if self.open.payload.is_empty() {
             return;
-        };
-        self.sequence += 1;
-        let payload = start + RECORD_HEAD;
-        // A frame has at most a few MiB, a record a few frames for each of at most 1,024 connections;
-        // gas bounds the answers of host calls in one event to about 300 MiB.
-        let length = (self.buffer.len() - payload) as u32;
-        let check = crc32c::crc32c(&self.buffer[payload..]);
-        let head = &mut self.buffer[start..payload];
-        head[..4].copy_from_slice(&length.to_le_bytes());
-        head[4..12].copy_from_slice(&self.sequence.to_le_bytes());
-        let head_check = crc32c::crc32c(&head[..12]);
-        head[12..16].copy_from_slice(&head_check.to_le_bytes());
-        head[16..].copy_from_slice(&check.to_le_bytes());
+        }
+        if let Some(step) = self.open.tick.take() {
+            self.open.payload.clear();
+            self.ticks.push(step);
+            return;
+        }
+        self.push_ticks();
+        let payload = &mut self.open.payload;
+        if whole && self.digest.count > 0 {
+            push_digest(std::mem::take(&mut self.digest), payload);
+        }
+        push_record(payload, &mut self.check, &mut self.buffer);
+        payload.clear();
+        payload.shrink_to(KEPT_BYTES);
+        self.open.answered = 0;
     }
 
-    /// Appends the session's own number of a connection, vended when it is first seen.
-    fn push_connection(&mut self, connection: ConnectionId) {
-        let known = self.connections.iter().find(|&&(id, _)| id == connection);
-        let number = match known {
-            Some(&(_, number)) => number,
-            None => {
-                self.last_connection += 1;
-                self.connections.push((connection, self.last_connection));
-                self.last_connection
-            }
-        };
-        push_varint(&mut self.buffer, number);
+    fn push_ticks(&mut self) {
+        if self.ticks.is_empty() {
+            return;
+        }
+        let (count, bytes) = self.ticks.take();
+        let mut payload = vec![TICKS];
+        push_varint(&mut payload, count);
+        payload.extend_from_slice(&bytes);
+        push_record(&payload, &mut self.check, &mut self.buffer);
     }
+}
+
+fn push_digest(digest: Digest, payload: &mut Vec<u8>) {
+    let Digest { count, check } = digest;
+    match u8::try_from(count) {
+        Ok(count) if count < 0x7f => payload.push(DIGEST | count),
+        _ => {
+            payload.push(0xff);
+            push_varint(payload, count);
+        }
+    }
+    payload.extend_from_slice(&check.to_le_bytes());
+}
+
+/// The head's own checksum, which tells a flipped bit in a length from a file that ends early.
+pub(super) fn head_check(length: &[u8]) -> [u8; 2] {
+    let [low, high, ..] = crc32c::crc32c(length).to_le_bytes();
+    [low, high]
+}
+
+/// Appends a record to `out`; `check` goes from the one before to this one's.
+fn push_record(payload: &[u8], check: &mut u32, out: &mut Vec<u8>) {
+    let start = out.len();
+    // A frame has at most a few MiB, a record a few frames for each of at most 1,024 connections;
+    // gas bounds the answers of host calls in one event to about 300 MiB.
+    push_varint(out, payload.len() as u64);
+    let length = &out[start..];
+    let head = head_check(length);
+    *check = crc32c::crc32c_append(*check, length);
+    *check = crc32c::crc32c_append(*check, payload);
+    out.extend_from_slice(&head);
+    out.extend_from_slice(&check.to_le_bytes());
+    out.extend_from_slice(payload);
 }

@@ -16,10 +16,13 @@ use crate::core::topic::{MESSAGE_MAX, TOPIC_MAX};
 /// Bytes of an address and of a notice.
 const URL_MAX: usize = 2_000;
 const NOTICE_MAX: usize = 1_000;
+/// Bytes of what an app saves of itself.
+const SAVED_MAX: usize = 1 << 20;
 /// Bytes of a file's name and of a MIME type.
 const NAME_MAX: usize = 200;
 
 pub(super) const METHODS: &[(&str, lua_CFunction)] = &[
+    ("checkpoint", checkpoint),
     ("download", download),
     ("navigate", navigate),
     ("notify", notify),
@@ -183,6 +186,62 @@ unsafe extern "C-unwind" fn download(l: *mut lua_State) -> c_int {
         let url = format!("{}/download/{token:032x}", host().opening.address);
         push_url(l, url);
         1
+    }
+}
+
+/// `session:checkpoint(save, restore)`: `save()` is asked now and then for what the app would need to begin
+/// again from; if this session begins in place of one that is lost, `restore` gets that at once.
+unsafe extern "C-unwind" fn checkpoint(l: *mut lua_State) -> c_int {
+    // SAFETY: called by Lua; the value is kept in the kernel, so that an error frees it later.
+    unsafe {
+        ffi::luaL_checktype(l, 2, ffi::LUA_TFUNCTION);
+        ffi::luaL_checktype(l, 3, ffi::LUA_TFUNCTION);
+        if let Some(before) = host().saver.take() {
+            forget_function(l, -(before as i64));
+        }
+        let saver = host().watches.vend();
+        keep_function(l, 2, -(saver as i64));
+        host().saver = Some(saver);
+        let saved = std::mem::take(&mut host().opening.saved);
+        if saved.is_empty() {
+            return 0;
+        }
+        let k = current();
+        (*k).call.incoming = serde_json::from_str(&saved).ok();
+        drop(saved);
+        ffi::lua_pushvalue(l, 3);
+        match &(*k).call.incoming {
+            Some(value) => super::write::push_value(l, k, &raw const *value, false),
+            None => ffi::lua_pushnil(l),
+        }
+        (*k).call.incoming = None;
+        ffi::lua_callk(l, 1, 0, 0, None);
+        0
+    }
+}
+
+/// Calls the function that saves the app, `call.number`, and leaves what it gave in `encoded`.
+///
+/// # Safety
+/// Called by Lua under `Kernel::enter`.
+pub(super) unsafe extern "C-unwind" fn save_op(l: *mut lua_State) -> c_int {
+    // SAFETY: see `read::detect_op`.
+    unsafe {
+        let k = current();
+        super::session::push_function(l, k);
+        ffi::lua_callk(l, 0, 1, 0, None);
+        let at = ffi::lua_gettop(l);
+        if let Err(reason) = ui::encode_plain(l, at) {
+            let text =
+                format!("session:checkpoint: what save() returned is no plain data: {reason}");
+            raise(l, ErrorCode::LuaError, text);
+        }
+        if (*k).encoded.len() > SAVED_MAX {
+            let text =
+                format!("session:checkpoint: save() returned more than {SAVED_MAX} bytes of JSON");
+            raise(l, ErrorCode::Limit, text);
+        }
+        0
     }
 }
 

@@ -54,6 +54,7 @@ use modules::ChunkCache;
 use state::{State, StateError, StateLimits};
 
 /// Makes the Lua sessions of a server. Holds what they share: compiled files.
+#[derive(Clone)]
 pub struct LuaRuntime {
     chunks: Rc<ChunkCache>,
 }
@@ -87,5 +88,11 @@ impl Runtime for LuaRuntime {
 
     fn create_session(&mut self, _: SessionId, host: &mut Host) -> Result<LuaSession, ScriptError> {
         LuaSession::new(host, self.chunks.clone())
+    }
+
+    fn thaw(&mut self, id: SessionId, _: &mut Host, _: &[u8]) -> Result<LuaSession, String> {
+        Err(format!(
+            "session {id}: checkpoints need an image of the Lua state, which this build does not read"
+        ))
     }
 }

@@ -152,6 +152,13 @@ impl Link {
         self.handled += 1;
     }
 
+    /// A frame of the client's that took effect earlier, as a journal has it.
+    pub fn recall(&mut self, frame: &str) {
+        let next = self.received + 1;
+        self.receive(next, frame);
+        self.handle();
+    }
+
     /// Whether the client has not been told of all that has taken effect.
     pub fn owes(&self) -> bool {
         self.asked || self.told < self.handled

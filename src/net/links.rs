@@ -54,6 +54,58 @@ pub enum Resumed {
     },
 }
 
+/// The links of one session as its journal tells of them. Whether a frontend had a link is not in there:
+/// that one had none harms nobody, since it will not ask for it.
+#[derive(Debug, Default)]
+pub struct Recalled {
+    joined: u64,
+    views: BTreeMap<ConnectionId, (u64, Link)>,
+    ended: VecDeque<(u64, u64)>,
+}
+
+impl Recalled {
+    /// A frontend joined.
+    pub fn join(&mut self, connection: ConnectionId) {
+        self.joined += 1;
+        self.views
+            .insert(connection, (self.joined, Link::default()));
+    }
+
+    /// A view ended.
+    pub fn leave(&mut self, connection: ConnectionId) {
+        if let Some((number, link)) = self.views.remove(&connection) {
+            remember_end(&mut self.ended, number, &link);
+        }
+    }
+
+    /// A frame came and took effect.
+    pub fn take(&mut self, connection: ConnectionId, frame: &str) {
+        if let Some((_, link)) = self.views.get_mut(&connection) {
+            link.recall(frame);
+        }
+    }
+
+    /// A frame was sent. Those of the last `bytes` are kept.
+    pub fn send(&mut self, connection: ConnectionId, frame: &[u8], bytes: usize) {
+        if let Some((_, link)) = self.views.get_mut(&connection) {
+            link.push(|out| out.extend_from_slice(frame));
+            link.trim(bytes);
+        }
+    }
+
+    /// The views that have not ended.
+    pub fn views(&self) -> impl Iterator<Item = ConnectionId> {
+        self.views.keys().copied()
+    }
+}
+
+fn remember_end(ended: &mut VecDeque<(u64, u64)>, number: u64, link: &Link) {
+    ended.push_back((number, link.received().0));
+    if ended.len() > ENDED_MAX {
+        ended.pop_front();
+    }
+}
+
 /// See the module's description.
 #[derive(Debug, Default)]
 pub struct Links {
@@ -154,6 +206,38 @@ impl Links {
         }
     }
 
+    /// The links of a session that was run again, in place of all that was known of it. Its views have
+    /// no connection and are kept for as long as those that lose theirs now; `name` gives each its name.
+    pub fn adopt(
+        &mut self,
+        session: SessionId,
+        recalled: Recalled,
+        limits: &NetLimits,
+        now: Timestamp,
+        mut name: impl FnMut(ConnectionId) -> ConnectionId,
+    ) {
+        self.end_session(session);
+        let mut links = SessionLinks {
+            joined: recalled.joined,
+            views: BTreeMap::new(),
+            ended: recalled.ended,
+        };
+        for (recorded, (number, mut link)) in recalled.views {
+            let connection = name(recorded);
+            link.trim(limits.resume_bytes);
+            links.views.insert(number, connection);
+            let view = LinkedView {
+                session,
+                number,
+                link,
+                until: None,
+            };
+            self.views.insert(connection, view);
+            self.detach(connection, limits, now);
+        }
+        self.sessions.insert(session, links);
+    }
+
     /// The link of a frontend that has one.
     pub fn get_mut(&mut self, connection: ConnectionId) -> Option<&mut Link> {
         self.views.get_mut(&connection).map(|view| &mut view.link)
@@ -220,10 +304,7 @@ impl Links {
         }
         if let Some(links) = self.sessions.get_mut(&view.session) {
             links.views.remove(&view.number);
-            links.ended.push_back((view.number, view.link.received().0));
-            if links.ended.len() > ENDED_MAX {
-                links.ended.pop_front();
-            }
+            remember_end(&mut links.ended, view.number, &view.link);
         }
         Some(view.number)
     }

@@ -1,10 +1,12 @@
 //! Replays against a script that is simple enough to be wrong on purpose.
 
+use std::collections::BTreeMap;
+
 use super::*;
 use crate::core::change::{Change, Changes};
 use crate::core::event::{Opening, Turn};
 use crate::core::host::Host;
-use crate::core::id::TimerId;
+use crate::core::id::{APP, ConnectionId, TimerId};
 use crate::core::limits::SessionLimits;
 use crate::core::message::Json;
 use crate::core::outside::ProcessId;
@@ -25,6 +27,7 @@ struct Counter {
     shown: BTreeMap<Slot, u64>,
 }
 
+#[derive(Clone)]
 struct CounterRuntime {
     step: u64,
     fails: bool,
@@ -43,15 +46,27 @@ impl Runtime for CounterRuntime {
             shown: BTreeMap::new(),
         })
     }
+
+    fn thaw(&mut self, _: SessionId, _: &mut Host, _: &[u8]) -> Result<Counter, String> {
+        Err("a counter of these tests is never frozen".into())
+    }
 }
 
 impl Script for Counter {
+    fn freeze(&mut self, _: &mut Vec<u8>) -> Result<(), String> {
+        Err("a counter of these tests is never frozen".into())
+    }
+
     fn next_piece(&mut self, _: &mut Host, _: WatchHandle) -> Result<Option<Vec<u8>>, ScriptError> {
         Ok(None)
     }
 
     fn receive_file(&mut self, _: &mut Host, _: Slot, _: &Received) -> Result<(), ScriptError> {
         Ok(())
+    }
+
+    fn save(&mut self, _: &mut Host, _: WatchHandle) -> Result<Box<str>, ScriptError> {
+        Ok("null".into())
     }
 
     fn forget_watch(&mut self, _: &mut Host, _: WatchHandle) {}

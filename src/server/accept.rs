@@ -48,7 +48,7 @@ impl Accepting {
     }
 }
 
-impl<R: Runtime, W: World> Server<R, W> {
+impl<R: Runtime + Clone, W: World> Server<R, W> {
     /// Takes connections that wait. `told`: the poll says there are some.
     pub(super) fn accept(&mut self, told: bool) {
         let retry = self

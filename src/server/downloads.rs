@@ -25,7 +25,7 @@ pub struct Fetch {
     waits: bool,
 }
 
-impl<R: Runtime, W: World> Server<R, W> {
+impl<R: Runtime + Clone, W: World> Server<R, W> {
     /// Begins to answer a request with a download of a session.
     pub(super) fn fetch(&mut self, key: usize, sid: Sid, token: Token, request: Box<Request>) {
         let Some(session) = self.sessions.live(sid) else {

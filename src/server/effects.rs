@@ -3,30 +3,59 @@
 use super::Server;
 use super::world::World;
 use crate::core::effect::Effect;
-use crate::core::event::Event;
+use crate::core::event::{Event, Turn};
 use crate::core::id::{ConnectionId, SessionId};
 use crate::core::outside::Outgoing;
 use crate::core::script::Runtime;
+use crate::core::session::Session;
 use crate::journal::{Output, RawEvent};
 use crate::net::websocket::close_code;
 use crate::wire;
 
-impl<R: Runtime, W: World> Server<R, W> {
+/// A notice, as core would have told it: but core must not know what the disk does.
+const STOPPED: &str = concat!(
+    r#"{"type":"update","data":{"varId":1,"properties":{"notices":"[{\"text\":\"The server cannot write to "#,
+    r#"its disk. What you do here works, and is lost if the server is started again.\",\"kind\":\"error\"}]"}}}"#
+);
+
+impl<R: Runtime + Clone, W: World> Server<R, W> {
     /// Lets one event happen. `raw` is how it is recorded.
     pub(super) fn handle(&mut self, event: Event, raw: &RawEvent<'_>) {
         let session = event.session();
-        self.recordings.event(session, self.turn, raw);
-        self.core.handle_event(event, self.turn);
+        if self.core.must_wake(&event, self.turn.now) && self.wake(session).is_err() {
+            // It sleeps on; who comes to its page is told.
+            return self.let_sleep(session);
+        }
+        self.recordings.borrow_mut().event(session, self.turn, raw);
+        self.run_event(session, event, self.turn);
+        self.note_idleness(session);
+    }
+
+    /// Lets an event happen of which the record has been begun.
+    pub(super) fn run_event(&mut self, session: SessionId, event: Event, turn: Turn) {
+        if let Some(keeper) = &self.keeper {
+            keeper.begin_event(session);
+        }
+        self.core.handle_event(event, turn);
         while let Some(effect) = self.core.poll_effect() {
             self.carry_out(session, effect);
+        }
+        let Some(keeper) = &mut self.keeper else {
+            return;
+        };
+        keeper.end_event();
+        if keeper.suspects()
+            && let Some(sid) = self.sessions.sid(session)
+        {
+            keeper.acquit(&sid.to_string());
         }
     }
 
     fn carry_out(&mut self, session: SessionId, effect: Effect) {
-        if self.recordings.is_on() {
+        if self.is_written_down {
             let mut frame = std::mem::take(&mut self.frame);
             if let Some(output) = Output::of(&effect, &mut frame) {
-                self.recordings.output(session, &output);
+                self.recordings.borrow_mut().output(session, &output);
             }
             let rest = match effect {
                 Effect::Send { connection, .. } => {
@@ -65,9 +94,7 @@ impl<R: Runtime, W: World> Server<R, W> {
                     // It was answered while the script ran.
                     Outgoing::Called { .. } => {}
                     Outgoing::Process { process, action } => {
-                        let now = self.turn.now;
-                        let registry = self.world.registry();
-                        self.processes.act(session, process, action, now, registry);
+                        self.orders.push((session, process, action));
                     }
                     Outgoing::Upload { upload, action } => {
                         self.act_on_upload(session, upload, action);
@@ -85,6 +112,8 @@ impl<R: Runtime, W: World> Server<R, W> {
             },
             // Core has it queued for those who subscribed.
             Effect::Published { .. } => {}
+            // It is in the journal.
+            Effect::Saved { .. } => {}
             Effect::Download {
                 session,
                 token,
@@ -94,13 +123,13 @@ impl<R: Runtime, W: World> Server<R, W> {
                 session,
                 description,
             } => {
+                self.end_session(session);
                 self.sessions.fail(session, description);
                 self.close_all_of(session);
-                self.end_session(session);
             }
             Effect::SessionEnded { session } => {
-                self.sessions.end(session);
                 self.end_session(session);
+                self.sessions.end(session);
             }
         }
     }
@@ -149,6 +178,19 @@ impl<R: Runtime, W: World> Server<R, W> {
         );
         self.close(key, close_code::TRY_LATER, "too slow");
         self.unlink(key, close_code::ABNORMAL);
+    }
+
+    /// These sessions have lost their journals: those who use them should know.
+    pub(super) fn tell_stopped(&mut self, sessions: &[SessionId]) {
+        for &session in sessions {
+            let connections = self.core.session(session).map(Session::connections);
+            let connections: Vec<ConnectionId> = connections.into_iter().flatten().collect();
+            for connection in connections {
+                self.send(session, connection, |out| {
+                    out.extend_from_slice(STOPPED.as_bytes());
+                });
+            }
+        }
     }
 
     pub(super) fn close(&mut self, key: usize, code: u16, reason: &str) {

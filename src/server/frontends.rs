@@ -17,12 +17,17 @@ use crate::net::websocket::close_code;
 /// that was lost.
 const LEAVING: [u16; 3] = [1000, 1001, close_code::NO_STATUS];
 
-impl<R: Runtime, W: World> Server<R, W> {
+impl<R: Runtime + Clone, W: World> Server<R, W> {
     /// Turns the peer's connection into a WebSocket of the session: of the view that it wants to go on
     /// with, or of a new one. Returns whether that was possible.
     pub(super) fn join(&mut self, key: usize, joining: &Joining<'_>) -> bool {
         let subprotocol = joining.linked.then_some(SUBPROTOCOL);
         let mut asked = None;
+        if let Some(session) = self.sessions.live(joining.sid)
+            && let Err(lost) = self.wake(session)
+        {
+            self.begin_anew(session, joining.sid, joining.place, &lost);
+        }
         if let Some(resume) = joining.resume
             && let Some(session) = self.sessions.live(joining.sid)
         {
@@ -66,6 +71,7 @@ impl<R: Runtime, W: World> Server<R, W> {
                 address: format!("/{sid}").into(),
                 locale: place.locale.into(),
                 timezone: place.timezone.into(),
+                ..Opening::default()
             };
             self.inbox
                 .push(session, Input::Open(sid, Box::new(opening)));
@@ -124,6 +130,10 @@ impl<R: Runtime, W: World> Server<R, W> {
         connection: ConnectionId,
         text: &str,
     ) {
+        if !self.recordings.borrow().takes_input(session) {
+            // It is not acknowledged, so that the page keeps it.
+            return self.close(key, close_code::TRY_LATER, "the disk takes nothing");
+        }
         match self.links.take(connection, text) {
             None => self.inbox.push_frame(session, connection, text),
             Some(Taken::Frame(frame)) => self.inbox.push_frame(session, connection, frame),
@@ -203,8 +213,10 @@ impl<R: Runtime, W: World> Server<R, W> {
 
     /// The session is over.
     pub(super) fn end_session(&mut self, session: SessionId) {
-        self.recordings.end(session);
+        let sid = self.sessions.sid(session);
+        self.recordings.borrow_mut().end(session, sid);
         self.links.end_session(session);
+        self.orders.retain(|&(of, ..)| of != session);
         self.processes.end_session(session, self.turn.now);
         self.end_uploads(session);
         self.ended += 1;

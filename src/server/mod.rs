@@ -19,8 +19,10 @@ mod effects;
 pub mod files;
 mod frontends;
 pub mod guard;
+mod hibernation;
 mod inbox;
 mod inflight;
+pub mod keeper;
 pub mod log;
 pub mod outside;
 mod pages;
@@ -28,6 +30,7 @@ mod peers;
 mod process;
 pub mod random;
 mod recording;
+mod recovery;
 mod reload;
 pub mod routes;
 mod scan;
@@ -39,20 +42,24 @@ mod uploads;
 mod watch;
 pub mod world;
 
+use std::cell::RefCell;
 use std::collections::{BTreeSet, HashMap};
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::rc::Rc;
 
 use mio::Registry;
 use slab::Slab;
 
 use crate::config::Config;
 use crate::core::event::Turn;
-use crate::core::id::{ConnectionId, Timestamp};
+use crate::core::id::{ConnectionId, SessionId, Timestamp};
 use crate::core::manager::{ManagerConfig, SessionManager};
+use crate::core::outside::{ProcessAction, ProcessId};
 use crate::core::script::Runtime;
-use crate::core::site::{Edits, Site};
+use crate::core::site::Site;
+use crate::journal::{RealDisk, Store, StoreError};
 use crate::lua::LuaRuntime;
 use crate::lua::state::StateError;
 use crate::net::limits::NetLimits;
@@ -60,12 +67,14 @@ use crate::net::links::Links;
 use accept::Accepting;
 use files::{SiteError, StaticFiles, demo_site, load_site};
 use guard::Guard;
+use hibernation::Rest;
 use inbox::Inbox;
+use keeper::Keeper;
 use log::{Logger, Quotas};
 use outside::Machine;
 use peers::Peer;
 use process::{PROCESSES_MAX, Processes};
-use recording::Recordings;
+use recording::{Journaled, Recordings};
 use routes::Routes;
 use sessions::SessionTable;
 use uploads::{FILES_MAX, Uploads};
@@ -88,6 +97,8 @@ pub enum ServerError {
          be written"
     )]
     Upload { path: PathBuf, source: io::Error },
+    #[error(transparent)]
+    State(#[from] StoreError),
     #[error(transparent)]
     Lua(#[from] StateError),
     #[error("the operating system refused what every server needs: {0}")]
@@ -138,19 +149,26 @@ pub struct Server<R: Runtime, W: World> {
     core: SessionManager<R>,
     routes: Routes,
     sessions: SessionTable,
-    recordings: Recordings,
+    /// Shared with whoever answers scripts: what they do outside is written down before it is done.
+    recordings: Rc<RefCell<Recordings>>,
+    /// `None`: sessions end with the process.
+    keeper: Option<Keeper>,
+    /// Whether there is a journal or a recording of anything.
+    is_written_down: bool,
+    rest: Rest,
+    session_timeout_ms: u64,
     limits: NetLimits,
     log: Logger,
     quotas: Quotas,
     /// With `--dev` or `--hotload`.
     watcher: Option<Watcher>,
-    /// Edits that were handed in and wait for their turn.
-    edits: Edits,
 
     world: W,
     /// What woke it.
     woken: Vec<Ready>,
     turn: Turn,
+    /// Added to the world's `now`: it goes on where earlier processes left off.
+    epoch: Timestamp,
     accepting: Accepting,
     /// What one event may use.
     gas_per_event: u64,
@@ -164,6 +182,8 @@ pub struct Server<R: Runtime, W: World> {
     boot: String,
     last_connection: u64,
     processes: Processes,
+    /// What scripts told processes this turn: done when the turn is recorded.
+    orders: Vec<(SessionId, ProcessId, ProcessAction)>,
     uploads: Uploads,
     inbox: Inbox,
     /// Peers with something to read, in their sockets or already here.
@@ -181,7 +201,7 @@ pub struct Server<R: Runtime, W: World> {
     frame: Vec<u8>,
 }
 
-impl<R: Runtime> Server<R, Live> {
+impl<R: Runtime + Clone> Server<R, Live> {
     /// A server that listens as configured. Nothing is answered before [`Server::run`].
     ///
     /// # Errors
@@ -197,13 +217,17 @@ impl<R: Runtime> Server<R, Live> {
             },
             NoWorld::System(error) => ServerError::System(error),
         })?;
-        let mut server = Server::new(config, runtime, site, world)?;
+        let keeper = config.state.as_ref().map(|state| {
+            let cell = state.dir.join("inflight");
+            Keeper::open(state, Rc::new(RealDisk), Some(&cell))
+        });
+        let mut server = Server::new(config, runtime, site, world, keeper.transpose()?)?;
         server.watcher = watch_site(config, server.log, server.world.registry())?;
         Ok(server)
     }
 }
 
-impl<R: Runtime, W: World> Server<R, W> {
+impl<R: Runtime + Clone, W: World> Server<R, W> {
     /// A server of this site in this world.
     ///
     /// # Errors
@@ -213,9 +237,11 @@ impl<R: Runtime, W: World> Server<R, W> {
         runtime: R,
         (site, files): (Site, StaticFiles),
         mut world: W,
+        keeper: Option<Keeper>,
     ) -> Result<Server<R, W>, ServerError> {
         let log = world.log(config.verbosity);
-        let recordings = recordings(config, &site, log)?;
+        let store = keeper.as_ref().map(|keeper| Rc::clone(&keeper.store));
+        let recordings = Rc::new(RefCell::new(recordings(config, store, &site, log)?));
         let uploads = uploads(config)?;
         let mut machine = Machine::new(config.dir.as_deref(), &config.directories);
         machine.set_uploads(uploads.dir());
@@ -228,26 +254,33 @@ impl<R: Runtime, W: World> Server<R, W> {
                 verbosity: config.verbosity,
             },
         );
-        core.set_outside(Box::new(machine));
+        core.set_outside(Box::new(Journaled {
+            machine: Box::new(machine),
+            recordings: Rc::clone(&recordings),
+        }));
         for problem in core.viewdef_problems() {
             log.line(0, format_args!("{problem}"));
         }
         let boot = world.random().seed().map_err(io::Error::from)?;
         let boot = format!("{boot:016x}");
         let guard = Guard::new(&config.host, &config.allowed_hosts, &config.allowed_origins);
-        Ok(Server {
+        let mut server = Server {
             core,
             routes: Routes::new(guard, files, config.pages.clone(), &boot),
             sessions: SessionTable::default(),
             recordings,
+            is_written_down: config.record.is_some() || keeper.is_some(),
+            keeper,
+            rest: Rest::default(),
+            session_timeout_ms: config.limits.session_timeout_ms,
             limits: net_limits(config),
             log,
             quotas: Quotas::default(),
             watcher: None,
-            edits: Edits::new(),
             world,
             woken: Vec::new(),
             turn: Turn::default(),
+            epoch: 0,
             accepting: Accepting::default(),
             gas_per_event: config.limits.gas,
             stop_at: None,
@@ -257,6 +290,7 @@ impl<R: Runtime, W: World> Server<R, W> {
             boot,
             last_connection: 0,
             processes,
+            orders: Vec::new(),
             uploads,
             inbox: Inbox::default(),
             ready: Vec::new(),
@@ -266,7 +300,9 @@ impl<R: Runtime, W: World> Server<R, W> {
             scratch: vec![0; READ_BYTES].into_boxed_slice(),
             ended: 0,
             frame: Vec::new(),
-        })
+        };
+        server.recover()?;
+        Ok(server)
     }
 
     /// Where it listens, with the port that was found if 0 was asked for.
@@ -331,11 +367,19 @@ fn watch_site(config: &Config, log: Logger, registry: &Registry) -> io::Result<O
     Ok(Some(watcher))
 }
 
-fn recordings(config: &Config, site: &Site, log: Logger) -> Result<Recordings, ServerError> {
+fn recordings(
+    config: &Config,
+    store: Option<Rc<Store>>,
+    site: &Site,
+    log: Logger,
+) -> Result<Recordings, ServerError> {
     let (dir, limits) = (config.record.as_deref(), config.limits.clone());
-    Recordings::new(dir, site.clone(), limits, log).map_err(|source| ServerError::Record {
-        path: config.record.clone().unwrap_or_default(),
-        source,
+    let durability = config.state.as_ref().map(|state| state.durability);
+    Recordings::new(store.zip(durability), dir, site.clone(), limits, log).map_err(|source| {
+        ServerError::Record {
+            path: config.record.clone().unwrap_or_default(),
+            source,
+        }
     })
 }
 

@@ -130,7 +130,7 @@ struct Limits<'a> {
     now: Timestamp,
 }
 
-impl<R: Runtime, W: World> Server<R, W> {
+impl<R: Runtime + Clone, W: World> Server<R, W> {
     /// Takes this turn's share of what the peer sent.
     pub(super) fn read_peer(&mut self, key: usize) {
         let Some(peer) = self.peers.get_mut(key) else {

@@ -1,54 +1,95 @@
-//! `--record DIR`: what the server tells the journal, and what happens when the disk says no.
+//! What sessions leave behind: the journals by which they survive the process, and the recordings of
+//! `--record DIR`; and what happens when the disk says no.
 
-use std::collections::BTreeMap;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, VecDeque};
+use std::fmt;
 use std::io;
 use std::path::Path;
+use std::rc::Rc;
 
 use super::log::Logger;
 use super::sessions::Sid;
 use crate::core::event::Turn;
-use crate::core::id::SessionId;
+use crate::core::id::{ConnectionId, SessionId, Timestamp};
 use crate::core::limits::SessionLimits;
+use crate::core::outside::{HostAnswer, HostCall, Outside};
 use crate::core::site::Site;
-use crate::journal::{Header, Output, RawEvent, Recorder, Writer};
+use crate::journal::{
+    Detail, Durability, Header, Output, RawAnswer, RawEvent, Reader, Recorder, Stopped, Store,
+    StoreError, Writer,
+};
 use crate::lua::DIALECT;
 use crate::lua::state::StateLimits;
 
-/// The recordings of all sessions; does nothing unless switched on.
+/// Where one session is written down.
+#[derive(Debug, Default)]
+struct Sinks {
+    /// In the state directory.
+    journal: Option<Box<Writer>>,
+    /// In the directory of `--record`.
+    recording: Option<Box<Writer>>,
+}
+
+impl Sinks {
+    fn all(&mut self) -> impl Iterator<Item = &mut Box<Writer>> {
+        self.journal.iter_mut().chain(&mut self.recording)
+    }
+}
+
+/// An event that is gone on with.
+#[derive(Debug)]
+struct Resumption {
+    answers: VecDeque<HostAnswer>,
+    /// The next call behind those is the one that was being made.
+    interrupted: bool,
+}
+
+/// The journals and recordings of all sessions.
+#[derive(Debug)]
 pub struct Recordings {
+    store: Option<Rc<Store>>,
+    durability: Durability,
     recorder: Option<Recorder>,
-    writers: BTreeMap<SessionId, Writer>,
+    sinks: BTreeMap<SessionId, Sinks>,
     /// Sessions that did something this turn.
     touched: Vec<SessionId>,
+    /// Sessions whose journals have just stopped.
+    stopped: Vec<SessionId>,
+    resumption: Option<Resumption>,
+    /// When something that waits in a journal is to be written.
+    flush_at: Option<Timestamp>,
     site: Site,
     limits: SessionLimits,
     log: Logger,
 }
 
 impl Recordings {
-    /// Records sessions of this site into `dir`, if any.
+    /// Sessions of this site are written into `store`, and recorded into `dir`.
     ///
     /// # Errors
     /// When the directory cannot be made.
     pub fn new(
+        store: Option<(Rc<Store>, Durability)>,
         dir: Option<&Path>,
         site: Site,
         limits: SessionLimits,
         log: Logger,
     ) -> io::Result<Recordings> {
+        let durability = store.as_ref().map_or(Durability::None, |&(_, d)| d);
         Ok(Recordings {
+            store: store.map(|(store, _)| store),
+            durability,
             recorder: dir.map(Recorder::new).transpose()?,
-            writers: BTreeMap::new(),
+            sinks: BTreeMap::new(),
             touched: Vec::new(),
+            stopped: Vec::new(),
+            resumption: None,
+            flush_at: None,
             site,
             limits,
             log,
         })
-    }
-
-    /// Whether anything is recorded at all.
-    pub fn is_on(&self) -> bool {
-        self.recorder.is_some()
     }
 
     /// Sessions that begin from now on are of this site.
@@ -56,73 +97,285 @@ impl Recordings {
         self.site = site.clone();
     }
 
-    /// A session begins. If its file cannot be made, it runs unrecorded.
-    pub fn begin(&mut self, session: SessionId, sid: Sid) {
-        let Some(recorder) = &self.recorder else {
-            return;
-        };
+    /// A session begins. If a file of its cannot be made, it runs without.
+    pub fn begin(&mut self, session: SessionId, sid: Sid, wall: i64) {
         let state = StateLimits {
             memory: self.limits.lua_memory,
             gas: self.limits.gas,
         };
         let (site, limits) = (self.site.clone(), self.limits.clone());
-        let header = Header::here(session, site, limits, state.class() as u64, DIALECT);
-        let path = recorder.path(&sid.to_string());
-        match Writer::create(&path, &header) {
-            Ok(writer) => {
-                self.writers.insert(session, writer);
+        let mut header = Header::here(session, site, limits, state.class() as u64, DIALECT);
+        header.sid = sid.to_string();
+        header.started = wall;
+        let mut sinks = Sinks {
+            recording: self.begin_recording(session, &header),
+            journal: None,
+        };
+        if let Some(store) = &self.store {
+            header.detail = Detail::Digest;
+            match store.create(&header) {
+                Ok(writer) => sinks.journal = Some(Box::new(writer)),
+                Err(error) => {
+                    self.stopped.push(session);
+                    self.log.session(
+                        0,
+                        session,
+                        format_args!("no journal, it ends with the process: {error}"),
+                    );
+                }
             }
-            Err(error) => self.log.session(
-                0,
-                session,
-                format_args!("not recorded: {}: {error}", path.display()),
-            ),
         }
+        self.sinks.insert(session, sinks);
+    }
+
+    fn begin_recording(&self, session: SessionId, header: &Header) -> Option<Box<Writer>> {
+        let begun = self.recorder.as_ref()?.begin(header);
+        begun
+            .map(Box::new)
+            .map_err(|error| self.unrecorded(session, &error))
+            .ok()
+    }
+
+    fn unrecorded(&self, session: SessionId, error: &dyn fmt::Display) {
+        self.log
+            .session(0, session, format_args!("not recorded: {error}"));
+    }
+
+    /// A session goes on where its journal ends. `live` tells how its connections are called now.
+    ///
+    /// # Errors
+    /// When the journal cannot be gone on with.
+    pub fn resume(
+        &mut self,
+        session: SessionId,
+        reader: &Reader,
+        live: impl Fn(ConnectionId) -> ConnectionId,
+    ) -> Result<(), StoreError> {
+        let Some(store) = &self.store else {
+            return Ok(());
+        };
+        let journal = store.resume(&reader.header().sid, reader, live)?;
+        let sinks = self.sinks.entry(session).or_default();
+        sinks.journal = Some(Box::new(journal));
+        Ok(())
+    }
+
+    /// The session sleeps: all of its journal is written, and its files are closed.
+    ///
+    /// # Errors
+    /// When it has no journal that is whole: it must not sleep.
+    pub fn sleep(&mut self, session: SessionId) -> Result<(), Option<Stopped>> {
+        let sinks = self.sinks.get_mut(&session).ok_or(None)?;
+        if sinks.recording.is_some() {
+            // A recording could not be gone on with.
+            return Err(None);
+        }
+        let journal = sinks.journal.as_mut().filter(|j| j.is_on()).ok_or(None)?;
+        journal.flush()?;
+        self.sinks.remove(&session);
+        Ok(())
     }
 
     /// An event is about to be handled.
     pub fn event(&mut self, session: SessionId, turn: Turn, event: &RawEvent<'_>) {
-        if let Some(writer) = self.writers.get_mut(&session) {
-            writer.event(turn, event);
-            if self.touched.last() != Some(&session) {
-                self.touched.push(session);
+        if let Some(sinks) = self.sinks.get_mut(&session) {
+            for writer in sinks.all() {
+                writer.event(turn, event);
             }
+            self.touch(session);
+        }
+    }
+
+    fn touch(&mut self, session: SessionId) {
+        if self.touched.last() != Some(&session) {
+            self.touched.push(session);
         }
     }
 
     /// The event made the session do this.
     pub fn output(&mut self, session: SessionId, output: &Output<'_>) {
-        if let Some(writer) = self.writers.get_mut(&session) {
-            writer.output(output);
+        if let Some(sinks) = self.sinks.get_mut(&session) {
+            for writer in sinks.all() {
+                writer.output(output);
+            }
+        }
+    }
+
+    /// The event in which the process ended is about to be gone on with: what was answered in it is
+    /// answered again, and what was being done then is not done again.
+    pub fn go_on(&mut self, session: SessionId, answers: VecDeque<HostAnswer>) {
+        self.touch(session);
+        self.resumption = Some(Resumption {
+            answers,
+            interrupted: true,
+        });
+    }
+
+    /// It has come to its end.
+    pub fn gone_on(&mut self) {
+        self.resumption = None;
+    }
+
+    fn recalled_answer(&mut self, session: SessionId, call: &str) -> Option<HostAnswer> {
+        let resumption = self.resumption.as_mut()?;
+        if let Some(answer) = resumption.answers.pop_front() {
+            return Some(answer);
+        }
+        if !std::mem::take(&mut resumption.interrupted) {
+            return None;
+        }
+        let answer = HostAnswer::Failed {
+            code: 0,
+            text: "interrupted".into(),
+        };
+        self.answered(session, call, &answer);
+        Some(answer)
+    }
+
+    /// Something outside is about to be changed: that is on the disk when this returns. False: it is not,
+    /// and must not be done.
+    fn intend(&mut self, session: SessionId, call: &str) -> bool {
+        let Some(sinks) = self.sinks.get_mut(&session) else {
+            return true;
+        };
+        let Some(journal) = &mut sinks.journal else {
+            return true;
+        };
+        match journal.intent(call) {
+            Ok(()) => journal.is_on() || self.durability != Durability::Power,
+            Err(why) => {
+                self.stop(session, &why);
+                self.durability != Durability::Power
+            }
+        }
+    }
+
+    fn answered(&mut self, session: SessionId, call: &str, answer: &HostAnswer) {
+        let journal = self.sinks.get_mut(&session).map(|sinks| &mut sinks.journal);
+        if let Some(Some(journal)) = journal {
+            journal.answer(call, &RawAnswer::from(answer));
         }
     }
 
     /// Writes what the turn brought. Must come before any of its frames goes out.
     pub fn commit(&mut self) {
-        for session in self.touched.drain(..) {
-            let Some(writer) = self.writers.get_mut(&session) else {
-                continue;
-            };
-            if let Err(error) = writer.commit() {
-                self.log.session(
-                    0,
-                    session,
-                    format_args!("no longer recorded, the file cannot be written: {error}"),
-                );
+        let touched = std::mem::take(&mut self.touched);
+        for &session in &touched {
+            self.write(session, |writer| writer.commit());
+        }
+        if self.durability == Durability::Power {
+            for &session in &touched {
+                self.write(session, |writer| writer.sync());
             }
+        }
+        if self.flush_at.is_none() {
+            let due = |session| {
+                let sinks = self.sinks.get(session)?;
+                sinks.journal.as_ref()?.flush_due()
+            };
+            self.flush_at = touched.iter().filter_map(due).min();
+        }
+        self.touched = touched;
+        self.touched.clear();
+    }
+
+    fn write(&mut self, session: SessionId, act: impl Fn(&mut Writer) -> Result<(), Stopped>) {
+        let Some(sinks) = self.sinks.get_mut(&session) else {
+            return;
+        };
+        let journal = sinks.journal.as_deref_mut().map(&act);
+        let recording = sinks.recording.as_deref_mut().map(&act);
+        if let Some(Err(why)) = journal {
+            self.stop(session, &why);
+        }
+        if let Some(Err(why)) = recording {
+            self.log
+                .session(0, session, format_args!("no longer recorded: {why}"));
         }
     }
 
-    /// The session is over.
-    pub fn end(&mut self, session: SessionId) {
-        if let Some(mut writer) = self.writers.remove(&session)
-            && let Err(error) = writer.commit()
-        {
-            self.log.session(
-                0,
-                session,
-                format_args!("the end is not in the recording: {error}"),
-            );
+    fn stop(&mut self, session: SessionId, why: &Stopped) {
+        self.stopped.push(session);
+        let text = "its journal has stopped, from now on it ends with the process";
+        self.log.session(0, session, format_args!("{text}: {why}"));
+    }
+
+    /// Sessions whose journals have stopped since this was asked last.
+    pub fn take_stopped(&mut self) -> Vec<SessionId> {
+        std::mem::take(&mut self.stopped)
+    }
+
+    /// Whether new input of this session may be taken: with `durability = power` nothing is acknowledged
+    /// that is not on the disk.
+    pub fn takes_input(&self, session: SessionId) -> bool {
+        if self.durability != Durability::Power {
+            return true;
         }
+        let journal = self.sinks.get(&session).and_then(|s| s.journal.as_ref());
+        journal.is_some_and(|journal| journal.is_on())
+    }
+
+    /// When [`Recordings::flush`] is due.
+    pub fn flush_due(&self) -> Option<Timestamp> {
+        self.flush_at
+    }
+
+    /// Writes what has waited long enough.
+    pub fn flush(&mut self, now: Timestamp) {
+        if self.flush_at.is_none_or(|at| at > now) {
+            return;
+        }
+        self.flush_at = None;
+        self.flush_all();
+    }
+
+    /// Writes all that waits.
+    pub fn flush_all(&mut self) {
+        let all: Vec<SessionId> = self.sinks.keys().copied().collect();
+        for session in all {
+            self.write(session, Writer::flush);
+        }
+    }
+
+    /// The session is over, and its journal with it.
+    pub fn end(&mut self, session: SessionId, sid: Option<Sid>) {
+        self.write(session, Writer::flush);
+        self.sinks.remove(&session);
+        if let (Some(store), Some(sid)) = (&self.store, sid)
+            && let Err(error) = store.end(&sid.to_string())
+            && !matches!(error, StoreError::NoSession { .. })
+        {
+            self.log
+                .session(0, session, format_args!("its journal stays: {error}"));
+        }
+    }
+}
+
+/// The machine, asked in such a way that a journal knows of everything before it is done.
+#[derive(Debug)]
+pub struct Journaled {
+    pub machine: Box<dyn Outside>,
+    pub recordings: Rc<RefCell<Recordings>>,
+}
+
+impl Outside for Journaled {
+    fn call(&mut self, session: SessionId, call: &HostCall) -> HostAnswer {
+        let line = call.to_string();
+        let recalled = self.recordings.borrow_mut().recalled_answer(session, &line);
+        if let Some(answer) = recalled {
+            return answer;
+        }
+        if call.is_effectful() && !self.recordings.borrow_mut().intend(session, &line) {
+            let text =
+                "the journal cannot be written, and nothing is done that it does not know of";
+            return HostAnswer::Failed {
+                code: 0,
+                text: text.into(),
+            };
+        }
+        let answer = self.machine.call(session, call);
+        let mut recordings = self.recordings.borrow_mut();
+        recordings.answered(session, &line, &answer);
+        answer
     }
 }

@@ -4,31 +4,29 @@ use super::Server;
 use super::world::World;
 use crate::core::event::Event;
 use crate::core::script::Runtime;
-use crate::core::site::Edits;
+use crate::core::site::{Edits, SiteChange};
 use crate::journal::{RawEvent, encode_edits};
 
-impl<R: Runtime, W: World> Server<R, W> {
-    /// Hands in edits of the site that were noticed elsewhere than in its directory. They take effect in
-    /// the next turn.
-    pub fn edit(&mut self, edits: Edits) {
-        self.edits.extend(edits);
-    }
-
-    /// Tells all sessions of what was edited, if something was: one after the other, so that none
-    /// sends anything in between.
+impl<R: Runtime + Clone, W: World> Server<R, W> {
+    /// Runs what was edited on the disk, if the site is watched.
     pub(super) fn reload(&mut self) {
-        let mut edits = std::mem::take(&mut self.edits);
-        if let Some(watcher) = &mut self.watcher {
-            edits.extend(watcher.edits(self.core.site(), self.turn.now));
-        }
+        let Some(watcher) = &mut self.watcher else {
+            return;
+        };
+        let edits = watcher.edits(self.core.site(), self.turn.now);
         if edits.is_empty() {
             return;
         }
-        let recorded = encode_edits(&edits);
-        let change = self.core.site().edit(edits.clone());
+        let change = self.edit(edits.clone());
         if let Some(watcher) = &mut self.watcher {
             watcher.settle(edits, |path| change.problems.contains_key(path));
         }
+    }
+
+    /// Tells all sessions of these edits: one after the other, so that none sends anything in between.
+    pub fn edit(&mut self, edits: Edits) -> SiteChange {
+        let recorded = encode_edits(&edits);
+        let change = self.core.site().edit(edits);
         for (path, reason) in &*change.problems {
             let text = "the version before it stays in use";
             self.log.line(0, format_args!("{path}: {reason}; {text}"));
@@ -36,7 +34,7 @@ impl<R: Runtime, W: World> Server<R, W> {
         self.log
             .line(1, format_args!("edited: {}", change.paths.join(", ")));
         self.core.change_site(&change.site);
-        self.recordings.change_site(&change.site);
+        self.recordings.borrow_mut().change_site(&change.site);
         // What could not start may start now.
         self.sessions.forget_failures();
         for session in self.core.session_ids() {
@@ -46,5 +44,6 @@ impl<R: Runtime, W: World> Server<R, W> {
             };
             self.handle(event, &RawEvent::SiteChanged { edits: &recorded });
         }
+        change
     }
 }

@@ -258,6 +258,13 @@ impl Routes {
                 let page = Response::error_page(500, &text);
                 Ok(Answer::Response(page))
             }
+            Found::Stopped(reason) if request.accepts_html() => {
+                Ok(Answer::Response(Response::error_page(410, reason)))
+            }
+            Found::Stopped(reason) => {
+                // A page that has lost its connection asks.
+                Ok(Answer::Response(Response::error_text(410, reason)))
+            }
             Found::Unknown if is_page_request(request, rest) => {
                 self.new_session(request, desk, rest)
             }

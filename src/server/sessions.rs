@@ -49,6 +49,8 @@ enum Entry {
     },
     Live(SessionId),
     Failed(Box<str>),
+    /// It may not run any more, and why.
+    Stopped(Box<str>),
 }
 
 /// What an id stands for.
@@ -60,6 +62,8 @@ pub enum Found<'a> {
     Usable,
     /// A session that could not start, and why.
     Failed(&'a str),
+    /// A session that may not run any more, and why.
+    Stopped(&'a str),
 }
 
 /// All ids in use.
@@ -98,6 +102,7 @@ impl SessionTable {
             Some(Entry::Reserved { until, .. }) if *until > now => Found::Usable,
             Some(Entry::Live(_)) => Found::Usable,
             Some(Entry::Failed(reason)) => Found::Failed(reason),
+            Some(Entry::Stopped(reason)) => Found::Stopped(reason),
             Some(Entry::Reserved { .. }) | None => Found::Unknown,
         }
     }
@@ -116,15 +121,27 @@ impl SessionTable {
                 self.sids.insert(session, sid);
                 Some((session, Some(url)))
             }
-            Entry::Reserved { .. } | Entry::Failed(_) => None,
+            Entry::Reserved { .. } | Entry::Failed(_) | Entry::Stopped(_) => None,
         }
+    }
+
+    /// A session of an earlier process. Later ones have higher numbers.
+    pub fn restore(&mut self, sid: Sid, session: SessionId) {
+        self.entries.insert(sid, Entry::Live(session));
+        self.sids.insert(session, sid);
+        self.last = self.last.max(session.0);
+    }
+
+    /// A session of an earlier process that may not run any more.
+    pub fn stop(&mut self, sid: Sid, reason: &str) {
+        self.entries.insert(sid, Entry::Stopped(reason.into()));
     }
 
     /// The session that `sid` stands for, if it has begun.
     pub fn live(&self, sid: Sid) -> Option<SessionId> {
         match self.entries.get(&sid)? {
             Entry::Live(session) => Some(*session),
-            Entry::Reserved { .. } | Entry::Failed(_) => None,
+            Entry::Reserved { .. } | Entry::Failed(_) | Entry::Stopped(_) => None,
         }
     }
 

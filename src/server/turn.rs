@@ -24,7 +24,7 @@ use crate::wire;
 /// Published messages that arrive in one turn: then sockets are looked at again.
 const MESSAGES_PER_TURN: usize = 64;
 
-impl<R: Runtime, W: World> Server<R, W> {
+impl<R: Runtime + Clone, W: World> Server<R, W> {
     /// One turn: waits until something is to be done, and does it. [`Server::run`] is this again and
     /// again; whoever has a world of its own decides when.
     ///
@@ -45,6 +45,7 @@ impl<R: Runtime, W: World> Server<R, W> {
         self.woken.clear();
         self.world.wait(timeout, &mut self.woken)?;
         self.turn = self.world.turn();
+        self.turn.now += self.epoch;
         Ok(())
     }
 
@@ -52,7 +53,6 @@ impl<R: Runtime, W: World> Server<R, W> {
         let work_left =
             !(self.inbox.is_empty() && self.ready.is_empty() && self.touched.is_empty())
                 || self.accepting.goes_on()
-                || !self.edits.is_empty()
                 || self.core.messages_waiting() > 0
                 || self.processes.has_work();
         if work_left {
@@ -68,9 +68,13 @@ impl<R: Runtime, W: World> Server<R, W> {
             self.links.next_due(),
             self.stop_at,
             self.watcher.as_ref().and_then(Watcher::due),
+            self.rest.due(),
+            self.recordings.borrow().flush_due(),
         ];
         let due: Timestamp = due.into_iter().flatten().min()?;
-        Some(Duration::from_millis(due.saturating_sub(self.world.now())))
+        Some(Duration::from_millis(
+            due.saturating_sub(self.epoch + self.world.now()),
+        ))
     }
 
     /// Takes what sockets and deadlines bring; what is for sessions goes to the inbox.
@@ -206,6 +210,7 @@ impl<R: Runtime, W: World> Server<R, W> {
         self.reload();
         self.run_timers();
         self.deliver_all(messages);
+        self.rest();
         self.acknowledge();
     }
 
@@ -233,7 +238,9 @@ impl<R: Runtime, W: World> Server<R, W> {
 
     /// A session begins with its first attach.
     fn open(&mut self, session: SessionId, sid: Sid, opening: Opening) {
-        self.recordings.begin(session, sid);
+        let wall = self.turn.wall;
+        self.recordings.borrow_mut().begin(session, sid, wall);
+        self.note_arrival();
         let line = "frontend connects to WebSocketEndpoint (new session)";
         self.log.session(2, session, format_args!("{line}"));
         let recorded = opening.clone();
@@ -262,7 +269,12 @@ impl<R: Runtime, W: World> Server<R, W> {
         used(&self.core).saturating_sub(before)
     }
 
-    fn hear_of_upload(&mut self, session: SessionId, upload: UploadId, news: UploadNews) {
+    pub(super) fn hear_of_upload(
+        &mut self,
+        session: SessionId,
+        upload: UploadId,
+        news: UploadNews,
+    ) {
         let event = Event::Upload {
             session,
             upload,
@@ -272,7 +284,12 @@ impl<R: Runtime, W: World> Server<R, W> {
         self.handle(event, &RawEvent::Upload { upload, news });
     }
 
-    fn hear_of_process(&mut self, session: SessionId, process: ProcessId, news: ProcessNews) {
+    pub(super) fn hear_of_process(
+        &mut self,
+        session: SessionId,
+        process: ProcessId,
+        news: ProcessNews,
+    ) {
         let event = Event::Process {
             session,
             process,
@@ -282,9 +299,20 @@ impl<R: Runtime, W: World> Server<R, W> {
         self.handle(event, &RawEvent::Process { process, news });
     }
 
-    /// Recordings first, replies after.
-    fn commit(&mut self) {
-        self.recordings.commit();
+    /// Recordings first; replies, and what is done to processes, after: what a crash leaves unrecorded
+    /// did not happen.
+    pub(super) fn commit(&mut self) {
+        let mut recordings = self.recordings.borrow_mut();
+        recordings.commit();
+        recordings.flush(self.turn.now);
+        let stopped = recordings.take_stopped();
+        drop(recordings);
+        self.tell_stopped(&stopped);
+        for (session, process, action) in std::mem::take(&mut self.orders) {
+            let registry = self.world.registry();
+            self.processes
+                .act(session, process, action, self.turn.now, registry);
+        }
     }
 
     /// Sends what each socket takes, then closes what is finished.
@@ -322,6 +350,7 @@ impl<R: Runtime, W: World> Server<R, W> {
         self.log.line(1, format_args!("stopping"));
         let now = self.turn.now;
         self.stop_at = Some(now + STOP_MS);
+        self.recordings.borrow_mut().flush_all();
         self.world.stop_listening();
         self.processes.end_all(now);
         for (key, peer) in &mut self.peers {

@@ -164,6 +164,11 @@ impl Uploads {
         self.place.as_ref().map(|place| &*place.dir)
     }
 
+    /// Whether anything of it is here.
+    pub fn knows(&self, session: SessionId, upload: UploadId) -> bool {
+        self.all.contains_key(&(session, upload))
+    }
+
     /// A place for one that was announced, or why there is none.
     fn open(
         &mut self,
@@ -246,7 +251,7 @@ pub struct Put {
     request: Box<Request>,
 }
 
-impl<R: Runtime, W: World> Server<R, W> {
+impl<R: Runtime + Clone, W: World> Server<R, W> {
     /// Does what a session wants of an upload.
     pub(super) fn act_on_upload(
         &mut self,

@@ -170,9 +170,9 @@ export class App {
     if (known) this.notices.toast('The server was started again. This is a new session; what you typed is still here.', 'warning');
   }
 
-  /** @param {'gone'|'login'} kind */
+  /** @param {'gone'|'stopped'|'login'} kind */
   #refused(kind) {
-    if (kind === 'gone') this.notices.gone(this.address.base + this.history.url.slice(1));
+    if (kind !== 'login') this.notices.gone(this.address.base + this.history.url.slice(1), kind === 'stopped');
     else if (!reloadOnce(this)) this.notices.login();
   }
 

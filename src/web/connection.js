@@ -7,14 +7,14 @@
  * @property {string} base     path prefix with a trailing slash, "/" at the root
  * @property {string} session  32 hex digits, or ""
  *
- * @typedef {'gone'|'login'|'restarted'|''} Verdict
+ * @typedef {'gone'|'stopped'|'login'|'restarted'|''} Verdict
  *   no use in trying again, or in this session; empty: there may be
  *
  * @typedef {Object} Listener
  * @property {() => void} lost
  * @property {(address: Address) => string} place  the address to begin a new session at
  * @property {(location: string, known: boolean) => void} moved  the session is another one; known: there was one before
- * @property {(kind: 'gone'|'login') => void} refused  no use in trying again
+ * @property {(kind: 'gone'|'stopped'|'login') => void} refused  no use in trying again
  */
 
 const SUBPROTOCOL = 'lunette.1';
@@ -176,7 +176,7 @@ export class Connection {
     } catch {
       // No answer at all: the server is away.
     }
-    if (verdict === 'gone' || verdict === 'login') {
+    if (verdict === 'gone' || verdict === 'stopped' || verdict === 'login') {
       this.stop();
       return this.listener.refused(verdict);
     }
@@ -187,6 +187,7 @@ export class Connection {
   #judge(answer) {
     // The server itself never sends this request elsewhere: a login in front of it does.
     if (answer.type === 'opaqueredirect' || answer.status === 401 || answer.status === 403) return 'login';
+    if (answer.status === 410) return 'stopped';
     const server = answer.status === 404 && answer.headers.get('Lunette-Server');
     if (!server) return '';
     return server === this.link.server ? 'gone' : 'restarted';

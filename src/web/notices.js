@@ -67,11 +67,12 @@ export class Notices {
     setTimeout(leave, TOAST_MS);
   }
 
-  /** The server does not know this session any more. @param {string} home */
-  gone(home) {
-    this.#last('This session has ended', 'What was on this page is no longer on the server. Text that was not sent yet comes along.', [
-      ['Start a new session', () => location.assign(home)],
-    ]);
+  /** The server does not know this session any more, or runs it no more. @param {string} home @param {boolean} [stopped] */
+  gone(home, stopped) {
+    const [title, why, way] = stopped
+      ? ['This session was stopped', 'The server ended twice while it ran this session.', 'Start over']
+      : ['This session has ended', 'What was on this page is no longer on the server.', 'Start a new session'];
+    this.#last(title, `${why} Text that was not sent yet comes along.`, [[way, () => location.assign(home)]]);
   }
 
   /** The login ran out. */

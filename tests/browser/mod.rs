@@ -9,6 +9,7 @@
 //! - [`panel`]: the example that shows the state of the machine.
 //! - [`typing`]: nothing typed is lost, whatever the network, the server and the templates do meanwhile.
 //! - [`links`]: pages that lose their connection, their login, their session or their server.
+//! - [`recovery`]: the server is killed under a page.
 //! - [`tabs`]: several tabs on one session.
 //! - [`proxy`]: stands between the two, and delays and cuts.
 //! - [`lists`]: long lists, whole and behind a window.
@@ -41,6 +42,7 @@ mod messages;
 mod panel;
 mod pictures;
 mod proxy;
+mod recovery;
 mod reference;
 mod reload;
 pub mod server;

@@ -16,6 +16,8 @@ pub struct Server {
     flags: Vec<&'static str>,
     log: PathBuf,
     recordings: PathBuf,
+    /// Where sessions outlive the process, if they do.
+    state: Option<PathBuf>,
 }
 
 impl Server {
@@ -34,6 +36,14 @@ impl Server {
         Server::folder(&format!("tests/sites/{name}"))
     }
 
+    /// Serves `tests/sites/NAME`; sessions outlive the process.
+    pub fn keeping(name: &str) -> Server {
+        let dir = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+            .join("tests/sites")
+            .join(name);
+        Server::launch(Some(dir), &[], true)
+    }
+
     /// Serves a folder of the package.
     pub fn folder(path: &str) -> Server {
         let dir = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(path);
@@ -42,11 +52,21 @@ impl Server {
     }
 
     fn start(dir: Option<PathBuf>, flags: &[&'static str]) -> Server {
+        Server::launch(dir, flags, false)
+    }
+
+    fn launch(dir: Option<PathBuf>, flags: &[&'static str], keeping: bool) -> Server {
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let scratch = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
         let name = format!("server-{}-{number}", std::process::id());
+        let state = keeping.then(|| scratch.join(format!("{name}.state")));
         let (log, recordings) = (scratch.join(format!("{name}.log")), scratch.join(name));
-        let (child, port) = launch(dir.as_ref(), flags, 0, &log, &recordings);
+        let places = Places {
+            log: &log,
+            recordings: &recordings,
+            state: state.as_deref(),
+        };
+        let (child, port) = launch(dir.as_ref(), flags, 0, &places);
         Server {
             child,
             port,
@@ -54,6 +74,7 @@ impl Server {
             flags: flags.to_vec(),
             log,
             recordings,
+            state,
         }
     }
 
@@ -82,13 +103,12 @@ impl Server {
     /// Starts a new process on the same port.
     pub fn restart(&mut self) {
         self.kill();
-        (self.child, self.port) = launch(
-            self.dir.as_ref(),
-            &self.flags,
-            self.port,
-            &self.log,
-            &self.recordings,
-        );
+        let places = Places {
+            log: &self.log,
+            recordings: &self.recordings,
+            state: self.state.as_deref(),
+        };
+        (self.child, self.port) = launch(self.dir.as_ref(), &self.flags, self.port, &places);
     }
 }
 
@@ -101,6 +121,9 @@ impl Drop for Server {
         let _ = fs::remove_file(&self.log);
         let diverged = replay_all(&self.recordings);
         let _ = fs::remove_dir_all(&self.recordings);
+        if let Some(state) = &self.state {
+            let _ = fs::remove_dir_all(state);
+        }
         if !std::thread::panicking() {
             assert!(diverged.is_empty(), "{diverged}");
         }
@@ -124,22 +147,26 @@ pub fn replay_all(recordings: &Path) -> String {
     said
 }
 
+/// Where a server writes.
+struct Places<'a> {
+    log: &'a Path,
+    recordings: &'a Path,
+    state: Option<&'a Path>,
+}
+
 /// Starts the binary and waits for the line that names its address.
-fn launch(
-    dir: Option<&PathBuf>,
-    flags: &[&str],
-    port: u16,
-    log: &PathBuf,
-    recordings: &Path,
-) -> (Child, u16) {
+fn launch(dir: Option<&PathBuf>, flags: &[&str], port: u16, places: &Places<'_>) -> (Child, u16) {
+    let log = places.log;
     let log_file = File::options()
         .create(true)
         .append(true)
         .open(log)
         .expect("a log file can be written");
     let mut command = Command::new(env!("CARGO_BIN_EXE_lunette"));
-    command.args(["serve", "--state", "none", "--port", &port.to_string()]);
-    command.arg("--record").arg(recordings);
+    command.args(["serve", "--port", &port.to_string()]);
+    command.arg("--record").arg(places.recordings);
+    command.arg("--state");
+    command.arg(places.state.unwrap_or(Path::new("none")));
     if let Some(dir) = dir {
         command.arg("--dir").arg(dir);
     }

@@ -133,10 +133,11 @@ impl Drop for Server {
 }
 
 fn with_flags<'a>(command: &'a mut Command, dir: &Path, flags: &[&str]) -> &'a mut Command {
-    command
-        .args(["serve", "--port", "0", "--state", "none", "--dir"])
-        .arg(dir)
-        .args(flags)
+    // Sessions end with the process unless the test says where they shall survive.
+    if !flags.contains(&"--state") {
+        command.args(["--state", "none"]);
+    }
+    command.args(["--port", "0", "--dir"]).arg(dir).args(flags)
 }
 
 fn read(path: &Path) -> String {

@@ -2,6 +2,7 @@
 //! editors do follows from a seed, and so does all that comes of it.
 //!
 //! - [`world`]: sockets and clocks for the server; [`net`]: pipes that delay, tear and break, and the agenda.
+//! - [`disk`]: files that survive what files survive, and the death of the process between any two writes.
 //! - [`tab`]: a browser's tab, with [`socket`] (HTTP, WebSocket), [`link`] (numbered frames, resuming) and [`page`]
 //!   (variables, as [`template`]s ask for them), all written from the protocol and stricter than the client.
 //! - [`town`]: who does what, what goes wrong, and what is asked when all is quiet; [`vandal`]: hostile peers.
@@ -10,6 +11,7 @@
 //! - [`run`]: one simulation.
 
 mod app;
+mod disk;
 mod evidence;
 mod link;
 mod net;

@@ -8,6 +8,7 @@ use std::io::{Error, ErrorKind, Result};
 use lunette::server::world::{LISTENER, Ready};
 use mio::Token;
 
+use super::disk::Life;
 use crate::dice::Dice;
 
 pub type WireId = u64;
@@ -93,6 +94,8 @@ pub struct Net {
     /// Nothing breaks and nobody is slow.
     pub calm: bool,
     pub listening: bool,
+    /// Of the server's process.
+    pub life: Life,
     trace: bool,
     agenda: BTreeMap<(u64, u64), Happening>,
     order: u64,
@@ -112,6 +115,7 @@ impl Net {
             dice: Dice::seeded(seed),
             calm: false,
             listening: false,
+            life: Life::default(),
             trace: std::env::var_os("LUNETTE_TRACE").is_some(),
             agenda: BTreeMap::new(),
             order: 0,
@@ -256,6 +260,7 @@ impl Net {
     /// somebody notices.
     pub fn calm_down(&mut self) {
         self.calm = true;
+        self.life.is_spared();
         for wire in self.wires.values_mut() {
             wire.up_left = None;
             wire.down_left = None;
@@ -500,6 +505,9 @@ impl Net {
     }
 
     pub fn write(&mut self, id: WireId, bytes: &[u8]) -> Result<usize> {
+        if !self.life.write() {
+            return Err(ErrorKind::BrokenPipe.into());
+        }
         let n = self.chunk(bytes.len());
         let wire = self.wires.get_mut(&id).ok_or(ErrorKind::BrokenPipe)?;
         if wire.reset {
@@ -518,11 +526,17 @@ impl Net {
 
     /// The server sends nothing more.
     pub fn shut(&mut self, id: WireId) {
+        if self.life.is_over() {
+            return;
+        }
         self.send_parcel(id, false, Parcel::End);
     }
 
     /// The server has closed its socket; what it has not read makes that a reset.
     pub fn close(&mut self, id: WireId) {
+        if self.life.is_over() {
+            return self.snap(id);
+        }
         let Some(wire) = self.wires.get_mut(&id) else {
             return;
         };
@@ -534,5 +548,22 @@ impl Net {
         };
         self.send_parcel(id, false, parcel);
         self.forget_if_over(id);
+    }
+
+    /// The process is gone, and with it all connections.
+    pub fn server_is_gone(&mut self) {
+        self.listening = false;
+        self.backlog.clear();
+        self.tell_backlog = false;
+        self.tells.clear();
+        let ids: Vec<WireId> = self.wires.keys().copied().collect();
+        for id in ids {
+            self.snap(id);
+            if let Some(wire) = self.wires.get_mut(&id) {
+                wire.server_gone = true;
+                wire.token = None;
+            }
+            self.forget_if_over(id);
+        }
     }
 }

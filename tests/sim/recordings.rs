@@ -1,12 +1,12 @@
 //! What recordings say: that they replay, that they say the same twice, and that they are what the tabs have seen.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::path::Path;
 
-use lunette::journal::{Output, RawEvent, Reader, transcript};
+use lunette::core::id::ConnectionId;
+use lunette::core::manager::{ManagerConfig, SessionManager};
+use lunette::journal::{Archive, Output, RawEvent, Reader, Standing, transcript};
 use lunette::lua::LuaRuntime;
-use lunette::replay::replay;
+use lunette::replay::{Seen, rerun};
 
 use super::town::{Heard, Town};
 
@@ -17,58 +17,63 @@ struct View {
     heard: Vec<String>,
 }
 
-/// Checks all recordings of a directory; returns how many events were replayed.
-pub fn check(dir: &Path, town: &Town) -> u64 {
-    let mut sessions: BTreeMap<String, Vec<View>> = BTreeMap::new();
+/// Checks all journals of a state directory; returns how many events were replayed.
+pub fn check(archive: &Archive, town: &Town) -> u64 {
+    let mut sessions = BTreeMap::new();
     let mut events = 0;
-    for entry in fs::read_dir(dir).expect("the recordings' directory") {
-        let path = entry.expect("a recording").path();
-        let file = fs::read(&path).expect("a recording can be read");
-        let sid = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-        let reader = Reader::new(file).unwrap_or_else(|error| panic!("{sid}: {error}"));
-        assert_eq!(reader.torn_bytes(), 0, "{sid} is torn");
-        let report = replay(&reader, |_| LuaRuntime::new().expect("a runtime"));
-        assert!(report.divergence.is_none(), "session {sid} does not replay: {report}");
-        events += report.events;
+    for listed in archive.sessions().expect("a list of sessions") {
+        let sid = listed.sid;
+        assert!(
+            matches!(listed.standing, Standing::Live | Standing::Ended),
+            "session {sid} is {:?}",
+            listed.standing
+        );
+        let reader = archive.read(&sid).unwrap_or_else(|error| panic!("{sid}: {error}"));
+        let (views, count) = replayed(&sid, &reader);
+        events += count;
         let text = transcript(&reader);
         assert_eq!(text, transcript(&reader), "the transcript of {sid} says something else the second time");
-        sessions.insert(sid, views(&reader));
+        sessions.insert(sid, views);
     }
     for heard in &town.heard {
         match sessions.get(&heard.sid) {
             Some(views) => compare(heard, views),
-            None => assert!(heard.past.heard.is_empty(), "session {} is not recorded", heard.sid),
+            None => assert!(heard.past.heard.is_empty(), "session {} has no journal", heard.sid),
         }
     }
     events
 }
 
-/// The views in the order in which they joined.
-fn views(reader: &Reader) -> Vec<View> {
+/// The views of a session that is run again alone, in the order in which they joined.
+fn replayed(sid: &str, reader: &Reader) -> (Vec<View>, u64) {
+    let header = reader.header();
+    let config = ManagerConfig {
+        site: header.site.clone(),
+        limits: header.limits.clone(),
+        verbosity: 0,
+    };
+    let mut manager = SessionManager::new(LuaRuntime::new().expect("a runtime"), config);
     let mut views: Vec<View> = Vec::new();
-    let mut places = BTreeMap::new();
-    for record in reader.records() {
-        match record.event {
-            RawEvent::FrontendJoined { connection } => {
-                places.insert(connection, views.len());
-                views.push(View::default());
-            }
-            RawEvent::Frame { connection, text } => {
-                if let Some(&at) = places.get(&connection) {
-                    views[at].said.push(text.to_owned());
-                }
-            }
-            _ => {}
+    let mut places: BTreeMap<ConnectionId, usize> = BTreeMap::new();
+    let report = rerun(&mut manager, reader, &mut |seen| match seen {
+        Seen::Event(&RawEvent::FrontendJoined { connection }) => {
+            places.insert(connection, views.len());
+            views.push(View::default());
         }
-        for output in &record.outputs {
-            if let Output::Frame { connection, text } = output
-                && let Some(&at) = places.get(connection)
-            {
+        Seen::Event(RawEvent::Frame { connection, text }) => {
+            if let Some(&at) = places.get(connection) {
+                views[at].said.push((*text).to_owned());
+            }
+        }
+        Seen::Output(Output::Frame { connection, text }) => {
+            if let Some(&at) = places.get(connection) {
                 views[at].heard.push(String::from_utf8_lossy(text).into_owned());
             }
         }
-    }
-    views
+        Seen::Event(_) | Seen::Output(_) => {}
+    });
+    assert!(report.divergence.is_none(), "session {sid} does not replay: {report}");
+    (views, report.events)
 }
 
 /// What a tab heard is what its session said when it ran alone, and what it was told to have been handled was.

@@ -1,17 +1,20 @@
 //! One simulation: a server in a town, from its start to its end, and what must hold at every turn and afterwards.
 
 use std::cell::RefCell;
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::rc::Rc;
 
+use lunette::config::state::{Recover, StateConfig, StateDir, StateSettings};
 use lunette::config::{Config, Settings};
 use lunette::core::site::Site;
+use lunette::journal::{Archive, Durability};
 use lunette::lua::LuaRuntime;
 use lunette::server::Server;
 use lunette::server::files::StaticFiles;
+use lunette::server::keeper::Keeper;
 
 use super::app::{self, App};
+use super::disk::SimDisk;
 use super::recordings;
 use super::town::{Tally, Town, Wish};
 use super::world::{Shared, SimWorld};
@@ -29,8 +32,12 @@ pub struct Outcome {
     pub tally: Tally,
     pub simulated_ms: u64,
     pub turns: u64,
+    /// Processes.
+    pub lives: u64,
     pub events: u64,
     pub bytes: u64,
+    /// To files and sockets.
+    pub writes: u64,
 }
 
 impl Outcome {
@@ -40,18 +47,24 @@ impl Outcome {
         self.turns += one.turns;
         self.events += one.events;
         self.bytes += one.bytes;
+        self.lives += one.lives;
+        self.writes += one.writes;
     }
 }
 
 type SimServer = Server<LuaRuntime, SimWorld>;
 
 pub struct Simulation {
+    seed: u64,
     town: Shared,
-    server: SimServer,
+    disk: SimDisk,
+    config: Config,
+    /// `None`: its process has ended.
+    server: Option<SimServer>,
     site: Site,
     dice: Dice,
-    recordings: PathBuf,
     turns: u64,
+    lives: u64,
     at_once: u64,
     ended: bool,
 }
@@ -59,27 +72,62 @@ pub struct Simulation {
 impl Simulation {
     pub fn new(seed: u64, deeds: usize, rounds: usize) -> Simulation {
         let app = App::of_seed(seed);
-        let town = Rc::new(RefCell::new(Town::new(seed, app, deeds, rounds)));
-        let name = format!("sim-{}-{seed}", std::process::id());
-        let recordings = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
-        let _ = fs::remove_dir_all(&recordings);
-        let site = app.site();
+        let town = Town::new(seed, app, deeds, rounds);
+        let disk = SimDisk::new(town.net.life.clone(), Dice::seeded(seed ^ 0xd15c));
         let mut dice = Dice::seeded(seed ^ 0xd1ce);
-        let config = config(&recordings, &mut dice);
-        let world = SimWorld::new(&town, seed);
-        let runtime = LuaRuntime::new().expect("a runtime");
-        let files = (site.clone(), StaticFiles::BuiltIn);
-        let server = Server::new(&config, runtime, files, world).expect("a server");
-        Simulation {
-            town,
-            server,
-            site,
+        let mut simulation = Simulation {
+            seed,
+            town: Rc::new(RefCell::new(town)),
+            disk,
+            config: config(&mut dice),
+            server: None,
+            site: app.site(),
             dice,
-            recordings,
             turns: 0,
+            lives: 0,
             at_once: 0,
             ended: false,
+        };
+        simulation.begin();
+        simulation
+    }
+
+    /// A process begins.
+    fn begin(&mut self) {
+        self.lives += 1;
+        let wall = self.town.borrow().net.wall();
+        self.disk.set_wall(wall);
+        self.town.borrow().net.life.begin();
+        let keeper = Keeper::open(self.state(), Rc::new(self.disk.clone()), None).expect("a state directory");
+        let world = SimWorld::new(&self.town, self.seed ^ self.lives << 32);
+        let runtime = LuaRuntime::new().expect("a runtime");
+        let files = (self.site.clone(), StaticFiles::BuiltIn);
+        let server = Server::new(&self.config, runtime, files, world, Some(keeper)).expect("a server");
+        self.server = Some(server);
+    }
+
+    fn state(&self) -> &StateConfig {
+        self.config.state.as_ref().expect("sessions outlive their process")
+    }
+
+    /// The process has ended. After a while there is another one.
+    fn begin_again(&mut self) {
+        self.server = None;
+        let power = self.state().durability == Durability::Power;
+        if power && self.dice.roll(2) == 0 {
+            self.disk.lose_power();
         }
+        let away = [10, 3_000, 100_000][self.dice.roll(3)];
+        let mut town = self.town.borrow_mut();
+        town.net.trace(format_args!("the process has ended, for {away} ms there is none"));
+        town.net.server_is_gone();
+        town.pass_without_server(away);
+        drop(town);
+        if self.dice.roll(4) == 0 {
+            let edits = app::edit(&self.site, &mut self.dice);
+            self.site = self.site.edit(edits).site;
+        }
+        self.begin();
     }
 
     /// Runs it to its end; panics when something does not hold.
@@ -91,34 +139,34 @@ impl Simulation {
         self.town.borrow_mut().end();
         let simulated_ms = self.town.borrow().net.now;
         self.outlive();
-        let Simulation {
-            town,
-            server,
-            recordings,
-            turns,
-            ..
-        } = self;
-        drop(server);
-        let town = town.borrow();
-        let events = recordings::check(&recordings, &town);
-        let _ = fs::remove_dir_all(&recordings);
+        self.server = None;
+        let archive = Archive::new(Rc::new(self.disk.clone()), &self.state().dir);
+        let town = self.town.borrow();
         Outcome {
             tally: town.tally,
             simulated_ms,
-            turns,
-            events,
+            turns: self.turns,
+            lives: self.lives,
+            events: recordings::check(&archive, &town),
             bytes: town.net.bytes,
+            writes: town.net.life.written(),
         }
     }
 
     fn turn(&mut self) {
         let before = self.town.borrow().net.now;
-        self.server.take_turn().expect("the world goes on");
+        let wall = self.town.borrow().net.wall();
+        self.disk.set_wall(wall);
+        let server = self.server.as_mut().expect("a process");
+        server.take_turn().expect("the world goes on");
+        let census = server.census();
         self.turns += 1;
+        if self.town.borrow().net.life.is_over() {
+            return self.begin_again();
+        }
         let after = self.town.borrow().net.now;
         self.at_once = if after > before { 0 } else { self.at_once + 1 };
         assert!(self.at_once < TURNS_AT_ONCE_MAX, "the server turns and time stands still");
-        let census = self.server.census();
         let town = self.town.borrow();
         assert!(census.sessions <= town.sids.len(), "{census:?}");
         assert!(census.detached <= census.views, "{census:?}");
@@ -134,7 +182,15 @@ impl Simulation {
                     let edits = app::edit(&self.site, &mut self.dice);
                     self.town.borrow().net.trace(format_args!("edited: {:?}", edits.keys()));
                     self.site = self.site.edit(edits.clone()).site;
-                    self.server.edit(edits);
+                    if let Some(server) = &mut self.server {
+                        server.edit(edits);
+                    }
+                }
+                Wish::Kill => {
+                    let writes = 1 + self.dice.roll(20) as u64;
+                    let town = self.town.borrow();
+                    town.net.trace(format_args!("the process will end in write {writes}"));
+                    town.net.life.ends_after(writes);
                 }
             }
         }
@@ -146,15 +202,23 @@ impl Simulation {
         while self.town.borrow().net.now < until {
             self.turn();
         }
-        let left = self.server.census();
+        let left = self.server.as_ref().map(Server::census).unwrap_or_default();
         let nothing = [left.sessions, left.connections, left.views, left.detached] == [0; 4];
         assert!(nothing, "nobody has been there for two days: {left:?}");
     }
 }
 
-fn config(recordings: &Path, dice: &mut Dice) -> Config {
+fn config(dice: &mut Dice) -> Config {
+    let state = StateSettings {
+        dir: Some(StateDir::At(PathBuf::from("state"))),
+        recover: Some([Recover::Lazy, Recover::Eager][dice.roll(2)]),
+        durability: Some([Durability::Process, Durability::Process, Durability::Power][dice.roll(3)]),
+        keep_ms: Some(1_000 * DAY_MS),
+        hibernate_after_ms: Some([2_000, 600_000][dice.roll(2)]),
+        ..StateSettings::default()
+    };
     let settings = Settings {
-        record: Some(recordings.to_owned()),
+        state,
         resume_window_ms: Some([5_000, 60_000, 600_000][dice.roll(3)]),
         resume_bytes: Some([2 << 10, 64 << 10, 256 << 10][dice.roll(3)]),
         ..Settings::default()

@@ -61,6 +61,8 @@ enum Stage {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wish {
     Edit,
+    /// The server's process ends in one of its next writes.
+    Kill,
     /// All questions are answered.
     End,
 }
@@ -122,6 +124,18 @@ impl Town {
             town.open(user, Kind::Linked);
         }
         town
+    }
+
+    /// For so long (ms) there is no server.
+    pub fn pass_without_server(&mut self, ms: u64) {
+        let until = self.net.now + ms;
+        while self.net.next_at().is_some_and(|at| at <= until) {
+            self.net.now = self.net.now.max(self.net.next_at().unwrap_or(0));
+            while let Some(happening) = self.net.take_due() {
+                self.happen(happening);
+            }
+        }
+        self.net.now = until;
     }
 
     /// Time goes on until the server has something to do, at most for so long (ms).
@@ -347,6 +361,7 @@ impl Town {
                 self.net.now += stall;
             }
             95 => self.tabs[tab].link.spoil(),
+            96 | 97 => self.wishes.push_back(Wish::Kill),
             _ => self.wishes.push_back(Wish::Edit),
         }
     }

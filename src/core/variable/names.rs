@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Slot, VarId, VariableStore};
+use crate::core::carry::carry;
 
 #[derive(Debug, Default)]
 pub(super) struct Names {
@@ -92,3 +93,6 @@ impl VariableStore {
         }
     }
 }
+
+carry!(struct Named { names, own });
+carry!(struct Names { by_name, by_variable });

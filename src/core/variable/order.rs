@@ -5,6 +5,7 @@
 //! the order in which they were made, so parents before children.
 
 use super::{NONE, Slot, Variable, VariableStore};
+use crate::core::carry::carry;
 use crate::core::path::Path;
 use crate::core::property::Priority;
 
@@ -67,6 +68,23 @@ impl Order {
     pub fn spoil(&mut self) {
         self.stale = true;
         self.touched = true;
+    }
+
+    /// Whether its slots and places are some of a store of so many slots, and name each other.
+    pub fn is_sound(&self, slots: usize) -> bool {
+        let known = |&slot: &Slot| slot == NONE || (slot as usize) < slots;
+        let [high, medium, low] = self.ends;
+        !self.lent
+            && self.gone.is_empty()
+            && self.places.len() <= slots
+            && self.slots.iter().all(known)
+            && high <= medium
+            && medium <= low
+            && low <= self.slots.len()
+            && self
+                .places
+                .iter()
+                .all(|place| place.at == NONE || (place.at as usize) < self.slots.len())
     }
 
     fn place(&self, slot: Slot) -> Option<Place> {
@@ -287,6 +305,9 @@ impl VariableStore {
         slots.into_iter().rev()
     }
 }
+
+carry!(struct Place { at, class });
+carry!(struct Order { slots, places, ends, holes, stale, lent, touched, gone });
 
 #[cfg(test)]
 mod tests;

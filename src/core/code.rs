@@ -1,28 +1,54 @@
-//! The integers, bytes and texts of a recording.
+//! The integers, bytes and texts of recordings and of frozen sessions.
+
+/// What encodings are put into: bytes to be stored, or a checksum of them.
+pub trait Sink {
+    /// Takes these.
+    fn put(&mut self, bytes: &[u8]);
+}
+
+impl Sink for Vec<u8> {
+    fn put(&mut self, bytes: &[u8]) {
+        self.extend_from_slice(bytes);
+    }
+}
 
 /// Appends `value` in LEB128.
-pub(super) fn push_varint(out: &mut Vec<u8>, mut value: u64) {
+pub fn push_varint(out: &mut impl Sink, mut value: u64) {
+    let mut bytes = [0; 10];
+    let mut length = 0;
     while value >= 0x80 {
-        out.push(value as u8 | 0x80);
+        bytes[length] = value as u8 | 0x80;
         value >>= 7;
+        length += 1;
     }
-    out.push(value as u8);
+    bytes[length] = value as u8;
+    out.put(&bytes[..=length]);
+}
+
+/// A signed number as an unsigned one, small ones of either sign small.
+pub fn zigzag(value: i64) -> u64 {
+    ((value << 1) ^ (value >> 63)) as u64
+}
+
+/// What [`zigzag`] was given.
+pub fn unzigzag(value: u64) -> i64 {
+    (value >> 1) as i64 ^ -((value & 1) as i64)
 }
 
 /// Appends a signed number, small ones of either sign short.
-pub(super) fn push_signed(out: &mut Vec<u8>, value: i64) {
-    push_varint(out, ((value << 1) ^ (value >> 63)) as u64);
+pub fn push_signed(out: &mut impl Sink, value: i64) {
+    push_varint(out, zigzag(value));
 }
 
 /// Appends a length and the bytes.
-pub(super) fn push_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
+pub fn push_bytes(out: &mut impl Sink, bytes: &[u8]) {
     push_varint(out, bytes.len() as u64);
-    out.extend_from_slice(bytes);
+    out.put(bytes);
 }
 
 /// Takes one thing after the other off the front; `None`: it is not there, or not well formed.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Decoder<'a> {
+pub struct Decoder<'a> {
     rest: &'a [u8],
 }
 
@@ -35,6 +61,12 @@ impl<'a> Decoder<'a> {
         self.rest.is_empty()
     }
 
+    /// All that is left.
+    pub fn rest(&self) -> &'a [u8] {
+        self.rest
+    }
+
+    /// So many bytes.
     pub fn take(&mut self, count: usize) -> Option<&'a [u8]> {
         let (taken, rest) = self.rest.split_at_checked(count)?;
         self.rest = rest;
@@ -45,11 +77,19 @@ impl<'a> Decoder<'a> {
         self.take(1).map(|b| b[0])
     }
 
+    /// Eight bytes, little-endian.
     pub fn u64(&mut self) -> Option<u64> {
         let bytes = self.take(8)?.try_into().ok()?;
         Some(u64::from_le_bytes(bytes))
     }
 
+    /// Four bytes, little-endian.
+    pub fn u32(&mut self) -> Option<u32> {
+        let bytes = self.take(4)?.try_into().ok()?;
+        Some(u32::from_le_bytes(bytes))
+    }
+
+    /// Sixteen bytes, little-endian.
     pub fn u128(&mut self) -> Option<u128> {
         let bytes = self.take(16)?.try_into().ok()?;
         Some(u128::from_le_bytes(bytes))
@@ -71,11 +111,12 @@ impl<'a> Decoder<'a> {
         None
     }
 
+    /// See [`push_signed`].
     pub fn signed(&mut self) -> Option<i64> {
-        let value = self.varint()?;
-        Some((value >> 1) as i64 ^ -((value & 1) as i64))
+        self.varint().map(unzigzag)
     }
 
+    /// 0 or 1.
     pub fn flag(&mut self) -> Option<bool> {
         match self.varint()? {
             0 => Some(false),

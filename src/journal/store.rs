@@ -1,0 +1,591 @@
+//! Store: the state directory of one site, with the journals of its sessions.
+//!
+//! ```text
+//! lock                 locked by the one server that writes here
+//! sessions/SID.lnt     a journal; SID.ended, SID.quarantined, SID.lost: one that is not gone on with
+//! site/SHA256          a file of the site, once for all journals that name it
+//! values/NAME          small things the server keeps
+//! ```
+//!
+//! [`Archive`] reads, whoever writes meanwhile; [`Store`] is the one that writes. A file is either as it was
+//! or as it shall be: what is not a journal is written beside its place and renamed.
+
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+use thiserror::Error;
+
+use super::disk::{Disk, Lock, write_all};
+use super::files::Files;
+use super::header::{FileRef, RawHeader, SiteFile, sha256};
+use super::writer::{Durability, Policy, Writer};
+use super::{Header, JournalError, Reader};
+use crate::core::id::ConnectionId;
+use crate::core::site::Site;
+use crate::core::upload::{Sha256, hex};
+
+const SESSIONS: &str = "sessions";
+const SITE: &str = "site";
+const VALUES: &str = "values";
+const LOCK: &str = "lock";
+/// What a name ends in while its file is written.
+const UNFINISHED: &str = ".new";
+/// What is read of a journal at first: most headers are shorter.
+const HEADER_GUESS: u64 = 4 << 10;
+/// Sites that are remembered: the present one, and those before it that sessions still have.
+const SITES_MAX: usize = 4;
+
+/// Whether and how a journal is gone on with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Standing {
+    /// Its session lives, or shall when the server starts again.
+    Live,
+    /// Its session is over.
+    Ended,
+    /// Its session made the server end, twice.
+    Quarantined,
+    /// Its session went on without it: the disk was full, or broken, or a cap was reached.
+    Lost,
+}
+
+const STANDINGS: [(Standing, &str); 4] = [
+    (Standing::Live, "lnt"),
+    (Standing::Ended, "ended"),
+    (Standing::Quarantined, "quarantined"),
+    (Standing::Lost, "lost"),
+];
+
+impl Standing {
+    /// As names of files and lists have it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Standing::Live => "lnt",
+            Standing::Ended => "ended",
+            Standing::Quarantined => "quarantined",
+            Standing::Lost => "lost",
+        }
+    }
+}
+
+/// A journal of the directory.
+#[derive(Debug)]
+pub struct Listed {
+    pub sid: String,
+    pub standing: Standing,
+    pub bytes: u64,
+    /// When it was written to last, in milliseconds since 1970-01-01 UTC.
+    pub modified: i64,
+    /// Without its site.
+    pub header: Result<Header, JournalError>,
+}
+
+/// Why the state directory is of no use.
+#[derive(Debug, Error)]
+pub enum StoreError {
+    #[error(
+        "{dir}: another lunette that is running uses this state directory: stop it, or give this one another by --state DIR"
+    )]
+    InUse { dir: PathBuf },
+    #[error("{path}: {source}")]
+    Io { path: PathBuf, source: io::Error },
+    #[error("{sid}: there is no such session in {dir}; lunette sessions lists those there are")]
+    NoSession { sid: String, dir: PathBuf },
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+}
+
+impl StoreError {
+    fn io(path: &Path) -> impl Fn(io::Error) -> StoreError {
+        move |source| StoreError::Io {
+            path: path.into(),
+            source,
+        }
+    }
+}
+
+/// Reads a state directory; nothing in it is changed.
+#[derive(Debug)]
+pub struct Archive {
+    disk: Rc<dyn Disk>,
+    dir: PathBuf,
+    sites: RefCell<Vec<KnownSite>>,
+}
+
+/// A site and the names of its files' contents: sessions of one site share it.
+#[derive(Debug)]
+struct KnownSite {
+    files: Vec<(String, Sha256, u64)>,
+    site: Site,
+}
+
+impl Archive {
+    /// The state directory `dir`, there or not.
+    pub fn new(disk: Rc<dyn Disk>, dir: &Path) -> Archive {
+        Archive {
+            disk,
+            dir: dir.into(),
+            sites: RefCell::default(),
+        }
+    }
+
+    /// The directory.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Where a session's journal is, or would be.
+    pub fn path(&self, sid: &str, standing: Standing) -> PathBuf {
+        let name = format!("{sid}.{}", standing.name());
+        self.dir.join(SESSIONS).join(name)
+    }
+
+    /// All journals, by SID; of each only the header is read.
+    ///
+    /// # Errors
+    /// When the directory cannot be read.
+    pub fn sessions(&self) -> Result<Vec<Listed>, StoreError> {
+        let dir = self.dir.join(SESSIONS);
+        let entries = self.disk.list(&dir).map_err(StoreError::io(&dir))?;
+        let mut listed: Vec<Listed> = entries
+            .into_iter()
+            .filter_map(|entry| {
+                let (sid, ending) = entry.name.split_once('.')?;
+                let (standing, _) = STANDINGS.iter().find(|(_, name)| *name == ending)?;
+                is_sid(sid).then(|| Listed {
+                    sid: sid.to_owned(),
+                    standing: *standing,
+                    bytes: entry.bytes,
+                    modified: entry.modified,
+                    header: self
+                        .raw_header(&dir.join(&entry.name))
+                        .map(|raw| raw.header),
+                })
+            })
+            .collect();
+        listed.sort_by(|a, b| (&a.sid, a.standing).cmp(&(&b.sid, b.standing)));
+        Ok(listed)
+    }
+
+    fn raw_header(&self, path: &Path) -> Result<RawHeader, JournalError> {
+        let read = |most| {
+            self.disk
+                .read(path, most)
+                .map_err(|source| JournalError::io(path, source))
+        };
+        let beginning = read(HEADER_GUESS)?;
+        match RawHeader::length(&beginning) {
+            Some(length) if length > beginning.len() as u64 => RawHeader::read(&read(length)?),
+            _ => RawHeader::read(&beginning),
+        }
+    }
+
+    /// Which standing a session's journal has.
+    ///
+    /// # Errors
+    /// When there is none, or the directory cannot be read.
+    pub fn standing(&self, sid: &str) -> Result<Standing, StoreError> {
+        let dir = self.dir.join(SESSIONS);
+        let entries = self.disk.list(&dir).map_err(StoreError::io(&dir))?;
+        let named = |standing: Standing| format!("{sid}.{}", standing.name());
+        let found = STANDINGS.iter().map(|&(standing, _)| standing);
+        let mut found = found.filter(|&s| entries.iter().any(|e| e.name == named(s)));
+        found
+            .next()
+            .filter(|_| is_sid(sid))
+            .ok_or_else(|| StoreError::NoSession {
+                sid: sid.to_owned(),
+                dir: self.dir.clone(),
+            })
+    }
+
+    /// Reads a session's journal, whatever its standing.
+    ///
+    /// # Errors
+    /// When there is none, or it or its site's files are damaged or missing.
+    pub fn read(&self, sid: &str) -> Result<Reader, StoreError> {
+        let path = self.path(sid, self.standing(sid)?);
+        let file = self
+            .disk
+            .read(&path, u64::MAX)
+            .map_err(StoreError::io(&path))?;
+        let raw = RawHeader::read(&file)?;
+        let site = self.site(&raw, &path)?;
+        let header = Header {
+            site,
+            ..raw.header.clone()
+        };
+        Ok(Reader::with_header(file, &raw, header)?)
+    }
+
+    /// The site of a journal; the same copy for all that have the same.
+    fn site(&self, raw: &RawHeader, path: &Path) -> Result<Site, JournalError> {
+        let named: Option<Vec<_>> = raw.files.iter().map(named).collect();
+        let known = named.as_ref().and_then(|files| {
+            let sites = self.sites.borrow();
+            let known = sites.iter().find(|known| known.files == *files);
+            known.map(|known| known.site.clone())
+        });
+        if let Some(site) = known {
+            return Ok(site);
+        }
+        let header = raw.resolve(&mut |name, sha256, bytes| {
+            site_file_beside(&*self.disk, path, name, sha256, bytes)
+        })?;
+        if let Some(files) = named {
+            self.remember(files, &header.site);
+        }
+        Ok(header.site)
+    }
+
+    fn remember(&self, files: Vec<(String, Sha256, u64)>, site: &Site) {
+        let mut sites = self.sites.borrow_mut();
+        sites.truncate(SITES_MAX - 1);
+        let site = site.clone();
+        sites.insert(0, KnownSite { files, site });
+    }
+
+    /// What [`Store::put`] was given under this name, if anything.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn get(&self, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        let path = self.dir.join(VALUES).join(name);
+        match self.disk.read(&path, u64::MAX) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            read => read.map(Some).map_err(StoreError::io(&path)),
+        }
+    }
+}
+
+fn named((path, file): &(String, SiteFile)) -> Option<(String, Sha256, u64)> {
+    match file {
+        SiteFile::Named { sha256, bytes } => Some((path.clone(), *sha256, *bytes)),
+        SiteFile::Inline(_) => None,
+    }
+}
+
+/// A SID is hexadecimal, and so no path.
+fn is_sid(sid: &str) -> bool {
+    !sid.is_empty() && sid.bytes().all(|b| b.is_ascii_hexdigit())
+}
+
+/// The content of a file of the site that the journal at `journal` names.
+pub(super) fn site_file_beside(
+    disk: &dyn Disk,
+    journal: &Path,
+    name: &str,
+    check: &Sha256,
+    bytes: u64,
+) -> Result<Vec<u8>, JournalError> {
+    let state = journal.parent().and_then(Path::parent);
+    let path = state.unwrap_or(Path::new("..")).join(SITE).join(hex(check));
+    let wrong = |problem: String| JournalError::SiteFile {
+        name: name.to_owned(),
+        problem: format!("{}: {problem}", path.display()),
+    };
+    // One byte more tells a file that is too long.
+    let content = disk
+        .read(&path, bytes.saturating_add(1))
+        .map_err(|error| wrong(error.to_string()))?;
+    match sha256(&content) == *check {
+        true => Ok(content),
+        false => Err(wrong("is not what it was when the session began".into())),
+    }
+}
+
+/// What a store is told once.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Rules {
+    pub policy: Policy,
+    /// How long journals of ended sessions stay, ms; 0: they are removed at once.
+    pub keep_ms: u64,
+}
+
+/// The state directory of the one server that writes to it.
+#[derive(Debug)]
+pub struct Store {
+    archive: Archive,
+    files: Rc<Files>,
+    rules: Rules,
+    /// Contents of site files that are known to be there.
+    there: RefCell<BTreeSet<Sha256>>,
+    _lock: Box<dyn Lock>,
+}
+
+impl Store {
+    /// Makes the directory if it is missing, for its owner only, and locks it.
+    ///
+    /// # Errors
+    /// When another process has it locked, or it cannot be made or read.
+    pub fn open(disk: Rc<dyn Disk>, dir: &Path, rules: Rules) -> Result<Store, StoreError> {
+        for part in ["", SESSIONS, SITE, VALUES] {
+            let dir = dir.join(part);
+            disk.make_dir(&dir).map_err(StoreError::io(&dir))?;
+        }
+        let lock = dir.join(LOCK);
+        let lock = match disk.lock(&lock) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                return Err(StoreError::InUse { dir: dir.into() });
+            }
+            locked => locked.map_err(StoreError::io(&lock))?,
+        };
+        let sessions = dir.join(SESSIONS);
+        let entries = disk.list(&sessions).map_err(StoreError::io(&sessions))?;
+        let files = Files::new(Rc::clone(&disk));
+        files.set_total(entries.iter().map(|entry| entry.bytes).sum());
+        Ok(Store {
+            archive: Archive::new(disk, dir),
+            files,
+            rules,
+            there: RefCell::default(),
+            _lock: lock,
+        })
+    }
+
+    /// What is there to read.
+    pub fn archive(&self) -> &Archive {
+        &self.archive
+    }
+
+    /// Bytes of all journals.
+    pub fn total(&self) -> u64 {
+        self.files.total()
+    }
+
+    /// Begins the journal of the session with the header's SID.
+    ///
+    /// # Errors
+    /// When it has one already, or the disk says no; nothing is left of it then.
+    pub fn create(&self, header: &Header) -> Result<Writer, StoreError> {
+        let named = self.keep_site(&header.site)?;
+        let refs = named.iter().map(|(path, sha256, bytes)| {
+            let (sha256, bytes) = (*sha256, *bytes);
+            (path.as_str(), FileRef::Named { sha256, bytes })
+        });
+        let (bytes, check) = header.encode_with(&refs.collect::<Vec<_>>());
+        let path = self.archive.path(&header.sid, Standing::Live);
+        let file = self.files.create(&path).map_err(StoreError::io(&path))?;
+        let begun = Writer::begin(file, &bytes, check, header.detail, self.rules.policy);
+        let begun = begun.and_then(|mut writer| {
+            if self.is_power_safe() {
+                writer.sync().map_err(io::Error::other)?;
+                self.disk().sync_dir(&self.archive.dir.join(SESSIONS))?;
+            }
+            Ok(writer)
+        });
+        begun.map_err(|error| {
+            let _ = self.disk().remove(&path);
+            StoreError::io(&path)(error)
+        })
+    }
+
+    /// Goes on with a journal where it ends, its torn tail cut off. `live` tells how the connections that are
+    /// still there ([`Reader::joined`]) are called from now on.
+    ///
+    /// # Errors
+    /// When it cannot be cut or is of an older format.
+    pub fn resume(
+        &self,
+        sid: &str,
+        reader: &Reader,
+        live: impl Fn(ConnectionId) -> ConnectionId,
+    ) -> Result<Writer, StoreError> {
+        if reader.format() != super::FORMAT_VERSION {
+            return Err(JournalError::Version {
+                found: reader.format(),
+            }
+            .into());
+        }
+        let path = self.archive.path(sid, Standing::Live);
+        let io = StoreError::io(&path);
+        if reader.torn_bytes() > 0 {
+            let disk = self.disk();
+            disk.truncate(&path, reader.whole_bytes() as u64)
+                .map_err(&io)?;
+            let total = self.files.total();
+            self.files
+                .set_total(total.saturating_sub(reader.torn_bytes() as u64));
+        }
+        let detail = reader.header().detail;
+        let progress = reader.progress(live);
+        let file = self.files.file(&path);
+        Ok(Writer::resume(file, progress, detail, self.rules.policy))
+    }
+
+    /// The session is over: its journal stays for as long as the rules say. The writer must be gone.
+    ///
+    /// # Errors
+    /// When the disk says no.
+    pub fn end(&self, sid: &str) -> Result<(), StoreError> {
+        match self.rules.keep_ms {
+            0 => self.remove(sid),
+            _ => self.set_aside(sid, Standing::Ended),
+        }
+    }
+
+    /// Gives the session's journal another standing; [`Standing::Live`] brings it back.
+    ///
+    /// # Errors
+    /// When there is none, or the disk says no.
+    pub fn set_aside(&self, sid: &str, standing: Standing) -> Result<(), StoreError> {
+        let from = self.archive.path(sid, self.archive.standing(sid)?);
+        let to = self.archive.path(sid, standing);
+        self.disk()
+            .rename(&from, &to)
+            .and_then(|()| self.sync_sessions())
+            .map_err(StoreError::io(&from))
+    }
+
+    /// Removes a session's journal.
+    ///
+    /// # Errors
+    /// When there is none, or the disk says no.
+    pub fn remove(&self, sid: &str) -> Result<(), StoreError> {
+        let standing = self.archive.standing(sid)?;
+        let path = self.archive.path(sid, standing);
+        let io = StoreError::io(&path);
+        let bytes = self.disk().list(&self.archive.dir.join(SESSIONS));
+        let name = format!("{sid}.{}", standing.name());
+        let bytes = bytes.map_err(&io)?.into_iter().find(|e| e.name == name);
+        self.disk().remove(&path).map_err(&io)?;
+        let bytes = bytes.map_or(0, |entry| entry.bytes);
+        self.files
+            .set_total(self.files.total().saturating_sub(bytes));
+        self.sync_sessions().map_err(io)
+    }
+
+    /// Removes journals of sessions that ended longer ago than the rules keep them; `wall` is now, in
+    /// milliseconds since 1970-01-01 UTC. Returns how many.
+    ///
+    /// # Errors
+    /// When the disk says no.
+    pub fn expire(&self, wall: i64) -> Result<usize, StoreError> {
+        let keep = i64::try_from(self.rules.keep_ms).unwrap_or(i64::MAX);
+        let sessions = self.archive.sessions()?;
+        let old =
+            |s: &&Listed| s.standing == Standing::Ended && wall.saturating_sub(s.modified) >= keep;
+        let old: Vec<&Listed> = sessions.iter().filter(old).collect();
+        for session in &old {
+            self.remove(&session.sid)?;
+        }
+        Ok(old.len())
+    }
+
+    /// Removes files of sites that no journal names any more, and what was left unfinished. Returns how many.
+    ///
+    /// # Errors
+    /// When the disk says no.
+    pub fn collect(&self) -> Result<usize, StoreError> {
+        let mut named = BTreeSet::new();
+        let sessions = self.archive.dir.join(SESSIONS);
+        for entry in self
+            .disk()
+            .list(&sessions)
+            .map_err(StoreError::io(&sessions))?
+        {
+            match self.archive.raw_header(&sessions.join(&entry.name)) {
+                Ok(raw) => {
+                    named.extend(raw.files.iter().filter_map(self::named).map(|f| hex(&f.1)))
+                }
+                // Another engine's: what it needs is not known here.
+                Err(JournalError::Version { .. }) => return Ok(0),
+                Err(_) => {}
+            }
+        }
+        let dir = self.archive.dir.join(SITE);
+        let mut removed = 0;
+        for entry in self.disk().list(&dir).map_err(StoreError::io(&dir))? {
+            if !named.contains(&entry.name) {
+                let path = dir.join(&entry.name);
+                self.disk().remove(&path).map_err(StoreError::io(&path))?;
+                removed += 1;
+            }
+        }
+        self.there
+            .borrow_mut()
+            .retain(|sha256| named.contains(&hex(sha256)));
+        // A site that is remembered may have lost files.
+        self.archive.sites.borrow_mut().clear();
+        Ok(removed)
+    }
+
+    /// Keeps a small thing under a name, in place of what was there.
+    ///
+    /// # Errors
+    /// When the disk says no; what was there is there, then.
+    pub fn put(&self, name: &str, bytes: &[u8]) -> Result<(), StoreError> {
+        self.replace(&self.archive.dir.join(VALUES), name, bytes)
+    }
+
+    fn disk(&self) -> &dyn Disk {
+        self.files.disk()
+    }
+
+    fn is_power_safe(&self) -> bool {
+        self.rules.policy.durability == Durability::Power
+    }
+
+    fn sync_sessions(&self) -> io::Result<()> {
+        match self.is_power_safe() {
+            true => self.disk().sync_dir(&self.archive.dir.join(SESSIONS)),
+            false => Ok(()),
+        }
+    }
+
+    /// Writes the site's files that are not there, and names all of them.
+    fn keep_site(&self, site: &Site) -> Result<Vec<(String, Sha256, u64)>, StoreError> {
+        let known = self.archive.sites.borrow();
+        if let Some(known) = known.iter().find(|known| known.site.is(site)) {
+            return Ok(known.files.clone());
+        }
+        drop(known);
+        let mut files = Vec::new();
+        for (path, content) in site.files() {
+            let check = sha256(content);
+            self.keep_file(check, content)?;
+            files.push((path.to_owned(), check, content.len() as u64));
+        }
+        self.archive.remember(files.clone(), site);
+        Ok(files)
+    }
+
+    fn keep_file(&self, check: Sha256, content: &[u8]) -> Result<(), StoreError> {
+        if self.there.borrow().contains(&check) {
+            return Ok(());
+        }
+        let dir = self.archive.dir.join(SITE);
+        let name = hex(&check);
+        // A power cut may have left something else under the name.
+        let found = self.disk().read(&dir.join(&name), content.len() as u64 + 1);
+        if found.is_err() || found.is_ok_and(|found| found != content) {
+            self.replace(&dir, &name, content)?;
+        }
+        self.there.borrow_mut().insert(check);
+        Ok(())
+    }
+
+    fn replace(&self, dir: &Path, name: &str, bytes: &[u8]) -> Result<(), StoreError> {
+        let new = dir.join(format!("{name}{UNFINISHED}"));
+        let disk = self.disk();
+        let write = || {
+            match disk.remove(&new) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                Ok(()) | Err(_) => {}
+            }
+            let mut file = disk.create(&new)?;
+            write_all(&mut *file, bytes)?;
+            if self.is_power_safe() {
+                file.sync()?;
+            }
+            disk.rename(&new, &dir.join(name))?;
+            match self.is_power_safe() {
+                true => disk.sync_dir(dir),
+                false => Ok(()),
+            }
+        };
+        write().map_err(StoreError::io(&dir.join(name)))
+    }
+}

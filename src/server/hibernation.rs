@@ -1,0 +1,126 @@
+//! Hibernation: sessions that nobody looks at give their memory back after a while, or at once when there is
+//! too little of it. What happens to one of them next wakes it.
+
+use super::Server;
+use super::world::World;
+use crate::core::id::{SessionId, Timestamp};
+use crate::core::manager::Usage;
+use crate::core::script::Runtime;
+
+/// Sessions that were made or woken since memory was looked at last.
+const LOOK_EVERY: usize = 32;
+
+/// When to look for sessions that may sleep.
+#[derive(Debug, Default)]
+pub struct Rest {
+    at: Option<Timestamp>,
+    /// Sessions that have come into memory since it was last looked at.
+    come: usize,
+}
+
+impl Rest {
+    /// When that is.
+    pub fn due(&self) -> Option<Timestamp> {
+        self.at
+    }
+}
+
+impl<R: Runtime + Clone, W: World> Server<R, W> {
+    /// The session came into memory.
+    pub(super) fn note_arrival(&mut self) {
+        self.rest.come += 1;
+    }
+
+    /// Something happened to a session: if nobody looks at it, it may sleep after a while.
+    pub(super) fn note_idleness(&mut self, session: SessionId) {
+        let Some(keeper) = &self.keeper else {
+            return;
+        };
+        let after = keeper.hibernate_after_ms;
+        if after == 0 || self.rest.at.is_some() {
+            return;
+        }
+        let unattended =
+            |s: &crate::core::session::Session<R::Script>| s.connections().next().is_none();
+        if self.core.session(session).is_some_and(unattended) {
+            self.rest.at = Some(self.turn.now + after);
+        }
+    }
+
+    /// Lets sleep who has had nothing to do for long, and who has to make room.
+    pub(super) fn rest(&mut self) {
+        let Some(keeper) = &self.keeper else {
+            return;
+        };
+        let (after, memory) = (keeper.hibernate_after_ms, keeper.memory);
+        if self.rest.at.is_some_and(|at| at <= self.turn.now) {
+            self.rest.at = None;
+            let now = self.turn.now;
+            let mut next = None;
+            let idle: Vec<Usage> = self.core.usage().filter(|u| !u.attached).collect();
+            for usage in idle {
+                let mut at = usage.last_event + after;
+                if at <= now {
+                    if self.hibernate(usage.session) {
+                        continue;
+                    }
+                    at = now + after;
+                }
+                next = Some(next.map_or(at, |next: Timestamp| next.min(at)));
+            }
+            self.rest.at = next;
+        }
+        if self.rest.come >= LOOK_EVERY {
+            self.rest.come = 0;
+            self.make_room(memory);
+        }
+    }
+
+    /// Has those sleep that were used longest ago, until the rest take no more than so many bytes.
+    fn make_room(&mut self, memory: u64) {
+        let mut all: Vec<Usage> = self.core.usage().collect();
+        let mut used: u64 = all.iter().map(|usage| usage.memory as u64).sum();
+        if used <= memory {
+            return;
+        }
+        all.retain(|usage| !usage.attached);
+        all.sort_by_key(|usage| (usage.last_event, usage.session));
+        for usage in all {
+            if used <= memory {
+                break;
+            }
+            if self.hibernate(usage.session) {
+                used -= usage.memory as u64;
+            }
+        }
+    }
+
+    /// Lets a session sleep. Returns whether it does: one that could not be woken again must not.
+    fn hibernate(&mut self, session: SessionId) -> bool {
+        let busy = self.core.session(session).is_none_or(|of| {
+            let host = of.host();
+            !host.processes.is_empty()
+                || host.uploads.ids().next().is_some()
+                || host.downloads.begun().next().is_some()
+        });
+        if busy {
+            return false;
+        }
+        match self.recordings.borrow_mut().sleep(session) {
+            Ok(()) => {}
+            Err(why) => {
+                if let Some(why) = why {
+                    self.log
+                        .session(0, session, format_args!("its journal has stopped: {why}"));
+                }
+                return false;
+            }
+        }
+        self.links.end_session(session);
+        self.core.hibernate(session);
+        self.quotas.forget(session);
+        self.ended += 1;
+        self.log.session(1, session, format_args!("sleeps"));
+        true
+    }
+}

@@ -1,0 +1,213 @@
+//! Keeper: the state directory as a server uses it: which sessions earlier processes left behind, what time
+//! it is for them, and which of them must not run any more.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::rc::Rc;
+
+use super::inflight::Inflight;
+use super::log::Logger;
+use crate::config::state::{Recover, StateConfig};
+use crate::core::event::Turn;
+use crate::core::id::{SessionId, Timestamp};
+use crate::journal::{Disk, Policy, Rules, Standing, Store, StoreError};
+
+/// Where the clock stood when the server was started last.
+const CLOCK: &str = "clock";
+/// Sessions in whose events the process ended, and how often.
+const STRIKES: &str = "strikes";
+const STRIKES_MAX: u32 = 2;
+
+const STOPPED: &str = "This session was stopped: the server ended twice while it ran it.\n\nWhoever runs the server finds it with \
+    `lunette sessions`, and can look at it (lunette replay, lunette inspect) or remove it (lunette sessions drop).";
+
+/// A session of an earlier process.
+#[derive(Debug)]
+pub struct Left {
+    pub sid: String,
+    pub number: SessionId,
+    /// When it last did something, in milliseconds since 1970-01-01 UTC.
+    pub modified: i64,
+}
+
+/// What earlier processes left behind.
+#[derive(Debug, Default)]
+pub struct LeftBehind {
+    pub live: Vec<Left>,
+    /// Those that must not run any more, and why.
+    pub stopped: Vec<(String, &'static str)>,
+}
+
+/// See the module's description.
+#[derive(Debug)]
+pub struct Keeper {
+    pub store: Rc<Store>,
+    pub recover: Recover,
+    pub hibernate_after_ms: u64,
+    pub memory: u64,
+    /// `None`: the disk is not this machine's.
+    inflight: Option<Inflight>,
+    /// Whose event ran when the process before this one ended.
+    before: Option<SessionId>,
+    strikes: BTreeMap<String, u32>,
+}
+
+impl Keeper {
+    /// Opens the state directory on this disk; `inflight`: where the in-flight cell is, if there is one.
+    ///
+    /// # Errors
+    /// When another server has it, or the disk says no.
+    pub fn open(
+        config: &StateConfig,
+        disk: Rc<dyn Disk>,
+        inflight: Option<&Path>,
+    ) -> Result<Keeper, StoreError> {
+        let policy = Policy {
+            durability: config.durability,
+            max_session: config.max_session,
+            max_total: config.max_total,
+            flush_ms: config.flush_ms,
+        };
+        let rules = Rules {
+            policy,
+            keep_ms: config.keep_ms,
+        };
+        let store = Store::open(disk, &config.dir, rules)?;
+        let (inflight, before) = match inflight {
+            Some(path) => {
+                let opened = Inflight::open(path).map_err(|source| StoreError::Io {
+                    path: path.into(),
+                    source,
+                })?;
+                (Some(opened.0), opened.1)
+            }
+            None => (None, None),
+        };
+        let strikes = store.archive().get(STRIKES)?.unwrap_or_default();
+        Ok(Keeper {
+            store: Rc::new(store),
+            recover: config.recover,
+            hibernate_after_ms: config.hibernate_after_ms,
+            memory: config.memory,
+            inflight,
+            before,
+            strikes: parse_strikes(&strikes),
+        })
+    }
+
+    /// What must be added to a clock that says `turn` so that time goes on for sessions of before.
+    ///
+    /// # Errors
+    /// When the disk says no.
+    pub fn epoch(&self, turn: Turn) -> Result<Timestamp, StoreError> {
+        let stored = self.store.archive().get(CLOCK)?.unwrap_or_default();
+        let stored = String::from_utf8_lossy(&stored).into_owned();
+        let mut numbers = stored.split_whitespace().map(str::parse::<i64>);
+        let (now, wall) = match (numbers.next(), numbers.next()) {
+            (Some(Ok(now)), Some(Ok(wall))) => (now, wall),
+            _ => (0, turn.wall),
+        };
+        let gone = turn.wall.saturating_sub(wall).max(0);
+        let epoch = now.saturating_add(gone).max(0) as u64;
+        self.store
+            .put(CLOCK, format!("{epoch} {}\n", turn.wall).as_bytes())?;
+        Ok(epoch)
+    }
+
+    /// The sessions that are here, and what becomes of each.
+    ///
+    /// # Errors
+    /// When the directory cannot be read or changed.
+    pub fn left_behind(&mut self, log: &Logger) -> Result<LeftBehind, StoreError> {
+        let mut left = LeftBehind::default();
+        for listed in self.store.archive().sessions()? {
+            match (listed.standing, listed.header) {
+                (Standing::Live, _) if self.recover == Recover::None => {
+                    self.store.remove(&listed.sid)?;
+                }
+                (Standing::Live, Ok(header)) => {
+                    let number = header.session;
+                    if self.before == Some(number) && self.strike(&listed.sid)? {
+                        log.session(
+                            0,
+                            number,
+                            format_args!("stopped: the server ended twice while it ran it"),
+                        );
+                        self.store.set_aside(&listed.sid, Standing::Quarantined)?;
+                        left.stopped.push((listed.sid, STOPPED));
+                        continue;
+                    }
+                    left.live.push(Left {
+                        sid: listed.sid,
+                        number,
+                        modified: listed.modified,
+                    });
+                }
+                (Standing::Live, Err(error)) => {
+                    log.line(
+                        0,
+                        format_args!("a session is lost, its journal is set aside: {error}"),
+                    );
+                    self.store.set_aside(&listed.sid, Standing::Lost)?;
+                }
+                (Standing::Quarantined, _) => left.stopped.push((listed.sid, STOPPED)),
+                (Standing::Ended | Standing::Lost, _) => {}
+            }
+        }
+        left.live.sort_by_key(|left| left.number);
+        Ok(left)
+    }
+
+    /// The process ended in an event of this session. Returns whether that was once too often.
+    fn strike(&mut self, sid: &str) -> Result<bool, StoreError> {
+        let strikes = self.strikes.entry(sid.to_owned()).or_default();
+        *strikes += 1;
+        let too_often = *strikes >= STRIKES_MAX;
+        if too_often {
+            self.strikes.remove(sid);
+        }
+        self.put_strikes()?;
+        Ok(too_often)
+    }
+
+    /// An event of this session has come to its end: what happened before was not its fault.
+    pub fn acquit(&mut self, sid: &str) {
+        if self.strikes.remove(sid).is_some() {
+            // If that cannot be written, it is struck once more than it should be.
+            let _ = self.put_strikes();
+        }
+    }
+
+    /// Whether any session is suspected.
+    pub fn suspects(&self) -> bool {
+        !self.strikes.is_empty()
+    }
+
+    fn put_strikes(&self) -> Result<(), StoreError> {
+        let lines = self.strikes.iter().map(|(sid, n)| format!("{sid} {n}\n"));
+        self.store
+            .put(STRIKES, lines.collect::<String>().as_bytes())
+    }
+
+    /// An event of this session begins to run.
+    pub fn begin_event(&self, session: SessionId) {
+        if let Some(inflight) = &self.inflight {
+            inflight.begin(session);
+        }
+    }
+
+    /// It has come to its end.
+    pub fn end_event(&self) {
+        if let Some(inflight) = &self.inflight {
+            inflight.end();
+        }
+    }
+}
+
+fn parse_strikes(bytes: &[u8]) -> BTreeMap<String, u32> {
+    let text = String::from_utf8_lossy(bytes);
+    let lines = text.lines().filter_map(|line| line.split_once(' '));
+    lines
+        .filter_map(|(sid, count)| Some((sid.to_owned(), count.parse().ok()?)))
+        .collect()
+}

@@ -1,0 +1,397 @@
+//! Recovery: sessions that earlier processes left behind, or that were put to sleep, are run again from
+//! their journals when something happens to them.
+//!
+//! Events go in at the times at which they came; what comes out is compared with what came out then, and
+//! goes nowhere but into the links of the views, so that pages can go on. Only what could be rebuilt
+//! exactly goes on; all else begins anew under its old address, and its page says so.
+
+use std::collections::BTreeMap;
+
+use super::Server;
+use super::inbox::Input;
+use super::routes::Place;
+use super::sessions::Sid;
+use super::world::World;
+use crate::config::state::Recover;
+use crate::core::download::Demand;
+use crate::core::event::{Event, Opening};
+use crate::core::id::{ConnectionId, SessionId, Timestamp};
+use crate::core::manager::{Dormant, ManagerConfig};
+use crate::core::outside::{ProcessExit, ProcessNews};
+use crate::core::script::Runtime;
+use crate::core::site::SiteChange;
+use crate::core::upload::UploadNews;
+use crate::journal::{Interrupted, Output, RawEvent, Reader, Standing, StoreError, encode_edits};
+use crate::net::links::Recalled;
+use crate::replay::{Seen, rerun, to_event};
+
+/// Why a session cannot be rebuilt.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Lost {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// In words for the log.
+    #[error("{0}")]
+    Differs(String),
+}
+
+/// A session run again, and what there is of its views.
+struct Rebuilt {
+    reader: Reader,
+    recalled: Recalled,
+    /// How the connections of its journal are called here.
+    names: BTreeMap<ConnectionId, ConnectionId>,
+}
+
+impl<R: Runtime + Clone, W: World> Server<R, W> {
+    /// Knows again of the sessions that earlier processes left behind.
+    pub(super) fn recover(&mut self) -> Result<(), StoreError> {
+        let Some(keeper) = &mut self.keeper else {
+            return Ok(());
+        };
+        self.turn = self.world.turn();
+        self.epoch = keeper.epoch(self.turn)?;
+        self.turn.now += self.epoch;
+        let left = keeper.left_behind(&self.log)?;
+        let mut found = Vec::new();
+        for session in left.live {
+            let Some(sid) = Sid::parse(&session.sid) else {
+                continue;
+            };
+            let idle = self.turn.wall.saturating_sub(session.modified).max(0) as u64;
+            let due = match self.session_timeout_ms {
+                0 => None,
+                timeout => Some(self.turn.now + timeout.saturating_sub(idle)),
+            };
+            self.sessions.restore(sid, session.number);
+            self.core.restore_dormant(
+                session.number,
+                &Dormant {
+                    due,
+                    ends: true,
+                    topics: Vec::new(),
+                },
+            );
+            found.push(session.number);
+        }
+        for (sid, reason) in left.stopped {
+            if let Some(sid) = Sid::parse(&sid) {
+                self.sessions.stop(sid, reason);
+            }
+        }
+        if !found.is_empty() {
+            self.log.line(
+                0,
+                format_args!("{} sessions of before are here", found.len()),
+            );
+        }
+        if self
+            .keeper
+            .as_ref()
+            .is_some_and(|keeper| keeper.recover == Recover::Eager)
+        {
+            self.wake_all(&found);
+        }
+        Ok(())
+    }
+
+    fn wake_all(&mut self, sessions: &[SessionId]) {
+        let rebuilt = sessions.iter().filter(|&&s| self.wake(s).is_ok()).count();
+        // What they do now is written before anybody is answered.
+        self.commit();
+        let plural = if rebuilt == 1 { "" } else { "s" };
+        self.log
+            .line(0, format_args!("rebuilt {rebuilt} session{plural}"));
+    }
+
+    /// Makes a session that sleeps again.
+    ///
+    /// # Errors
+    /// Why that is not possible; it sleeps on, then.
+    pub(super) fn wake(&mut self, session: SessionId) -> Result<(), Lost> {
+        if !self.core.is_dormant(session) {
+            return Ok(());
+        }
+        let woken = self
+            .rebuild(session)
+            .and_then(|rebuilt| self.adopt(session, rebuilt));
+        if let Err(lost) = &woken {
+            self.log
+                .session(0, session, format_args!("cannot be rebuilt: {lost}"));
+        }
+        woken
+    }
+
+    /// Runs a session's journal again.
+    fn rebuild(&mut self, session: SessionId) -> Result<Rebuilt, Lost> {
+        let (Some(keeper), Some(sid)) = (&self.keeper, self.sessions.sid(session)) else {
+            return Err(Lost::Differs("it has no journal".into()));
+        };
+        let reader = keeper.store.archive().read(&sid.to_string())?;
+        let header = reader.header();
+        let config = ManagerConfig {
+            site: header.site.clone(),
+            limits: header.limits.clone(),
+            verbosity: 0,
+        };
+        let mut recalled = Recalled::default();
+        let kept = self.limits.resume_bytes;
+        self.core
+            .rebuild(session, config, |alone| {
+                let report = rerun(alone, &reader, &mut |seen| {
+                    recall(&mut recalled, seen, kept);
+                });
+                match report.divergence {
+                    None => Ok(()),
+                    Some(divergence) => {
+                        Err(format!("it does not come out as it did\n{divergence}"))
+                    }
+                }
+            })
+            .map_err(Lost::Differs)?;
+        let names = self.name_views(session, &recalled);
+        Ok(Rebuilt {
+            reader,
+            recalled,
+            names,
+        })
+    }
+
+    /// Gives the views of a session that was run again names that no other connection has.
+    fn name_views(
+        &mut self,
+        session: SessionId,
+        recalled: &Recalled,
+    ) -> BTreeMap<ConnectionId, ConnectionId> {
+        let recorded = recalled.views().map(|ConnectionId(number)| number).max();
+        self.last_connection = self.last_connection.max(recorded.unwrap_or(0));
+        let mut names = BTreeMap::new();
+        for view in recalled.views() {
+            self.last_connection += 1;
+            let name = ConnectionId(self.last_connection);
+            self.core.move_view(session, view, name);
+            names.insert(view, name);
+        }
+        names
+    }
+
+    /// A session that was run again takes its place among the others, and hears of what became of what it
+    /// had begun outside.
+    fn adopt(&mut self, session: SessionId, rebuilt: Rebuilt) -> Result<(), Lost> {
+        let Rebuilt {
+            reader,
+            mut recalled,
+            names,
+        } = rebuilt;
+        let name = |recorded| names.get(&recorded).copied().unwrap_or(recorded);
+        let mut recordings = self.recordings.borrow_mut();
+        recordings.resume(session, &reader, name)?;
+        drop(recordings);
+        let interrupted = reader.interrupted();
+        if let Some(RawEvent::Frame { connection, text }) = interrupted.as_ref().map(|i| i.event) {
+            recalled.take(connection, text);
+        }
+        let last = reader.records().last();
+        self.not_before(last.map_or(0, |record| record.turn.now));
+        let now = self.turn.now;
+        self.links.adopt(session, recalled, &self.limits, now, name);
+        if let Some(interrupted) = &interrupted {
+            self.go_on(session, interrupted, name);
+        }
+        self.tell_what_ended(session);
+        self.bring_up_to_date(session);
+        let events = reader.records().count();
+        self.log
+            .session(1, session, format_args!("rebuilt from {events} events"));
+        Ok(())
+    }
+
+    /// Time goes on where it was when this session was last heard of.
+    fn not_before(&mut self, now: Timestamp) {
+        let missing = now.saturating_sub(self.turn.now);
+        self.epoch += missing;
+        self.turn.now += missing;
+    }
+
+    /// The event in which the process ended, if it had already done something outside: it is not lost, and
+    /// what it did is not done again.
+    fn go_on(
+        &mut self,
+        session: SessionId,
+        interrupted: &Interrupted<'_>,
+        name: impl Fn(ConnectionId) -> ConnectionId,
+    ) {
+        let event = renamed(
+            to_event(&interrupted.event, session, self.core.site()),
+            name,
+        );
+        let answers = interrupted
+            .answered
+            .iter()
+            .filter_map(|output| match *output {
+                Output::HostCalled { answer, .. } => Some(answer.into()),
+                _ => None,
+            });
+        self.recordings
+            .borrow_mut()
+            .go_on(session, answers.collect());
+        self.run_event(session, event, interrupted.turn);
+        self.recordings.borrow_mut().gone_on();
+    }
+
+    /// Processes, downloads and uploads do not outlive the server.
+    fn tell_what_ended(&mut self, session: SessionId) {
+        let Some(host) = self.core.session(session).map(|session| session.host()) else {
+            return;
+        };
+        let processes: Vec<_> = host.processes.ids().collect();
+        let downloads: Vec<_> = host.downloads.begun().collect();
+        let uploads: Vec<_> = host.uploads.ids().collect();
+        for process in processes {
+            let exit = ProcessExit {
+                interrupted: true,
+                ..ProcessExit::default()
+            };
+            self.hear_of_process(session, process, ProcessNews::Exited(exit));
+        }
+        for token in downloads {
+            let demand = Demand::Dropped;
+            let event = Event::Download {
+                session,
+                token,
+                demand,
+            };
+            self.handle(event, &RawEvent::Download { token, demand });
+        }
+        for upload in uploads {
+            if !self.uploads.knows(session, upload) {
+                let text = "the server was started again: choose the file once more";
+                self.hear_of_upload(session, upload, UploadNews::Failed(text.into()));
+            }
+        }
+    }
+
+    /// The site may have been edited since: one edit brings the session to what is there now.
+    fn bring_up_to_date(&mut self, session: SessionId) {
+        let site = self.core.site().clone();
+        let Some(had) = self.core.session(session).map(|s| s.host().site.clone()) else {
+            return;
+        };
+        if had.is(&site) {
+            return;
+        }
+        let edits = had.edits_to(&site);
+        if edits.is_empty() {
+            return;
+        }
+        let recorded = encode_edits(&edits);
+        let change = SiteChange {
+            site,
+            ..had.edit(edits)
+        };
+        let event = Event::SiteChanged { session, change };
+        self.handle(event, &RawEvent::SiteChanged { edits: &recorded });
+    }
+
+    /// A session that cannot be woken sleeps until somebody comes to its page, or for as long as it would be
+    /// kept without.
+    pub(super) fn let_sleep(&mut self, session: SessionId) {
+        self.core.forget_dormant(session);
+        let timeout = self.session_timeout_ms;
+        let dormant = Dormant {
+            due: (timeout > 0).then(|| self.turn.now + timeout),
+            ends: true,
+            topics: Vec::new(),
+        };
+        self.core.restore_dormant(session, &dormant);
+    }
+
+    /// A session that cannot be woken begins anew under its address.
+    pub(super) fn begin_anew(
+        &mut self,
+        session: SessionId,
+        sid: Sid,
+        place: Place<'_>,
+        lost: &Lost,
+    ) {
+        let mut opening = Opening {
+            address: format!("/{sid}").into(),
+            url: "/".into(),
+            locale: place.locale.into(),
+            timezone: place.timezone.into(),
+            ..Opening::default()
+        };
+        opening.notice = ANEW.into();
+        if let Some(keeper) = &self.keeper {
+            if let Ok(reader) = keeper.store.archive().read(&sid.to_string()) {
+                let (url, saved) = last_known(&reader);
+                opening.url = url;
+                if !saved.is_empty() {
+                    opening.saved = saved;
+                    opening.notice = SAVED.into();
+                }
+            }
+            if let Err(error) = keeper.store.set_aside(&sid.to_string(), Standing::Lost) {
+                self.log.session(0, session, format_args!("{error}"));
+            }
+        }
+        self.log.session(
+            0,
+            session,
+            format_args!("begins anew; its journal is set aside ({lost})"),
+        );
+        self.core.forget_dormant(session);
+        self.links.end_session(session);
+        opening.seed = match self.world.random().seed() {
+            Ok(seed) => seed,
+            Err(_) => return,
+        };
+        self.inbox
+            .push(session, Input::Open(sid, Box::new(opening)));
+    }
+}
+
+const ANEW: &str = "This session could not be rebuilt and began anew. What you typed and did not send yet is still here.";
+const SAVED: &str =
+    "This session could not be rebuilt. It began anew with what the app had saved last.";
+
+/// The address at which a session was last known to be, and what its app saved last.
+fn last_known(reader: &Reader) -> (Box<str>, Box<str>) {
+    let mut known = (Box::from("/"), Box::from(""));
+    for record in reader.records() {
+        if let RawEvent::SessionOpened(opening) = record.event {
+            known = (opening.url.into(), opening.saved.into());
+        }
+        for output in &record.outputs {
+            if let Output::Saved { data } = *output {
+                known.1 = data.into();
+            }
+        }
+    }
+    known
+}
+
+/// The same event for the connection as it is called here.
+fn renamed(mut event: Event, name: impl Fn(ConnectionId) -> ConnectionId) -> Event {
+    if let Event::FrontendJoined { connection, .. }
+    | Event::FrontendLeft { connection, .. }
+    | Event::BatchReceived { connection, .. } = &mut event
+    {
+        *connection = name(*connection);
+    }
+    event
+}
+
+/// What an event of a journal, or what came of it, means for the links of its session.
+fn recall(recalled: &mut Recalled, seen: Seen<'_>, kept: usize) {
+    match seen {
+        Seen::Event(event) => match *event {
+            RawEvent::FrontendJoined { connection } => recalled.join(connection),
+            RawEvent::FrontendLeft { connection } => recalled.leave(connection),
+            RawEvent::Frame { connection, text } => recalled.take(connection, text),
+            _ => {}
+        },
+        Seen::Output(&Output::Frame { connection, text }) => recalled.send(connection, text, kept),
+        Seen::Output(_) => {}
+    }
+}

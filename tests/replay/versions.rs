@@ -1,0 +1,45 @@
+//! Recordings of every version of the format that was ever released replay for ever.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::run;
+
+/// The recordings of a version, which an engine of that time made.
+fn recordings(version: u16) -> Vec<PathBuf> {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/replay/v{version}"));
+    let found = fs::read_dir(dir).expect("the recordings are there");
+    let mut found: Vec<PathBuf> = found
+        .map(|entry| entry.expect("the directory is readable").path())
+        .collect();
+    found.sort();
+    assert!(!found.is_empty(), "no recordings of format {version}");
+    found
+}
+
+#[test]
+fn format_2_replays() {
+    for file in recordings(2) {
+        let (code, said) = run("replay", &file);
+        assert_eq!(code, 0, "{}: {said}", file.display());
+        assert!(said.ends_with("all as recorded\n"), "{said}");
+        let (code, text) = run("transcript", &file);
+        assert_eq!(code, 0, "{text}");
+        assert!(text.starts_with("recording format 2\n"), "{text}");
+    }
+}
+
+#[test]
+fn others_are_refused_with_what_to_do() {
+    let file = std::env::temp_dir().join(format!("lunette-version-{}.lnt", std::process::id()));
+    for version in [0, 1, u8::MAX] {
+        let mut bytes = fs::read(&recordings(2)[0]).expect("read");
+        bytes[8] = version;
+        fs::write(&file, bytes).expect("written");
+        let (code, said) = run("replay", &file);
+        assert_eq!(code, 1);
+        let told = format!("has format {version}, this engine reads formats 2 to ");
+        assert!(said.contains(&told), "{said}");
+    }
+    fs::remove_file(&file).expect("removed");
+}
