@@ -1,11 +1,16 @@
 //! In-process benches of what one turn is made of: reading a frame, detection, encoding, crossing into Lua, and a
-//! fresh session; of pages with tens of thousands of variables; and of other designs of the inner loop. `cargo bench --bench micro`; `-- --smoke` runs each once, `-- WORD` those whose name contains it.
+//! fresh session; of pages with tens of thousands of variables; of what journals write and cost; and of other designs of the inner loop. `cargo bench --bench micro`; `-- --smoke` runs each once, `-- WORD` those whose name contains it.
 //!
 //! Each is run in rounds long enough for the clock; the fastest round and the middle one are printed. The fastest is
 //! the figure to compare: noise only ever adds.
 
 mod inner_loop;
+mod journal;
+#[allow(dead_code, reason = "tests use the rest")]
+#[path = "disk.rs"]
+mod memory_disk;
 mod outside;
+mod recording;
 mod scale;
 mod turns;
 
@@ -113,6 +118,7 @@ fn main() {
     scale::run(&harness);
     inner_loop::run(&harness);
     outside::run(&harness);
+    recording::run(&harness);
 }
 
 fn wire(harness: &Harness) {

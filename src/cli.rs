@@ -31,16 +31,73 @@ pub enum Command {
     Serve(Box<ServeFlags>),
     /// Run a recording again and compare every frame
     Replay {
-        /// A file that --record made
+        /// A file that --record or export made, or a journal of a state directory
         file: PathBuf,
     },
-    /// Print a recording as text
+    /// Print a recording as text, without what was typed into password fields
     Transcript {
-        /// A file that --record made
+        /// A file that --record or export made, or a journal of a state directory
         file: PathBuf,
+        #[command(flatten)]
+        secrets: SecretFlags,
+    },
+    /// Write a session into one file that replays elsewhere
+    #[command(after_help = EXPORT_HELP)]
+    Export {
+        /// The session's id, as in its address
+        sid: String,
+        /// The file to make, such as bug.lnt
+        #[arg(short, long, value_name = "FILE")]
+        output: PathBuf,
+        #[command(flatten)]
+        state: StateFlags,
+        #[command(flatten)]
+        secrets: SecretFlags,
+    },
+    /// List the sessions of a site whose journals are kept
+    Sessions {
+        #[command(subcommand)]
+        action: Option<SessionsAction>,
+        #[command(flatten)]
+        state: StateFlags,
     },
     /// Print the version and the format of recordings
     Version,
+}
+
+const EXPORT_HELP: &str = "The file has the site's code, all that the session was told and all that it sent. \
+    Journals keep only digests of what was sent: the session is run again, and if that does not give the same \
+    digests, the file has digests, too, and the command says so.\n\nWhat was typed into password fields, and what \
+    --secret names, is replaced by \"***\", in both directions. So the app gets something else in a replay: where its \
+    code looks at such a value, a replay of the file diverges.";
+
+/// What can be done to sessions.
+#[derive(Debug, Subcommand)]
+pub enum SessionsAction {
+    /// Remove the journal of a session, which cannot come back then; no server may be using it
+    Drop {
+        /// The session's id, as in its address
+        sid: String,
+    },
+}
+
+/// Which state directory is meant.
+#[derive(Args, Clone, Debug, Default)]
+pub struct StateFlags {
+    /// The state directory [default: that of the site]
+    #[arg(long, value_name = "DIR", global = true)]
+    pub state: Option<PathBuf>,
+    /// The site [default: the built-in demo]
+    #[arg(long, value_name = "DIR", global = true)]
+    pub dir: Option<PathBuf>,
+}
+
+/// What is left out.
+#[derive(Args, Clone, Debug, Default)]
+pub struct SecretFlags {
+    /// Also leave out values at this path, such as login.pin or users.*.pin; may be repeated
+    #[arg(long, value_name = "PATH")]
+    pub secret: Vec<String>,
 }
 
 /// Flags of `serve`.
@@ -160,5 +217,15 @@ mod tests {
         assert!(read("lunette serve --state somewhere --recover eager").is_ok());
         assert!(read("lunette serve --recover sometimes").is_err());
         assert!(read("lunette replay").is_err());
+        let drop = read("lunette sessions drop 1f --state x").unwrap();
+        assert!(matches!(
+            drop.command,
+            Some(Command::Sessions {
+                action: Some(SessionsAction::Drop { sid }),
+                state: StateFlags { state: Some(_), dir: None },
+            }) if sid == "1f"
+        ));
+        assert!(read("lunette export 1f").is_err());
+        assert!(read("lunette export 1f -o x --secret a.b --secret c").is_ok());
     }
 }

@@ -24,7 +24,8 @@
 //! - [`net`]: HTTP, WebSocket and links (views that outlive connections) without sockets: bytes in,
 //!   bytes out.
 //! - [`server`]: the poll loop, connections, routes, files, the clock.
-//! - [`journal`]: recordings of sessions. [`replay`]: running one again, comparing, transcripts.
+//! - [`journal`]: recordings of sessions, and the directory where a server keeps them. [`replay`]: running
+//!   one again, comparing, transcripts, exports.
 //! - [`web`]: the browser client, the theme and the demo site, embedded.
 //! - [`cli`], [`config`]: what the command line says and what it means.
 //!

@@ -5,11 +5,14 @@
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::path::Path;
+use std::io;
+use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
 mod difference;
+mod export;
+mod sessions;
 
 use crate::core::effect::Effect;
 use crate::core::event::Event;
@@ -27,8 +30,11 @@ use crate::lua::{DIALECT, LuaRuntime};
 use crate::wire;
 
 pub use crate::journal::FORMAT_VERSION;
+pub use crate::journal::{StoreError, state_dir};
 pub use difference::Difference;
 use difference::first_difference;
+pub use export::{Exported, export};
+pub use sessions::{drop_session, list_sessions, read_session};
 
 /// What a replay found.
 #[derive(Clone, Debug, Default)]
@@ -44,6 +50,8 @@ pub struct Report {
     pub notes: Vec<String>,
     /// Bytes of an unfinished record at the end of the file, not replayed.
     pub torn_bytes: usize,
+    /// The call at the end of the file that nobody knows the answer to; its event is not replayed.
+    pub interrupted: Option<String>,
     pub divergence: Option<Box<Divergence>>,
 }
 
@@ -74,15 +82,11 @@ impl Report {
 /// the first divergence.
 pub fn replay<R: Runtime>(reader: &Reader, make_runtime: impl FnOnce(&Header) -> R) -> Report {
     let header = reader.header();
-    let config = ManagerConfig {
-        site: header.site.clone(),
-        limits: header.limits.clone(),
-        verbosity: 0,
-    };
-    let mut manager = SessionManager::new(make_runtime(header), config);
+    let mut manager = SessionManager::new(make_runtime(header), config_of(header));
     Report {
         notes: notes(header),
         torn_bytes: reader.torn_bytes(),
+        interrupted: reader.interrupted().map(|last| last.call.to_owned()),
         ..rerun(&mut manager, reader, &mut |_| {})
     }
 }
@@ -122,6 +126,15 @@ pub fn rerun<R: Runtime>(
         }
     }
     report
+}
+
+/// What a manager needs to run the session of this header.
+fn config_of(header: &Header) -> ManagerConfig {
+    ManagerConfig {
+        site: header.site.clone(),
+        limits: header.limits.clone(),
+        verbosity: 0,
+    }
 }
 
 /// The machine as it answered then: the calls of one event, in their order.
@@ -360,6 +373,12 @@ impl fmt::Display for Report {
                 "note: the file ends in an unfinished record ({torn} bytes), left out"
             )?;
         }
+        if let Some(call) = &self.interrupted {
+            writeln!(
+                f,
+                "note: the file ends while this was being done, its event is left out: {call}"
+            )?;
+        }
         let (turns, events, frames) = (self.turns, self.events, self.frames);
         match &self.divergence {
             None => writeln!(
@@ -426,6 +445,18 @@ pub enum ReplayError {
     Dialect { found: String },
     #[error(transparent)]
     Runtime(#[from] StateError),
+    #[error("{path}: {source}")]
+    Output { path: PathBuf, source: io::Error },
+}
+
+/// The runtime that can run the session of this header.
+fn runtime_for(header: &Header) -> Result<LuaRuntime, ReplayError> {
+    match header.dialect == DIALECT {
+        true => Ok(LuaRuntime::new()?),
+        false => Err(ReplayError::Dialect {
+            found: header.dialect.clone(),
+        }),
+    }
 }
 
 /// What `lunette replay FILE` does: needs nothing but the file. The report can be printed and has
@@ -436,11 +467,7 @@ pub enum ReplayError {
 pub fn replay_file(path: &Path) -> Result<Report, ReplayError> {
     let reader = Reader::open(path)?;
     let header = reader.header();
-    if header.dialect != DIALECT {
-        let found = header.dialect.clone();
-        return Err(ReplayError::Dialect { found });
-    }
-    let runtime = LuaRuntime::new()?;
+    let runtime = runtime_for(header)?;
     let mut report = replay(&reader, |_| runtime);
     let limits = StateLimits {
         memory: header.limits.lua_memory,
@@ -460,8 +487,8 @@ pub fn replay_file(path: &Path) -> Result<Report, ReplayError> {
 ///
 /// # Errors
 /// When the file cannot be read or is damaged.
-pub fn transcript_file(path: &Path) -> Result<String, JournalError> {
-    Ok(crate::journal::transcript(&Reader::open(path)?))
+pub fn transcript_file(path: &Path, secret: &[String]) -> Result<String, JournalError> {
+    Ok(crate::journal::transcript(&Reader::open(path)?, secret))
 }
 
 #[cfg(test)]

@@ -106,12 +106,7 @@ fn battery() -> String {
     for seed in [1, 2, 1] {
         let state = State::new(seed, limits).unwrap();
         state.budget().refill(1_000_000_000);
-        let seen: String = state
-            .lua()
-            .load(BATTERY)
-            .set_name("=battery")
-            .eval()
-            .unwrap();
+        let seen = state.evaluate(c"=battery", BATTERY).unwrap();
         let gas = state.budget().used();
         let bytes = (
             state.memory_used(),

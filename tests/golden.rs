@@ -8,6 +8,7 @@
 //! ```text
 //! # a comment
 //! limits gas=100000                a limit of SessionLimits; before the first step
+//! saved {"a":1}                    what a session before this one saved by session:checkpoint
 //! log 0                            show log lines up to this level, too
 //! --- lua/main.lua                 a file of the site, up to the next line that begins with ---
 //! --- viewdefs/App.DEFAULT.html
@@ -48,6 +49,8 @@ use lunette::core::site::{Edits, Site};
 use lunette::journal::{Header, Output, RawEvent, Reader, Writer, encode_edits, show_frame};
 use lunette::lua::LuaRuntime;
 use lunette::replay::{replay, to_event};
+
+use crate::checkpoints::Often;
 
 const SESSION: SessionId = SessionId(1);
 const SEED: u64 = 42;
@@ -134,11 +137,13 @@ struct Head {
     site: Site,
     limits: SessionLimits,
     log_level: Option<u8>,
+    saved: String,
 }
 
 fn read_head<'a>(name: &str, script: &'a str) -> (Head, &'a str) {
     let mut files: Vec<(String, Vec<u8>)> = Vec::new();
     let mut limits = SessionLimits::default();
+    let mut saved = String::new();
     let mut log_level = None;
     let mut in_file = false;
     let mut at = 0;
@@ -159,6 +164,7 @@ fn read_head<'a>(name: &str, script: &'a str) -> (Head, &'a str) {
                     .iter()
                     .for_each(|s| set_limit(name, &mut limits, s));
             }
+            (["saved", ..], false) => saved = line["saved ".len()..].trim().to_owned(),
             (["log", level], false) => log_level = level.parse().ok(),
             ([], false) => {}
             ([first, ..], false) if first.starts_with('#') => {}
@@ -171,6 +177,7 @@ fn read_head<'a>(name: &str, script: &'a str) -> (Head, &'a str) {
         site,
         limits,
         log_level,
+        saved,
     };
     (head, &script[at..])
 }
@@ -211,6 +218,7 @@ struct Stage {
     writer: Writer,
     recording: PathBuf,
     log_level: Option<u8>,
+    saved: String,
     now: u64,
     opened: bool,
     connections: Vec<String>,
@@ -236,6 +244,7 @@ impl Stage {
             writer: Writer::create(&recording, &header).expect("a recording can be made"),
             recording,
             log_level: head.log_level,
+            saved: head.saved,
             now: 1000,
             opened: false,
             connections: Vec::new(),
@@ -312,6 +321,7 @@ impl Stage {
     fn attach(&mut self, who: &str) {
         if !self.opened {
             self.opened = true;
+            let saved = std::mem::take(&mut self.saved);
             let url = "/inbox?unread=1";
             self.event(&RawEvent::SessionOpened(Opening {
                 seed: SEED,
@@ -319,6 +329,7 @@ impl Stage {
                 address: ADDRESS,
                 locale: "de-CH",
                 timezone: "Europe/Zurich",
+                saved: &saved,
                 ..Opening::default()
             }));
         }
@@ -431,7 +442,7 @@ impl Stage {
         if report.exit_code() != 0 {
             return Some(format!("its recording does not replay:\n{report}"));
         }
-        let survives = crate::checkpoints::survives(&reader);
+        let survives = crate::checkpoints::survives(&reader, Often::Always);
         let problem = survives.err()?;
         Some(format!("frozen and thawed it is another:\n{problem}"))
     }

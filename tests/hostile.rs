@@ -18,6 +18,7 @@ use lunette::lua::LuaRuntime;
 use lunette::replay::{replay, to_event};
 
 use crate::battery::{Attack, HOSTILE, Outcome, Recorder, attacks, run};
+use crate::checkpoints::{Often, survives};
 
 const GAS: u64 = 1_000_000;
 const MEMORY: usize = 4 << 20;
@@ -168,7 +169,11 @@ impl Recording {
         let report = replay(&reader, |_| {
             LuaRuntime::new().expect("a runtime can be made")
         });
-        (report.exit_code() != 0).then(|| format!("its recording does not replay: {report}"))
+        if report.exit_code() != 0 {
+            return Some(format!("its recording does not replay: {report}"));
+        }
+        let problem = survives(&reader, Often::Sometimes).err()?;
+        Some(format!("frozen and thawed it is another: {problem}"))
     }
 }
 

@@ -23,6 +23,14 @@ mod tidy;
 #[allow(dead_code, reason = "the bench uses the rest")]
 #[path = "../bench/battery.rs"]
 mod battery;
+/// What journals write, which the bench prints.
+#[allow(dead_code, reason = "the bench uses the rest")]
+#[path = "../bench/journal.rs"]
+mod bench_journal;
+/// A disk that fails when it is told to.
+#[allow(dead_code, reason = "the bench uses less")]
+#[path = "../bench/disk.rs"]
+mod memory_disk;
 // What the load generator and the tests have in common: a client of the base protocol, a server as a
 // child process, and what they ask of the system.
 #[allow(dead_code, reason = "the load generator uses the rest")]

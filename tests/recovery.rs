@@ -3,5 +3,7 @@
 
 mod killed;
 mod lost;
+mod outside;
 mod page;
+mod sleeps;
 mod survives;

@@ -1,6 +1,9 @@
 //! Recordings of a real server, replayed by other processes: the same bytes come out, whatever else the
 //! server did, wherever memory lies and whatever became of the site; damage and changes are told.
 
+mod faults;
+mod sizes;
+mod store;
 mod versions;
 mod walk;
 

@@ -10,7 +10,7 @@ use std::rc::Rc;
 use super::code::{Decoder, push_bytes, push_signed, push_varint};
 
 /// Can be written down, at least a byte of it, and read back.
-pub(super) trait Carry: Sized {
+pub(crate) trait Carry: Sized {
     /// Appends all of it.
     fn freeze(&self, out: &mut Vec<u8>);
 
@@ -93,7 +93,7 @@ macro_rules! carry {
         }
     };
 }
-pub(super) use carry;
+pub(crate) use carry;
 
 impl Carry for u64 {
     fn freeze(&self, out: &mut Vec<u8>) {

@@ -17,7 +17,7 @@
 
 mod arrivals;
 pub mod batch;
-mod carry;
+pub(crate) mod carry;
 pub mod change;
 pub mod code;
 mod delta;

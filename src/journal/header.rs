@@ -52,7 +52,7 @@ pub enum Detail {
 
 /// A file of the site as a header names it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum SiteFile {
+pub(super) enum SiteFile {
     Inline(Vec<u8>),
     /// The content is elsewhere, under its checksum.
     Named {
@@ -60,6 +60,9 @@ pub enum SiteFile {
         bytes: u64,
     },
 }
+
+/// Finds the content of a file of the site by its path, checksum and length.
+pub(super) type LookUp<'a> = dyn FnMut(&str, &Sha256, u64) -> Result<Vec<u8>, JournalError> + 'a;
 
 /// A header as it stands in the file; its site may have to be looked up.
 #[derive(Clone, Debug, PartialEq)]
@@ -211,10 +214,7 @@ impl RawHeader {
     }
 
     /// The header with its site, whose files that are elsewhere `look_up` finds.
-    pub fn resolve(
-        &self,
-        look_up: &mut dyn FnMut(&str, &Sha256, u64) -> Result<Vec<u8>, JournalError>,
-    ) -> Result<Header, JournalError> {
+    pub fn resolve(&self, look_up: &mut LookUp<'_>) -> Result<Header, JournalError> {
         let mut files = BTreeMap::new();
         for (path, file) in &self.files {
             let content = match file {

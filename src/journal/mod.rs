@@ -71,7 +71,7 @@
 //!                              in the next record; in the last one of the file nobody knows what came of it
 //!          | 80+n count(varint, if n is 7F) check(u32)       n < 7F: count. Digest of all outputs of the event:
 //!                              their number and CRC32C; ends the payload. Of them only 3, 4, 5 and 13 are there
-//!          | 13 saved            data(text)      kept whole, whatever becomes of the others
+//!          | 13 saved           data(text)
 //! call, action = one line of text, see core::outside
 //! progress = 1 ready | 2 finished sha256(32 bytes) | 3 failed text
 //!            a file's content is not recorded; what the script reads of it is an answer
@@ -89,8 +89,8 @@
 //!
 //! Format 2 has neither build, sid, started and detail nor the 0 and 1 before the content of files in its
 //! header, whose check leaves out version and length; the head of its records is length(u32) sequence(u64)
-//! head_check(u32: CRC32C of both) payload_check(u32), a turn has the difference of both clocks, and of kinds
-//! there are events 1 to 10 and outputs 1 to 9.
+//! head_check(u32: CRC32C of both) payload_check(u32), a turn has the difference of both clocks, SessionOpened
+//! ends behind timezone, and of kinds there are events 1 to 10 and outputs 1 to 9.
 //!
 //! Connections are numbered 1, 2, 3 in the order in which they joined this session, so that a
 //! recording does not depend on what else the server did.
@@ -112,6 +112,7 @@ mod paths;
 mod place;
 mod reader;
 mod scan;
+mod secrets;
 mod store;
 mod ticks;
 mod transcript;
@@ -139,6 +140,7 @@ pub use outside::{RawAnswer, RawExit, RawNews, RawProgress};
 pub use paths::Paths;
 pub use place::state_dir;
 pub use reader::{Interrupted, Reader, Record, Records};
+pub use secrets::Secrets;
 pub use store::{Archive, Listed, Rules, Standing, Store, StoreError};
 pub use transcript::{show_frame, transcript};
 pub use writer::{Durability, Policy, Recorder, Stopped, Writer};

@@ -1,11 +1,12 @@
 //! Reader: a recording read back, checked as a whole before any of it is used.
 
+use std::collections::VecDeque;
 use std::path::Path;
 
 use super::decode::{read_event, read_output};
 use super::disk::{Disk, RealDisk};
 use super::encode::{Digest, Numbers};
-use super::header::RawHeader;
+use super::header::{LookUp, RawHeader};
 use super::scan::{Layout, UNREADABLE, corrupt, scan};
 use super::store;
 use super::ticks::{Step, TickReader};
@@ -17,7 +18,6 @@ use super::{Header, JournalError, OLDEST_VERSION, Output, RawAnswer, RawEvent};
 use crate::core::code::Decoder;
 use crate::core::event::Turn;
 use crate::core::id::ConnectionId;
-use crate::core::upload::Sha256;
 
 /// A recording whose every record has been checked.
 #[derive(Debug)]
@@ -91,7 +91,7 @@ impl Reader {
 
     pub(super) fn resolved(
         file: Vec<u8>,
-        look_up: &mut dyn FnMut(&str, &Sha256, u64) -> Result<Vec<u8>, JournalError>,
+        look_up: &mut LookUp<'_>,
     ) -> Result<Reader, JournalError> {
         let raw = RawHeader::read(&file)?;
         let header = raw.resolve(look_up)?;
@@ -148,7 +148,7 @@ impl Reader {
     /// All records in order; without the event that was [`Reader::interrupted`].
     pub fn records(&self) -> Records<'_> {
         Records {
-            old: self.format == OLDEST_VERSION,
+            format: self.format,
             file: &self.file,
             layout: &self.layout,
             place: 0,
@@ -216,7 +216,7 @@ impl Reader {
 /// The records of a [`Reader`].
 #[derive(Debug)]
 pub struct Records<'a> {
-    old: bool,
+    format: u16,
     file: &'a [u8],
     layout: &'a Layout,
     /// How many payloads, and how many rebuilt frames, were read.
@@ -243,7 +243,7 @@ impl<'a> Iterator for Records<'a> {
 struct Outcome<'a> {
     outputs: Vec<Output<'a>>,
     /// Answers told of before their outputs.
-    answered: std::collections::VecDeque<Output<'a>>,
+    answered: VecDeque<Output<'a>>,
     digest: Option<Digest>,
     intent: Option<&'a str>,
 }
@@ -257,7 +257,7 @@ impl<'a> Records<'a> {
             let payload = *self.layout.payloads.get(self.place)?;
             self.place += 1;
             let bytes = payload.of(self.file);
-            let read = if self.old {
+            let read = if self.format == OLDEST_VERSION {
                 self.read_old(bytes).map(Some)
             } else {
                 self.read_payload(bytes)

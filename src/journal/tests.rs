@@ -101,8 +101,13 @@ fn turn(now: u64) -> Turn {
 
 /// Three turns: the second with two events.
 fn recording() -> Vec<u8> {
+    recording_of(Detail::Full)
+}
+
+fn recording_of(detail: Detail) -> Vec<u8> {
     let path = temp_path();
-    let mut writer = Writer::create(&path, &header()).unwrap();
+    let header = Header { detail, ..header() };
+    let mut writer = Writer::create(&path, &header).unwrap();
     writer.event(turn(5), &RawEvent::SessionOpened(OPENING));
     writer.event(turn(5), &RawEvent::FrontendJoined { connection: A });
     writer.commit().unwrap();
@@ -218,7 +223,7 @@ fn of_uploads_there_is_all_but_the_content() {
         assert_eq!(record.event, RawEvent::Upload { upload: 300, news });
         assert_eq!(record.outputs, [output]);
     }
-    let text = transcript(&reader);
+    let text = transcript(&reader, &[]);
     assert!(
         text.contains(&format!("upload 300 is whole: {}\n", "ab".repeat(32))),
         "{text}"
@@ -229,7 +234,7 @@ fn of_uploads_there_is_all_but_the_content() {
 
 #[test]
 fn the_transcript_shows_every_byte_of_a_frame() {
-    let text = transcript(&Reader::new(recording()).unwrap());
+    let text = transcript(&Reader::new(recording()).unwrap(), &[]);
     assert!(
         text.contains("opened seed fffffffffffffffe at /a?b=c\n"),
         "{text}"
@@ -282,11 +287,16 @@ fn a_file_cut_anywhere_is_read_up_to_its_last_whole_record() {
 
 #[test]
 fn a_flipped_bit_anywhere_is_refused_with_its_place() {
-    let whole = recording();
-    let first = Reader::new(whole.clone()).unwrap().header_bytes();
+    for detail in [Detail::Full, Detail::Digest] {
+        flip_all_of(&recording_of(detail));
+    }
+}
+
+fn flip_all_of(whole: &[u8]) {
+    let first = Reader::new(whole.to_vec()).unwrap().header_bytes();
     for at in 0..whole.len() {
         for bit in 0..8 {
-            let mut bad = whole.clone();
+            let mut bad = whole.to_vec();
             bad[at] ^= 1 << bit;
             match Reader::new(bad) {
                 Ok(_) => panic!("bit {bit} of byte {at} flipped and not noticed"),

@@ -184,7 +184,7 @@ impl<'a> TickReader<'a> {
 
     fn nibble(&mut self) -> Option<u8> {
         let byte = *self.bytes.get(self.at / 2)?;
-        let nibble = if self.at % 2 == 0 {
+        let nibble = if self.at.is_multiple_of(2) {
             byte & 15
         } else {
             byte >> 4

@@ -4,27 +4,42 @@ use std::fmt::{self, Write};
 
 use serde_json::value::RawValue;
 
-use super::{Detail, Header, Output, RawEvent, RawPiece, Reader, Record, decode_edits};
+use super::secrets::variables;
+use super::{
+    Detail, Header, Output, Paths, RawEvent, RawPiece, Reader, Record, Secrets, decode_edits,
+};
 use crate::core::download::Demand;
-use crate::core::event::Opening;
+use crate::core::event::{Opening, Turn};
+use crate::core::id::ConnectionId;
 
 /// The exact turns, events and frames. `>` is what a connection sent, `<` what it was sent; a frame
-/// of several messages has a line for each. The same recording always gives the same text.
-pub fn transcript(reader: &Reader) -> String {
-    let mut out = String::new();
-    push_header(&mut out, reader.format(), reader.header());
+/// of several messages has a line for each, and below it where the variables are that it is about. Secrets are
+/// left out: what is written into password fields, and what paths that fit a pattern of `secret` show. The same
+/// recording always gives the same text.
+pub fn transcript(reader: &Reader, secret: &[String]) -> String {
+    let mut shown = Transcript {
+        out: String::new(),
+        paths: Paths::default(),
+        secrets: Secrets::of(&reader.header().site, secret),
+    };
+    push_header(&mut shown.out, reader.format(), reader.header());
     let mut turn_number = 0;
     for record in reader.records() {
-        if record.turn_number != turn_number {
-            turn_number = record.turn_number;
-            let turn = record.turn;
-            push_line(
-                &mut out,
-                format_args!("\nturn {turn_number} now {} wall {}", turn.now, turn.wall),
-            );
-        }
-        push_record(&mut out, &record);
+        shown.begin_turn(record.turn_number, record.turn, &mut turn_number);
+        shown.push_record(&record);
     }
+    if let Some(last) = reader.interrupted() {
+        shown.begin_turn(last.turn_number, last.turn, &mut turn_number);
+        shown.push_event(&last.event);
+        for output in &last.answered {
+            shown.push_output(output);
+        }
+        push_line(
+            &mut shown.out,
+            format_args!("  host: {} -> interrupted", last.call),
+        );
+    }
+    let mut out = shown.out;
     if reader.torn_bytes() > 0 {
         let (torn, whole) = (reader.torn_bytes(), reader.whole_bytes());
         push_line(
@@ -33,6 +48,73 @@ pub fn transcript(reader: &Reader) -> String {
         );
     }
     out
+}
+
+/// A transcript as far as it got.
+struct Transcript {
+    out: String,
+    paths: Paths,
+    secrets: Secrets,
+}
+
+impl Transcript {
+    fn begin_turn(&mut self, number: u64, turn: Turn, last: &mut u64) {
+        if number != std::mem::replace(last, number) {
+            let Turn { now, wall } = turn;
+            push_line(
+                &mut self.out,
+                format_args!("\nturn {number} now {now} wall {wall}"),
+            );
+        }
+    }
+
+    fn push_record(&mut self, record: &Record<'_>) {
+        self.push_event(&record.event);
+        for output in &record.outputs {
+            self.push_output(output);
+        }
+        if let Some(digest) = record.digest {
+            push_line(&mut self.out, format_args!("  {digest}"));
+        }
+    }
+
+    fn push_event(&mut self, event: &RawEvent<'_>) {
+        self.secrets.hear(event);
+        let RawEvent::Frame { connection, text } = *event else {
+            push_line(&mut self.out, format_args!("{event}"));
+            return self.paths.hear(event);
+        };
+        // Creates are understood with the variables they create.
+        self.paths.hear(event);
+        self.push_frame("", '>', connection, text.as_bytes());
+    }
+
+    fn push_output(&mut self, output: &Output<'_>) {
+        if let Output::Frame { connection, text } = *output {
+            return self.push_frame("  ", '<', connection, text);
+        }
+        let output = output.to_string().replace('\n', "\n  ");
+        push_line(&mut self.out, format_args!("  {output}"));
+    }
+
+    fn push_frame(&mut self, indent: &str, way: char, connection: ConnectionId, text: &[u8]) {
+        let lead = format!("{indent}{connection} {way} ");
+        let shown = self.secrets.blank(&self.paths, connection, text);
+        push_line(&mut self.out, format_args!("{}", show_frame(&lead, &shown)));
+        let about = variables(&String::from_utf8_lossy(text));
+        let places = about.iter().filter_map(|&var| {
+            let path = self.paths.of(connection, var)?;
+            Some(format!("{var} is {}", one_line(&path)))
+        });
+        let places: Vec<String> = places.collect();
+        if !places.is_empty() {
+            let indent = " ".repeat(lead.len());
+            push_line(
+                &mut self.out,
+                format_args!("{indent}({})", places.join(", ")),
+            );
+        }
+    }
 }
 
 fn push_header(out: &mut String, format: u16, header: &Header) {
@@ -75,17 +157,6 @@ fn push_header(out: &mut String, format: u16, header: &Header) {
     for (path, content) in site.files() {
         let (size, check) = (content.len(), crc32c::crc32c(content));
         push_line(out, format_args!("file {path} {size} bytes {check:08x}"));
-    }
-}
-
-fn push_record(out: &mut String, record: &Record<'_>) {
-    push_line(out, format_args!("{}", record.event));
-    for output in &record.outputs {
-        let output = output.to_string().replace('\n', "\n  ");
-        push_line(out, format_args!("  {output}"));
-    }
-    if let Some(digest) = record.digest {
-        push_line(out, format_args!("  {digest}"));
     }
 }
 

@@ -298,6 +298,11 @@ impl Writer {
         }
     }
 
+    /// The outputs of the event last begun have this digest: when only that is known of them.
+    pub fn set_digest(&mut self, digest: Digest) {
+        self.digest = digest;
+    }
+
     /// Something outside is about to be changed on behalf of the event last begun. Writes that, and all that
     /// led to it, at once: it must not be done before this has returned.
     ///

@@ -12,10 +12,11 @@
 //! ```
 
 mod blocks;
+mod image;
 #[cfg(test)]
 mod tests;
 
-use crate::lua::arena::{ArenaError, Window, page_size};
+use crate::lua::arena::{ArenaError, Place, Window, page_size};
 use crate::lua::state::Local;
 use std::os::raw::c_void;
 use std::ptr::{self, NonNull};
@@ -187,6 +188,10 @@ impl Heap {
 
     pub fn class(&self) -> usize {
         self.window.class()
+    }
+
+    pub fn place(&self) -> Place {
+        self.window.place()
     }
 
     /// Bytes from the window's base that blocks have reached: an upper bound of what is resident.

@@ -17,7 +17,6 @@ pub const CLASS_BITS_MAX: u32 = 30;
 #[cfg(target_pointer_width = "64")]
 const SPACE: usize = 0x2000_0000_0000;
 /// Each class has a tebibyte of its own, so that an address alone tells its class.
-#[cfg(target_pointer_width = "64")]
 const CLASS_SPAN_BITS: u32 = 40;
 /// How many windows of other owners (a foreign mapping in our space) are stepped over.
 const FOREIGN_MAX: usize = 64;
@@ -36,12 +35,23 @@ pub enum ArenaError {
          limit (ulimit -v)"
     )]
     Space(std::io::Error),
+    #[error("the place of a Lua state's image is in use, or this system has none like it")]
+    Place,
 }
 
 /// Which windows are in use, a list of bits per class. Only the bookkeeping is shared between
 /// threads; a window belongs to one state.
 struct Taken {
-    classes: [Vec<u64>; (CLASS_BITS_MAX - CLASS_BITS_MIN + 1) as usize],
+    classes: [Vec<Bits>; (CLASS_BITS_MAX - CLASS_BITS_MIN + 1) as usize],
+}
+
+/// 64 windows, a bit each.
+#[derive(Clone, Copy, Default)]
+struct Bits {
+    /// Has a state in it.
+    live: u64,
+    /// Belongs to the image of a state: no other one shall have it.
+    kept: u64,
 }
 
 static TAKEN: Mutex<Taken> = Mutex::new(Taken {
@@ -53,31 +63,101 @@ fn taken() -> MutexGuard<'static, Taken> {
 }
 
 impl Taken {
-    fn claim(&mut self, class_bits: u32) -> usize {
-        let words = &mut self.classes[(class_bits - CLASS_BITS_MIN) as usize];
-        let word = match words.iter().position(|word| *word != u64::MAX) {
-            Some(word) => word,
-            None => {
-                words.push(0);
-                words.len() - 1
-            }
-        };
-        let bit = words[word].trailing_ones() as usize;
-        words[word] |= 1 << bit;
-        word * 64 + bit
+    fn class(&mut self, class_bits: u32) -> &mut Vec<Bits> {
+        &mut self.classes[(class_bits - CLASS_BITS_MIN) as usize]
     }
 
-    fn release(&mut self, class_bits: u32, index: usize) {
-        self.classes[(class_bits - CLASS_BITS_MIN) as usize][index / 64] &= !(1 << (index % 64));
+    fn bits(&mut self, place: Place) -> &mut Bits {
+        let words = self.class(place.class_bits);
+        let word = place.index as usize / 64;
+        if words.len() <= word {
+            words.resize(word + 1, Bits::default());
+        }
+        &mut words[word]
+    }
+
+    /// The lowest free window, or that of an image if there is no other; `None`: all are in use.
+    fn claim(&mut self, class_bits: u32) -> Option<Place> {
+        let most = windows(class_bits) as usize / 64;
+        let words = self.class(class_bits);
+        let free = |bits: &Bits| bits.live | bits.kept != u64::MAX;
+        let (word, busy) = match words.iter().position(free) {
+            Some(word) => (word, words[word].live | words[word].kept),
+            None if words.len() < most => (words.len(), 0),
+            None => {
+                let word = words.iter().position(|bits| bits.live != u64::MAX)?;
+                (word, words[word].live)
+            }
+        };
+        let index = (word * 64) as u32 + busy.trailing_ones();
+        let place = Place { class_bits, index };
+        self.bits(place).live |= place.bit();
+        Some(place)
+    }
+
+    /// Whether this window was free.
+    fn claim_at(&mut self, place: Place) -> bool {
+        let bits = self.bits(place);
+        let free = bits.live & place.bit() == 0;
+        bits.live |= place.bit();
+        free
+    }
+
+    fn release(&mut self, place: Place) {
+        self.bits(place).live &= !place.bit();
+    }
+}
+
+/// How many windows of a class there are.
+fn windows(class_bits: u32) -> u32 {
+    if cfg!(target_pointer_width = "64") {
+        1 << (CLASS_SPAN_BITS - class_bits)
+    } else {
+        u32::MAX
+    }
+}
+
+/// Which window: its class and its place among those of the class.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    pub class_bits: u32,
+    pub index: u32,
+}
+
+impl Place {
+    /// Whether there is such a window.
+    pub fn exists(self) -> bool {
+        (CLASS_BITS_MIN..=CLASS_BITS_MAX).contains(&self.class_bits)
+            && self.index < windows(self.class_bits)
+    }
+
+    /// Keeps this window for the image of a state: another state gets it only when there is no other
+    /// window at all.
+    pub fn keep(self) {
+        taken().bits(self).kept |= self.bit();
+    }
+
+    /// The image is gone.
+    pub fn forget(self) {
+        taken().bits(self).kept &= !self.bit();
+    }
+
+    fn bit(self) -> u64 {
+        1 << (self.index % 64)
+    }
+
+    #[cfg(target_pointer_width = "64")]
+    fn address(self) -> usize {
+        let class = (self.class_bits - CLASS_BITS_MIN) as usize;
+        SPACE + (class << CLASS_SPAN_BITS) + ((self.index as usize) << self.class_bits)
     }
 }
 
 /// One window of address space. Dropping it unmaps it.
 pub struct Window {
     base: NonNull<u8>,
-    class_bits: u32,
+    place: Place,
     mapped: usize,
-    index: usize,
 }
 
 impl Window {
@@ -91,12 +171,27 @@ impl Window {
         map_new(class_bits, mapped)
     }
 
+    /// Takes just this window, for the image that was made in it.
+    ///
+    /// # Errors
+    /// When it is in use, by another state or by a mapping of someone else.
+    pub fn take_at(place: Place, mapped: usize) -> Result<Self, ArenaError> {
+        if !place.exists() || mapped > 1 << place.class_bits || mapped % page_size() != 0 {
+            return Err(ArenaError::Place);
+        }
+        map_new_at(place, mapped)
+    }
+
     pub fn base(&self) -> NonNull<u8> {
         self.base
     }
 
+    pub fn place(&self) -> Place {
+        self.place
+    }
+
     pub fn class(&self) -> usize {
-        1 << self.class_bits
+        1 << self.place.class_bits
     }
 
     /// How many bytes from the base may be used now.
@@ -165,8 +260,8 @@ impl Drop for Window {
         };
         // SAFETY: the range is this window's own mapping, and its owner is gone.
         unsafe { libc::munmap(self.base.as_ptr().cast(), size) };
-        regions::forget(self.base.as_ptr() as usize, self.class_bits);
-        taken().release(self.class_bits, self.index);
+        regions::forget(self.base.as_ptr() as usize, self.place.class_bits);
+        taken().release(self.place);
     }
 }
 
@@ -204,19 +299,21 @@ fn map_at(address: usize, size: usize) -> Result<NonNull<u8>, std::io::Error> {
 fn map_new(class_bits: u32, mapped: usize) -> Result<Window, ArenaError> {
     let mut foreign = Vec::new();
     let result = loop {
-        let index = taken().claim(class_bits);
-        let start = SPACE + (((class_bits - CLASS_BITS_MIN) as usize) << CLASS_SPAN_BITS);
-        match map_at(start + (index << class_bits), mapped) {
+        let Some(place) = taken().claim(class_bits) else {
+            break Err(ArenaError::Space(std::io::Error::from_raw_os_error(
+                libc::ENOMEM,
+            )));
+        };
+        match map_at(place.address(), mapped) {
             Ok(base) => {
                 break Ok(Window {
                     base,
-                    class_bits,
+                    place,
                     mapped,
-                    index,
                 });
             }
             Err(error) => {
-                foreign.push(index);
+                foreign.push(place);
                 let elsewhere = error.raw_os_error() == Some(libc::EEXIST);
                 if !elsewhere || foreign.len() > FOREIGN_MAX {
                     break Err(ArenaError::Space(error));
@@ -224,10 +321,37 @@ fn map_new(class_bits: u32, mapped: usize) -> Result<Window, ArenaError> {
             }
         }
     };
-    for index in foreign {
-        taken().release(class_bits, index);
+    for place in foreign {
+        taken().release(place);
     }
     result
+}
+
+#[cfg(target_pointer_width = "64")]
+fn map_new_at(place: Place, mapped: usize) -> Result<Window, ArenaError> {
+    if !taken().claim_at(place) {
+        return Err(ArenaError::Place);
+    }
+    match map_at(place.address(), mapped) {
+        Ok(base) => Ok(Window {
+            base,
+            place,
+            mapped,
+        }),
+        Err(error) => {
+            taken().release(place);
+            Err(match error.raw_os_error() {
+                Some(libc::EEXIST) => ArenaError::Place,
+                _ => ArenaError::Space(error),
+            })
+        }
+    }
+}
+
+/// Windows lie anywhere: none is ever at the place of another.
+#[cfg(not(target_pointer_width = "64"))]
+fn map_new_at(_: Place, _: usize) -> Result<Window, ArenaError> {
+    Err(ArenaError::Place)
 }
 
 #[cfg(not(target_pointer_width = "64"))]
@@ -249,13 +373,16 @@ fn map_new(class_bits: u32, mapped: usize) -> Result<Window, ArenaError> {
         }
     }
     regions::remember(base, class_bits);
-    let index = taken().claim(class_bits);
+    // Its number says nothing of where it is.
+    let place = Place {
+        class_bits,
+        index: 0,
+    };
     let base = NonNull::new(base as *mut u8).expect("a mapping is not at zero");
     Ok(Window {
         base,
-        class_bits,
+        place,
         mapped,
-        index,
     })
 }
 
@@ -361,6 +488,74 @@ mod tests {
         assert_ne!(second.base(), foreign);
         // SAFETY: the mapping was made above by this test.
         unsafe { libc::munmap(foreign.as_ptr().cast(), 4096) };
+    }
+
+    #[test]
+    #[cfg(target_pointer_width = "64")]
+    fn the_window_of_an_image_waits_for_it() {
+        let class = 1 << 28;
+        let first = Window::take(class, 4096).unwrap();
+        let (place, base) = (first.place(), first.base());
+        place.keep();
+        drop(first);
+        let other = Window::take(class, 4096).unwrap();
+        assert_ne!(other.base(), base);
+        let again = Window::take_at(place, 8192).unwrap();
+        assert_eq!((again.base(), again.mapped()), (base, 8192));
+        assert!(matches!(
+            Window::take_at(place, 4096),
+            Err(ArenaError::Place)
+        ));
+        drop((again, other));
+        place.forget();
+        assert_eq!(Window::take(class, 4096).unwrap().base(), base);
+    }
+
+    #[test]
+    #[cfg(target_pointer_width = "64")]
+    fn places_that_are_not_there_are_refused() {
+        let there = Place {
+            class_bits: 30,
+            index: 5,
+        };
+        let beyond = Place {
+            index: 1 << 10,
+            ..there
+        };
+        for (place, mapped) in [(beyond, 4096), (there, 4097), (there, 2 << 30)] {
+            assert!(matches!(
+                Window::take_at(place, mapped),
+                Err(ArenaError::Place)
+            ));
+        }
+        let foreign = map_at(there.address(), 4096).unwrap();
+        assert!(matches!(
+            Window::take_at(there, 4096),
+            Err(ArenaError::Place)
+        ));
+        // SAFETY: the mapping was made above by this test.
+        unsafe { libc::munmap(foreign.as_ptr().cast(), 4096) };
+        assert!(Window::take_at(there, 4096).is_ok());
+    }
+
+    #[test]
+    fn images_lose_their_windows_before_there_are_none() {
+        let mut taken = Taken {
+            classes: [const { Vec::new() }; 11],
+        };
+        let most = windows(30);
+        for index in 0..most {
+            let place = Place {
+                class_bits: 30,
+                index,
+            };
+            taken.bits(place).kept |= place.bit();
+        }
+        assert_eq!(taken.claim(30).map(|place| place.index), Some(0));
+        for index in 1..most {
+            assert_eq!(taken.claim(30).map(|place| place.index), Some(index));
+        }
+        assert_eq!(taken.claim(30), None);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use mlua::ffi::{self, lua_State};
 
 use super::encode::{Flaw, encode, encode_array};
 use super::kernel::{Kernel, Seen, pay};
-use super::objects::{Held, ShownArray};
+use super::objects::{Address, Held, ShownArray};
 use crate::core::json;
 
 /// Appends the array at `index`, of which `seen` has what it was before, as `encode_array` does.
@@ -73,9 +73,9 @@ unsafe fn same_ends(
     l: *mut lua_State,
     index: c_int,
     length: usize,
-    before: &[usize],
+    before: &[Address],
 ) -> (usize, usize) {
-    let is_at = |i: usize, address: usize| {
+    let is_at = |i: usize, Address(address): Address| {
         // SAFETY: reading by index neither raises nor needs Lua memory; a stack slot is free.
         unsafe {
             ffi::lua_rawgeti(l, index, i as i64);

@@ -9,6 +9,7 @@ use super::kernel::{
 };
 use super::route::{Invocation, Operand, Origin, Route, Special, Step};
 use super::wrapper;
+use crate::core::carry::carry;
 use crate::core::path::{Argument, Path, Segment, Start};
 use crate::core::script::ErrorCode;
 use crate::core::variable::{Access, Slot, Variable};
@@ -26,6 +27,9 @@ pub(super) struct Binding {
     /// Places of the names interned so far.
     names: Vec<u32>,
 }
+
+// Names of a path that could not be prepared are given back by the next one.
+carry!(struct Binding { names } made { parsed: None, path: Path::default() });
 
 /// Prepares `call.slot` as its properties say.
 ///

@@ -177,7 +177,7 @@ unsafe fn push_message(state: *mut lua_State, gas: i64, level: c_int) {
 }
 
 /// The count hook. It raises the error itself: mlua's own hooks would run `__close` unhooked.
-unsafe extern "C-unwind" fn hook(state: *mut lua_State, _: *mut lua_Debug) {
+pub(crate) unsafe extern "C-unwind" fn hook(state: *mut lua_State, _: *mut lua_Debug) {
     // SAFETY: Lua calls this with a live state, and it holds nothing to drop.
     unsafe {
         let Some(heap) = heap_of(state) else { return };
@@ -237,7 +237,7 @@ unsafe fn moved(state: *mut lua_State) -> u64 {
     unsafe { ffi::lua_gettop(state).unsigned_abs() as u64 / 2 }
 }
 
-unsafe extern "C-unwind" fn finish_pcall(
+pub(crate) unsafe extern "C-unwind" fn finish_pcall(
     state: *mut lua_State,
     status: c_int,
     extra: lua_KContext,
@@ -269,7 +269,7 @@ pub(crate) unsafe extern "C-unwind" fn pcall(state: *mut lua_State) -> c_int {
 }
 
 /// Stands before a message handler: with the budget spent, no handler runs.
-unsafe extern "C-unwind" fn guard_handler(state: *mut lua_State) -> c_int {
+pub(crate) unsafe extern "C-unwind" fn guard_handler(state: *mut lua_State) -> c_int {
     // SAFETY: a C closure of Lua with the handler as upvalue.
     unsafe {
         if is_exhausted(state) {
@@ -371,7 +371,7 @@ pub(crate) unsafe extern "C-unwind" fn coroutine_resume(state: *mut lua_State) -
 }
 
 /// What `coroutine.wrap` returns.
-unsafe extern "C-unwind" fn wrapped(state: *mut lua_State) -> c_int {
+pub(crate) unsafe extern "C-unwind" fn wrapped(state: *mut lua_State) -> c_int {
     // SAFETY: a C closure of Lua with the thread as upvalue; as auxwrap.
     unsafe {
         let thread = ffi::lua_tothread(state, ffi::lua_upvalueindex(1));

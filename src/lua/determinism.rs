@@ -10,12 +10,13 @@ use crate::lua::arena;
 use crate::lua::state::{State, StateError, StateLimits};
 use mlua::ffi::{self, lua_CFunction, lua_State};
 use std::collections::BTreeMap;
-use std::os::raw::{c_uint, c_void};
+use std::os::raw::{c_char, c_int, c_uint, c_void};
 use std::ptr::NonNull;
+use std::sync::atomic::{AtomicPtr, Ordering};
 use std::sync::{PoisonError, RwLock};
 
 /// The header's revision that this code goes with. `.cargo/config.toml` names it too.
-pub const REVISION: u32 = 10;
+pub const REVISION: u32 = 11;
 
 /// Why this build may not record, replay or serve.
 #[derive(Debug, thiserror::Error)]
@@ -42,6 +43,21 @@ pub struct Build {
     allow_hooks: unsafe extern "C" fn(*mut lua_State),
     instances: unsafe extern "C-unwind" fn(*mut lua_State),
     idle: *mut Meter,
+    walk: unsafe extern "C-unwind" fn(*mut lua_State, *mut Walk),
+    hidden: unsafe extern "C-unwind" fn(*const lua_State, *const c_void, *mut *const c_void),
+}
+
+/// `struct lunette_walk` of `c/lunette_image.h`.
+#[repr(C)]
+pub struct Walk {
+    pub copy: *mut u8,
+    pub base: usize,
+    pub size: usize,
+    pub counted: usize,
+    pub problem: *const c_char,
+    pub box_gc: Option<lua_CFunction>,
+    pub rust: *mut c_void,
+    pub foreign: unsafe extern "C" fn(*mut c_void, usize, *const c_void) -> c_int,
 }
 
 impl Build {
@@ -85,6 +101,27 @@ impl Build {
         // SAFETY: as promised by the caller.
         unsafe { (self.instances)(state) };
     }
+
+    /// Goes through all that a state has allocated; see `c/lunette_image.h`.
+    ///
+    /// # Safety
+    /// `state` is the main thread of a live state in which nothing runs, and what `walk` holds is for it.
+    pub unsafe fn walk(&self, state: *mut lua_State, walk: &mut Walk) {
+        // SAFETY: as promised by the caller; the C side raises nothing.
+        unsafe { (self.walk)(state, walk) };
+    }
+
+    /// The node that empty tables share, and what goes on with a `pairs` whose metamethod has yielded.
+    ///
+    /// # Safety
+    /// `table` is an empty table of a live state; the thread has yielded in a `__pairs` that is
+    /// `coroutine.yield`.
+    pub unsafe fn hidden(&self, yielded: *const lua_State, table: *const c_void) -> [usize; 2] {
+        let mut found = [std::ptr::null(); 2];
+        // SAFETY: as promised by the caller; two words are written.
+        unsafe { (self.hidden)(yielded, table, found.as_mut_ptr()) };
+        found.map(|pointer| pointer as usize)
+    }
 }
 
 impl From<StateError> for DeterminismError {
@@ -116,12 +153,21 @@ pub fn next_random(state: &mut u64) -> u64 {
     z ^ (z >> 31)
 }
 
+static BUILD: AtomicPtr<Build> = AtomicPtr::new(std::ptr::null_mut());
+
+/// The C side's functions: known once this process has made any state.
+pub fn build() -> Option<&'static Build> {
+    // SAFETY: null, or the address of a constant of the C side.
+    unsafe { BUILD.load(Ordering::Relaxed).as_ref() }
+}
+
 /// Lua asks for the seed of the string hashes of a state that is being made.
 ///
 /// # Safety
 /// Called by Lua's C code only.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn lunette_seed(state: *mut lua_State, build: *const Build) -> c_uint {
+    BUILD.store(build.cast_mut(), Ordering::Relaxed);
     // SAFETY: `state` has its allocator; `build` is a constant of the C side.
     unsafe {
         match heap_of(state) {
@@ -156,22 +202,36 @@ extern "C" fn lunette_foreign(pointer: *const c_void) -> c_uint {
     if let Some(offset) = arena::offset(address) {
         return offset;
     }
-    match names().get(&address) {
+    match names().numbers.get(&address) {
         Some(number) => *number,
         None => address.wrapping_sub(lunette_foreign as *const () as usize) as c_uint,
     }
 }
 
-static NAMES: RwLock<BTreeMap<usize, u32>> = RwLock::new(BTreeMap::new());
+/// What of the program states point to, and the numbers it goes by.
+struct Names {
+    numbers: BTreeMap<usize, u32>,
+    addresses: BTreeMap<u32, usize>,
+}
 
-fn names() -> std::sync::RwLockReadGuard<'static, BTreeMap<usize, u32>> {
+static NAMES: RwLock<Names> = RwLock::new(Names {
+    numbers: BTreeMap::new(),
+    addresses: BTreeMap::new(),
+});
+
+fn names() -> std::sync::RwLockReadGuard<'static, Names> {
     NAMES.read().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Gives a C function the number that `tostring` shows and tables hash, made of its name alone.
-/// Every function pushed as a light C function must have one before the first state runs. The first
-/// name of a function counts.
+/// Every function pushed as a light C function must have one before the first state runs, and every
+/// other one that a state keeps between two events. The first name of a function counts.
 pub fn name_function(name: &str, function: lua_CFunction) {
+    name_address(name, function as usize);
+}
+
+/// The same for anything else of the program that states point to.
+pub fn name_address(name: &str, address: usize) {
     let mut hash = 0x811c_9dc5_u32;
     for byte in name.bytes() {
         hash = (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193);
@@ -179,7 +239,20 @@ pub fn name_function(name: &str, function: lua_CFunction) {
     // The top bit: no arena offset looks like that.
     let number = hash | 0x8000_0000;
     let mut names = NAMES.write().unwrap_or_else(PoisonError::into_inner);
-    names.entry(function as usize).or_insert(number);
+    let number = *names.numbers.entry(address).or_insert(number);
+    names.addresses.entry(number).or_insert(address);
+}
+
+/// The number of something that has a name, if no other thing has the same.
+pub fn number_of(address: usize) -> Option<u32> {
+    let names = names();
+    let number = *names.numbers.get(&address)?;
+    (names.addresses.get(&number) == Some(&address)).then_some(number)
+}
+
+/// Where in this process what has this number is.
+pub fn address_of(number: u32) -> Option<usize> {
+    names().addresses.get(&number).copied()
 }
 
 /// Tests that the C code asks this module: takes about as long as making a state, and names what to
@@ -203,6 +276,6 @@ pub fn self_check() -> Result<(), DeterminismError> {
 }
 
 fn probe_text(state: &State, script: &str) -> Result<String, DeterminismError> {
-    let result = state.lua().load(script).eval::<String>();
+    let result = state.evaluate(c"=probe", script);
     result.map_err(|_| DeterminismError::NoHeader("the probe script failed"))
 }

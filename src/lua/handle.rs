@@ -32,25 +32,27 @@ const METHODS: &[(&str, lua_CFunction)] = &[
 
 /// See `api::functions`.
 pub(super) fn functions() -> impl Iterator<Item = lua_CFunction> {
-    METHODS.iter().map(|&(_, function)| function)
+    let methods = METHODS.iter().map(|&(_, function)| function);
+    methods.chain(METAMETHODS.map(|(_, function)| function))
 }
+
+const METAMETHODS: [(&std::ffi::CStr, lua_CFunction); 5] = [
+    (c"__index", index),
+    (c"__tostring", to_string),
+    (c"__eq", equal),
+    (c"__lt", less),
+    (c"__le", less_or_equal),
+];
 
 /// Pushes the metatable of handles.
 ///
 /// # Safety
 /// Inside a protected call.
 pub(super) unsafe fn push_metatable(l: *mut lua_State) {
-    let functions: [(&std::ffi::CStr, lua_CFunction); 5] = [
-        (c"__index", index),
-        (c"__tostring", to_string),
-        (c"__eq", equal),
-        (c"__lt", less),
-        (c"__le", less_or_equal),
-    ];
     // SAFETY: as promised by the caller.
     unsafe {
         ffi::lua_createtable(l, 0, 8);
-        for (name, function) in functions {
+        for (name, function) in METAMETHODS {
             ffi::lua_pushcfunction(l, function);
             ffi::lua_setfield(l, -2, name.as_ptr());
         }

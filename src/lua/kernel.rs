@@ -252,6 +252,56 @@ pub(super) unsafe fn host<'a>() -> &'a mut Host {
 }
 
 impl Kernel {
+    /// The kernel of a state in which nothing has run yet.
+    pub fn new(state: &State, chunks: Rc<ChunkCache>, gas: u64) -> Kernel {
+        Kernel {
+            raw: state.raw(),
+            state,
+            host: ptr::null_mut(),
+            cells: Vec::new(),
+            quick: Vec::new(),
+            objects: Objects::new(0),
+            keys: Default::default(),
+            binding: Default::default(),
+            tables: Tables::default(),
+            chunks,
+            call: Call {
+                slot: 0,
+                number: 0,
+                text: "",
+                incoming: None,
+                order: &[],
+                cursor: 0,
+                changes: ptr::null_mut(),
+                told: ptr::null(),
+                file: ptr::null(),
+            },
+            scratch: Vec::new(),
+            scratch_objects: Vec::new(),
+            encoded: Vec::new(),
+            code: None,
+            error: None,
+            said: String::new(),
+            chain: Vec::new(),
+            fields: Vec::new(),
+            names: Vec::new(),
+            type_text: String::new(),
+            decoded: None,
+            order: None,
+            gas_left: gas,
+            detection: 0,
+            gas_for_detection: gas,
+            gas_for_upkeep: gas,
+            exhausted: false,
+            gas_used: 0,
+            mutations: false,
+            collector_stopped: false,
+            failures: Vec::new(),
+            unloading: Vec::new(),
+            ending: Vec::new(),
+        }
+    }
+
     /// Runs `op` protected, with the host lent, on what is left of the event's gas. The stack of the
     /// operation starts empty.
     pub fn enter(&mut self, host: &mut Host, op: lua_CFunction) -> Result<(), ScriptError> {

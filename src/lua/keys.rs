@@ -4,6 +4,8 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use super::kernel::KEY_TYPE;
+use crate::core::carry::Carry;
+use crate::core::code::Decoder;
 
 /// Which name is at which place of the `KEYS` table, and how many paths use it.
 #[derive(Debug)]
@@ -67,5 +69,27 @@ impl Keys {
             self.ids.remove(name);
             self.free.push(id);
         }
+    }
+}
+
+impl Carry for Keys {
+    fn freeze(&self, out: &mut Vec<u8>) {
+        let Keys {
+            ids: _,
+            names,
+            free,
+        } = self;
+        names.freeze(out);
+        free.freeze(out);
+    }
+
+    fn thaw(from: &mut Decoder<'_>) -> Option<Keys> {
+        let names: Vec<(Rc<str>, u32)> = Carry::thaw(from)?;
+        let used = names.iter().zip(1..).filter(|((_, uses), _)| *uses > 0);
+        Some(Keys {
+            ids: used.map(|((name, _), id)| (name.clone(), id)).collect(),
+            free: Carry::thaw(from)?,
+            names,
+        })
     }
 }

@@ -4,7 +4,7 @@
 //! `sandbox`; [`determinism`] is what makes two of them alike; `session` is core's `Script` around
 //! one; `kernel` is the way into Lua, with `bind`, `route`, `read`, `write`, `wrapper`, `encode` and
 //! `arrays` behind it; `api`, `ui`, `messages` and `handle` are what Lua code calls, `files`, `os` and
-//! `process` what it calls of the machine; `modules` loads files, with the `escapes` of older code, and
+//! `process` what it calls of the machine; `image` is a session written down, to be woken later; `modules` loads files, with the `escapes` of older code, and
 //! `reload` runs them again.
 //!
 //! `unsafe` lives here and nowhere else in the crate: Lua's C interface is used directly where
@@ -25,6 +25,7 @@ mod encode;
 mod escapes;
 mod files;
 mod handle;
+pub mod image;
 mod kernel;
 mod keys;
 mod messages;
@@ -90,9 +91,7 @@ impl Runtime for LuaRuntime {
         LuaSession::new(host, self.chunks.clone())
     }
 
-    fn thaw(&mut self, id: SessionId, _: &mut Host, _: &[u8]) -> Result<LuaSession, String> {
-        Err(format!(
-            "session {id}: checkpoints need an image of the Lua state, which this build does not read"
-        ))
+    fn thaw(&mut self, _: SessionId, _: &mut Host, image: &[u8]) -> Result<LuaSession, String> {
+        LuaSession::thaw(image, self.chunks.clone())
     }
 }

@@ -10,6 +10,9 @@ use rustc_hash::FxHashMap;
 use mlua::ffi::{self, lua_State};
 use std::ffi::c_int;
 
+use crate::core::carry::Carry;
+use crate::core::code::Decoder;
+
 /// Objects that `getObjects` told of without any variable showing them are kept, so that a client
 /// can ask on; the oldest go first past this number.
 const MOST_PINNED: usize = 1_000;
@@ -42,8 +45,12 @@ pub(super) struct ShownArray {
     pub json: Vec<u8>,
     pub objects: Vec<u64>,
     /// Addresses of the elements if each of them is an object; their numbers keep them alive.
-    pub addresses: Vec<usize>,
+    pub addresses: Vec<Address>,
 }
+
+/// Where an object of Lua is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Address(pub usize);
 
 impl ShownArray {
     /// Whether the array at `index` has the same objects at the same places. `false` only means
@@ -60,7 +67,7 @@ impl ShownArray {
                 && ffi::lua_rawlen(l, index) == length
                 && self.addresses.iter().enumerate().all(|(i, &address)| {
                     ffi::lua_rawgeti(l, index, i as i64 + 1);
-                    let same = ffi::lua_topointer(l, -1) as usize == address;
+                    let same = ffi::lua_topointer(l, -1) as usize == address.0;
                     ffi::lua_settop(l, -2);
                     same
                 })
@@ -116,6 +123,11 @@ impl Objects {
             self.by_number.insert(number, (address, 0));
             number
         }
+    }
+
+    /// Where all numbered objects are.
+    pub fn addresses(&self) -> impl Iterator<Item = Address> {
+        self.by_address.keys().copied().map(Address)
     }
 
     /// Whether the object at this address has a number.
@@ -209,5 +221,40 @@ impl Objects {
             // SAFETY: as promised by the caller.
             unsafe { self.release(l, number) }
         }
+    }
+}
+
+impl Carry for Objects {
+    fn freeze(&self, out: &mut Vec<u8>) {
+        let Objects {
+            by_address: _,
+            by_number,
+            pinned,
+            next,
+            anchors,
+        } = self;
+        let mut numbers: Vec<u64> = by_number.keys().copied().collect();
+        numbers.sort_unstable();
+        numbers.len().freeze(out);
+        for number in numbers {
+            let (address, uses) = by_number[&number];
+            (number, Address(address)).freeze(out);
+            uses.freeze(out);
+        }
+        pinned.freeze(out);
+        (*next, *anchors).freeze(out);
+    }
+
+    fn thaw(from: &mut Decoder<'_>) -> Option<Objects> {
+        let mut objects = Objects::new(0);
+        for _ in 0..usize::thaw(from)? {
+            let (number, address): (u64, Address) = Carry::thaw(from)?;
+            objects.by_address.insert(address.0, number);
+            let uses = u32::thaw(from)?;
+            objects.by_number.insert(number, (address.0, uses));
+        }
+        objects.pinned = Carry::thaw(from)?;
+        (objects.next, objects.anchors) = Carry::thaw(from)?;
+        Some(objects)
     }
 }

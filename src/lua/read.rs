@@ -11,7 +11,7 @@ use super::encode::{Flaw, encode, is_array};
 use super::kernel::{
     Cell, KEY_TYPE, KEYS, Kernel, Quick, Seen, Source, VALUES, bytes_at, current, pay, push_ref,
 };
-use super::objects::{Held, ShownArray};
+use super::objects::{Address, Held, ShownArray};
 use super::route::{Origin, Step, follow, negate, push_origin, special_of};
 use super::wrapper;
 use crate::core::change::Change;
@@ -219,7 +219,7 @@ pub(super) unsafe fn remember(
 }
 
 /// The addresses of an array's elements, if all of them are objects, of which it has `objects` in all.
-unsafe fn addresses(l: *mut lua_State, index: c_int, objects: usize) -> Vec<usize> {
+unsafe fn addresses(l: *mut lua_State, index: c_int, objects: usize) -> Vec<Address> {
     // SAFETY: reading by index neither raises nor needs Lua memory.
     unsafe {
         if ffi::lua_rawlen(l, index) != objects {
@@ -237,7 +237,7 @@ unsafe fn addresses(l: *mut lua_State, index: c_int, objects: usize) -> Vec<usiz
             if !numbered {
                 return Vec::new();
             }
-            found.push(address);
+            found.push(Address(address));
         }
         found
     }

@@ -9,6 +9,7 @@
 
 mod base;
 pub mod clock;
+mod hidden;
 mod numbers;
 mod sort;
 mod tables;
@@ -86,6 +87,8 @@ pub struct Originals {
 }
 
 struct Prepared {
+    /// The finalizer of the boxes that Lua's buffers have their memory in.
+    box_gc: lua_CFunction,
     originals: Originals,
     globals: Library,
     /// Metamethods of strings: arithmetic on numerals.
@@ -271,6 +274,11 @@ pub fn originals() -> &'static Originals {
     &prepared().originals
 }
 
+/// The finalizer of the boxes that Lua's buffers have their memory in. Only after `prepare`.
+pub fn box_gc() -> lua_CFunction {
+    prepared().box_gc
+}
+
 fn prepared() -> &'static Prepared {
     PREPARED.get_or_init(|| scan(&Scratch::new()))
 }
@@ -365,6 +373,7 @@ fn scan(scratch: &Scratch) -> Prepared {
     name_function("lunette.lazy.index", lazy_index);
     name_function("lunette.lazy.pairs", lazy_pairs);
     Prepared {
+        box_gc: hidden::name_all(scratch),
         originals: find_originals(scratch),
         globals,
         strings: string_metamethods(scratch),
@@ -480,7 +489,7 @@ unsafe extern "C-unwind" fn install_protected(state: *mut lua_State) -> c_int {
         ffi::lua_setfield(state, -2, c"__pairs".as_ptr());
         for (index, library) in prepared.lazy.iter().enumerate() {
             ffi::lua_createtable(state, 0, 0);
-            (*heap.as_ptr()).local.libraries[index] = ffi::lua_topointer(state, -1);
+            (*heap.as_ptr()).local.libraries[index] = ffi::lua_topointer(state, -1) as usize;
             ffi::lua_pushvalue(state, -2);
             ffi::lua_setmetatable(state, -2);
             if library.name == c"string" {
@@ -538,11 +547,11 @@ unsafe fn push(state: *mut lua_State, item: Item) {
 unsafe fn library_at_1(state: *mut lua_State) -> Option<&'static Library> {
     // SAFETY: called from C functions of Lua.
     unsafe {
-        let table = ffi::lua_topointer(state, 1);
+        let table = ffi::lua_topointer(state, 1) as usize;
         let tables = &(*heap_of(state)?.as_ptr()).local.libraries;
         let index = tables
             .iter()
-            .position(|library| *library == table && !table.is_null())?;
+            .position(|library| *library == table && table != 0)?;
         prepared().lazy.get(index)
     }
 }

@@ -7,14 +7,14 @@ use std::rc::Rc;
 
 use mlua::ffi::{self, lua_State};
 
-use super::kernel::{Call, GAS_SPENT, Kernel, Quick, Source, Tables, current, host, push_ref};
+use super::kernel::{GAS_SPENT, Kernel, Quick, Source, Tables, current, host, push_ref};
 use super::modules::ChunkCache;
 use super::objects::Objects;
 use super::read::{detect_op, push_aux, raw_key, value_key};
 use super::state::{State, StateLimits};
 use super::{
-    api, bind, describe, files, handle, messages, modules, process, prototype, reload, ui, upload,
-    write,
+    api, bind, describe, files, handle, image, messages, modules, process, prototype, reload, ui,
+    upload, write,
 };
 use crate::core::change::{Change, Changes};
 use crate::core::host::Host;
@@ -59,52 +59,7 @@ impl LuaSession {
             .map_err(|error| ScriptError::new(ErrorCode::Limit, error.to_string()))?;
         let state = Box::new(state);
         host.log(2, format_args!("own Lua state"));
-        let kernel = Box::new(Kernel {
-            raw: state.raw(),
-            state: &raw const *state,
-            host: ptr::null_mut(),
-            cells: Vec::new(),
-            quick: Vec::new(),
-            objects: Objects::new(0),
-            keys: Default::default(),
-            binding: Default::default(),
-            tables: Tables::default(),
-            chunks,
-            call: Call {
-                slot: 0,
-                number: 0,
-                text: "",
-                incoming: None,
-                order: &[],
-                cursor: 0,
-                changes: ptr::null_mut(),
-                told: ptr::null(),
-                file: ptr::null(),
-            },
-            scratch: Vec::new(),
-            scratch_objects: Vec::new(),
-            encoded: Vec::new(),
-            code: None,
-            error: None,
-            said: String::new(),
-            chain: Vec::new(),
-            fields: Vec::new(),
-            names: Vec::new(),
-            type_text: String::new(),
-            decoded: None,
-            order: None,
-            gas_left: host.limits.gas,
-            detection: 0,
-            gas_for_detection: host.limits.gas,
-            gas_for_upkeep: host.limits.gas,
-            exhausted: false,
-            gas_used: 0,
-            mutations: false,
-            collector_stopped: false,
-            failures: Vec::new(),
-            unloading: Vec::new(),
-            ending: Vec::new(),
-        });
+        let kernel = Box::new(Kernel::new(&state, chunks, host.limits.gas));
         let mut session = LuaSession {
             kernel,
             state,
@@ -113,6 +68,20 @@ impl LuaSession {
         session.kernel.enter(host, set_up)?;
         host.log(2, format_args!("global \"session\" set"));
         Ok(session)
+    }
+
+    /// The session whose image this is.
+    pub(super) fn thaw(image: &[u8], chunks: Rc<ChunkCache>) -> Result<LuaSession, String> {
+        let image::Thawed {
+            state,
+            kernel,
+            pending,
+        } = image::thaw(image, chunks)?;
+        Ok(LuaSession {
+            kernel,
+            state,
+            pending,
+        })
     }
 
     fn detect_rest(&mut self, host: &mut Host, order: &[Slot]) {
@@ -373,8 +342,8 @@ impl Script for LuaSession {
         self.kernel.gas_used
     }
 
-    fn freeze(&mut self, _: &mut Vec<u8>) -> Result<(), String> {
-        Err("checkpoints need an image of the Lua state, which this build does not make".into())
+    fn freeze(&mut self, out: &mut Vec<u8>) -> Result<(), String> {
+        image::freeze(&self.state, &self.kernel, &self.pending, out)
     }
 }
 

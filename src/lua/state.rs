@@ -1,21 +1,20 @@
-//! One Lua state: its arena, mlua's handle on it, the libraries, the limits.
+//! One Lua state: its arena, the libraries, the limits.
 //!
 //! A state is made from a seed and limits alone, so two states made alike and told the same things do
 //! the same things, in any process. Dropping it frees all it had at once.
 
+use crate::core::code::Decoder;
 use crate::lua::alloc::{Arena, Heap, lua_alloc};
-use crate::lua::arena::{ArenaError, CLASS_BITS_MIN};
+use crate::lua::arena::{ArenaError, CLASS_BITS_MIN, Place};
 use crate::lua::budget::Budget;
-use crate::lua::determinism::{Build, DeterminismError, REVISION};
+use crate::lua::determinism::{self, Build, DeterminismError, REVISION};
 use crate::lua::sandbox;
 pub use crate::lua::sandbox::clock::{TurnTime, set_turn};
-use mlua::Lua;
 use mlua::ffi::{self, lua_State};
 use std::cell::Cell;
 use std::ffi::CStr;
 use std::mem::ManuallyDrop;
-use std::os::raw::c_void;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::os::raw::{c_int, c_void};
 use std::ptr::{self, NonNull};
 
 #[derive(Debug, thiserror::Error)]
@@ -72,7 +71,7 @@ pub struct Local {
     pub tripped: bool,
     pub used: i64,
     /// The library tables that are filled on first use.
-    pub libraries: [*const c_void; sandbox::LAZY],
+    pub libraries: [usize; sandbox::LAZY],
     /// The C side's functions; none if the build lacks the header.
     pub build: Option<&'static Build>,
     /// For the owner of the state: what callbacks from Lua may reach during the call that runs.
@@ -88,7 +87,7 @@ impl Default for Local {
             gas: i64::MAX,
             tripped: false,
             used: 0,
-            libraries: [ptr::null(); sandbox::LAZY],
+            libraries: [0; sandbox::LAZY],
             build: None,
             host: ptr::null_mut(),
         }
@@ -116,9 +115,8 @@ pub(crate) fn note_failure() {
     FAILED.set(true);
 }
 
-/// A Lua state with its arena. Handles of mlua that outlive it are dead but harmless.
+/// A Lua state with its arena.
 pub struct State {
-    lua: ManuallyDrop<Lua>,
     raw: *mut lua_State,
     arena: ManuallyDrop<Arena>,
 }
@@ -138,16 +136,9 @@ impl State {
         let unfinished = Unfinished(raw);
         // SAFETY: the state is live and the heap's fields are not borrowed elsewhere.
         check_build(unsafe { (*heap.as_ptr()).local.build })?;
-        // SAFETY: the state is live, empty, and stays until this struct closes it. Without a memory
-        // limit so far, the calls inside fail only when the system refuses to extend the window.
-        let lua = catch_unwind(AssertUnwindSafe(|| unsafe {
-            Lua::get_or_init_from_ptr(raw).clone()
-        }))
-        .map_err(|_| StateError::Memory)?;
         sandbox::install(raw)?;
         std::mem::forget(unfinished);
         let state = Self {
-            lua: ManuallyDrop::new(lua),
             raw,
             arena: ManuallyDrop::new(arena),
         };
@@ -164,8 +155,56 @@ impl State {
         Ok(state)
     }
 
-    pub fn lua(&self) -> &Lua {
-        &self.lua
+    /// Where the state's memory is.
+    pub(super) fn place(&self) -> Place {
+        self.with_heap(|heap| heap.place())
+    }
+
+    /// Appends the state as it is now, between two events, for [`State::thaw`].
+    ///
+    /// # Errors
+    /// What of it cannot be carried.
+    pub(super) fn freeze(&self, out: &mut Vec<u8>) -> Result<(), String> {
+        // SAFETY: the state is live and has this heap; whoever has it borrowed runs nothing in it.
+        unsafe { self.arena.heap().as_ref().freeze(self.raw, out) }
+    }
+
+    /// Puts a state back at the place it had, as it was.
+    ///
+    /// # Errors
+    /// Why that cannot be done here.
+    pub(super) fn thaw(from: &mut Decoder<'_>) -> Result<Self, String> {
+        sandbox::prepare();
+        let build = determinism::build().ok_or("the build lacks its determinism header")?;
+        let (arena, raw) = Arena::thaw(from, build)?;
+        Ok(Self {
+            raw,
+            arena: ManuallyDrop::new(arena),
+        })
+    }
+
+    /// Runs a piece of code and returns its first result as a text, or the text of its error.
+    pub fn evaluate(&self, name: &CStr, code: &str) -> Result<String, String> {
+        // SAFETY: loading is protected, and so is all else that may raise; light C functions need no
+        // memory.
+        unsafe {
+            ffi::lua_settop(self.raw, 0);
+            ffi::lua_pushcfunction(self.raw, text_of_error);
+            ffi::lua_pushcfunction(self.raw, call_for_text);
+            let (text, length) = (code.as_ptr().cast(), code.len());
+            let mode = c"t".as_ptr();
+            let mut status = ffi::luaL_loadbufferx(self.raw, text, length, name.as_ptr(), mode);
+            if status == ffi::LUA_OK {
+                status = ffi::lua_pcall(self.raw, 1, 1, 1);
+            }
+            let text = pop_text(self.raw);
+            ffi::lua_settop(self.raw, 0);
+            if status == ffi::LUA_OK {
+                Ok(text)
+            } else {
+                Err(text)
+            }
+        }
     }
 
     pub fn raw(&self) -> *mut lua_State {
@@ -279,13 +318,30 @@ impl Drop for State {
                 build.deselect(&raw mut heap.meter);
             }
         });
-        // SAFETY: each is dropped once, in the one order that works: mlua's handle, the state with the
-        // finalizers of what Rust put into it, then the memory of both.
+        // SAFETY: each is dropped once, the state before its memory.
         unsafe {
-            ManuallyDrop::drop(&mut self.lua);
             ffi::lua_close(self.raw);
             ManuallyDrop::drop(&mut self.arena);
         }
+    }
+}
+
+/// A message handler: any error becomes a text.
+unsafe extern "C-unwind" fn text_of_error(state: *mut lua_State) -> c_int {
+    // SAFETY: called by Lua with the error.
+    unsafe {
+        ffi::luaL_tolstring(state, 1, ptr::null_mut());
+        1
+    }
+}
+
+/// Calls the function at index 1 and makes its first result a text.
+unsafe extern "C-unwind" fn call_for_text(state: *mut lua_State) -> c_int {
+    // SAFETY: called by Lua with a function.
+    unsafe {
+        ffi::lua_call(state, 0, 1);
+        ffi::luaL_tolstring(state, -1, ptr::null_mut());
+        1
     }
 }
 

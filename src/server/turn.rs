@@ -216,7 +216,7 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
 
     /// A timer of zero milliseconds is due again at once: everybody gets one turn.
     fn run_timers(&mut self) {
-        for _ in 0..self.core.len() {
+        for _ in 0..self.core.len() + self.core.dormant_len() {
             let Some(session) = self.core.next_due(self.turn.now) else {
                 break;
             };

@@ -152,19 +152,24 @@ impl Twin {
         for (topic, value) in self.frozen.retained() {
             thawed.restore_retained(topic, value)?;
         }
+        let mut frozen = Vec::new();
         for id in self.frozen.session_ids() {
-            let bytes = match self.frozen.freeze(id) {
-                Ok(bytes) => bytes,
+            match self.frozen.freeze(id) {
+                Ok(bytes) => frozen.push((id, bytes)),
                 Err(reason) => {
                     // Then nothing of it is: the session goes on in its world.
                     self.refusals.push(reason);
                     return Ok(());
                 }
-            };
+            }
+        }
+        // A state is put back to the place it had: the one that was there has to go.
+        self.frozen = thawed;
+        for (id, bytes) in frozen {
             let site = self.sites[&id].clone();
             let limits = self.config.limits.clone();
-            thawed.thaw(id, &bytes, site, limits)?;
-            let (before, after) = (shown(&self.plain, id), shown(&thawed, id));
+            self.frozen.thaw(id, &bytes, site, limits)?;
+            let (before, after) = (shown(&self.plain, id), shown(&self.frozen, id));
             if before != after {
                 return Err(format!(
                     "session {id}: {}",
@@ -172,7 +177,6 @@ impl Twin {
                 ));
             }
         }
-        self.frozen = thawed;
         self.checkpoints += 1;
         self.same("poll_timeout", |manager| manager.poll_timeout())?;
         Ok(())

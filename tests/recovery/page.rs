@@ -97,6 +97,16 @@ impl Page {
         self.act(create).expect("acknowledged");
     }
 
+    /// The page is left for good.
+    pub fn leave(&mut self) {
+        let stream = self.stream.as_mut().expect("a connection");
+        let left = frame(0x88, &1001u16.to_be_bytes());
+        stream.write_all(&left).expect("sent");
+        // The answer says that the view is over.
+        let mut rest = Vec::new();
+        let _ = stream.read_to_end(&mut rest);
+    }
+
     /// Sends a frame without waiting for anything.
     pub fn send(&mut self, frame: &str) -> io::Result<()> {
         self.sent += 1;

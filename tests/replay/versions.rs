@@ -18,15 +18,22 @@ fn recordings(version: u16) -> Vec<PathBuf> {
 }
 
 #[test]
-fn format_2_replays() {
-    for file in recordings(2) {
-        let (code, said) = run("replay", &file);
-        assert_eq!(code, 0, "{}: {said}", file.display());
-        assert!(said.ends_with("all as recorded\n"), "{said}");
-        let (code, text) = run("transcript", &file);
-        assert_eq!(code, 0, "{text}");
-        assert!(text.starts_with("recording format 2\n"), "{text}");
+fn formats_2_and_3_replay() {
+    for version in [2, 3] {
+        recordings(version)
+            .iter()
+            .for_each(|file| replays(file, version));
     }
+}
+
+fn replays(file: &Path, version: u16) {
+    let (code, said) = run("replay", file);
+    assert_eq!(code, 0, "{}: {said}", file.display());
+    assert!(said.ends_with("all as recorded\n"), "{said}");
+    let (code, text) = run("transcript", file);
+    assert_eq!(code, 0, "{text}");
+    let first = format!("recording format {version}\n");
+    assert!(text.starts_with(&first), "{text}");
 }
 
 #[test]

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
+use crate::checkpoints::{Often, survives};
 use lunette::core::event::{Opening, Turn};
 use lunette::core::id::{ConnectionId, SessionId};
 use lunette::core::limits::SessionLimits;
@@ -334,6 +335,12 @@ impl Walk {
         let _ = std::fs::remove_file(&self.file);
         let report = replay(&reader, |_| LuaRuntime::new().expect("a runtime"));
         assert_eq!(report.exit_code(), 0, "seed {}: {report}", self.seed);
+        assert_eq!(
+            survives(&reader, Often::Sometimes),
+            Ok(()),
+            "seed {}",
+            self.seed
+        );
     }
 }
 

@@ -177,6 +177,11 @@ impl<R: Runtime> SessionManager<R> {
         self.dormant.contains_key(&id)
     }
 
+    /// How many sleep.
+    pub fn dormant_len(&self) -> usize {
+        self.dormant.len()
+    }
+
     /// The sessions that sleep, in the order in which they began.
     pub fn dormant_ids(&self) -> impl Iterator<Item = SessionId> {
         self.dormant.keys().copied()

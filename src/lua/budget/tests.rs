@@ -23,8 +23,7 @@ fn run(state: &State, script: &str) -> (Result<String, String>, u64, bool) {
 
 fn run_with(state: &State, gas: u64, script: &str) -> (Result<String, String>, u64, bool) {
     state.budget().refill(gas);
-    let result = state.lua().load(script).set_name("=hostile").eval();
-    let result = result.map_err(|error: mlua::Error| error.to_string());
+    let result = state.evaluate(c"=hostile", script);
     (result, state.budget().used(), state.budget().exhausted())
 }
 

@@ -39,6 +39,7 @@
 #include "llex.h"
 #include "ltable.h"
 #include <math.h>
+#include "lunette_image.h"
 
 /* Work that instruction counting does not see is charged here; `left` below zero: the budget is spent. */
 struct lunette_meter {
@@ -54,6 +55,8 @@ struct lunette_build {
   void (*allow_hooks)(lua_State *L);
   void (*instances)(lua_State *L);
   struct lunette_meter *idle;
+  void (*walk)(lua_State *L, struct lunette_walk *w);
+  void (*hidden)(const lua_State *yielded, const void *table, const void **found);
 };
 
 extern unsigned int lunette_seed (lua_State *L, const struct lunette_build *build);
@@ -118,7 +121,8 @@ static inline void lunette_instances (lua_State *L) {
 */
 
 static const struct lunette_build lunette_build __attribute__((unused)) =
-  {LUNETTE_LUA_REVISION, lunette_meter_slot, lunette_allow_hooks, lunette_instances, &lunette_idle};
+  {LUNETTE_LUA_REVISION, lunette_meter_slot, lunette_allow_hooks, lunette_instances, &lunette_idle,
+   lunette_walk, lunette_hidden};
 
 #undef luai_makeseed
 #define luai_makeseed(L)	lunette_seed(L, &lunette_build)

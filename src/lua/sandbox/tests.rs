@@ -12,12 +12,8 @@ fn expect(lines: &[(&str, &str)]) {
         let chunk = format!(
             "local function text(...) local t = table.pack(...) for i = 1, t.n do t[i] = tostring(t[i]) end return table.concat(t, ' ') end return text({script})"
         );
-        let seen = state.lua().load(chunk).set_name("=t").eval::<String>();
-        assert_eq!(
-            seen.unwrap_or_else(|error| error.to_string()),
-            *expected,
-            "{script}"
-        );
+        let seen = state.evaluate(c"=t", &chunk);
+        assert_eq!(seen.unwrap_or_else(|error| error), *expected, "{script}");
     }
 }
 
@@ -237,9 +233,7 @@ fn random_numbers_come_from_the_seed() {
     let draw = |seed| {
         let state = State::new(seed, StateLimits::default()).unwrap();
         state
-            .lua()
-            .load("return math.random(1, 1000000)")
-            .eval::<i64>()
+            .evaluate(c"=t", "return math.random(1, 1000000)")
             .unwrap()
     };
     assert_eq!(draw(5), draw(5));

@@ -257,7 +257,7 @@ pub(crate) unsafe extern "C-unwind" fn gmatch(state: *mut lua_State) -> c_int {
 }
 
 /// The iterator of a `gmatch` whose steps cost more than usual; upvalues: Lua's own, the cost.
-unsafe extern "C-unwind" fn costly_iterator(state: *mut lua_State) -> c_int {
+pub(crate) unsafe extern "C-unwind" fn costly_iterator(state: *mut lua_State) -> c_int {
     unsafe extern "C-unwind" fn iterate(state: *mut lua_State) -> c_int {
         // SAFETY: runs on the closure's own frame.
         unsafe {

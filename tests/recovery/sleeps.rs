@@ -1,0 +1,123 @@
+//! Sessions that nobody looks at sleep, and wake as they were.
+
+use serde_json::{Value, json};
+use std::io::Write;
+
+use super::page::Page;
+use super::survives::{ADD, CREATE, MAIN, Place};
+use crate::net::websocket::{attach, frame, new_session, receive};
+
+const SOON: &str = "[journal]\nhibernate_after = \"50ms\"\n";
+
+fn sleepy(main: &str, settings: &str) -> Place {
+    let mut place = Place::new(main, &[]);
+    place.kill();
+    place.folder.write("site/lunette.toml", settings);
+    place.start();
+    place
+}
+
+fn wait_for(place: &Place, said: &str) {
+    while !place.server().log().contains(said) {
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+}
+
+fn leave(mut page: Page) -> String {
+    page.leave();
+    page.session
+}
+
+#[test]
+fn a_session_that_sleeps_wakes_as_it_was() {
+    let place = sleepy(MAIN, SOON);
+    let mut page = place.page();
+    page.act(CREATE).expect("acknowledged");
+    page.act(ADD).expect("acknowledged");
+    let session = leave(page);
+    wait_for(&place, "sleeps");
+    let mut page = Page::open(place.server().address, &session);
+    page.act(CREATE).expect("acknowledged");
+    page.act(ADD).expect("acknowledged");
+    assert_eq!(page.value(2), Some(json!(2)));
+    let log = place.server().log();
+    assert!(log.contains("rebuilt from"), "{log}");
+}
+
+#[test]
+fn a_timer_wakes_the_session_that_set_it() {
+    let main = MAIN.replace("self.fired + 1 end, 50)", "self.fired + 1 end, 500)");
+    let place = sleepy(&main, SOON);
+    let mut page = place.page();
+    page.act(CREATE).expect("acknowledged");
+    let later =
+        r#"{"userEvent":true,"messages":[{"type":"update","data":{"varId":5,"value":null}}]}"#;
+    page.act(later).expect("acknowledged");
+    let session = leave(page);
+    wait_for(&place, "sleeps");
+    wait_for(&place, "rebuilt from");
+    let mut page = Page::open(place.server().address, &session);
+    page.act(CREATE).expect("acknowledged");
+    assert_eq!(page.value(6), Some(json!(1)));
+}
+
+#[test]
+fn a_message_wakes_those_who_wait_for_it() {
+    let main = r#"
+local App = session:prototype("App", { count = 0 })
+function App:add() session:publish("news", "x") end
+local app = session:create(App)
+session:subscribe("news", function() app.count = app.count + 1 end)
+session:createAppVariable(app)
+"#;
+    let place = sleepy(main, SOON);
+    let create = r#"[{"type":"watch","data":{"varId":1}},
+        {"type":"create","data":{"id":2,"parentId":1,"properties":{"path":"count"}}},
+        {"type":"create","data":{"id":3,"parentId":1,"properties":{"path":"add()","access":"action"}}}]"#;
+    let mut first = place.page();
+    first.act(create).expect("acknowledged");
+    let first = leave(first);
+    wait_for(&place, "session 1: sleeps");
+    let mut second = place.page();
+    second.act(create).expect("acknowledged");
+    second.act(ADD).expect("acknowledged");
+    wait_for(&place, "session 1: rebuilt from");
+    let mut first = Page::open(place.server().address, &first);
+    first.act(create).expect("acknowledged");
+    assert_eq!(first.value(2), Some(json!(1)));
+}
+
+#[test]
+fn those_used_longest_ago_make_room_when_memory_is_short() {
+    let place = sleepy(
+        MAIN,
+        "[journal]\nhibernate_after = \"1h\"\nmemory = \"200K\"\n",
+    );
+    let server = place.server();
+    let mut first = None;
+    for n in 0..64 {
+        let session = new_session(server);
+        let mut stream = attach(server, &session);
+        stream
+            .write_all(&frame(0x81, CREATE.as_bytes()))
+            .expect("sent");
+        let (_, told) = receive(&mut stream);
+        let told: Value = serde_json::from_slice(&told).expect("JSON");
+        assert!(told.is_array(), "{told}");
+        if n == 0 {
+            stream
+                .write_all(&frame(0x81, ADD.as_bytes()))
+                .expect("sent");
+            receive(&mut stream);
+            first = Some(session);
+        }
+        stream
+            .write_all(&frame(0x88, &1001u16.to_be_bytes()))
+            .expect("sent");
+        receive(&mut stream);
+    }
+    wait_for(&place, "session 1: sleeps");
+    let mut page = Page::open(server.address, &first.expect("the first"));
+    page.act(CREATE).expect("acknowledged");
+    assert_eq!(page.value(2), Some(json!(1)));
+}
