@@ -2,7 +2,6 @@
 //! would have come of it had nothing of that happened. The oracle is always a session that just lived on.
 
 mod damage;
-mod monkey;
 mod shelf;
 mod sleep;
 mod twin;
@@ -18,7 +17,7 @@ use lunette::replay::{Recorded, to_event};
 use lunette::wire::read_batch;
 
 use crate::dice::Dice;
-use monkey::{Monkey, site};
+use crate::monkey::{Monkey, site};
 use shelf::Way;
 use twin::Twin;
 
