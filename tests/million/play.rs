@@ -16,7 +16,7 @@ use crate::dice::Dice;
 use crate::monkey::{Monkey, site, site_in};
 
 const SESSIONS: usize = 100;
-const PAGES_MAX: usize = 3;
+const PAGES_MAX: usize = 2;
 /// One in so many steps: somebody edits the site of an app; an app gets another manager; nothing happens
 /// for so long that sessions end at which nobody looks.
 const EDIT_IN: usize = 4_000;
@@ -54,11 +54,13 @@ fn limits() -> SessionLimits {
 }
 
 /// What was played.
+#[derive(Debug)]
 pub struct Played {
     /// Each session's app, in the order in which they began.
     pub sessions: Vec<(SessionId, usize)>,
     /// When sites were edited.
     edits: Vec<u64>,
+    /// What came out, and how often a session was thawed.
     pub frames: u64,
     pub thawed: u64,
 }
@@ -80,7 +82,8 @@ struct Play {
     played: Played,
 }
 
-/// Plays so many actions: each is something that a page does.
+/// Plays so many actions: each is one thing that a page asks for, of which a frame may have several. What a page
+/// asks for when it opens is not among them.
 pub fn play(seed: u64, actions: usize, folder: &Path) -> Played {
     let sites = sites();
     let mut play = Play {
@@ -199,7 +202,6 @@ impl Play {
         let mut monkey = Monkey::new(self.stage.manager(seat.app).site());
         let text = monkey.greeting();
         seat.pages.push((connection, monkey));
-        self.actions += 1;
         self.happens(session, &RawEvent::FrontendJoined { connection });
         let text = &text;
         self.happens(session, &RawEvent::Frame { connection, text });
@@ -210,7 +212,6 @@ impl Play {
         let gone = self.dice.roll(seat.pages.len());
         let (connection, _) = seat.pages.swap_remove(gone);
         let session = seat.session;
-        self.actions += 1;
         self.happens(session, &RawEvent::FrontendLeft { connection });
     }
 
@@ -223,10 +224,10 @@ impl Play {
             0 => monkey.act(&mut self.dice),
             _ => monkey.frame(&mut self.dice),
         };
+        self.actions += text.matches(r#""type":"#).count();
         if self.dice.roll(500) == 0 {
             text.truncate(text.floor_char_boundary(self.dice.roll(text.len())));
         }
-        self.actions += 1;
         let text = &text;
         self.happens(session, &RawEvent::Frame { connection, text });
     }
