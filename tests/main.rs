@@ -11,6 +11,8 @@ mod golden;
 mod guide;
 mod hostile;
 mod lists;
+mod million;
+mod monkey;
 mod net;
 mod properties;
 mod recovery;
