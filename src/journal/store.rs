@@ -187,18 +187,23 @@ impl Archive {
     /// # Errors
     /// When there is none, or the directory cannot be read.
     pub fn standing(&self, sid: &str) -> Result<Standing, StoreError> {
-        let dir = self.dir.join(SESSIONS);
-        let entries = self.disk.list(&dir).map_err(StoreError::io(&dir))?;
-        let named = |standing: Standing| format!("{sid}.{}", standing.name());
-        let found = STANDINGS.iter().map(|&(standing, _)| standing);
-        let mut found = found.filter(|&s| entries.iter().any(|e| e.name == named(s)));
-        found
-            .next()
-            .filter(|_| is_sid(sid))
-            .ok_or_else(|| StoreError::NoSession {
-                sid: sid.to_owned(),
-                dir: self.dir.clone(),
-            })
+        self.find(sid).map(|(standing, _)| standing)
+    }
+
+    /// The standing of a session's journal, and its bytes. Asks for it by its names: to list a directory of
+    /// many sessions would take longer than to wake one.
+    fn find(&self, sid: &str) -> Result<(Standing, u64), StoreError> {
+        for &(standing, _) in STANDINGS.iter().filter(|_| is_sid(sid)) {
+            let path = self.path(sid, standing);
+            match self.disk.length(&path) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                length => return Ok((standing, length.map_err(StoreError::io(&path))?)),
+            }
+        }
+        Err(StoreError::NoSession {
+            sid: sid.to_owned(),
+            dir: self.dir.clone(),
+        })
     }
 
     /// Reads a session's journal, whatever its standing.
@@ -460,14 +465,10 @@ impl Store {
     /// # Errors
     /// When there is none, or the disk says no.
     pub fn remove(&self, sid: &str) -> Result<(), StoreError> {
-        let standing = self.archive.standing(sid)?;
+        let (standing, bytes) = self.archive.find(sid)?;
         let path = self.archive.path(sid, standing);
         let io = StoreError::io(&path);
-        let bytes = self.disk().list(&self.archive.dir.join(SESSIONS));
-        let name = format!("{sid}.{}", standing.name());
-        let bytes = bytes.map_err(&io)?.into_iter().find(|e| e.name == name);
         self.disk().remove(&path).map_err(&io)?;
-        let bytes = bytes.map_or(0, |entry| entry.bytes);
         self.files
             .set_total(self.files.total().saturating_sub(bytes));
         self.sync_sessions().map_err(io)
