@@ -254,6 +254,7 @@ impl Reader {
             place: 0,
             rebuilt: 0,
             ticks: None,
+            ticks_read: 0,
             sequence: self.start.sequence,
             turn_number: self.start.turn_number,
             turn: self.start.turn,
@@ -300,6 +301,50 @@ impl Reader {
             answered: interrupted.map(|i| i.answered.len()),
         }
     }
+
+    /// The records behind a place in this recording.
+    pub fn records_from(&self, place: Place) -> Records<'_> {
+        let mut records = Records {
+            place: place.payloads,
+            rebuilt: place.rebuilt,
+            sequence: place.sequence,
+            turn_number: place.turn_number,
+            turn: place.turn,
+            ..self.records()
+        };
+        if place.ticks > 0 {
+            // They were read before, so they can be read.
+            let last = place.payloads.checked_sub(1);
+            let payload = last.and_then(|last| self.layout.payloads.get(last));
+            let mut from = Decoder::new(payload.map_or(&[], |span| span.of(&self.file)));
+            let count = from.byte().and_then(|_| from.varint()).unwrap_or(0);
+            let mut ticks = TickReader::new(count, from.rest());
+            for _ in 0..place.ticks {
+                ticks.next();
+            }
+            records.ticks = Some(ticks);
+            records.ticks_read = place.ticks;
+        }
+        records
+    }
+
+    /// Bytes of the file before a place.
+    pub fn bytes_before(&self, place: Place) -> usize {
+        let next = self.layout.payloads.get(place.payloads);
+        next.map_or(self.layout.end, |span| span.at)
+    }
+}
+
+/// A place between two records, to come back to.
+#[derive(Clone, Copy, Debug)]
+pub struct Place {
+    payloads: usize,
+    rebuilt: usize,
+    /// Of the payload before it, if that is of ticks.
+    ticks: u64,
+    sequence: u64,
+    turn_number: u64,
+    turn: Turn,
 }
 
 /// The records of a [`Reader`].
@@ -312,10 +357,28 @@ pub struct Records<'a> {
     place: usize,
     rebuilt: usize,
     ticks: Option<TickReader<'a>>,
+    ticks_read: u64,
     sequence: u64,
     turn_number: u64,
     turn: Turn,
     interrupted: Option<Interrupted<'a>>,
+}
+
+impl Records<'_> {
+    /// Behind the record that came last.
+    pub fn place(&self) -> Place {
+        Place {
+            payloads: self.place,
+            rebuilt: self.rebuilt,
+            ticks: match self.ticks {
+                Some(_) => self.ticks_read,
+                None => 0,
+            },
+            sequence: self.sequence,
+            turn_number: self.turn_number,
+            turn: self.turn,
+        }
+    }
 }
 
 impl<'a> Iterator for Records<'a> {
@@ -366,6 +429,7 @@ impl<'a> Records<'a> {
             self.ticks = None;
             return None;
         };
+        self.ticks_read += 1;
         self.begin_turn(step.after(self.turn));
         Some(self.record(RawEvent::TimersDue, Vec::new(), None))
     }
@@ -420,6 +484,7 @@ impl<'a> Records<'a> {
             let mut probe = ticks.clone();
             while probe.next().is_some() {}
             self.ticks = Some(ticks);
+            self.ticks_read = 0;
             return (flags == TICKS && probe.is_done()).then_some(None);
         }
         if flags & BEGINS_TURN != 0 {

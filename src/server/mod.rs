@@ -58,7 +58,7 @@ use crate::config::Config;
 use crate::core::event::Turn;
 use crate::core::id::{ConnectionId, SessionId, Timestamp};
 use crate::core::manager::{ManagerConfig, SessionManager};
-use crate::core::outside::{ProcessAction, ProcessId};
+use crate::core::outside::{Outside, ProcessAction, ProcessId};
 use crate::core::script::Runtime;
 use crate::core::site::Site;
 use crate::journal::{RealDisk, Store, StoreError};
@@ -66,8 +66,9 @@ use crate::lua::LuaRuntime;
 use crate::lua::state::StateError;
 use crate::net::limits::NetLimits;
 use crate::net::links::Links;
+use crate::web;
 use accept::Accepting;
-use files::{SiteError, StaticFiles, demo_site, load_site};
+use files::{SiteError, StaticFiles, built_in, load_site};
 use guard::Guard;
 use hibernation::Rest;
 use inbox::Inbox;
@@ -127,6 +128,21 @@ fn advice(error: &io::Error) -> &'static str {
 /// As for [`Server::bind`], and when Lua cannot run here.
 pub fn start(config: &Config) -> Result<Server<LuaRuntime, Live>, ServerError> {
     Server::bind(config, LuaRuntime::new()?)
+}
+
+/// The same with the built-in site of these files, whose scripts ask `outside` in place of the machine.
+///
+/// # Errors
+/// As for [`start`].
+pub fn start_with(
+    config: &Config,
+    files: &[(&str, &[u8])],
+    outside: Box<dyn Outside>,
+) -> Result<Server<LuaRuntime, Live>, ServerError> {
+    let mut server = start(config)?;
+    server.core.change_site(&built_in(files));
+    server.core.set_outside(outside);
+    Ok(server)
 }
 
 /// Bytes taken from a socket at a time. One buffer serves all of them.
@@ -338,7 +354,7 @@ fn net_limits(config: &Config) -> NetLimits {
 fn site(config: &Config) -> Result<(Site, StaticFiles), SiteError> {
     Ok(match &config.dir {
         Some(dir) => (load_site(dir)?, StaticFiles::of_site(dir)),
-        None => (demo_site(), StaticFiles::BuiltIn),
+        None => (built_in(web::DEMO_SITE), StaticFiles::BuiltIn),
     })
 }
 

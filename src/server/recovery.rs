@@ -93,6 +93,13 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
                 self.sessions.stop(sid, reason);
             }
         }
+        if keeper.recover != Recover::None {
+            for (topic, value) in keeper.retained() {
+                if let Err(why) = self.core.restore_retained(&topic, &value) {
+                    self.log.line(0, format_args!("topic {topic}: {why}"));
+                }
+            }
+        }
         if !found.is_empty() {
             self.log.line(
                 0,
@@ -385,6 +392,18 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
         self.handle(event, &RawEvent::SiteChanged { edits: &recorded });
     }
 
+    /// Stores what topics keep for late subscribers, if that is due by then.
+    pub(super) fn keep_retained(&mut self, by: Timestamp) {
+        let Some(keeper) = &mut self.keeper else {
+            return;
+        };
+        let (changes, values) = (self.core.retained_changes(), self.core.retained());
+        if let Err(error) = keeper.put_retained(changes, values, by) {
+            let text = "what topics retain is not kept";
+            self.log.line(0, format_args!("{text}: {error}"));
+        }
+    }
+
     /// What was frozen of a session is of no use any more.
     pub(super) fn drop_checkpoint(&self, sid: Option<Sid>) {
         if let (Some(keeper), Some(sid)) = (&self.keeper, sid)
@@ -494,6 +513,6 @@ fn recall(recalled: &mut Recalled, seen: Seen<'_>, kept: usize) {
             _ => {}
         },
         Seen::Output(&Output::Frame { connection, text }) => recalled.send(connection, text, kept),
-        Seen::Output(_) => {}
+        Seen::Output(_) | Seen::Line { .. } => {}
     }
 }

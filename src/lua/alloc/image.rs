@@ -309,7 +309,7 @@ impl Arena {
         // SAFETY: the window maps more than the struct's size at an aligned base, and nothing is there.
         unsafe { base.cast::<Heap>().write(heap) };
         let arena = Arena(base.cast());
-        let aims = from.clone();
+        let aims = *from;
         skip_aims(from).ok_or_else(damaged)?;
         let mut memory = Memory {
             base: base.as_ptr(),
