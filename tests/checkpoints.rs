@@ -1,6 +1,7 @@
 //! Frozen sessions, sleeping ones and ones that are made again: what comes of every later event is what
 //! would have come of it had nothing of that happened. The oracle is always a session that just lived on.
 
+mod addresses;
 mod damage;
 mod monkey;
 mod shelf;

@@ -125,6 +125,7 @@ const UNSAFE_FILES: [(&str, &[&str]); 6] = [
             "src/lua/sandbox/lazy.rs",
             "src/lua/sandbox/hidden.rs",
             "src/lua/sandbox/numbers.rs",
+            "src/lua/sandbox/scratch.rs",
             "src/lua/sandbox/sort.rs",
             "src/lua/sandbox/tables.rs",
             "src/lua/sandbox/text.rs",

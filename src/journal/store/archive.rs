@@ -249,7 +249,7 @@ impl Archive {
         sites.insert(0, KnownSite { files, site });
     }
 
-    /// What [`Store::put`] was given under this name, if anything.
+    /// What the store was given under this name, if anything.
     ///
     /// # Errors
     /// When it cannot be read.
