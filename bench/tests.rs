@@ -5,9 +5,10 @@ use std::time::Instant;
 
 use lunette::core::limits::SessionLimits;
 use lunette::core::site::Site;
-use lunette::server::files::demo_site;
+use lunette::server::files::built_in;
 use lunette::testing::run::{Setting, run};
 use lunette::testing::script::Recording;
+use lunette::web::DEMO_SITE;
 
 use crate::{Harness, ROUNDS};
 
@@ -32,7 +33,12 @@ pub fn run_all(harness: &Harness) {
             "call page.rows()[{row}].open()\nexpect page.summary() \"240 contacts\"\ncall page.panel.close()\nexpect page.rows()[{row}].selected() null\n"
         )
     };
-    bench(harness, "test: steps on the demo", demo_site(), &steps);
+    bench(
+        harness,
+        "test: steps on the demo",
+        built_in(DEMO_SITE),
+        &steps,
+    );
 }
 
 fn bench(harness: &Harness, name: &str, site: Site, steps: &dyn Fn(usize) -> String) {

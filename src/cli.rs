@@ -4,10 +4,10 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Parser, Subcommand};
 
-use crate::config::Settings;
 use crate::config::file::RECOVER;
 use crate::config::state::{Recover, StateDir, StateSettings};
 use crate::config::units::{parse_bytes, parse_duration_ms};
+use crate::config::{Grant, Settings};
 
 /// Shows live Lua objects as web pages. Without a command it serves; without --dir, the built-in
 /// demo.
@@ -61,10 +61,39 @@ pub enum Command {
         #[command(flatten)]
         state: StateFlags,
     },
+    /// Look at a recording in the browser, turn by turn
+    Inspect(InspectFlags),
     /// Run a site's recordings (tests/*.lunette) against its files on disk
     Test(TestFlags),
     /// Print the version and the format of recordings
     Version,
+}
+
+/// Flags of `inspect`.
+#[derive(Args, Clone, Debug)]
+pub struct InspectFlags {
+    /// A file that --record made
+    pub file: PathBuf,
+    /// Port to listen on, for this machine only [default: any free one]
+    #[arg(long, value_name = "N")]
+    port: Option<u16>,
+}
+
+impl From<InspectFlags> for Settings {
+    /// The page needs nothing but the recording. Its sessions hold large answers, and nobody else is there.
+    fn from(flags: InspectFlags) -> Settings {
+        Settings {
+            port: Some(flags.port.unwrap_or(0)),
+            state: StateSettings {
+                dir: Some(StateDir::None),
+                ..StateSettings::default()
+            },
+            allow: Some(vec![Grant::Files]),
+            lua_memory: Some(64 << 20),
+            gas: Some(200_000_000),
+            ..Settings::default()
+        }
+    }
 }
 
 const EXPORT_HELP: &str = "The file has the site's code, all that the session was told and all that it sent. \

@@ -6,16 +6,20 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Parser;
-use lunette::cli::{Cli, Command, SecretFlags, SessionsAction, StateFlags, TestFlags};
+use lunette::cli::{
+    Cli, Command, InspectFlags, SecretFlags, SessionsAction, StateFlags, TestFlags,
+};
 use lunette::config::state::{StateDir, StateSettings};
 use lunette::config::{Config, Settings};
 use lunette::core::outside::Outside;
+use lunette::inspect::Inspector;
 use lunette::replay;
 use lunette::server::outside::Machine;
 use lunette::server::{self, ServerError};
 use lunette::testing::path::pattern;
 use lunette::testing::run::Setting;
 use lunette::testing::suite::{Suite, SuiteError, Wishes};
+use lunette::web;
 
 const RUNTIME: u8 = 1;
 const USAGE: u8 = 2;
@@ -25,8 +29,8 @@ const BIND: u8 = 4;
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let done = match cli.command {
-        None => serve(cli.serve.into()),
-        Some(Command::Serve(flags)) => serve((*flags).into()),
+        None => serve(cli.serve.into(), None),
+        Some(Command::Serve(flags)) => serve((*flags).into(), None),
         Some(Command::Replay { file }) => run_again(&file),
         Some(Command::Transcript { file, secrets }) => {
             replay::transcript_file(&file, &secrets.secret)
@@ -40,6 +44,7 @@ fn main() -> ExitCode {
             secrets,
         }) => export(&sid, &output, state, &secrets),
         Some(Command::Sessions { action, state }) => sessions(action, state),
+        Some(Command::Inspect(flags)) => inspect(flags),
         Some(Command::Test(flags)) => test(flags),
         Some(Command::Version) => print(&format!(
             "lunette {}\nrecordings: format {}\n",
@@ -50,9 +55,14 @@ fn main() -> ExitCode {
     ExitCode::from(done.err().unwrap_or(0))
 }
 
-fn serve(settings: Settings) -> Result<(), u8> {
+/// Serves a site, or the page of a recording.
+fn serve(settings: Settings, recording: Option<Inspector>) -> Result<(), u8> {
     let config = Config::load(settings).map_err(failed(CONFIG))?;
-    let mut server = server::start(&config).map_err(|error| match error {
+    let server = match recording {
+        None => server::start(&config),
+        Some(inspector) => server::start_with(&config, web::INSPECT_SITE, Box::new(inspector)),
+    };
+    let mut server = server.map_err(|error| match error {
         ServerError::Bind { .. } => failed(BIND)(error),
         ServerError::Site(_)
         | ServerError::State(_)
@@ -62,6 +72,11 @@ fn serve(settings: Settings) -> Result<(), u8> {
     })?;
     print(&format!("listening on http://{}\n", server.address()))?;
     server.run().map_err(failed(RUNTIME))
+}
+
+fn inspect(flags: InspectFlags) -> Result<(), u8> {
+    let inspector = Inspector::open(&flags.file).map_err(failed(RUNTIME))?;
+    serve(flags.into(), Some(inspector))
 }
 
 fn run_again(file: &Path) -> Result<(), u8> {

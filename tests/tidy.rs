@@ -11,7 +11,7 @@ use source::{
 };
 
 /// Modules at the top of `src`, and which of them each may import.
-const IMPORTS: [(&str, &[&str]); 12] = [
+const IMPORTS: [(&str, &[&str]); 13] = [
     ("core", &[]),
     ("wire", &["core"]),
     ("journal", &["wire", "core"]),
@@ -31,9 +31,12 @@ const IMPORTS: [(&str, &[&str]); 12] = [
             "testing", "config", "net", "web", "replay", "lua", "journal", "wire", "core",
         ],
     ),
+    ("inspect", &["replay", "lua", "journal", "wire", "core"]),
     (
         "main",
-        &["cli", "config", "server", "replay", "testing", "core"],
+        &[
+            "cli", "config", "server", "inspect", "replay", "testing", "web", "core",
+        ],
     ),
 ];
 
@@ -109,6 +112,7 @@ const UNSAFE_FILES: [(&str, &[&str]); 6] = [
             "src/lua/modules.rs",
             "src/lua/objects.rs",
             "src/lua/os.rs",
+            "src/lua/peek.rs",
             "src/lua/process.rs",
             "src/lua/prototype.rs",
             "src/lua/read.rs",
@@ -118,6 +122,7 @@ const UNSAFE_FILES: [(&str, &[&str]); 6] = [
             "src/lua/sandbox.rs",
             "src/lua/sandbox/base.rs",
             "src/lua/sandbox/clock.rs",
+            "src/lua/sandbox/lazy.rs",
             "src/lua/sandbox/hidden.rs",
             "src/lua/sandbox/numbers.rs",
             "src/lua/sandbox/scratch.rs",

@@ -7,6 +7,7 @@ use super::id::{SessionId, TimerId};
 use super::message::Json;
 use super::outside::{ProcessExit, ProcessId, Stream};
 use super::path::Path;
+use super::peek::{Key, Object, Root};
 use super::upload::Received;
 use super::variable::Slot;
 use super::watch::WatchHandle;
@@ -195,6 +196,12 @@ pub trait Script {
     /// Appends `[{"obj":N,"value":{...}},...]` for those of `numbers` that are known and returns
     /// the rest.
     fn objects(&mut self, host: &mut Host, numbers: &[u64], out: &mut Vec<u8>) -> Vec<u64>;
+
+    /// The object to which `path` leads from `root`, with at most so many fields. Leaves no trace: see
+    /// [`super::peek`]. A language without objects has none.
+    fn object_at(&mut self, _: &Host, _: Root, _path: &[Key], _most: usize) -> Option<Object> {
+        None
+    }
 
     /// Bytes of memory the script uses now.
     fn memory_used(&self) -> usize;

@@ -141,7 +141,7 @@ pub use mark::Mark;
 pub use outside::{RawAnswer, RawExit, RawNews, RawProgress};
 pub use paths::Paths;
 pub use place::state_dir;
-pub use reader::{Interrupted, Reader, Record, Records};
+pub use reader::{Interrupted, Place, Reader, Record, Records};
 pub use secrets::Secrets;
 pub use store::{Archive, Listed, Rules, Standing, Store, StoreError};
 pub use transcript::{show_frame, transcript};

@@ -23,7 +23,7 @@ pub mod guard;
 mod hibernation;
 mod inbox;
 mod inflight;
-mod keeper;
+pub mod keeper;
 pub mod log;
 pub mod outside;
 mod pages;
@@ -58,7 +58,7 @@ use crate::config::Config;
 use crate::core::event::Turn;
 use crate::core::id::{ConnectionId, SessionId, Timestamp};
 use crate::core::manager::{ManagerConfig, SessionManager};
-use crate::core::outside::{ProcessAction, ProcessId};
+use crate::core::outside::{Outside, ProcessAction, ProcessId};
 use crate::core::script::Runtime;
 use crate::core::site::Site;
 use crate::journal::{RealDisk, Store, StoreError};
@@ -66,8 +66,9 @@ use crate::lua::LuaRuntime;
 use crate::lua::state::StateError;
 use crate::net::limits::NetLimits;
 use crate::net::links::Links;
+use crate::web;
 use accept::Accepting;
-use files::{SiteError, StaticFiles, demo_site, load_site};
+use files::{SiteError, StaticFiles, built_in, load_site};
 use guard::Guard;
 use hibernation::Rest;
 use inbox::Inbox;
@@ -129,6 +130,21 @@ pub fn start(config: &Config) -> Result<Server<LuaRuntime, Live>, ServerError> {
     Server::bind(config, LuaRuntime::new()?)
 }
 
+/// The same with the built-in site of these files, whose scripts ask `outside` in place of the machine.
+///
+/// # Errors
+/// As for [`start`].
+pub fn start_with(
+    config: &Config,
+    files: &[(&str, &[u8])],
+    outside: Box<dyn Outside>,
+) -> Result<Server<LuaRuntime, Live>, ServerError> {
+    let mut server = start(config)?;
+    server.core.change_site(&built_in(files));
+    server.core.set_outside(outside);
+    Ok(server)
+}
+
 /// Bytes taken from a socket at a time. One buffer serves all of them.
 const READ_BYTES: usize = 64 * 1024;
 /// Descriptors besides those of connections: files, the loop's own, one for each upload, four for each
@@ -136,6 +152,16 @@ const READ_BYTES: usize = 64 * 1024;
 const SPARE_DESCRIPTORS: u64 = 64 + FILES_MAX as u64 + 4 * PROCESSES_MAX as u64;
 /// A server that is told to stop is gone after 5 seconds; this leaves some for the last turn.
 const STOP_MS: u64 = 4_500;
+
+/// What a server has at a moment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Census {
+    pub sessions: usize,
+    pub connections: usize,
+    /// Views with a link, and those of them that are without a connection.
+    pub views: usize,
+    pub detached: usize,
+}
 
 /// See the module's description.
 pub struct Server<R: Runtime, W: World> {
@@ -235,7 +261,7 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
         mut world: W,
         keeper: Option<Keeper>,
     ) -> Result<Server<R, W>, ServerError> {
-        let log = Logger::new(config.verbosity);
+        let log = world.log(config.verbosity);
         let store = keeper.as_ref().map(|keeper| Rc::clone(&keeper.store));
         let recordings = Rc::new(RefCell::new(recordings(config, store, &site, log)?));
         let uploads = uploads(config)?;
@@ -312,6 +338,17 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
         Ok(())
     }
 
+    /// How much of everything there is.
+    pub fn census(&self) -> Census {
+        let (views, detached) = self.links.count();
+        Census {
+            sessions: self.core.len(),
+            connections: self.peers.len(),
+            views,
+            detached,
+        }
+    }
+
     fn is_stopped(&self) -> bool {
         let idle = self.peers.is_empty() && self.processes.is_empty();
         self.stop_at.is_some_and(|at| idle || self.turn.now >= at)
@@ -338,7 +375,7 @@ fn net_limits(config: &Config) -> NetLimits {
 fn site(config: &Config) -> Result<(Site, StaticFiles), SiteError> {
     Ok(match &config.dir {
         Some(dir) => (load_site(dir)?, StaticFiles::of_site(dir)),
-        None => (demo_site(), StaticFiles::BuiltIn),
+        None => (built_in(web::DEMO_SITE), StaticFiles::BuiltIn),
     })
 }
 

@@ -40,6 +40,8 @@ pub(super) enum Lost {
 /// A session run again, and what there is of its views.
 struct Rebuilt {
     reader: Reader,
+    /// What it had used where the reader begins.
+    gas: u64,
     recalled: Recalled,
     /// How the connections of its journal are called here.
     names: BTreeMap<ConnectionId, ConnectionId>,
@@ -89,6 +91,13 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
         for (sid, reason) in left.stopped {
             if let Some(sid) = Sid::parse(&sid) {
                 self.sessions.stop(sid, reason);
+            }
+        }
+        if keeper.recover != Recover::None {
+            for (topic, value) in keeper.retained() {
+                if let Err(why) = self.core.restore_retained(&topic, &value) {
+                    self.log.line(0, format_args!("topic {topic}: {why}"));
+                }
             }
         }
         if !found.is_empty() {
@@ -196,11 +205,13 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
             None => Recalled::default(),
         };
         let kept = self.limits.resume_bytes;
+        let mut gas = 0;
         self.core
             .rebuild(session, config, |alone| {
                 if let Some(checkpoint) = &checkpoint {
                     let limits = header.limits.clone();
                     alone.thaw(session, &checkpoint.frozen, site, limits)?;
+                    gas = alone.session(session).map_or(0, Session::gas_used);
                     let connections = alone.session(session).map(Session::connections);
                     for connection in connections.into_iter().flatten() {
                         recalled.know(connection);
@@ -220,6 +231,7 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
         let names = self.name_views(session, &recalled);
         Ok(Rebuilt {
             reader,
+            gas,
             recalled,
             names,
         })
@@ -257,13 +269,20 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
     fn adopt(&mut self, session: SessionId, rebuilt: Rebuilt) -> Result<(), Lost> {
         let Rebuilt {
             reader,
+            gas,
             mut recalled,
             names,
         } = rebuilt;
         let name = |recorded| names.get(&recorded).copied().unwrap_or(recorded);
-        let mut recordings = self.recordings.borrow_mut();
-        recordings.resume(session, &reader, name)?;
-        drop(recordings);
+        let Some(sid) = self.sessions.sid(session) else {
+            return Err(Lost::Differs("it has no journal".into()));
+        };
+        self.recordings
+            .borrow_mut()
+            .resume(session, sid, &reader, name)?;
+        if !reader.is_whole() {
+            self.have_checkpoint(session, reader.start(), gas);
+        }
         let interrupted = reader.interrupted();
         if let Some(RawEvent::Frame { connection, text }) = interrupted.as_ref().map(|i| i.event) {
             recalled.take(connection, text);
@@ -276,7 +295,7 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
         }
         self.tell_what_ended(session);
         self.bring_up_to_date(session);
-        let events = reader.records().count();
+        let events = reader.events();
         let start = match reader.is_whole() {
             true => "",
             false => " behind a checkpoint",
@@ -374,6 +393,18 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
         };
         let event = Event::SiteChanged { session, change };
         self.handle(event, &RawEvent::SiteChanged { edits: &recorded });
+    }
+
+    /// Stores what topics keep for late subscribers, if that is due by then.
+    pub(super) fn keep_retained(&mut self, by: Timestamp) {
+        let Some(keeper) = &mut self.keeper else {
+            return;
+        };
+        let (changes, values) = (self.core.retained_changes(), self.core.retained());
+        if let Err(error) = keeper.put_retained(changes, values, by) {
+            let text = "what topics retain is not kept";
+            self.log.line(0, format_args!("{text}: {error}"));
+        }
     }
 
     /// What was frozen of a session is of no use any more.
@@ -485,6 +516,6 @@ fn recall(recalled: &mut Recalled, seen: Seen<'_>, kept: usize) {
             _ => {}
         },
         Seen::Output(&Output::Frame { connection, text }) => recalled.send(connection, text, kept),
-        Seen::Output(_) => {}
+        Seen::Output(_) | Seen::Line { .. } => {}
     }
 }

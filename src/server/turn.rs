@@ -25,7 +25,12 @@ use crate::wire;
 const MESSAGES_PER_TURN: usize = 64;
 
 impl<R: Runtime + Clone, W: World> Server<R, W> {
-    pub(super) fn take_turn(&mut self) -> io::Result<()> {
+    /// One turn: waits until something is to be done, and does it. [`Server::run`] is this again and
+    /// again; whoever has a world of its own decides when.
+    ///
+    /// # Errors
+    /// When the world cannot wait any more.
+    pub fn take_turn(&mut self) -> io::Result<()> {
         self.sleep()?;
         self.read();
         self.run_core();
@@ -64,6 +69,9 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
             self.stop_at,
             self.watcher.as_ref().and_then(Watcher::due),
             self.rest.due(),
+            self.keeper
+                .as_ref()
+                .and_then(|keeper| keeper.retained_due(self.core.retained_changes())),
             self.recordings.borrow().flush_due(),
         ];
         let due: Timestamp = due.into_iter().flatten().min()?;
@@ -305,6 +313,7 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
         let committed = recordings.take_committed();
         drop(recordings);
         self.tell_stopped(&stopped);
+        self.keep_retained(self.turn.now);
         for &session in &committed {
             self.checkpoint_if_far(session);
         }
@@ -352,6 +361,7 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
         let now = self.turn.now;
         self.stop_at = Some(now + STOP_MS);
         self.recordings.borrow_mut().flush_all();
+        self.keep_retained(Timestamp::MAX);
         // The next process has less to do then.
         for session in self.core.session_ids() {
             self.checkpoint_for_sleep(session);

@@ -23,6 +23,7 @@
 //! - [`recordings`]: the Record button of `--dev`, and `lunette test` of what it wrote.
 //! - [`reload`]: files of a site are edited while its page is used.
 //! - [`apps`]: sites as people wrote them for the predecessor, run as they are and used as people use them.
+//! - [`inspect`]: recordings, looked at turn by turn.
 //! - [`sites`]: the small sites of `tests/sites`, the hostile ones among them.
 //!
 //! Waiting is always for a condition, asked again a bounded number of times; nothing here asserts how long
@@ -36,6 +37,7 @@ mod demo;
 mod directives;
 mod files;
 mod hands;
+mod inspect;
 mod keyboard;
 mod keys;
 mod links;

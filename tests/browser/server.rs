@@ -93,6 +93,15 @@ impl Server {
         fs::read_to_string(&self.log).unwrap_or_default()
     }
 
+    /// The recording of the only session there was so far.
+    pub fn recording(&self) -> PathBuf {
+        let all = fs::read_dir(&self.recordings).expect("sessions are recorded");
+        let mut all: Vec<PathBuf> = all.flatten().map(|entry| entry.path()).collect();
+        all.retain(|path| path.extension().is_some_and(|end| end == "lnt"));
+        assert_eq!(all.len(), 1, "{all:?}");
+        all.remove(0)
+    }
+
     /// Kills the process, as a crash would. The port stays reserved for [`Server::restart`] only by luck, which has
     /// always sufficed on loopback.
     pub fn kill(&mut self) {
