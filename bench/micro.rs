@@ -14,7 +14,7 @@ mod journal;
 #[path = "disk.rs"]
 mod memory_disk;
 #[allow(dead_code, reason = "the tests use the rest")]
-#[path = "../tests/checkpoints/monkey.rs"]
+#[path = "../tests/monkey.rs"]
 mod monkey;
 mod outside;
 mod recording;

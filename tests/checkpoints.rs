@@ -3,7 +3,6 @@
 
 mod addresses;
 mod damage;
-mod monkey;
 mod shelf;
 mod sleep;
 mod twin;
@@ -19,7 +18,7 @@ use lunette::replay::{Recorded, to_event};
 use lunette::wire::read_batch;
 
 use crate::dice::Dice;
-use monkey::{Monkey, site};
+use crate::monkey::{Monkey, site};
 use shelf::Way;
 use twin::Twin;
 

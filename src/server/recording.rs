@@ -16,15 +16,16 @@ use crate::core::limits::SessionLimits;
 use crate::core::outside::{HostAnswer, HostCall, Outside};
 use crate::core::site::Site;
 use crate::journal::{
-    Detail, Durability, Header, Mark, Output, RawAnswer, RawEvent, Reader, Recorder, Stopped,
-    Store, StoreError, Writer,
+    Detail, Durability, Header, Mark, Output, RawAnswer, RawEvent, Reader, Recorder, Standing,
+    Stopped, Store, StoreError, Writer,
 };
 use crate::lua::DIALECT;
 use crate::lua::state::StateLimits;
 
 /// Where one session is written down.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Sinks {
+    sid: Sid,
     /// In the state directory.
     journal: Option<Box<Writer>>,
     /// In the directory of `--record`.
@@ -110,6 +111,7 @@ impl Recordings {
         header.sid = sid.to_string();
         header.started = wall;
         let mut sinks = Sinks {
+            sid,
             recording: self.begin_recording(session, &header),
             journal: None,
         };
@@ -150,15 +152,20 @@ impl Recordings {
     pub fn resume(
         &mut self,
         session: SessionId,
+        sid: Sid,
         reader: &Reader,
         live: impl Fn(ConnectionId) -> ConnectionId,
     ) -> Result<(), StoreError> {
         let Some(store) = &self.store else {
             return Ok(());
         };
-        let journal = store.resume(&reader.header().sid, reader, live)?;
-        let sinks = self.sinks.entry(session).or_default();
-        sinks.journal = Some(Box::new(journal));
+        let journal = store.resume(&sid.to_string(), reader, live)?;
+        let sinks = Sinks {
+            sid,
+            journal: Some(Box::new(journal)),
+            recording: None,
+        };
+        self.sinks.insert(session, sinks);
         Ok(())
     }
 
@@ -328,6 +335,17 @@ impl Recordings {
         self.stopped.push(session);
         let text = "its journal has stopped, from now on it ends with the process";
         self.log.session(0, session, format_args!("{text}: {why}"));
+        if self.durability == Durability::Power {
+            // Nothing more is acknowledged, so that the journal stays what it says.
+            return;
+        }
+        // What it did from now on is in no journal: one that ends here must not be taken for it.
+        let (Some(store), Some(sinks)) = (&self.store, self.sinks.get(&session)) else {
+            return;
+        };
+        if let Err(error) = store.set_aside(&sinks.sid.to_string(), Standing::Lost) {
+            self.log.session(0, session, format_args!("{error}"));
+        }
     }
 
     /// Sessions whose journals have stopped since this was asked last.

@@ -274,9 +274,12 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
             names,
         } = rebuilt;
         let name = |recorded| names.get(&recorded).copied().unwrap_or(recorded);
-        let mut recordings = self.recordings.borrow_mut();
-        recordings.resume(session, &reader, name)?;
-        drop(recordings);
+        let Some(sid) = self.sessions.sid(session) else {
+            return Err(Lost::Differs("it has no journal".into()));
+        };
+        self.recordings
+            .borrow_mut()
+            .resume(session, sid, &reader, name)?;
         if !reader.is_whole() {
             self.have_checkpoint(session, reader.start(), gas);
         }

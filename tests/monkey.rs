@@ -11,9 +11,12 @@ use crate::dice::Dice;
 
 /// A site of `tests/sites`.
 pub fn site(name: &str) -> Site {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/sites")
-        .join(name);
+    site_in(&format!("tests/sites/{name}"))
+}
+
+/// The site in a folder of the package.
+pub fn site_in(folder: &str) -> Site {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
     let mut files = BTreeMap::new();
     read_folder(&root, &root, &mut files);
     Site::new(files)
