@@ -320,7 +320,9 @@ impl Net {
             }
             Parcel::Opened => return self.snap(id),
             Parcel::Bytes(mut bytes) => {
-                let passing = wire.up_left.map_or(bytes.len(), |left| left.min(bytes.len()));
+                let passing = wire
+                    .up_left
+                    .map_or(bytes.len(), |left| left.min(bytes.len()));
                 let snaps = wire.up_left.is_some_and(|left| left <= bytes.len());
                 bytes.truncate(passing);
                 if let Some(left) = &mut wire.up_left {
@@ -355,7 +357,9 @@ impl Net {
             }
             _ if wire.silent || gone => return None,
             Parcel::Bytes(mut bytes) => {
-                let passing = wire.down_left.map_or(bytes.len(), |left| left.min(bytes.len()));
+                let passing = wire
+                    .down_left
+                    .map_or(bytes.len(), |left| left.min(bytes.len()));
                 let snaps = wire.down_left.is_some_and(|left| left <= bytes.len());
                 bytes.truncate(passing);
                 if let Some(left) = &mut wire.down_left {

@@ -98,16 +98,21 @@ impl Simulation {
         let wall = self.town.borrow().net.wall();
         self.disk.set_wall(wall);
         self.town.borrow().net.life.begin();
-        let keeper = Keeper::open(self.state(), Rc::new(self.disk.clone()), None).expect("a state directory");
+        let keeper = Keeper::open(self.state(), Rc::new(self.disk.clone()), None)
+            .expect("a state directory");
         let world = SimWorld::new(&self.town, self.seed ^ self.lives << 32);
         let runtime = LuaRuntime::new().expect("a runtime");
         let files = (self.site.clone(), StaticFiles::BuiltIn);
-        let server = Server::new(&self.config, runtime, files, world, Some(keeper)).expect("a server");
+        let server =
+            Server::new(&self.config, runtime, files, world, Some(keeper)).expect("a server");
         self.server = Some(server);
     }
 
     fn state(&self) -> &StateConfig {
-        self.config.state.as_ref().expect("sessions outlive their process")
+        self.config
+            .state
+            .as_ref()
+            .expect("sessions outlive their process")
     }
 
     /// The process has ended. After a while there is another one.
@@ -119,7 +124,9 @@ impl Simulation {
         }
         let away = [10, 3_000, 100_000][self.dice.roll(3)];
         let mut town = self.town.borrow_mut();
-        town.net.trace(format_args!("the process has ended, for {away} ms there is none"));
+        town.net.trace(format_args!(
+            "the process has ended, for {away} ms there is none"
+        ));
         town.net.server_is_gone();
         town.pass_without_server(away);
         drop(town);
@@ -166,11 +173,17 @@ impl Simulation {
         }
         let after = self.town.borrow().net.now;
         self.at_once = if after > before { 0 } else { self.at_once + 1 };
-        assert!(self.at_once < TURNS_AT_ONCE_MAX, "the server turns and time stands still");
+        assert!(
+            self.at_once < TURNS_AT_ONCE_MAX,
+            "the server turns and time stands still"
+        );
         let town = self.town.borrow();
         assert!(census.sessions <= town.sids.len(), "{census:?}");
         assert!(census.detached <= census.views, "{census:?}");
-        assert!(census.detached <= DETACHED_OF_SESSION_MAX * census.sessions.max(1), "{census:?}");
+        assert!(
+            census.detached <= DETACHED_OF_SESSION_MAX * census.sessions.max(1),
+            "{census:?}"
+        );
     }
 
     fn grant_wishes(&mut self) {
@@ -180,7 +193,10 @@ impl Simulation {
                 Wish::End => self.ended = true,
                 Wish::Edit => {
                     let edits = app::edit(&self.site, &mut self.dice);
-                    self.town.borrow().net.trace(format_args!("edited: {:?}", edits.keys()));
+                    self.town
+                        .borrow()
+                        .net
+                        .trace(format_args!("edited: {:?}", edits.keys()));
                     self.site = self.site.edit(edits.clone()).site;
                     if let Some(server) = &mut self.server {
                         server.edit(edits);
@@ -189,7 +205,8 @@ impl Simulation {
                 Wish::Kill => {
                     let writes = 1 + self.dice.roll(20) as u64;
                     let town = self.town.borrow();
-                    town.net.trace(format_args!("the process will end in write {writes}"));
+                    town.net
+                        .trace(format_args!("the process will end in write {writes}"));
                     town.net.life.ends_after(writes);
                 }
             }
@@ -212,7 +229,9 @@ fn config(dice: &mut Dice) -> Config {
     let state = StateSettings {
         dir: Some(StateDir::At(PathBuf::from("state"))),
         recover: Some([Recover::Lazy, Recover::Eager][dice.roll(2)]),
-        durability: Some([Durability::Process, Durability::Process, Durability::Power][dice.roll(3)]),
+        durability: Some(
+            [Durability::Process, Durability::Process, Durability::Power][dice.roll(3)],
+        ),
         keep_ms: Some(1_000 * DAY_MS),
         hibernate_after_ms: Some([2_000, 600_000][dice.roll(2)]),
         ..StateSettings::default()

@@ -133,8 +133,18 @@ impl Tab {
 
     /// What keeps it from being quiet.
     pub fn under_way(&self) -> String {
-        let Tab { phase, link, page, asked_at, .. } = self;
-        format!("{phase:?}, waits {}, probes {}, asked {asked_at:?}", link.waits(), page.is_probing())
+        let Tab {
+            phase,
+            link,
+            page,
+            asked_at,
+            ..
+        } = self;
+        format!(
+            "{phase:?}, waits {}, probes {}, asked {asked_at:?}",
+            link.waits(),
+            page.is_probing()
+        )
     }
 
     /// All that it said and heard, by view.
@@ -182,7 +192,11 @@ impl Tab {
             net.trace(format_args!("tab {} hears nothing", self.id));
             return self.lose(net);
         }
-        if self.is_open() && self.kind == Kind::Linked && self.asked_at.is_none() && net.dice.roll(4) == 0 {
+        if self.is_open()
+            && self.kind == Kind::Linked
+            && self.asked_at.is_none()
+            && net.dice.roll(4) == 0
+        {
             let ask = self.link.acknowledgement(true);
             self.asked_at = Some(net.now);
             self.say(net, &ask);
@@ -283,7 +297,9 @@ impl Tab {
     fn answered(&mut self, net: &mut Net, wire: WireId, answer: &Answer) -> Option<News> {
         match (self.phase, answer.status) {
             (Phase::Root, 307) => {
-                let location = answer.header("location").expect("a redirect has a location");
+                let location = answer
+                    .header("location")
+                    .expect("a redirect has a location");
                 self.sid = Some(location.trim_start_matches('/').to_owned());
                 self.phase = Phase::Page;
                 self.ask(net, wire);
@@ -318,7 +334,11 @@ impl Tab {
                 net.trace(format_args!("tab {} is closed with {code}", self.id));
                 let known = [1001, 1011, 1012, 1013];
                 let fine = known.contains(&code) || self.kind == Kind::Vandal;
-                assert!(fine, "tab {} did nothing wrong and is closed with {code}", self.id);
+                assert!(
+                    fine,
+                    "tab {} did nothing wrong and is closed with {code}",
+                    self.id
+                );
                 self.lose(net);
             }
             Frame::Text(text) => match self.kind {
@@ -349,7 +369,10 @@ impl Tab {
                 }
             }
             Heard::Resumed(again) => {
-                net.trace(format_args!("tab {} goes on with view {}", self.id, self.link.view));
+                net.trace(format_args!(
+                    "tab {} goes on with view {}",
+                    self.id, self.link.view
+                ));
                 for text in again {
                     self.say(net, &text);
                 }
@@ -357,7 +380,10 @@ impl Tab {
                 self.flush(net);
             }
             Heard::Anew { lost, doubt } => {
-                net.trace(format_args!("tab {} has view {}, to say again {lost:?}", self.id, self.link.view));
+                net.trace(format_args!(
+                    "tab {} has view {}, to say again {lost:?}",
+                    self.id, self.link.view
+                ));
                 self.views += 1;
                 for input in lost {
                     self.inputs[input].fate = Fate::Waiting;
@@ -393,7 +419,10 @@ impl Tab {
 
     /// Variables that the app says it has made are watched.
     fn watch_spares(&mut self) {
-        let spares = self.page.find("spares()").map(|id| self.page.vars[&id].value.clone());
+        let spares = self
+            .page
+            .find("spares()")
+            .map(|id| self.page.vars[&id].value.clone());
         let ids = spares.as_ref().and_then(Value::as_str).unwrap_or("");
         for id in ids.split_whitespace().filter_map(|id| id.parse().ok()) {
             if !self.page.vars.contains_key(&id) {
@@ -456,8 +485,17 @@ impl Tab {
     /// The user writes to a variable, or presses it.
     pub fn write(&mut self, net: &mut Net, id: i64, value: &Value) {
         if self.is_open() {
-            net.trace(format_args!("tab {} writes {value} to {:?}", self.id, self.page.vars[&id].props));
-            self.frame(net, true, vec![write(id, value)], vec![(id, value.clone())], Vec::new());
+            net.trace(format_args!(
+                "tab {} writes {value} to {:?}",
+                self.id, self.page.vars[&id].props
+            ));
+            self.frame(
+                net,
+                true,
+                vec![write(id, value)],
+                vec![(id, value.clone())],
+                Vec::new(),
+            );
         }
     }
 
@@ -557,7 +595,11 @@ impl Tab {
     pub fn all_is_done(&mut self) {
         for input in &mut self.inputs {
             if input.fate == Fate::Said {
-                assert_eq!(self.kind, Kind::Base, "a quiet link has acknowledged everything");
+                assert_eq!(
+                    self.kind,
+                    Kind::Base,
+                    "a quiet link has acknowledged everything"
+                );
                 input.fate = Fate::Done;
             }
         }

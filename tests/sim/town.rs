@@ -26,7 +26,14 @@ const LONGEST_MS: u64 = 86_400_000;
 const PAUSES: [u64; 8] = [0, 1, 5, 20, 100, 700, 4_000, 30_000];
 /// Times without a connection, ms.
 const AWAY: [u64; 6] = [1, 50, 900, 8_000, 70_000, 900_000];
-const WORDS: [&str; 6] = ["", "tea", "Zoë <b>", "3", "x@y.example", "a long text, said \"again\"\\n"];
+const WORDS: [&str; 6] = [
+    "",
+    "tea",
+    "Zoë <b>",
+    "3",
+    "x@y.example",
+    "a long text, said \"again\"\\n",
+];
 
 /// Somebody with a session.
 #[derive(Default)]
@@ -175,7 +182,9 @@ impl Town {
                     self.told(tab, news);
                 }
             }
-            Happening::Tab(tab, alarm, serial) => self.tabs[tab].alarm(&mut self.net, alarm, serial),
+            Happening::Tab(tab, alarm, serial) => {
+                self.tabs[tab].alarm(&mut self.net, alarm, serial)
+            }
             Happening::Act => self.act(),
         }
     }
@@ -200,9 +209,11 @@ impl Town {
         let user = self.tabs[tab].user;
         let sid = self.tabs[tab].sid.clone();
         let of_session = self.tabs.iter().filter(|t| t.user == user && t.sid == sid);
-        let used = self.users[user].used || of_session.clone().any(|t| t.inputs.iter().any(is_done));
+        let used =
+            self.users[user].used || of_session.clone().any(|t| t.inputs.iter().any(is_done));
         assert!(!used, "a session that was used is gone: {sid:?}");
-        self.net.trace(format_args!("session {sid:?} of user {user} is gone"));
+        self.net
+            .trace(format_args!("session {sid:?} of user {user} is gone"));
         let of_session: Vec<TabId> = of_session.filter(|t| !t.gone).map(|t| t.id).collect();
         for tab in of_session {
             self.close(tab, false);
@@ -218,7 +229,8 @@ impl Town {
 
     pub fn open(&mut self, user: usize, kind: Kind) -> TabId {
         let id = self.tabs.len();
-        self.net.trace(format_args!("user {user} opens tab {id}: {kind:?}"));
+        self.net
+            .trace(format_args!("user {user} opens tab {id}: {kind:?}"));
         let mut tab = Tab::new(id, user, kind, self.users[user].sid.clone());
         tab.connect(&mut self.net);
         self.tabs.push(tab);
@@ -246,7 +258,10 @@ impl Town {
     }
 
     fn open_tabs(&self) -> Vec<TabId> {
-        let open = self.tabs.iter().filter(|tab| !tab.gone && tab.kind != Kind::Vandal);
+        let open = self
+            .tabs
+            .iter()
+            .filter(|tab| !tab.gone && tab.kind != Kind::Vandal);
         open.map(|tab| tab.id).collect()
     }
 
@@ -278,11 +293,17 @@ impl Town {
                 }
                 1_000
             }
-            Stage::Probe(at) if now - at >= QUIET_MS && self.tabs.iter().all(|tab| tab.gone || tab.is_quiet()) => {
+            Stage::Probe(at)
+                if now - at >= QUIET_MS
+                    && self.tabs.iter().all(|tab| tab.gone || tab.is_quiet()) =>
+            {
                 self.look();
                 1_000
             }
-            Stage::Look(at) if now - at >= QUIET_MS && self.tabs.iter().all(|tab| tab.gone || tab.is_quiet()) => {
+            Stage::Look(at)
+                if now - at >= QUIET_MS
+                    && self.tabs.iter().all(|tab| tab.gone || tab.is_quiet()) =>
+            {
                 self.compare();
                 1_000
             }
@@ -334,7 +355,10 @@ impl Town {
                 self.open(user, kind);
             }
             81..86 => {
-                let has = open.iter().filter(|&&other| self.tabs[other].user == user).count();
+                let has = open
+                    .iter()
+                    .filter(|&&other| self.tabs[other].user == user)
+                    .count();
                 if has < TABS_MAX && self.users[user].sid.is_some() {
                     let kind = [Kind::Linked, Kind::Linked, Kind::Base][self.net.dice.roll(3)];
                     self.open(user, kind);
@@ -352,12 +376,14 @@ impl Town {
             89..93 => self.vandalize(user),
             93 => {
                 let jump = [-86_400_000, -5_000, 2_000, 40 * 86_400_000][self.net.dice.roll(4)];
-                self.net.trace(format_args!("the calendar jumps by {jump} ms"));
+                self.net
+                    .trace(format_args!("the calendar jumps by {jump} ms"));
                 self.net.wall_offset += jump;
             }
             94 => {
                 let stall = [100, 4_000, 100_000][self.net.dice.roll(3)];
-                self.net.trace(format_args!("the machine sleeps for {stall} ms"));
+                self.net
+                    .trace(format_args!("the machine sleeps for {stall} ms"));
                 self.net.now += stall;
             }
             95 => self.tabs[tab].link.spoil(),
@@ -367,7 +393,13 @@ impl Town {
     }
 
     fn input(&mut self, tab: TabId) {
-        let Town { net, tabs, app, tally, .. } = self;
+        let Town {
+            net,
+            tabs,
+            app,
+            tally,
+            ..
+        } = self;
         let tab = &mut tabs[tab];
         tally.inputs += 1;
         if app.keeps_log && net.dice.roll(4) > 0 {
@@ -407,14 +439,18 @@ impl Town {
         let most = [1, 30, 400, 3_000][self.net.dice.roll(4)];
         let bytes = self.net.dice.roll(most);
         let upwards = self.net.dice.roll(2) > 0;
-        self.net.trace(format_args!("tab {tab} is cut after {bytes} bytes, up: {upwards}"));
+        self.net.trace(format_args!(
+            "tab {tab} is cut after {bytes} bytes, up: {upwards}"
+        ));
         self.net.cut_after(wire, upwards, bytes);
         self.tabs[tab].away_ms = Some(AWAY[self.net.dice.roll(AWAY.len())]);
     }
 
     fn vandalize(&mut self, user: usize) {
         let Town { net, tabs, .. } = self;
-        let mut vandals = tabs.iter_mut().filter(|tab| tab.kind == Kind::Vandal && tab.is_open());
+        let mut vandals = tabs
+            .iter_mut()
+            .filter(|tab| tab.kind == Kind::Vandal && tab.is_open());
         match vandals.next() {
             Some(tab) => {
                 let bytes = vandal::something(&mut net.dice);
@@ -448,7 +484,8 @@ impl Town {
     }
 
     fn probe(&mut self) {
-        self.net.trace(format_args!("--- all is quiet: is everything known?"));
+        self.net
+            .trace(format_args!("--- all is quiet: is everything known?"));
         let Town { net, tabs, app, .. } = self;
         for tab in tabs.iter_mut().filter(|tab| !tab.gone) {
             tab.probe(net, app.moving);
@@ -458,7 +495,8 @@ impl Town {
 
     /// Everything was told again. Now somebody looks who sees it for the first time.
     fn look(&mut self) {
-        self.net.trace(format_args!("--- does somebody else see the same?"));
+        self.net
+            .trace(format_args!("--- does somebody else see the same?"));
         for tab in self.tabs.iter_mut().filter(|tab| !tab.gone) {
             tab.all_is_done();
         }
@@ -477,14 +515,28 @@ impl Town {
     }
 
     fn compare(&mut self) {
-        let left_out: Vec<&str> = self.app.moving.iter().chain(self.app.private).copied().collect();
+        let left_out: Vec<&str> = self
+            .app
+            .moving
+            .iter()
+            .chain(self.app.private)
+            .copied()
+            .collect();
         for user in 0..self.users.len() {
-            let mut checkers = self.tabs.iter().filter(|tab| tab.checks && !tab.gone && tab.user == user);
+            let mut checkers = self
+                .tabs
+                .iter()
+                .filter(|tab| tab.checks && !tab.gone && tab.user == user);
             let Some(checker) = checkers.next().map(|tab| tab.id) else {
                 continue;
             };
             for tab in self.tabs.iter().filter(|tab| !tab.gone && tab.user == user) {
-                if tab.page.all(Role::Shown).iter().any(|id| tab.page.vars[id].unsure) {
+                if tab
+                    .page
+                    .all(Role::Shown)
+                    .iter()
+                    .any(|id| tab.page.vars[id].unsure)
+                {
                     continue;
                 }
                 // Without numbers nobody knows which of two writes was the last.
@@ -492,7 +544,10 @@ impl Town {
                 let shown = tab.page.snapshot(&left_out, fields);
                 let fresh = self.tabs[checker].page.snapshot(&left_out, fields);
                 if let Some(difference) = difference(&shown, &fresh) {
-                    panic!("tab {} shows something else than a new tab, {checker}: {difference}", tab.id);
+                    panic!(
+                        "tab {} shows something else than a new tab, {checker}: {difference}",
+                        tab.id
+                    );
                 }
             }
             if self.app.keeps_log {
