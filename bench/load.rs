@@ -26,7 +26,7 @@ use std::time::Instant;
 use report::Report;
 use subject::{FLOOR_MODE, Subject};
 
-/// How much of everything: the full run takes about a minute and a half, the small one seconds.
+/// How much of everything: the full run takes about three minutes, the small one seconds.
 pub struct Scale {
     pub starts: usize,
     pub idle_seconds: u64,

@@ -35,6 +35,8 @@ const IN_FLIGHT: usize = 100;
 const OLD_SESSIONS: usize = 5;
 /// How often each session of `wake`, and the server of `recovery`, is woken.
 const WAKES: usize = 3;
+/// Longer than updates may wait for others to go with.
+const COALESCED: Duration = Duration::from_millis(50);
 /// What a session of `recovery` has done.
 const LEFT_EVENTS: usize = 50;
 
@@ -276,17 +278,15 @@ pub fn wake(subject: &Subject, scale: &Scale, report: &mut Report) -> io::Result
             run_again: Vec::new(),
         });
     }
-    // What it takes to come to one that is awake.
-    let awake = live_and_leave(&mut http, address, 1)?;
-    let mut floor = (0..WAKES)
-        .map(|_| show(address, &awake, 1))
-        .collect::<io::Result<Vec<_>>>()?;
-    let floor = median(&mut floor);
-    let mut sleeps = old.len() + 1;
+    let mut awake = Vec::new();
+    let mut sleeps = old.len();
     for _ in 0..WAKES {
         place.wait_for_sleep(sleeps)?;
         for old in &mut old {
             old.thawed.push(show(address, &old.session, old.age)?);
+            // What it takes to come to one that is awake, and has nothing on its way to another page.
+            thread::sleep(COALESCED);
+            awake.push(show(address, &old.session, old.age)?);
         }
         sleeps += old.len();
         place.wait_for_sleep(sleeps)?;
@@ -300,6 +300,7 @@ pub fn wake(subject: &Subject, scale: &Scale, report: &mut Report) -> io::Result
     if place.logged("behind a checkpoint")? != WAKES * old.len() {
         return Err(Error::other("a checkpoint was not used"));
     }
+    let floor = median(&mut awake);
     for old in &mut old {
         let name = format!("waking at {} events, first frame", old.age);
         let figure = Figure::new(name, "ms", Less, median(&mut old.thawed));
