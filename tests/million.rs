@@ -52,9 +52,10 @@ fn complaints_about(seed: u64, folder: &Path) -> Vec<String> {
     };
     let mut complaints = thread::scope(|beside| {
         let replays = beside.spawn(|| {
-            let replay = |(build, one_in)| replay_elsewhere(build, &played, one_in, &first);
-            let builds = builds.iter().map(|(build, one_in)| (build, *one_in));
-            builds.flat_map(replay).collect::<Vec<_>>()
+            let replay = |(build, one_in): &(PathBuf, usize)| {
+                replay_elsewhere(build, &played, *one_in, &first)
+            };
+            builds.iter().flat_map(replay).collect::<Vec<_>>()
         });
         play_again(&played, seed, &first, &second);
         replays.join().expect("the replays end")
