@@ -1,6 +1,7 @@
 //! What seeded tests roll: xorshift64, the same on every machine. The seed is in every complaint.
 
 /// A generator.
+#[derive(Debug)]
 pub struct Dice(u64);
 
 impl Dice {

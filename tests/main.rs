@@ -17,6 +17,7 @@ mod net;
 mod properties;
 mod recovery;
 mod replay;
+mod sim;
 mod suites;
 mod testing;
 mod tidy;

@@ -37,6 +37,12 @@ pub trait Disk: fmt::Debug {
     /// What the system says.
     fn read_behind(&self, path: &Path, offset: u64) -> io::Result<Vec<u8>>;
 
+    /// How many bytes a file has.
+    ///
+    /// # Errors
+    /// `NotFound` when there is none; else what the system says.
+    fn length(&self, path: &Path) -> io::Result<u64>;
+
     /// What is in a directory, in no order; of one that is not there: nothing.
     ///
     /// # Errors
@@ -157,6 +163,10 @@ impl Disk for RealDisk {
         let mut content = Vec::new();
         file.read_to_end(&mut content)?;
         Ok(content)
+    }
+
+    fn length(&self, path: &Path) -> io::Result<u64> {
+        fs::metadata(path).map(|about| about.len())
     }
 
     fn list(&self, dir: &Path) -> io::Result<Vec<Entry>> {

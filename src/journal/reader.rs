@@ -29,8 +29,50 @@ pub struct Reader {
     file: Vec<u8>,
     first: usize,
     layout: Layout,
+    end: End,
     /// The last event is there, but not all that came of it.
     interrupted: bool,
+}
+
+/// What was the case behind an event.
+#[derive(Clone, Debug)]
+struct End {
+    turn: Turn,
+    sequence: u64,
+    turn_number: u64,
+    /// The connections that are there, by the recording's numbers, and the last number that was vended.
+    joined: Vec<ConnectionId>,
+    last: u64,
+}
+
+impl End {
+    fn of(mark: &Mark) -> End {
+        End {
+            turn: mark.turn,
+            sequence: mark.sequence,
+            turn_number: mark.turn_number,
+            joined: mark.joined.clone(),
+            last: mark.last,
+        }
+    }
+
+    /// This event comes behind it.
+    fn pass(&mut self, turn: Turn, sequence: u64, turn_number: u64, event: &RawEvent<'_>) {
+        (self.turn, self.sequence, self.turn_number) = (turn, sequence, turn_number);
+        let connection = match *event {
+            RawEvent::FrontendJoined { connection } => {
+                self.joined.push(connection);
+                connection
+            }
+            RawEvent::FrontendLeft { connection } => {
+                self.joined.retain(|&c| c != connection);
+                connection
+            }
+            RawEvent::Frame { connection, .. } => connection,
+            _ => return,
+        };
+        self.last = self.last.max(connection.0);
+    }
 }
 
 /// One event and what it led to. Connections have the recording's own numbers.
@@ -113,6 +155,7 @@ impl Reader {
             file,
             first: raw.end,
             layout,
+            end: End::of(&Mark::default()),
             interrupted: false,
         }
         .checked()
@@ -133,6 +176,7 @@ impl Reader {
             file: rest,
             first: 0,
             layout,
+            end: End::of(mark),
             interrupted: false,
         }
         .checked()
@@ -140,11 +184,19 @@ impl Reader {
 
     fn checked(self) -> Result<Reader, JournalError> {
         let mut reader = self;
+        let mut end = reader.end.clone();
         let mut records = reader.records();
         while let Some(record) = records.read() {
-            record?;
+            let record = record?;
+            end.pass(
+                record.turn,
+                record.sequence,
+                record.turn_number,
+                &record.event,
+            );
         }
         reader.interrupted = records.interrupted.is_some();
+        reader.end = end;
         Ok(reader)
     }
 
@@ -173,6 +225,11 @@ impl Reader {
         self.start.offset as usize + self.layout.end
     }
 
+    /// Where it begins: a recording that is read as a whole, at the default.
+    pub fn start(&self) -> &Mark {
+        &self.start
+    }
+
     /// Whether it has the recording from its beginning.
     pub fn is_whole(&self) -> bool {
         self.start.offset == 0
@@ -180,8 +237,12 @@ impl Reader {
 
     /// The time of the last event.
     pub fn last_turn(&self) -> Turn {
-        let last = self.records().last();
-        last.map_or(self.start.turn, |record| record.turn)
+        self.end.turn
+    }
+
+    /// How many events [`Reader::records`] tells of.
+    pub fn events(&self) -> u64 {
+        self.end.sequence - self.start.sequence
     }
 
     /// All records in order; without the event that was [`Reader::interrupted`].
@@ -213,52 +274,30 @@ impl Reader {
 
     /// The connections that are there at the end, by the recording's numbers.
     pub fn joined(&self) -> Vec<ConnectionId> {
-        let mut joined = self.start.joined.clone();
-        let last = self.interrupted().map(|last| last.event);
-        for event in self.records().map(|record| record.event).chain(last) {
-            match event {
-                RawEvent::FrontendJoined { connection } => joined.push(connection),
-                RawEvent::FrontendLeft { connection } => joined.retain(|&c| c != connection),
-                _ => {}
-            }
+        self.very_end(self.interrupted().as_ref()).joined
+    }
+
+    fn very_end(&self, interrupted: Option<&Interrupted<'_>>) -> End {
+        let mut end = self.end.clone();
+        if let Some(open) = interrupted {
+            end.pass(open.turn, open.sequence, open.turn_number, &open.event);
         }
-        joined
+        end
     }
 
     /// What a writer has to know that goes on behind the last whole record. `live` tells how the connections
     /// that are still there are called from now on.
     pub(super) fn progress(&self, live: impl Fn(ConnectionId) -> ConnectionId) -> Progress {
         let interrupted = self.interrupted();
-        let Mark {
-            mut turn,
-            mut sequence,
-            mut turn_number,
-            mut last,
-            ..
-        } = self.start;
-        let seen = self
-            .records()
-            .map(|r| (r.turn, r.sequence, r.turn_number, r.event));
-        let open = interrupted
-            .as_ref()
-            .map(|i| (i.turn, i.sequence, i.turn_number, i.event));
-        for (at, number, of_turn, event) in seen.chain(open) {
-            (turn, sequence, turn_number) = (at, number, of_turn);
-            if let RawEvent::FrontendJoined { connection }
-            | RawEvent::FrontendLeft { connection }
-            | RawEvent::Frame { connection, .. } = event
-            {
-                last = last.max(connection.0);
-            }
-        }
-        let joined = self.joined().into_iter().map(|c| (live(c), c.0));
+        let end = self.very_end(interrupted.as_ref());
+        let joined = end.joined.iter().map(|&c| (live(c), c.0));
         Progress {
-            turn,
-            sequence,
-            turn_number,
+            turn: end.turn,
+            sequence: end.sequence,
+            turn_number: end.turn_number,
             check: self.layout.check,
             bytes: self.whole_bytes() as u64,
-            numbers: Numbers::resumed(joined.collect(), last),
+            numbers: Numbers::resumed(joined.collect(), end.last),
             answered: interrupted.map(|i| i.answered.len()),
         }
     }

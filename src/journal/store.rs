@@ -185,14 +185,10 @@ impl Store {
     /// # Errors
     /// When there is none, or the disk says no.
     pub fn remove(&self, sid: &str) -> Result<(), StoreError> {
-        let standing = self.archive.standing(sid)?;
+        let (standing, bytes) = self.archive.find(sid)?;
         let path = self.archive.path(sid, standing);
         let io = StoreError::io(&path);
-        let bytes = self.disk().list(&self.archive.dir.join(SESSIONS));
-        let name = format!("{sid}.{}", standing.name());
-        let bytes = bytes.map_err(&io)?.into_iter().find(|e| e.name == name);
         self.disk().remove(&path).map_err(&io)?;
-        let bytes = bytes.map_or(0, |entry| entry.bytes);
         self.files
             .set_total(self.files.total().saturating_sub(bytes));
         self.sync_sessions().map_err(io)

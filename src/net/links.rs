@@ -366,6 +366,11 @@ impl Links {
         }
     }
 
+    /// How many views there are, and how many of them are without a connection.
+    pub fn count(&self) -> (usize, usize) {
+        (self.views.len(), self.due.len())
+    }
+
     /// When a view without a connection is given up next.
     pub fn next_due(&self) -> Option<Timestamp> {
         self.due.first().map(|&(until, _)| until)

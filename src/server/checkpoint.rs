@@ -107,6 +107,17 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
         }
     }
 
+    /// A session was woken by a checkpoint of this place, at which it had used so much gas: it needs another
+    /// one only when it has come far from there.
+    pub(super) fn have_checkpoint(&mut self, session: SessionId, mark: &Mark, gas: u64) {
+        let progress = Progress {
+            events: mark.sequence,
+            gas,
+            next_at: self.turn.now,
+        };
+        self.progress.insert(session, progress);
+    }
+
     fn how_far(&self, session: SessionId) -> (u64, u64) {
         let gas = self.core.session(session).map_or(0, |of| of.gas_used());
         (self.recordings.borrow().events(session), gas)

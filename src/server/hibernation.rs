@@ -10,6 +10,10 @@ use crate::core::script::Runtime;
 /// Sessions that were made or woken since memory was looked at last.
 const LOOK_EVERY: usize = 32;
 
+/// How often it is looked, at most, in the time after which one may sleep: who comes to that within an eighth
+/// of it goes together with the others.
+const LOOKS: u64 = 8;
+
 /// When to look for sessions that may sleep.
 #[derive(Debug, Default)]
 pub struct Rest {
@@ -68,7 +72,7 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
                 }
                 next = Some(next.map_or(at, |next: Timestamp| next.min(at)));
             }
-            self.rest.at = next;
+            self.rest.at = next.map(|next| next.max(now + after / LOOKS));
         }
         if self.rest.come >= LOOK_EVERY {
             self.rest.come = 0;

@@ -14,25 +14,37 @@ const QUOTA_MS: u64 = 60_000;
 /// Writes lines up to a level: 0 always shows, 1 to 4 need as many `-v`.
 #[derive(Clone, Copy, Debug)]
 pub struct Logger {
-    verbosity: u8,
+    /// `None`: nobody reads it.
+    verbosity: Option<u8>,
 }
 
 impl Logger {
     /// A log of this many `-v`.
     pub fn new(verbosity: u8) -> Logger {
-        Logger { verbosity }
+        Logger {
+            verbosity: Some(verbosity),
+        }
+    }
+
+    /// A log that nobody reads.
+    pub fn silent() -> Logger {
+        Logger { verbosity: None }
+    }
+
+    fn shows(self, level: u8) -> bool {
+        self.verbosity.is_some_and(|most| level <= most)
     }
 
     /// A line of the server.
     pub fn line(self, level: u8, text: fmt::Arguments<'_>) {
-        if level <= self.verbosity {
+        if self.shows(level) {
             write_line(&text.to_string());
         }
     }
 
     /// A line of one session.
     pub fn session(self, level: u8, session: SessionId, text: fmt::Arguments<'_>) {
-        if level <= self.verbosity {
+        if self.shows(level) {
             write_line(&format!("session {session}: {text}"));
         }
     }

@@ -23,7 +23,7 @@ pub mod guard;
 mod hibernation;
 mod inbox;
 mod inflight;
-mod keeper;
+pub mod keeper;
 pub mod log;
 pub mod outside;
 mod pages;
@@ -153,6 +153,16 @@ const SPARE_DESCRIPTORS: u64 = 64 + FILES_MAX as u64 + 4 * PROCESSES_MAX as u64;
 /// A server that is told to stop is gone after 5 seconds; this leaves some for the last turn.
 const STOP_MS: u64 = 4_500;
 
+/// What a server has at a moment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Census {
+    pub sessions: usize,
+    pub connections: usize,
+    /// Views with a link, and those of them that are without a connection.
+    pub views: usize,
+    pub detached: usize,
+}
+
 /// See the module's description.
 pub struct Server<R: Runtime, W: World> {
     core: SessionManager<R>,
@@ -251,7 +261,7 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
         mut world: W,
         keeper: Option<Keeper>,
     ) -> Result<Server<R, W>, ServerError> {
-        let log = Logger::new(config.verbosity);
+        let log = world.log(config.verbosity);
         let store = keeper.as_ref().map(|keeper| Rc::clone(&keeper.store));
         let recordings = Rc::new(RefCell::new(recordings(config, store, &site, log)?));
         let uploads = uploads(config)?;
@@ -326,6 +336,17 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
             self.take_turn()?;
         }
         Ok(())
+    }
+
+    /// How much of everything there is.
+    pub fn census(&self) -> Census {
+        let (views, detached) = self.links.count();
+        Census {
+            sessions: self.core.len(),
+            connections: self.peers.len(),
+            views,
+            detached,
+        }
     }
 
     fn is_stopped(&self) -> bool {

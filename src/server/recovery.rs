@@ -40,6 +40,8 @@ pub(super) enum Lost {
 /// A session run again, and what there is of its views.
 struct Rebuilt {
     reader: Reader,
+    /// What it had used where the reader begins.
+    gas: u64,
     recalled: Recalled,
     /// How the connections of its journal are called here.
     names: BTreeMap<ConnectionId, ConnectionId>,
@@ -203,11 +205,13 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
             None => Recalled::default(),
         };
         let kept = self.limits.resume_bytes;
+        let mut gas = 0;
         self.core
             .rebuild(session, config, |alone| {
                 if let Some(checkpoint) = &checkpoint {
                     let limits = header.limits.clone();
                     alone.thaw(session, &checkpoint.frozen, site, limits)?;
+                    gas = alone.session(session).map_or(0, Session::gas_used);
                     let connections = alone.session(session).map(Session::connections);
                     for connection in connections.into_iter().flatten() {
                         recalled.know(connection);
@@ -227,6 +231,7 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
         let names = self.name_views(session, &recalled);
         Ok(Rebuilt {
             reader,
+            gas,
             recalled,
             names,
         })
@@ -264,6 +269,7 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
     fn adopt(&mut self, session: SessionId, rebuilt: Rebuilt) -> Result<(), Lost> {
         let Rebuilt {
             reader,
+            gas,
             mut recalled,
             names,
         } = rebuilt;
@@ -274,6 +280,9 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
         self.recordings
             .borrow_mut()
             .resume(session, sid, &reader, name)?;
+        if !reader.is_whole() {
+            self.have_checkpoint(session, reader.start(), gas);
+        }
         let interrupted = reader.interrupted();
         if let Some(RawEvent::Frame { connection, text }) = interrupted.as_ref().map(|i| i.event) {
             recalled.take(connection, text);
@@ -286,7 +295,7 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
         }
         self.tell_what_ended(session);
         self.bring_up_to_date(session);
-        let events = reader.records().count();
+        let events = reader.events();
         let start = match reader.is_whole() {
             true => "",
             false => " behind a checkpoint",

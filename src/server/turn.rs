@@ -25,7 +25,12 @@ use crate::wire;
 const MESSAGES_PER_TURN: usize = 64;
 
 impl<R: Runtime + Clone, W: World> Server<R, W> {
-    pub(super) fn take_turn(&mut self) -> io::Result<()> {
+    /// One turn: waits until something is to be done, and does it. [`Server::run`] is this again and
+    /// again; whoever has a world of its own decides when.
+    ///
+    /// # Errors
+    /// When the world cannot wait any more.
+    pub fn take_turn(&mut self) -> io::Result<()> {
         self.sleep()?;
         self.read();
         self.run_core();

@@ -12,6 +12,7 @@ use mio::net::{TcpListener, TcpStream, UnixStream};
 use mio::{Events, Interest, Poll, Registry, Token};
 
 use super::clock::Clock;
+use super::log::Logger;
 use super::random::Random;
 use super::signals;
 use crate::core::event::Turn;
@@ -95,6 +96,11 @@ pub trait World {
 
     /// Where it listens.
     fn address(&self) -> SocketAddr;
+
+    /// Where lines go for those who run the server, with so many `-v`.
+    fn log(&self, verbosity: u8) -> Logger {
+        Logger::new(verbosity)
+    }
 }
 
 /// Sockets, clocks and randomness of the operating system.

@@ -5,6 +5,7 @@ use std::process::Command;
 use serde_json::json;
 
 use super::page::Page;
+use super::sleeps::{SOON, leave, sleepy, wait_for};
 use super::survives::{ADD, CREATE, MAIN, Place, type_text};
 
 /// Some more than the events behind which a checkpoint is due.
@@ -80,8 +81,7 @@ fn without_its_checkpoint_a_session_is_run_again_from_the_beginning() {
     let mut place = Place::new(MAIN, &[]);
     let mut page = old(&place);
     place.kill();
-    let values = place.folder.0.join("state/values");
-    let checkpoint = values.join(format!("{}.checkpoint", page.session));
+    let checkpoint = place.checkpoint(&page.session);
     let mut bytes = std::fs::read(&checkpoint).expect("a checkpoint");
     let middle = bytes.len() / 2;
     bytes[middle] ^= 1;
@@ -95,4 +95,41 @@ fn without_its_checkpoint_a_session_is_run_again_from_the_beginning() {
         log.contains("rebuilt from") && !log.contains("behind"),
         "{log}"
     );
+}
+
+/// A checkpoint of which a session was woken is good for the next time, too, if little was done meanwhile: flash
+/// bears only so many.
+#[test]
+fn a_session_that_was_woken_for_little_keeps_its_checkpoint() {
+    let place = sleepy(MAIN, SOON);
+    let mut page = place.page();
+    page.act(CREATE).expect("acknowledged");
+    for _ in 0..150 {
+        page.send(ADD).expect("sent");
+    }
+    page.settle().expect("acknowledged");
+    let session = leave(page);
+    wait_for(&place, "sleeps", 1);
+    let file = place.checkpoint(&session);
+    let written = std::fs::read(&file).expect("a checkpoint");
+    for times in 2..4 {
+        let mut page = Page::open(place.server().address, &session);
+        page.act(CREATE).expect("acknowledged");
+        page.act(ADD).expect("acknowledged");
+        assert_eq!(page.value(2), Some(json!(149 + times)));
+        leave(page);
+        wait_for(&place, "sleeps", times);
+        assert!(std::fs::read(&file).expect("a checkpoint") == written);
+    }
+    wait_for(&place, "behind a checkpoint", 2);
+    // Much was done: there is another one.
+    let mut page = Page::open(place.server().address, &session);
+    page.act(CREATE).expect("acknowledged");
+    for _ in 0..150 {
+        page.send(ADD).expect("sent");
+    }
+    page.settle().expect("acknowledged");
+    leave(page);
+    wait_for(&place, "sleeps", 4);
+    assert!(std::fs::read(&file).expect("a checkpoint") != written);
 }

@@ -1,6 +1,7 @@
 //! What is there again after `kill -9`.
 
 use std::fs;
+use std::path::PathBuf;
 
 use serde_json::json;
 
@@ -77,6 +78,12 @@ impl Place {
 
     pub fn kill(&mut self) {
         drop(self.server.take());
+    }
+
+    /// Where a session's checkpoint is, if it has one.
+    pub fn checkpoint(&self, session: &str) -> PathBuf {
+        let values = self.folder.0.join("state/values");
+        values.join(format!("{session}.checkpoint"))
     }
 
     pub fn page(&self) -> Page {

@@ -168,18 +168,23 @@ impl Archive {
     /// # Errors
     /// When there is none, or the directory cannot be read.
     pub fn standing(&self, sid: &str) -> Result<Standing, StoreError> {
-        let dir = self.dir.join(SESSIONS);
-        let entries = self.disk.list(&dir).map_err(StoreError::io(&dir))?;
-        let named = |standing: Standing| format!("{sid}.{}", standing.name());
-        let found = STANDINGS.iter().map(|&(standing, _)| standing);
-        let mut found = found.filter(|&s| entries.iter().any(|e| e.name == named(s)));
-        found
-            .next()
-            .filter(|_| is_sid(sid))
-            .ok_or_else(|| StoreError::NoSession {
-                sid: sid.to_owned(),
-                dir: self.dir.clone(),
-            })
+        self.find(sid).map(|(standing, _)| standing)
+    }
+
+    /// The standing of a session's journal, and its bytes. Asks for it by its names: to list a directory of
+    /// many sessions would take longer than to wake one.
+    pub(super) fn find(&self, sid: &str) -> Result<(Standing, u64), StoreError> {
+        for &(standing, _) in STANDINGS.iter().filter(|_| is_sid(sid)) {
+            let path = self.path(sid, standing);
+            match self.disk.length(&path) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                length => return Ok((standing, length.map_err(StoreError::io(&path))?)),
+            }
+        }
+        Err(StoreError::NoSession {
+            sid: sid.to_owned(),
+            dir: self.dir.clone(),
+        })
     }
 
     /// Reads a session's journal, whatever its standing.

@@ -1,0 +1,326 @@
+//! The disk: files in memory, with what happens to them when the process is killed or the power fails; and the death
+//! of the process itself, between any two writes to files and sockets, or in the middle of one.
+//!
+//! Killed, a process leaves all that it wrote. Without power what was not synced may be gone: of a file any part of
+//! what was appended since, of a directory the names since it was synced.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::io::{self, ErrorKind};
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+use lunette::journal::{Disk, DiskFile, Entry, Lock};
+
+use crate::dice::Dice;
+
+/// Whether the process lives; shared by all it writes to.
+#[derive(Clone, Debug, Default)]
+pub struct Life {
+    dead: Rc<Cell<bool>>,
+    /// After so many more writes it dies.
+    left: Rc<Cell<Option<u64>>>,
+    written: Rc<Cell<u64>>,
+}
+
+impl Life {
+    pub fn is_over(&self) -> bool {
+        self.dead.get()
+    }
+
+    /// It dies in the `writes`th write from now on.
+    pub fn ends_after(&self, writes: u64) {
+        self.left.set(Some(writes));
+    }
+
+    /// It does not die any more of what was said before.
+    pub fn is_spared(&self) {
+        self.left.set(None);
+    }
+
+    pub fn begin(&self) {
+        self.dead.set(false);
+        self.left.set(None);
+    }
+
+    /// Writes of all lives.
+    pub fn written(&self) -> u64 {
+        self.written.get()
+    }
+
+    /// Something is written. Whether the process lives on: else only a part of it is.
+    pub fn write(&self) -> bool {
+        if self.dead.get() {
+            return false;
+        }
+        self.written.set(self.written.get() + 1);
+        match self.left.get() {
+            None => true,
+            Some(0 | 1) => {
+                self.dead.set(true);
+                false
+            }
+            Some(left) => {
+                self.left.set(Some(left - 1));
+                true
+            }
+        }
+    }
+}
+
+#[derive(Debug, Default)]
+struct Inode {
+    content: Vec<u8>,
+    synced: usize,
+    modified: i64,
+}
+
+#[derive(Debug, Default)]
+struct Files {
+    inodes: BTreeMap<u64, Inode>,
+    last: u64,
+    names: BTreeMap<PathBuf, u64>,
+    /// As they would be without power.
+    synced_names: BTreeMap<PathBuf, u64>,
+    wall: i64,
+    dice: Option<Dice>,
+}
+
+impl Files {
+    fn inode(&mut self, path: &Path) -> io::Result<&mut Inode> {
+        let id = self.names.get(path).ok_or(ErrorKind::NotFound)?;
+        self.inodes.get_mut(id).ok_or(ErrorKind::NotFound.into())
+    }
+
+    fn roll(&mut self, sides: usize) -> usize {
+        self.dice.as_mut().map_or(0, |dice| dice.roll(sides))
+    }
+}
+
+#[derive(Clone, Debug)]
+pub struct SimDisk {
+    files: Rc<RefCell<Files>>,
+    life: Life,
+}
+
+impl SimDisk {
+    pub fn new(life: Life, dice: Dice) -> SimDisk {
+        let files = Files {
+            dice: Some(dice),
+            ..Files::default()
+        };
+        SimDisk {
+            files: Rc::new(RefCell::new(files)),
+            life,
+        }
+    }
+
+    /// What time it is for what is written from now on.
+    pub fn set_wall(&self, wall: i64) {
+        self.files.borrow_mut().wall = wall;
+    }
+
+    /// The power fails.
+    pub fn lose_power(&self) {
+        let files = &mut *self.files.borrow_mut();
+        let dirs: std::collections::BTreeSet<PathBuf> = files
+            .names
+            .keys()
+            .chain(files.synced_names.keys())
+            .filter_map(|p| p.parent())
+            .map(Path::to_owned)
+            .collect();
+        for dir in dirs {
+            if files.roll(2) == 0 {
+                continue;
+            }
+            files.names.retain(|path, _| path.parent() != Some(&dir));
+            let synced = files
+                .synced_names
+                .iter()
+                .filter(|(path, _)| path.parent() == Some(&dir));
+            files
+                .names
+                .extend(synced.map(|(path, id)| (path.clone(), *id)));
+        }
+        let ids: Vec<u64> = files.inodes.keys().copied().collect();
+        for id in ids {
+            let (length, synced) = files
+                .inodes
+                .get(&id)
+                .map_or((0, 0), |i| (i.content.len(), i.synced));
+            let kept = synced + files.roll(length - synced + 1);
+            if let Some(inode) = files.inodes.get_mut(&id) {
+                inode.content.truncate(kept);
+                inode.synced = kept;
+            }
+        }
+        files.synced_names = files.names.clone();
+    }
+
+    /// A change that happens as a whole or not at all; whether it does.
+    fn change(&self) -> io::Result<()> {
+        match self.life.write() {
+            true => Ok(()),
+            false => Err(dead()),
+        }
+    }
+
+    fn open(&self, id: u64) -> Box<dyn DiskFile> {
+        Box::new(SimFile {
+            disk: self.clone(),
+            id,
+        })
+    }
+}
+
+fn dead() -> io::Error {
+    io::Error::other("the process has ended")
+}
+
+#[derive(Debug)]
+struct SimFile {
+    disk: SimDisk,
+    id: u64,
+}
+
+#[derive(Debug)]
+struct SimLock;
+
+impl Lock for SimLock {}
+
+impl DiskFile for SimFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let was_over = self.disk.life.is_over();
+        let lives = self.disk.life.write();
+        let files = &mut *self.disk.files.borrow_mut();
+        let torn = files.roll(bytes.len() + 1);
+        let wall = files.wall;
+        let Some(inode) = files.inodes.get_mut(&self.id).filter(|_| !was_over) else {
+            return Err(dead());
+        };
+        let length = if lives { bytes.len() } else { torn };
+        inode.content.extend_from_slice(&bytes[..length]);
+        inode.modified = wall;
+        if lives { Ok(length) } else { Err(dead()) }
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        self.disk.change()?;
+        if let Some(inode) = self.disk.files.borrow_mut().inodes.get_mut(&self.id) {
+            inode.synced = inode.content.len();
+        }
+        Ok(())
+    }
+}
+
+impl Disk for SimDisk {
+    fn create(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
+        if self.files.borrow().names.contains_key(path) {
+            return Err(ErrorKind::AlreadyExists.into());
+        }
+        self.change()?;
+        let files = &mut *self.files.borrow_mut();
+        files.last += 1;
+        let inode = Inode {
+            modified: files.wall,
+            ..Inode::default()
+        };
+        files.inodes.insert(files.last, inode);
+        files.names.insert(path.into(), files.last);
+        Ok(self.open(files.last))
+    }
+
+    fn append(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
+        let files = self.files.borrow();
+        let id = files.names.get(path).ok_or(ErrorKind::NotFound)?;
+        Ok(self.open(*id))
+    }
+
+    fn read(&self, path: &Path, most: u64) -> io::Result<Vec<u8>> {
+        let files = &mut *self.files.borrow_mut();
+        let content = &files.inode(path)?.content;
+        Ok(content[..content.len().min(most as usize)].to_vec())
+    }
+
+    fn read_behind(&self, path: &Path, offset: u64) -> io::Result<Vec<u8>> {
+        let content = self.read(path, u64::MAX)?;
+        Ok(content.get(offset as usize..).unwrap_or_default().to_vec())
+    }
+
+    fn length(&self, path: &Path) -> io::Result<u64> {
+        let files = &mut *self.files.borrow_mut();
+        Ok(files.inode(path)?.content.len() as u64)
+    }
+
+    fn list(&self, dir: &Path) -> io::Result<Vec<Entry>> {
+        let files = self.files.borrow();
+        let inside = files
+            .names
+            .iter()
+            .filter(|(path, _)| path.parent() == Some(dir));
+        let entries = inside.map(|(path, id)| {
+            let inode = &files.inodes[id];
+            Entry {
+                name: path
+                    .file_name()
+                    .unwrap_or_default()
+                    .to_string_lossy()
+                    .into_owned(),
+                bytes: inode.content.len() as u64,
+                modified: inode.modified,
+            }
+        });
+        Ok(entries.collect())
+    }
+
+    fn make_dir(&self, _: &Path) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.files.borrow_mut().inode(from)?;
+        self.change()?;
+        let files = &mut *self.files.borrow_mut();
+        if let Some(id) = files.names.remove(from) {
+            files.names.insert(to.into(), id);
+        }
+        Ok(())
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        self.files.borrow_mut().inode(path)?;
+        self.change()?;
+        self.files.borrow_mut().names.remove(path);
+        Ok(())
+    }
+
+    fn truncate(&self, path: &Path, length: u64) -> io::Result<()> {
+        self.change()?;
+        let files = &mut *self.files.borrow_mut();
+        let inode = files.inode(path)?;
+        inode.content.truncate(length as usize);
+        inode.synced = inode.synced.min(length as usize);
+        Ok(())
+    }
+
+    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
+        self.change()?;
+        let files = &mut *self.files.borrow_mut();
+        files
+            .synced_names
+            .retain(|path, _| path.parent() != Some(dir));
+        let inside = files
+            .names
+            .iter()
+            .filter(|(path, _)| path.parent() == Some(dir));
+        files
+            .synced_names
+            .extend(inside.map(|(path, id)| (path.clone(), *id)));
+        Ok(())
+    }
+
+    fn lock(&self, _: &Path) -> io::Result<Box<dyn Lock>> {
+        Ok(Box::new(SimLock))
+    }
+}
