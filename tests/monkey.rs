@@ -101,6 +101,10 @@ impl Monkey {
 
     /// A frame that edits a field or calls an action.
     pub fn act(&mut self, dice: &mut Dice) -> String {
+        if self.vars.len() == 1 {
+            // It has destroyed all others.
+            return self.frame(dice);
+        }
         let (id, path) = &self.vars[1 + dice.roll(self.vars.len() - 1)];
         let value = match path.ends_with(')') {
             true => Value::Null,

@@ -226,7 +226,7 @@ impl Play {
         };
         self.actions += text.matches(r#""type":"#).count();
         if self.dice.roll(500) == 0 {
-            text.truncate(text.floor_char_boundary(self.dice.roll(text.len())));
+            text = text.chars().take(self.dice.roll(text.len())).collect();
         }
         let text = &text;
         self.happens(session, &RawEvent::Frame { connection, text });
