@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
+use super::input::{Fate, Input};
 use super::net::TabId;
-use super::tab::{Fate, Input, Tab};
+use super::tab::Tab;
 use super::town::Town;
 
 /// Methods of the app that write down their argument.

@@ -13,6 +13,7 @@
 mod app;
 mod disk;
 mod evidence;
+mod input;
 mod link;
 mod net;
 mod page;
@@ -22,6 +23,7 @@ mod socket;
 mod tab;
 mod template;
 mod town;
+mod values;
 mod vandal;
 mod world;
 

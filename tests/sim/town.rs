@@ -8,10 +8,12 @@ use serde_json::json;
 
 use super::app::App;
 use super::evidence;
+use super::input::{Fate, Input};
 use super::link::Past;
 use super::net::{Happening, Net, TabId};
-use super::page::{Role, difference};
-use super::tab::{Fate, Input, Kind, News, Tab};
+use super::page::Role;
+use super::tab::{Kind, News, Tab};
+use super::values::difference;
 use super::vandal;
 
 /// Tabs that one user has open at the most.
