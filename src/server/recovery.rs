@@ -195,6 +195,10 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
         self.not_before(last.map_or(0, |record| record.turn.now));
         let now = self.turn.now;
         self.links.adopt(session, recalled, &self.limits, now, name);
+        // Those that had a connection have lost it with the process: they may be more than are kept.
+        while let Some((session, connection)) = self.links.excess(session) {
+            self.let_go(session, connection);
+        }
         if let Some(interrupted) = &interrupted {
             self.go_on(session, interrupted, name);
         }

@@ -123,19 +123,32 @@ impl SimDisk {
     /// The power fails.
     pub fn lose_power(&self) {
         let files = &mut *self.files.borrow_mut();
-        let dirs: std::collections::BTreeSet<PathBuf> =
-            files.names.keys().chain(files.synced_names.keys()).filter_map(|p| p.parent()).map(Path::to_owned).collect();
+        let dirs: std::collections::BTreeSet<PathBuf> = files
+            .names
+            .keys()
+            .chain(files.synced_names.keys())
+            .filter_map(|p| p.parent())
+            .map(Path::to_owned)
+            .collect();
         for dir in dirs {
             if files.roll(2) == 0 {
                 continue;
             }
             files.names.retain(|path, _| path.parent() != Some(&dir));
-            let synced = files.synced_names.iter().filter(|(path, _)| path.parent() == Some(&dir));
-            files.names.extend(synced.map(|(path, id)| (path.clone(), *id)));
+            let synced = files
+                .synced_names
+                .iter()
+                .filter(|(path, _)| path.parent() == Some(&dir));
+            files
+                .names
+                .extend(synced.map(|(path, id)| (path.clone(), *id)));
         }
         let ids: Vec<u64> = files.inodes.keys().copied().collect();
         for id in ids {
-            let (length, synced) = files.inodes.get(&id).map_or((0, 0), |i| (i.content.len(), i.synced));
+            let (length, synced) = files
+                .inodes
+                .get(&id)
+                .map_or((0, 0), |i| (i.content.len(), i.synced));
             let kept = synced + files.roll(length - synced + 1);
             if let Some(inode) = files.inodes.get_mut(&id) {
                 inode.content.truncate(kept);
@@ -232,11 +245,18 @@ impl Disk for SimDisk {
 
     fn list(&self, dir: &Path) -> io::Result<Vec<Entry>> {
         let files = self.files.borrow();
-        let inside = files.names.iter().filter(|(path, _)| path.parent() == Some(dir));
+        let inside = files
+            .names
+            .iter()
+            .filter(|(path, _)| path.parent() == Some(dir));
         let entries = inside.map(|(path, id)| {
             let inode = &files.inodes[id];
             Entry {
-                name: path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+                name: path
+                    .file_name()
+                    .unwrap_or_default()
+                    .to_string_lossy()
+                    .into_owned(),
                 bytes: inode.content.len() as u64,
                 modified: inode.modified,
             }
@@ -277,9 +297,16 @@ impl Disk for SimDisk {
     fn sync_dir(&self, dir: &Path) -> io::Result<()> {
         self.change()?;
         let files = &mut *self.files.borrow_mut();
-        files.synced_names.retain(|path, _| path.parent() != Some(dir));
-        let inside = files.names.iter().filter(|(path, _)| path.parent() == Some(dir));
-        files.synced_names.extend(inside.map(|(path, id)| (path.clone(), *id)));
+        files
+            .synced_names
+            .retain(|path, _| path.parent() != Some(dir));
+        let inside = files
+            .names
+            .iter()
+            .filter(|(path, _)| path.parent() == Some(dir));
+        files
+            .synced_names
+            .extend(inside.map(|(path, id)| (path.clone(), *id)));
         Ok(())
     }
 

@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
+use super::input::{Fate, Input};
 use super::net::TabId;
-use super::tab::{Fate, Input, Tab};
+use super::tab::Tab;
 use super::town::Town;
 
 /// Methods of the app that write down their argument.
@@ -25,20 +26,28 @@ const LOGS: [&str; 2] = ["log()", "heard()"];
 /// Paths that a tab asks for which looks what became of a session.
 pub fn asked(tabs: &[Tab], sid: &Option<String>) -> Vec<String> {
     let wrote = |tab: &&Tab| tab.sid == *sid && tab.inputs.iter().any(|input| input.call.is_none());
-    let texts = tabs.iter().filter(wrote).map(|tab| format!("texts.t{}", tab.id));
+    let texts = tabs
+        .iter()
+        .filter(wrote)
+        .map(|tab| format!("texts.t{}", tab.id));
     LOGS.map(str::to_owned).into_iter().chain(texts).collect()
 }
 
 pub fn check(town: &Town, user: usize, checker: TabId) {
     let page = &town.tabs[checker].page;
     let asked = LOGS.map(|path| {
-        let id = page.find(path).unwrap_or_else(|| panic!("nobody asked for {path}"));
+        let id = page
+            .find(path)
+            .unwrap_or_else(|| panic!("nobody asked for {path}"));
         page.vars[&id].value.as_str().unwrap_or_default().to_owned()
     });
     let [log, heard] = asked;
     let log: Vec<&str> = log.split_whitespace().collect();
     let sid = &town.users[user].sid;
-    let tabs = town.tabs.iter().filter(|tab| tab.user == user && tab.sid == *sid);
+    let tabs = town
+        .tabs
+        .iter()
+        .filter(|tab| tab.user == user && tab.sid == *sid);
     for tab in tabs.clone() {
         calls(tab, &log);
         text(tab, town, checker);
@@ -51,15 +60,28 @@ pub fn check(town: &Town, user: usize, checker: TabId) {
 fn calls(tab: &Tab, log: &[&str]) {
     let mine = format!("t{}.", tab.id);
     let numbers = log.iter().filter_map(|token| token.strip_prefix(&mine));
-    let numbers: Vec<usize> = numbers.map(|text| text.parse().expect("a number")).collect();
+    let numbers: Vec<usize> = numbers
+        .map(|text| text.parse().expect("a number"))
+        .collect();
     let rises = numbers.is_sorted_by(|a, b| a < b);
-    assert!(rises, "calls of tab {} came twice or out of order: {numbers:?}", tab.id);
+    assert!(
+        rises,
+        "calls of tab {} came twice or out of order: {numbers:?}",
+        tab.id
+    );
     let there: BTreeSet<usize> = numbers.into_iter().collect();
-    for (number, input) in tab.inputs.iter().enumerate().filter(|(_, input)| input.call.is_some()) {
+    for (number, input) in tab
+        .inputs
+        .iter()
+        .enumerate()
+        .filter(|(_, input)| input.call.is_some())
+    {
         let token = &input.token;
         match (input.fate, there.contains(&number)) {
             (Fate::Done, false) => panic!("{token} was acknowledged and has no effect: {log:?}"),
-            (Fate::Waiting | Fate::Dropped, true) => panic!("{token} took effect and was never said"),
+            (Fate::Waiting | Fate::Dropped, true) => {
+                panic!("{token} took effect and was never said")
+            }
             _ => {}
         }
     }
@@ -76,12 +98,21 @@ fn text(tab: &Tab, town: &Town, checker: TabId) {
             Fate::Waiting | Fate::Dropped => {}
         }
     }
-    let certain = tab.inputs.iter().any(|input| input.call.is_none() && input.fate == Fate::Done);
+    let certain = tab
+        .inputs
+        .iter()
+        .any(|input| input.call.is_none() && input.fate == Fate::Done);
     let page = &town.tabs[checker].page;
-    let shown = page.find(&format!("texts.t{}", tab.id)).map(|id| &page.vars[&id].value);
+    let shown = page
+        .find(&format!("texts.t{}", tab.id))
+        .map(|id| &page.vars[&id].value);
     match shown {
         Some(Value::String(shown)) => {
-            assert!(possible.contains(&shown.as_str()), "tab {} wrote {possible:?}, not {shown:?}", tab.id);
+            assert!(
+                possible.contains(&shown.as_str()),
+                "tab {} wrote {possible:?}, not {shown:?}",
+                tab.id
+            );
         }
         _ => assert!(!certain, "what tab {} wrote is lost: {possible:?}", tab.id),
     }
@@ -94,10 +125,18 @@ fn timers<'t>(tabs: impl Iterator<Item = &'t Tab>, log: &[&str]) {
         *fired.entry(token).or_default() += 1;
     }
     for tab in tabs {
-        for input in tab.inputs.iter().filter(|input| input.call == Some("later(_)")) {
+        for input in tab
+            .inputs
+            .iter()
+            .filter(|input| input.call == Some("later(_)"))
+        {
             let times = fired.remove(input.token.as_str()).unwrap_or(0);
             let set = usize::from(log.contains(&input.token.as_str()));
-            assert_eq!(times, set, "the timer of {} fired {times} times", input.token);
+            assert_eq!(
+                times, set,
+                "the timer of {} fired {times} times",
+                input.token
+            );
         }
     }
     assert!(fired.is_empty(), "timers fired that nobody set: {fired:?}");
@@ -111,13 +150,25 @@ fn messages(town: &Town, user: usize, heard: &[&str]) {
     for tab in &town.tabs {
         let mine = format!("t{}.", tab.id);
         let numbers = heard.iter().filter_map(|token| token.strip_prefix(&mine));
-        let numbers: Vec<usize> = numbers.map(|text| text.parse().expect("a number")).collect();
+        let numbers: Vec<usize> = numbers
+            .map(|text| text.parse().expect("a number"))
+            .collect();
         let rises = numbers.is_sorted_by(|a, b| a < b);
-        assert!(rises, "messages of tab {} are out of order: {heard:?}", tab.id);
-        let told = |input: &&Input| input.call == Some("tell(_)") && input.fate == Fate::Done && input.at > since;
+        assert!(
+            rises,
+            "messages of tab {} are out of order: {heard:?}",
+            tab.id
+        );
+        let told = |input: &&Input| {
+            input.call == Some("tell(_)") && input.fate == Fate::Done && input.at > since
+        };
         for input in tab.inputs.iter().filter(told) {
             let token = input.token.as_str();
-            assert!(heard.contains(&token), "user {user} has not heard {token}, told at {}", input.at);
+            assert!(
+                heard.contains(&token),
+                "user {user} has not heard {token}, told at {}",
+                input.at
+            );
         }
     }
 }

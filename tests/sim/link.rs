@@ -19,8 +19,14 @@ pub enum Heard {
     Resumed(Vec<String>),
     /// The view is a new one. What certainly has not taken effect of what was sent, and of what
     /// nobody knows.
-    Anew { lost: Vec<usize>, doubt: Vec<usize> },
-    Frame { text: String, ack: u64 },
+    Anew {
+        lost: Vec<usize>,
+        doubt: Vec<usize>,
+    },
+    Frame {
+        text: String,
+        ack: u64,
+    },
     Acknowledged,
 }
 
@@ -75,7 +81,12 @@ impl Link {
 
     /// What the address of the next connection says.
     pub fn query(&self) -> String {
-        let Link { view, received, received_check, .. } = self;
+        let Link {
+            view,
+            received,
+            received_check,
+            ..
+        } = self;
         match view {
             0 => String::new(),
             view => format!("?view={view}&received={received}&check={received_check}"),
@@ -126,7 +137,10 @@ impl Link {
         };
         let number: u64 = number.parse().expect("a number");
         let ack: u64 = ack.parse().expect("an acknowledgement");
-        assert!(ack <= self.sent, "frame {ack} is acknowledged and was never sent");
+        assert!(
+            ack <= self.sent,
+            "frame {ack} is acknowledged and was never sent"
+        );
         self.acknowledged(ack);
         let Some(frame) = frame else {
             assert_eq!(number, 0, "a number without a frame");
@@ -150,18 +164,30 @@ impl Link {
         self.greeted = true;
         let handled = greeting["handled"].as_u64();
         if greeting["resumed"] == true {
-            assert_eq!(greeting["view"], self.view, "another view was resumed: {text}");
+            assert_eq!(
+                greeting["view"], self.view,
+                "another view was resumed: {text}"
+            );
             let handled = handled.expect("a view that goes on knows what it has handled");
-            assert!(handled >= self.handled, "what was acknowledged is not handled: {text}");
+            assert!(
+                handled >= self.handled,
+                "what was acknowledged is not handled: {text}"
+            );
             assert!(handled <= self.sent, "more was handled than sent: {text}");
             self.acknowledged(handled);
-            assert_eq!(greeting["check"], self.handled_check, "frames arrived as others than were sent");
+            assert_eq!(
+                greeting["check"], self.handled_check,
+                "frames arrived as others than were sent"
+            );
             let again = self.kept.iter();
             let received = self.received;
             let again = again.map(|kept| format!("{} {received} {}", kept.number, kept.text));
             return Heard::Resumed(again.collect());
         }
-        self.begin(greeting["view"].as_u64().expect("a view has a number"), handled)
+        self.begin(
+            greeting["view"].as_u64().expect("a view has a number"),
+            handled,
+        )
     }
 
     /// A new view. `handled` of the one before took effect, if anybody knows.
@@ -169,7 +195,10 @@ impl Link {
         let mut lost = Vec::new();
         let mut doubt = Vec::new();
         if let Some(handled) = handled {
-            assert!(handled >= self.handled, "what was acknowledged is not handled");
+            assert!(
+                handled >= self.handled,
+                "what was acknowledged is not handled"
+            );
             self.acknowledged(handled);
             lost = self.kept.drain(..).flat_map(|kept| kept.inputs).collect();
         } else {
@@ -187,7 +216,11 @@ impl Link {
     }
 
     fn acknowledged(&mut self, ack: u64) {
-        let done = self.kept.iter().take_while(|kept| kept.number <= ack).count();
+        let done = self
+            .kept
+            .iter()
+            .take_while(|kept| kept.number <= ack)
+            .count();
         for kept in self.kept.drain(..done) {
             self.handled = kept.number;
             self.handled_check = kept.check;

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
+use super::shape::{in_pieces, keys_of};
 use super::template::{Props, Slot, Wish, slots};
 
 /// No page of the apps is this large.
@@ -91,7 +92,8 @@ impl Page {
             notices: 0,
         };
         page.insert(Role::View, 0, Props::new());
-        page.out.push(json!({"type": "watch", "data": {"varId": APP}}));
+        page.out
+            .push(json!({"type": "watch", "data": {"varId": APP}}));
         page
     }
 
@@ -158,12 +160,14 @@ impl Page {
     pub fn find(&self, path: &str) -> Option<i64> {
         let app = self.vars.get(&APP)?;
         let mut all = app.children.iter();
-        all.find(|id| self.vars.get(id).is_some_and(|v| v.path() == path)).copied()
+        all.find(|id| self.vars.get(id).is_some_and(|v| v.path() == path))
+            .copied()
     }
 
     pub fn watch_server(&mut self, id: i64) {
         self.insert_as(id, Role::Server, 0, Props::new());
-        self.out.push(json!({"type": "watch", "data": {"varId": id}}));
+        self.out
+            .push(json!({"type": "watch", "data": {"varId": id}}));
     }
 
     /// Something was written with frame number `frame`.
@@ -179,7 +183,8 @@ impl Page {
 
     fn destroy(&mut self, id: i64) {
         self.forget(id);
-        self.out.push(json!({"type": "destroy", "data": {"varId": id}}));
+        self.out
+            .push(json!({"type": "destroy", "data": {"varId": id}}));
     }
 
     fn forget(&mut self, id: i64) {
@@ -219,7 +224,9 @@ impl Page {
             Err(error) => panic!("no JSON: {error}: {text}"),
         };
         let refused = messages.iter().filter(|message| message["type"] == "error");
-        let refused: Vec<i64> = refused.filter_map(|m| m["data"]["varId"].as_i64()).collect();
+        let refused: Vec<i64> = refused
+            .filter_map(|m| m["data"]["varId"].as_i64())
+            .collect();
         for message in &messages {
             let data = &message["data"];
             let id = data["varId"].as_i64().unwrap_or(0);
@@ -229,7 +236,12 @@ impl Page {
                 Some("destroy") => self.forget(id),
                 Some("error") => {
                     self.errors += 1;
-                    let server = self.vars.get(&id).is_some_and(|var| var.role == Role::Server);
+                    let told = !self.probing.contains(&id) || data["code"] != "not-found";
+                    assert!(told, "variable {id} is gone and nobody was told: {message}");
+                    let server = self
+                        .vars
+                        .get(&id)
+                        .is_some_and(|var| var.role == Role::Server);
                     if server && data["code"] == "not-found" {
                         // It was destroyed before it could be watched.
                         self.forget(id);
@@ -247,7 +259,9 @@ impl Page {
     fn update(&mut self, id: i64, data: &Value, ack: Option<u64>, refused: bool) {
         if let Some(properties) = data["properties"].as_object() {
             for (name, value) in properties {
-                let value = value.as_str().unwrap_or_else(|| panic!("properties are texts: {data}"));
+                let value = value
+                    .as_str()
+                    .unwrap_or_else(|| panic!("properties are texts: {data}"));
                 self.property(id, name, value);
             }
         }
@@ -281,8 +295,8 @@ impl Page {
 
     fn property(&mut self, id: i64, name: &str, value: &str) {
         if id == APP && name == "viewdefs" {
-            let told: BTreeMap<String, String> =
-                serde_json::from_str(value).unwrap_or_else(|error| panic!("viewdefs are an object: {error}"));
+            let told: BTreeMap<String, String> = serde_json::from_str(value)
+                .unwrap_or_else(|error| panic!("viewdefs are an object: {error}"));
             for (key, template) in told {
                 self.viewdefs.insert(key.clone(), slots(&template));
                 self.template_changed(&key);
@@ -301,7 +315,10 @@ impl Page {
     }
 
     fn template_changed(&mut self, key: &str) {
-        let showing = self.vars.iter().filter(|(_, var)| var.template.as_deref() == Some(key));
+        let showing = self
+            .vars
+            .iter()
+            .filter(|(_, var)| var.template.as_deref() == Some(key));
         let showing: Vec<i64> = showing.map(|(id, _)| *id).collect();
         for id in showing {
             if self.vars.contains_key(&id) {
@@ -310,7 +327,10 @@ impl Page {
             }
         }
         let kind = key.split_once('.').map_or(key, |(kind, _)| kind).to_owned();
-        let others = self.vars.iter().filter(|(_, var)| var.kind.starts_with(&kind));
+        let others = self
+            .vars
+            .iter()
+            .filter(|(_, var)| var.kind.starts_with(&kind));
         self.dirty.extend(others.map(|(id, _)| *id));
     }
 
@@ -345,7 +365,10 @@ impl Page {
         let wanted = match key.as_str() {
             LIST => vec![(Role::Items, items_props(self.extended))],
             ITEM => vec![(Role::View, [("path".to_owned(), "item".to_owned())].into())],
-            key => self.viewdefs[key].iter().map(|slot| self.wanted(slot)).collect(),
+            key => self.viewdefs[key]
+                .iter()
+                .map(|slot| self.wanted(slot))
+                .collect(),
         };
         for (role, props) in wanted {
             self.create(role, id, props, None);
@@ -375,7 +398,10 @@ impl Page {
         if kind == LIST {
             return Some(kind.to_owned());
         }
-        let namespaces = [self.inherited(id, "namespace"), self.inherited(id, "fallbackNamespace")];
+        let namespaces = [
+            self.inherited(id, "namespace"),
+            self.inherited(id, "fallbackNamespace"),
+        ];
         let named = namespaces.into_iter().flatten().chain(["DEFAULT"]);
         let mut keys = named.map(|namespace| format!("{kind}.{namespace}"));
         let found = keys.find(|key| self.viewdefs.contains_key(key));
@@ -411,7 +437,12 @@ impl Page {
             }
             let row = match self.extended && item.get("obj").is_some() {
                 true => self.create(Role::View, id, Props::new(), Some(item)),
-                false => self.create(Role::View, id, [("path".to_owned(), i.to_string())].into(), None),
+                false => self.create(
+                    Role::View,
+                    id,
+                    [("path".to_owned(), i.to_string())].into(),
+                    None,
+                ),
             };
             if let Some(list) = self.vars.get_mut(&id) {
                 list.rows.insert(key.clone(), row);
@@ -424,7 +455,8 @@ impl Page {
     /// Asks for the app itself.
     pub fn probe_app(&mut self) {
         self.fencing = true;
-        self.out.push(json!({"type": "get", "data": {"varIds": [APP]}}));
+        self.out
+            .push(json!({"type": "get", "data": {"varIds": [APP]}}));
     }
 
     /// Asks for everything again; what is told must be what is here.
@@ -437,7 +469,8 @@ impl Page {
         });
         let ids: Vec<i64> = asked.map(|(id, _)| *id).collect();
         self.probing.extend(&ids);
-        self.out.push(json!({"type": "get", "data": {"varIds": ids}}));
+        self.out
+            .push(json!({"type": "get", "data": {"varIds": ids}}));
     }
 
     /// Not all that was asked for was told yet.
@@ -456,7 +489,9 @@ impl Page {
         if var.role == Role::Items {
             let items = var.value.as_array().cloned().unwrap_or_default();
             let keys = keys_of(&items, self.extended);
-            let rows = keys.iter().map(|key| self.snapshot_of(var.rows[key], left_out, fields));
+            let rows = keys
+                .iter()
+                .map(|key| self.snapshot_of(var.rows[key], left_out, fields));
             return Value::Array(rows.collect());
         }
         for child in &var.children {
@@ -467,7 +502,10 @@ impl Page {
                 continue;
             }
             let role = if below.role == Role::View { "view" } else { "" };
-            children.insert(format!("{}{role}", below.path()), self.snapshot_of(*child, left_out, fields));
+            children.insert(
+                format!("{}{role}", below.path()),
+                self.snapshot_of(*child, left_out, fields),
+            );
         }
         let value = match &var.value {
             Value::Object(_) => json!(var.kind),
@@ -492,61 +530,4 @@ fn items_props(extended: bool) -> Props {
         props.insert("delta".into(), "true".into());
     }
     props
-}
-
-/// Which row is whose: by the item's number and which time it comes, or by its place.
-fn keys_of(items: &[Value], by_item: bool) -> Vec<String> {
-    let mut seen: BTreeMap<u64, usize> = BTreeMap::new();
-    let keys = items.iter().enumerate().map(|(i, item)| match item["obj"].as_u64() {
-        Some(object) if by_item => {
-            let times = seen.entry(object).or_default();
-            *times += 1;
-            format!("{object} {times}")
-        }
-        _ => format!("#{i}"),
-    });
-    keys.collect()
-}
-
-/// The array that these pieces of the one before make.
-fn in_pieces(before: &Value, pieces: &Value) -> Value {
-    let (Value::Array(before), Value::Array(pieces)) = (before, pieces) else {
-        panic!("pieces are of an array: {pieces} of {before}");
-    };
-    let mut made = Vec::new();
-    let mut pieces = pieces.iter();
-    while let Some(piece) = pieces.next() {
-        if let Value::Array(fresh) = piece {
-            made.extend(fresh.iter().cloned());
-            continue;
-        }
-        let number = |piece: Option<&Value>| piece.and_then(Value::as_i64).expect("a number");
-        let (start, count) = (number(Some(piece)), number(pieces.next()));
-        for k in 0..count.abs() {
-            let at = (start + k * count.signum()) as usize;
-            made.push(before.get(at).unwrap_or_else(|| panic!("piece {at} of {before:?}")).clone());
-        }
-    }
-    Value::Array(made)
-}
-
-/// Where two snapshots differ first.
-pub fn difference(here: &Value, there: &Value) -> Option<String> {
-    let below = |at: String, here: &Value, there: &Value| {
-        difference(here, there).map(|rest| format!("{at} {rest}"))
-    };
-    match (here, there) {
-        (Value::Object(a), Value::Object(b)) => {
-            let keys: BTreeSet<&String> = a.keys().chain(b.keys()).collect();
-            let null = Value::Null;
-            let mut keys = keys.into_iter();
-            keys.find_map(|key| below(key.clone(), a.get(key).unwrap_or(&null), b.get(key).unwrap_or(&null)))
-        }
-        (Value::Array(a), Value::Array(b)) if a.len() == b.len() => {
-            let mut pairs = a.iter().zip(b).enumerate();
-            pairs.find_map(|(i, (a, b))| below(format!("[{i}]"), a, b))
-        }
-        _ if here == there => None,
-        _ => Some(format!("is {here:.300}, not {there:.300}")),
-    }
 }

@@ -28,17 +28,27 @@ pub fn check(archive: &Archive, town: &Town) -> u64 {
             "session {sid} is {:?}",
             listed.standing
         );
-        let reader = archive.read(&sid).unwrap_or_else(|error| panic!("{sid}: {error}"));
+        let reader = archive
+            .read(&sid)
+            .unwrap_or_else(|error| panic!("{sid}: {error}"));
         let (views, count) = replayed(&sid, &reader);
         events += count;
-        let text = transcript(&reader);
-        assert_eq!(text, transcript(&reader), "the transcript of {sid} says something else the second time");
+        let text = transcript(&reader, &[]);
+        assert_eq!(
+            text,
+            transcript(&reader, &[]),
+            "the transcript of {sid} says something else the second time"
+        );
         sessions.insert(sid, views);
     }
     for heard in &town.heard {
         match sessions.get(&heard.sid) {
             Some(views) => compare(heard, views),
-            None => assert!(heard.past.heard.is_empty(), "session {} has no journal", heard.sid),
+            None => assert!(
+                heard.past.heard.is_empty(),
+                "session {} has no journal",
+                heard.sid
+            ),
         }
     }
     events
@@ -67,12 +77,17 @@ fn replayed(sid: &str, reader: &Reader) -> (Vec<View>, u64) {
         }
         Seen::Output(Output::Frame { connection, text }) => {
             if let Some(&at) = places.get(connection) {
-                views[at].heard.push(String::from_utf8_lossy(text).into_owned());
+                views[at]
+                    .heard
+                    .push(String::from_utf8_lossy(text).into_owned());
             }
         }
         Seen::Event(_) | Seen::Output(_) => {}
     });
-    assert!(report.divergence.is_none(), "session {sid} does not replay: {report}");
+    assert!(
+        report.divergence.is_none(),
+        "session {sid} does not replay: {report}"
+    );
     (views, report.events)
 }
 
@@ -81,18 +96,36 @@ fn compare(heard: &Heard, views: &[View]) {
     let Heard { sid, tab, past } = heard;
     if past.view == 0 {
         // Views of the base protocol have no number that they know of.
-        let is_it = |view: &&View| view.heard.starts_with(&past.heard) && past.said.starts_with(&view.said);
+        let is_it =
+            |view: &&View| view.heard.starts_with(&past.heard) && past.said.starts_with(&view.said);
         let known = past.heard.is_empty() || views.iter().any(|view| is_it(&view));
-        return assert!(known, "what tab {tab} heard is in no view of session {sid}: {:?}", past.heard);
+        return assert!(
+            known,
+            "what tab {tab} heard is in no view of session {sid}: {:?}",
+            past.heard
+        );
     }
     let at = past.view as usize - 1;
-    let view = views.get(at).unwrap_or_else(|| panic!("view {} of session {sid} is not recorded", past.view));
+    let view = views
+        .get(at)
+        .unwrap_or_else(|| panic!("view {} of session {sid} is not recorded", past.view));
     for (i, text) in past.heard.iter().enumerate() {
         let recorded = view.heard.get(i);
-        assert_eq!(Some(text), recorded, "frame {} of view {} of tab {tab}, session {sid}", i + 1, past.view);
+        assert_eq!(
+            Some(text),
+            recorded,
+            "frame {} of view {} of tab {tab}, session {sid}",
+            i + 1,
+            past.view
+        );
     }
     for (i, text) in past.said.iter().take(past.handled as usize).enumerate() {
         let recorded = view.said.get(i);
-        assert_eq!(Some(text), recorded, "frame {} that tab {tab} sent, session {sid}", i + 1);
+        assert_eq!(
+            Some(text),
+            recorded,
+            "frame {} that tab {tab} sent, session {sid}",
+            i + 1
+        );
     }
 }

@@ -16,7 +16,7 @@ use lunette::server::keeper::Keeper;
 use super::app::{self, App};
 use super::disk::SimDisk;
 use super::recordings;
-use super::town::{Tally, Town, Wish};
+use super::town::{Plan, Tally, Town, Wish};
 use super::world::{Shared, SimWorld};
 use crate::dice::Dice;
 
@@ -24,6 +24,8 @@ use crate::dice::Dice;
 const DETACHED_OF_SESSION_MAX: usize = 16;
 /// Turns without any time passing, after which nothing ever will.
 const TURNS_AT_ONCE_MAX: u64 = 20_000;
+/// Turns that two days without anybody take at the most: apps tick until their last views are given up.
+const IDLE_TURNS_MAX: u64 = 40_000;
 const DAY_MS: u64 = 86_400_000;
 
 /// What a simulation came to.
@@ -36,7 +38,7 @@ pub struct Outcome {
     pub lives: u64,
     pub events: u64,
     pub bytes: u64,
-    /// To files and sockets.
+    /// To files and sockets, before all became quiet.
     pub writes: u64,
 }
 
@@ -70,9 +72,9 @@ pub struct Simulation {
 }
 
 impl Simulation {
-    pub fn new(seed: u64, deeds: usize, rounds: usize) -> Simulation {
+    pub fn new(seed: u64, plan: Plan) -> Simulation {
         let app = App::of_seed(seed);
-        let town = Town::new(seed, app, deeds, rounds);
+        let town = Town::new(seed, app, plan);
         let disk = SimDisk::new(town.net.life.clone(), Dice::seeded(seed ^ 0xd15c));
         let mut dice = Dice::seeded(seed ^ 0xd1ce);
         let mut simulation = Simulation {
@@ -92,22 +94,46 @@ impl Simulation {
         simulation
     }
 
+    /// The first process ends in this one of its writes.
+    pub fn dies_in(self, write: u64) -> Simulation {
+        let life = self.town.borrow().net.life.clone();
+        life.ends_after(write.saturating_sub(life.written()));
+        self
+    }
+
     /// A process begins.
     fn begin(&mut self) {
         self.lives += 1;
         let wall = self.town.borrow().net.wall();
         self.disk.set_wall(wall);
         self.town.borrow().net.life.begin();
-        let keeper = Keeper::open(self.state(), Rc::new(self.disk.clone()), None).expect("a state directory");
+        let keeper = Keeper::open(self.state(), Rc::new(self.disk.clone()), None)
+            .expect("a state directory");
+        for listed in keeper
+            .store
+            .archive()
+            .sessions()
+            .expect("a list of sessions")
+        {
+            let net = &self.town.borrow().net;
+            net.trace(format_args!(
+                "there is {} {:?}",
+                listed.sid, listed.standing
+            ));
+        }
         let world = SimWorld::new(&self.town, self.seed ^ self.lives << 32);
         let runtime = LuaRuntime::new().expect("a runtime");
         let files = (self.site.clone(), StaticFiles::BuiltIn);
-        let server = Server::new(&self.config, runtime, files, world, Some(keeper)).expect("a server");
+        let server =
+            Server::new(&self.config, runtime, files, world, Some(keeper)).expect("a server");
         self.server = Some(server);
     }
 
     fn state(&self) -> &StateConfig {
-        self.config.state.as_ref().expect("sessions outlive their process")
+        self.config
+            .state
+            .as_ref()
+            .expect("sessions outlive their process")
     }
 
     /// The process has ended. After a while there is another one.
@@ -115,11 +141,17 @@ impl Simulation {
         self.server = None;
         let power = self.state().durability == Durability::Power;
         if power && self.dice.roll(2) == 0 {
+            self.town
+                .borrow()
+                .net
+                .trace(format_args!("the power has failed"));
             self.disk.lose_power();
         }
         let away = [10, 3_000, 100_000][self.dice.roll(3)];
         let mut town = self.town.borrow_mut();
-        town.net.trace(format_args!("the process has ended, for {away} ms there is none"));
+        town.net.trace(format_args!(
+            "the process has ended, for {away} ms there is none"
+        ));
         town.net.server_is_gone();
         town.pass_without_server(away);
         drop(town);
@@ -149,7 +181,7 @@ impl Simulation {
             lives: self.lives,
             events: recordings::check(&archive, &town),
             bytes: town.net.bytes,
-            writes: town.net.life.written(),
+            writes: town.writes,
         }
     }
 
@@ -166,11 +198,17 @@ impl Simulation {
         }
         let after = self.town.borrow().net.now;
         self.at_once = if after > before { 0 } else { self.at_once + 1 };
-        assert!(self.at_once < TURNS_AT_ONCE_MAX, "the server turns and time stands still");
+        assert!(
+            self.at_once < TURNS_AT_ONCE_MAX,
+            "the server turns and time stands still"
+        );
         let town = self.town.borrow();
         assert!(census.sessions <= town.sids.len(), "{census:?}");
         assert!(census.detached <= census.views, "{census:?}");
-        assert!(census.detached <= DETACHED_OF_SESSION_MAX * census.sessions.max(1), "{census:?}");
+        assert!(
+            census.detached <= DETACHED_OF_SESSION_MAX * census.sessions.max(1),
+            "{census:?}"
+        );
     }
 
     fn grant_wishes(&mut self) {
@@ -180,7 +218,10 @@ impl Simulation {
                 Wish::End => self.ended = true,
                 Wish::Edit => {
                     let edits = app::edit(&self.site, &mut self.dice);
-                    self.town.borrow().net.trace(format_args!("edited: {:?}", edits.keys()));
+                    self.town
+                        .borrow()
+                        .net
+                        .trace(format_args!("edited: {:?}", edits.keys()));
                     self.site = self.site.edit(edits.clone()).site;
                     if let Some(server) = &mut self.server {
                         server.edit(edits);
@@ -189,7 +230,8 @@ impl Simulation {
                 Wish::Kill => {
                     let writes = 1 + self.dice.roll(20) as u64;
                     let town = self.town.borrow();
-                    town.net.trace(format_args!("the process will end in write {writes}"));
+                    town.net
+                        .trace(format_args!("the process will end in write {writes}"));
                     town.net.life.ends_after(writes);
                 }
             }
@@ -199,8 +241,15 @@ impl Simulation {
     /// Nobody is there any more: a day later nothing is left.
     fn outlive(&mut self) {
         let until = self.town.borrow().net.now + 2 * DAY_MS;
+        let before = self.turns;
         while self.town.borrow().net.now < until {
             self.turn();
+            let now = self.town.borrow().net.now;
+            let turns = self.turns - before;
+            assert!(
+                turns < IDLE_TURNS_MAX,
+                "at {now} it does not rest while nobody is there"
+            );
         }
         let left = self.server.as_ref().map(Server::census).unwrap_or_default();
         let nothing = [left.sessions, left.connections, left.views, left.detached] == [0; 4];
@@ -212,7 +261,9 @@ fn config(dice: &mut Dice) -> Config {
     let state = StateSettings {
         dir: Some(StateDir::At(PathBuf::from("state"))),
         recover: Some([Recover::Lazy, Recover::Eager][dice.roll(2)]),
-        durability: Some([Durability::Process, Durability::Process, Durability::Power][dice.roll(3)]),
+        durability: Some(
+            [Durability::Process, Durability::Process, Durability::Power][dice.roll(3)],
+        ),
         keep_ms: Some(1_000 * DAY_MS),
         hibernate_after_ms: Some([2_000, 600_000][dice.roll(2)]),
         ..StateSettings::default()

@@ -39,7 +39,8 @@ pub fn take_answer(inbox: &mut Vec<u8>) -> Option<Answer> {
 }
 
 pub fn get(path: &str, fields: &str) -> Vec<u8> {
-    format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nAccept: text/html\r\n{fields}\r\n").into_bytes()
+    format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nAccept: text/html\r\n{fields}\r\n")
+        .into_bytes()
 }
 
 pub fn upgrade(path: &str, linked: bool) -> Vec<u8> {
@@ -71,10 +72,19 @@ const PONG: u8 = 10;
 /// Takes a whole frame off the front of what arrived.
 pub fn take_frame(inbox: &mut Vec<u8>) -> Option<Frame> {
     let (&first, &second) = (inbox.first()?, inbox.get(1)?);
-    assert!(first & 0x80 != 0 && second & 0x80 == 0, "server frames are whole and unmasked");
+    assert!(
+        first & 0x80 != 0 && second & 0x80 == 0,
+        "server frames are whole and unmasked"
+    );
     let (length, head) = match second {
-        126 => (u16::from_be_bytes(inbox.get(2..4)?.try_into().ok()?) as usize, 4),
-        127 => (u64::from_be_bytes(inbox.get(2..10)?.try_into().ok()?) as usize, 10),
+        126 => (
+            u16::from_be_bytes(inbox.get(2..4)?.try_into().ok()?) as usize,
+            4,
+        ),
+        127 => (
+            u64::from_be_bytes(inbox.get(2..10)?.try_into().ok()?) as usize,
+            10,
+        ),
         short => (short as usize, 2),
     };
     let payload = inbox.get(head..head + length)?.to_vec();
@@ -83,9 +93,11 @@ pub fn take_frame(inbox: &mut Vec<u8>) -> Option<Frame> {
         TEXT => Frame::Text(String::from_utf8(payload).expect("texts are UTF-8")),
         PING => Frame::Ping(payload),
         PONG => Frame::Pong,
-        CLOSE => Frame::Close(payload.get(..2).map_or(1005, |code| {
-            u16::from_be_bytes([code[0], code[1]])
-        })),
+        CLOSE => Frame::Close(
+            payload
+                .get(..2)
+                .map_or(1005, |code| u16::from_be_bytes([code[0], code[1]])),
+        ),
         other => panic!("a frame of kind {other}"),
     })
 }
@@ -138,5 +150,10 @@ fn frame(out: &mut Vec<u8>, kind: u8, last: bool, payload: &[u8]) {
         }
     }
     out.extend_from_slice(&MASK);
-    out.extend(payload.iter().zip(MASK.iter().cycle()).map(|(byte, mask)| byte ^ mask));
+    out.extend(
+        payload
+            .iter()
+            .zip(MASK.iter().cycle())
+            .map(|(byte, mask)| byte ^ mask),
+    );
 }

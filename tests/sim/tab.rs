@@ -3,6 +3,7 @@
 
 use serde_json::{Value, json};
 
+use super::input::{Fate, Input};
 use super::link::{Heard, Link, Past};
 use super::net::{Alarm, Happening, Net, Parcel, TabId, WireId};
 use super::page::{Page, Role};
@@ -10,6 +11,9 @@ use super::socket::{self, Answer, Frame};
 
 /// A tab without an answer for so long takes its connection for lost.
 const PATIENCE_MS: u64 = 10_000;
+/// Until the next try, more each time.
+const RETRY_MS: u64 = 200;
+const RETRY_MS_MAX: u64 = 5_000;
 const BEAT_MS: u64 = 5_000;
 /// Frames after which the server is told how far we have got.
 const ACK_FRAMES: u64 = 16;
@@ -33,29 +37,6 @@ enum Phase {
     /// The WebSocket's handshake is.
     Upgrade,
     Open,
-}
-
-/// Something a user does that leaves a trace in the app.
-#[derive(Debug)]
-pub struct Input {
-    pub token: String,
-    /// The method that is called; none: the tab's own text is written.
-    pub call: Option<&'static str>,
-    pub fate: Fate,
-    pub at: u64,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fate {
-    /// Not said yet.
-    Waiting,
-    Said,
-    /// The server has said that it took effect.
-    Done,
-    /// It was said, and nobody can know.
-    Doubt,
-    /// It was never said.
-    Dropped,
 }
 
 /// What became of a tab's session.
@@ -84,6 +65,7 @@ pub struct Tab {
     phase: Phase,
     inbox: Vec<u8>,
     serial: u64,
+    failures: u32,
     asked_at: Option<u64>,
     /// Nobody knows whether all has arrived that was said.
     pub unfenced: bool,
@@ -112,6 +94,7 @@ impl Tab {
             phase: Phase::Away,
             inbox: Vec::new(),
             serial: 0,
+            failures: 0,
             asked_at: None,
             unfenced: false,
             away_ms: None,
@@ -133,8 +116,18 @@ impl Tab {
 
     /// What keeps it from being quiet.
     pub fn under_way(&self) -> String {
-        let Tab { phase, link, page, asked_at, .. } = self;
-        format!("{phase:?}, waits {}, probes {}, asked {asked_at:?}", link.waits(), page.is_probing())
+        let Tab {
+            phase,
+            link,
+            page,
+            asked_at,
+            ..
+        } = self;
+        format!(
+            "{phase:?}, waits {}, probes {}, asked {asked_at:?}",
+            link.waits(),
+            page.is_probing()
+        )
     }
 
     /// All that it said and heard, by view.
@@ -182,7 +175,11 @@ impl Tab {
             net.trace(format_args!("tab {} hears nothing", self.id));
             return self.lose(net);
         }
-        if self.is_open() && self.kind == Kind::Linked && self.asked_at.is_none() && net.dice.roll(4) == 0 {
+        if self.is_open()
+            && self.kind == Kind::Linked
+            && self.asked_at.is_none()
+            && net.dice.roll(4) == 0
+        {
             let ask = self.link.acknowledgement(true);
             self.asked_at = Some(net.now);
             self.say(net, &ask);
@@ -206,7 +203,9 @@ impl Tab {
         if self.kind == Kind::Vandal {
             self.gone = true;
         }
-        let away = self.away_ms.take().unwrap_or(200);
+        let patience = (RETRY_MS << self.failures.min(10)).min(RETRY_MS_MAX);
+        self.failures += 1;
+        let away = self.away_ms.take().unwrap_or(patience);
         self.call_later(net, Alarm::Connect, away);
     }
 
@@ -248,6 +247,7 @@ impl Tab {
             Parcel::End | Parcel::Reset => self.lose(net),
             Parcel::Bytes(bytes) => {
                 self.inbox.extend(bytes);
+                self.failures = 0;
                 while self.wire == Some(wire) {
                     if self.phase != Phase::Open {
                         let answer = socket::take_answer(&mut self.inbox)?;
@@ -283,7 +283,9 @@ impl Tab {
     fn answered(&mut self, net: &mut Net, wire: WireId, answer: &Answer) -> Option<News> {
         match (self.phase, answer.status) {
             (Phase::Root, 307) => {
-                let location = answer.header("location").expect("a redirect has a location");
+                let location = answer
+                    .header("location")
+                    .expect("a redirect has a location");
                 self.sid = Some(location.trim_start_matches('/').to_owned());
                 self.phase = Phase::Page;
                 self.ask(net, wire);
@@ -304,7 +306,8 @@ impl Tab {
                     self.flush(net);
                 }
             }
-            (Phase::Root | Phase::Page | Phase::Upgrade, 503) => self.lose(net),
+            // The machine slept, or there are too many.
+            (_, 408 | 503) => self.lose(net),
             (phase, status) => panic!("tab {}: {status} in {phase:?}: {}", self.id, answer.head),
         }
         None
@@ -318,7 +321,11 @@ impl Tab {
                 net.trace(format_args!("tab {} is closed with {code}", self.id));
                 let known = [1001, 1011, 1012, 1013];
                 let fine = known.contains(&code) || self.kind == Kind::Vandal;
-                assert!(fine, "tab {} did nothing wrong and is closed with {code}", self.id);
+                assert!(
+                    fine,
+                    "tab {} did nothing wrong and is closed with {code}",
+                    self.id
+                );
                 self.lose(net);
             }
             Frame::Text(text) => match self.kind {
@@ -349,7 +356,10 @@ impl Tab {
                 }
             }
             Heard::Resumed(again) => {
-                net.trace(format_args!("tab {} goes on with view {}", self.id, self.link.view));
+                net.trace(format_args!(
+                    "tab {} goes on with view {}",
+                    self.id, self.link.view
+                ));
                 for text in again {
                     self.say(net, &text);
                 }
@@ -357,7 +367,10 @@ impl Tab {
                 self.flush(net);
             }
             Heard::Anew { lost, doubt } => {
-                net.trace(format_args!("tab {} has view {}, to say again {lost:?}", self.id, self.link.view));
+                net.trace(format_args!(
+                    "tab {} has view {}, to say again {lost:?}",
+                    self.id, self.link.view
+                ));
                 self.views += 1;
                 for input in lost {
                     self.inputs[input].fate = Fate::Waiting;
@@ -393,7 +406,10 @@ impl Tab {
 
     /// Variables that the app says it has made are watched.
     fn watch_spares(&mut self) {
-        let spares = self.page.find("spares()").map(|id| self.page.vars[&id].value.clone());
+        let spares = self
+            .page
+            .find("spares()")
+            .map(|id| self.page.vars[&id].value.clone());
         let ids = spares.as_ref().and_then(Value::as_str).unwrap_or("");
         for id in ids.split_whitespace().filter_map(|id| id.parse().ok()) {
             if !self.page.vars.contains_key(&id) {
@@ -456,8 +472,17 @@ impl Tab {
     /// The user writes to a variable, or presses it.
     pub fn write(&mut self, net: &mut Net, id: i64, value: &Value) {
         if self.is_open() {
-            net.trace(format_args!("tab {} writes {value} to {:?}", self.id, self.page.vars[&id].props));
-            self.frame(net, true, vec![write(id, value)], vec![(id, value.clone())], Vec::new());
+            net.trace(format_args!(
+                "tab {} writes {value} to {:?}",
+                self.id, self.page.vars[&id].props
+            ));
+            self.frame(
+                net,
+                true,
+                vec![write(id, value)],
+                vec![(id, value.clone())],
+                Vec::new(),
+            );
         }
     }
 
@@ -557,7 +582,11 @@ impl Tab {
     pub fn all_is_done(&mut self) {
         for input in &mut self.inputs {
             if input.fate == Fate::Said {
-                assert_eq!(self.kind, Kind::Base, "a quiet link has acknowledged everything");
+                assert_eq!(
+                    self.kind,
+                    Kind::Base,
+                    "a quiet link has acknowledged everything"
+                );
                 input.fate = Fate::Done;
             }
         }

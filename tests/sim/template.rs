@@ -46,9 +46,13 @@ pub fn slots(template: &str) -> Vec<Slot> {
         }
         let outer = open.last().cloned().unwrap_or_default();
         let (name, attributes) = read_tag(tag);
-        let namespace = attribute(&attributes, "ui-namespace").unwrap_or(&outer.namespace).to_owned();
+        let namespace = attribute(&attributes, "ui-namespace")
+            .unwrap_or(&outer.namespace)
+            .to_owned();
         let views = ["ui-view", "ui-viewlist"];
-        let is_view = views.iter().any(|view| attribute(&attributes, view).is_some());
+        let is_view = views
+            .iter()
+            .any(|view| attribute(&attributes, view).is_some());
         if !outer.hidden {
             for (attribute, value) in &attributes {
                 let slot = slot(name, attribute, value, &namespace);
@@ -117,13 +121,20 @@ fn slot(element: &str, attribute: &str, value: &str, namespace: &str) -> Option<
         "view" | "viewlist" => Wish::View,
         _ if kind.starts_with("event-") && is_call => Wish::Action,
         "value" | "html" => Wish::Shown,
-        _ if ["attr-", "class-", "style-", "prop-"].iter().any(|of| kind.starts_with(of)) => Wish::Shown,
+        _ if ["attr-", "class-", "style-", "prop-"]
+            .iter()
+            .any(|of| kind.starts_with(of)) =>
+        {
+            Wish::Shown
+        }
         _ => return None,
     };
     match wish {
         Wish::Shown => drop(props.insert("access".into(), "r".into())),
         Wish::Action => drop(props.insert("access".into(), "action".into())),
-        Wish::View if !namespace.is_empty() => drop(props.insert("namespace".into(), namespace.into())),
+        Wish::View if !namespace.is_empty() => {
+            drop(props.insert("namespace".into(), namespace.into()))
+        }
         Wish::View | Wish::Field => {}
     }
     for option in options.split('&').filter(|option| !option.is_empty()) {

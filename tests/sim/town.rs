@@ -3,19 +3,16 @@
 
 use std::collections::{BTreeSet, VecDeque};
 
-use lunette::server::world::Ready;
-use serde_json::json;
-
 use super::app::App;
 use super::evidence;
+use super::input::{Fate, Input};
 use super::link::Past;
 use super::net::{Happening, Net, TabId};
-use super::page::{Role, difference};
-use super::tab::{Fate, Input, Kind, News, Tab};
-use super::vandal;
+use super::page::Role;
+use super::shape::difference;
+use super::tab::{Kind, News, Tab};
+use lunette::server::world::Ready;
 
-/// Tabs that one user has open at the most.
-const TABS_MAX: usize = 5;
 /// When nothing has happened for so long all is quiet.
 const QUIET_MS: u64 = 4_000;
 /// It must be quiet so long after the last fault.
@@ -24,10 +21,6 @@ const RESTLESS_MS_MAX: u64 = 30 * 60_000;
 const LONGEST_MS: u64 = 86_400_000;
 /// Pauses between two deeds, ms.
 const PAUSES: [u64; 8] = [0, 1, 5, 20, 100, 700, 4_000, 30_000];
-/// Times without a connection, ms.
-const AWAY: [u64; 6] = [1, 50, 900, 8_000, 70_000, 900_000];
-const WORDS: [&str; 6] = ["", "tea", "Zoë <b>", "3", "x@y.example", "a long text, said \"again\"\\n"];
-
 /// Somebody with a session.
 #[derive(Default)]
 pub struct User {
@@ -79,7 +72,19 @@ pub struct Town {
     pub tally: Tally,
     stage: Stage,
     rounds_left: usize,
-    deeds: usize,
+    pub plan: Plan,
+    /// What the server had written when all became quiet.
+    pub writes: u64,
+}
+
+/// How much there is to happen.
+#[derive(Clone, Copy, Debug)]
+pub struct Plan {
+    /// Deeds between two silences, and silences.
+    pub deeds: usize,
+    pub rounds: usize,
+    /// One user does things, and nothing else happens.
+    pub is_kind: bool,
 }
 
 /// What there was of everything.
@@ -103,9 +108,14 @@ impl Tally {
 }
 
 impl Town {
-    pub fn new(seed: u64, app: &'static App, deeds: usize, rounds: usize) -> Town {
+    pub fn new(seed: u64, app: &'static App, plan: Plan) -> Town {
+        let Plan {
+            deeds,
+            rounds,
+            is_kind,
+        } = plan;
         let mut net = Net::new(seed);
-        let users = 1 + net.dice.roll(4);
+        let users = if is_kind { 1 } else { 1 + net.dice.roll(4) };
         net.at(1, Happening::Act);
         let mut town = Town {
             net,
@@ -118,7 +128,8 @@ impl Town {
             tally: Tally::default(),
             stage: Stage::Busy(deeds),
             rounds_left: rounds,
-            deeds,
+            plan,
+            writes: 0,
         };
         for user in 0..users {
             town.open(user, Kind::Linked);
@@ -126,8 +137,11 @@ impl Town {
         town
     }
 
-    /// For so long (ms) there is no server.
+    /// For so long (ms) there is no server. Sessions hear what others publish when they have been woken again.
     pub fn pass_without_server(&mut self, ms: u64) {
+        for user in &mut self.users {
+            user.since = None;
+        }
         let until = self.net.now + ms;
         while self.net.next_at().is_some_and(|at| at <= until) {
             self.net.now = self.net.now.max(self.net.next_at().unwrap_or(0));
@@ -175,7 +189,9 @@ impl Town {
                     self.told(tab, news);
                 }
             }
-            Happening::Tab(tab, alarm, serial) => self.tabs[tab].alarm(&mut self.net, alarm, serial),
+            Happening::Tab(tab, alarm, serial) => {
+                self.tabs[tab].alarm(&mut self.net, alarm, serial)
+            }
             Happening::Act => self.act(),
         }
     }
@@ -200,9 +216,11 @@ impl Town {
         let user = self.tabs[tab].user;
         let sid = self.tabs[tab].sid.clone();
         let of_session = self.tabs.iter().filter(|t| t.user == user && t.sid == sid);
-        let used = self.users[user].used || of_session.clone().any(|t| t.inputs.iter().any(is_done));
+        let used =
+            self.users[user].used || of_session.clone().any(|t| t.inputs.iter().any(is_done));
         assert!(!used, "a session that was used is gone: {sid:?}");
-        self.net.trace(format_args!("session {sid:?} of user {user} is gone"));
+        self.net
+            .trace(format_args!("session {sid:?} of user {user} is gone"));
         let of_session: Vec<TabId> = of_session.filter(|t| !t.gone).map(|t| t.id).collect();
         for tab in of_session {
             self.close(tab, false);
@@ -218,7 +236,8 @@ impl Town {
 
     pub fn open(&mut self, user: usize, kind: Kind) -> TabId {
         let id = self.tabs.len();
-        self.net.trace(format_args!("user {user} opens tab {id}: {kind:?}"));
+        self.net
+            .trace(format_args!("user {user} opens tab {id}: {kind:?}"));
         let mut tab = Tab::new(id, user, kind, self.users[user].sid.clone());
         tab.connect(&mut self.net);
         self.tabs.push(tab);
@@ -245,8 +264,11 @@ impl Town {
         }
     }
 
-    fn open_tabs(&self) -> Vec<TabId> {
-        let open = self.tabs.iter().filter(|tab| !tab.gone && tab.kind != Kind::Vandal);
+    pub fn open_tabs(&self) -> Vec<TabId> {
+        let open = self
+            .tabs
+            .iter()
+            .filter(|tab| !tab.gone && tab.kind != Kind::Vandal);
         open.map(|tab| tab.id).collect()
     }
 
@@ -278,11 +300,17 @@ impl Town {
                 }
                 1_000
             }
-            Stage::Probe(at) if now - at >= QUIET_MS && self.tabs.iter().all(|tab| tab.gone || tab.is_quiet()) => {
+            Stage::Probe(at)
+                if now - at >= QUIET_MS
+                    && self.tabs.iter().all(|tab| tab.gone || tab.is_quiet()) =>
+            {
                 self.look();
                 1_000
             }
-            Stage::Look(at) if now - at >= QUIET_MS && self.tabs.iter().all(|tab| tab.gone || tab.is_quiet()) => {
+            Stage::Look(at)
+                if now - at >= QUIET_MS
+                    && self.tabs.iter().all(|tab| tab.gone || tab.is_quiet()) =>
+            {
                 self.compare();
                 1_000
             }
@@ -303,131 +331,11 @@ impl Town {
         told.join("; ")
     }
 
-    fn deed(&mut self) {
-        let open = self.open_tabs();
-        if open.is_empty() {
-            let user = self.net.dice.roll(self.users.len());
-            self.open(user, Kind::Linked);
-            return;
-        }
-        let tab = open[self.net.dice.roll(open.len())];
-        let user = self.tabs[tab].user;
-        match self.net.dice.roll(100) {
-            0..62 => self.input(tab),
-            62..72 => self.cut(tab),
-            72..74 => {
-                if let Some(wire) = self.tabs[tab].wire {
-                    self.net.silence(wire);
-                }
-            }
-            74..77 => {
-                if let Some(wire) = self.tabs[tab].wire {
-                    let bytes = [1, 30, 1_000, 20_000][self.net.dice.roll(4)];
-                    let every = [1, 50, 3_000][self.net.dice.roll(3)];
-                    self.net.slow_down(wire, bytes, every);
-                }
-            }
-            77..81 => {
-                let politely = self.net.dice.roll(3) > 0;
-                let kind = self.tabs[tab].kind;
-                self.close(tab, politely);
-                self.open(user, kind);
-            }
-            81..86 => {
-                let has = open.iter().filter(|&&other| self.tabs[other].user == user).count();
-                if has < TABS_MAX && self.users[user].sid.is_some() {
-                    let kind = [Kind::Linked, Kind::Linked, Kind::Base][self.net.dice.roll(3)];
-                    self.open(user, kind);
-                }
-            }
-            86..88 => {
-                let politely = self.net.dice.roll(2) > 0;
-                self.close(tab, politely);
-            }
-            88 => {
-                if let Some(wire) = self.tabs[tab].wire {
-                    self.net.half_close(wire);
-                }
-            }
-            89..93 => self.vandalize(user),
-            93 => {
-                let jump = [-86_400_000, -5_000, 2_000, 40 * 86_400_000][self.net.dice.roll(4)];
-                self.net.trace(format_args!("the calendar jumps by {jump} ms"));
-                self.net.wall_offset += jump;
-            }
-            94 => {
-                let stall = [100, 4_000, 100_000][self.net.dice.roll(3)];
-                self.net.trace(format_args!("the machine sleeps for {stall} ms"));
-                self.net.now += stall;
-            }
-            95 => self.tabs[tab].link.spoil(),
-            96 | 97 => self.wishes.push_back(Wish::Kill),
-            _ => self.wishes.push_back(Wish::Edit),
-        }
-    }
-
-    fn input(&mut self, tab: TabId) {
-        let Town { net, tabs, app, tally, .. } = self;
-        let tab = &mut tabs[tab];
-        tally.inputs += 1;
-        if app.keeps_log && net.dice.roll(4) > 0 {
-            let calls = evidence::CALLS;
-            let call = match net.dice.roll(3) {
-                0 => None,
-                1 => Some(calls[0]),
-                _ => Some(calls[net.dice.roll(calls.len())]),
-            };
-            return tab.put(net, call);
-        }
-        let role = [Role::Field, Role::Action][net.dice.roll(2)];
-        let all = tab.page.all(role);
-        // What leaves a trace is said in its order only.
-        let free = |id: &i64| {
-            let path = tab.page.vars[id].path();
-            !evidence::CALLS.contains(&path) && !path.starts_with("texts.")
-        };
-        let all: Vec<i64> = all.into_iter().filter(free).collect();
-        if all.is_empty() {
-            return;
-        }
-        let id = all[net.dice.roll(all.len())];
-        let value = match role {
-            Role::Field => json!(WORDS[net.dice.roll(WORDS.len())]),
-            _ => json!(null),
-        };
-        tab.write(net, id, &value);
-    }
-
-    /// The connection breaks after some more bytes.
-    fn cut(&mut self, tab: TabId) {
-        let Some(wire) = self.tabs[tab].wire else {
-            return;
-        };
-        self.tally.cuts += 1;
-        let most = [1, 30, 400, 3_000][self.net.dice.roll(4)];
-        let bytes = self.net.dice.roll(most);
-        let upwards = self.net.dice.roll(2) > 0;
-        self.net.trace(format_args!("tab {tab} is cut after {bytes} bytes, up: {upwards}"));
-        self.net.cut_after(wire, upwards, bytes);
-        self.tabs[tab].away_ms = Some(AWAY[self.net.dice.roll(AWAY.len())]);
-    }
-
-    fn vandalize(&mut self, user: usize) {
-        let Town { net, tabs, .. } = self;
-        let mut vandals = tabs.iter_mut().filter(|tab| tab.kind == Kind::Vandal && tab.is_open());
-        match vandals.next() {
-            Some(tab) => {
-                let bytes = vandal::something(&mut net.dice);
-                tab.shout(net, &bytes);
-            }
-            None => drop(self.open(user, Kind::Vandal)),
-        }
-    }
-
     // ---- questions --------------------------------------------------------------------------------
 
     fn calm_down(&mut self) {
         self.net.trace(format_args!("--- no more faults"));
+        self.writes = self.net.life.written();
         self.net.calm_down();
         for tab in &mut self.tabs {
             tab.unfenced = true;
@@ -448,7 +356,8 @@ impl Town {
     }
 
     fn probe(&mut self) {
-        self.net.trace(format_args!("--- all is quiet: is everything known?"));
+        self.net
+            .trace(format_args!("--- all is quiet: is everything known?"));
         let Town { net, tabs, app, .. } = self;
         for tab in tabs.iter_mut().filter(|tab| !tab.gone) {
             tab.probe(net, app.moving);
@@ -458,7 +367,8 @@ impl Town {
 
     /// Everything was told again. Now somebody looks who sees it for the first time.
     fn look(&mut self) {
-        self.net.trace(format_args!("--- does somebody else see the same?"));
+        self.net
+            .trace(format_args!("--- does somebody else see the same?"));
         for tab in self.tabs.iter_mut().filter(|tab| !tab.gone) {
             tab.all_is_done();
         }
@@ -477,14 +387,28 @@ impl Town {
     }
 
     fn compare(&mut self) {
-        let left_out: Vec<&str> = self.app.moving.iter().chain(self.app.private).copied().collect();
+        let left_out: Vec<&str> = self
+            .app
+            .moving
+            .iter()
+            .chain(self.app.private)
+            .copied()
+            .collect();
         for user in 0..self.users.len() {
-            let mut checkers = self.tabs.iter().filter(|tab| tab.checks && !tab.gone && tab.user == user);
+            let mut checkers = self
+                .tabs
+                .iter()
+                .filter(|tab| tab.checks && !tab.gone && tab.user == user);
             let Some(checker) = checkers.next().map(|tab| tab.id) else {
                 continue;
             };
             for tab in self.tabs.iter().filter(|tab| !tab.gone && tab.user == user) {
-                if tab.page.all(Role::Shown).iter().any(|id| tab.page.vars[id].unsure) {
+                if tab
+                    .page
+                    .all(Role::Shown)
+                    .iter()
+                    .any(|id| tab.page.vars[id].unsure)
+                {
                     continue;
                 }
                 // Without numbers nobody knows which of two writes was the last.
@@ -492,7 +416,10 @@ impl Town {
                 let shown = tab.page.snapshot(&left_out, fields);
                 let fresh = self.tabs[checker].page.snapshot(&left_out, fields);
                 if let Some(difference) = difference(&shown, &fresh) {
-                    panic!("tab {} shows something else than a new tab, {checker}: {difference}", tab.id);
+                    panic!(
+                        "tab {} shows something else than a new tab, {checker}: {difference}",
+                        tab.id
+                    );
                 }
             }
             if self.app.keeps_log {
@@ -505,7 +432,7 @@ impl Town {
             0 => Stage::Over,
             _ => {
                 self.net.calm = false;
-                Stage::Busy(self.deeds)
+                Stage::Busy(self.plan.deeds)
             }
         };
     }
