@@ -41,7 +41,16 @@ fn main() {
         count: 0,
     };
     client(&root.join("src/web"), &mut generated);
-    embedded(&root.join("lua"), &mut generated.text);
+    for (name, about, folder) in [
+        ("DEMO_SITE", "The built-in demo site", "lua/demo"),
+        (
+            "INSPECT_SITE",
+            "The site of `lunette inspect`",
+            "lua/inspect",
+        ),
+    ] {
+        embedded(name, about, &root.join(folder), &mut generated.text);
+    }
     fs::write(out.join("web.rs"), generated.text).expect("OUT_DIR is writable");
 }
 
@@ -130,9 +139,11 @@ fn client(folder: &Path, generated: &mut Generated) {
     let index = page
         .replace("/_lunette/client.js", &script_path)
         .replace("/_lunette/theme.css", &style_path);
+    // Those who develop a site can record tests of it.
     let dev = page.replace(
-        "src=\"/_lunette/client.js\" defer",
-        "src=\"/_lunette/src/client.js\" type=\"module\"",
+        "src=\"/_lunette/client.js\" defer></script>",
+        "src=\"/_lunette/src/client.js\" type=\"module\"></script>\n\
+         <script src=\"/_lunette/src/record.js\" type=\"module\"></script>",
     );
 
     assets.extend([
@@ -162,24 +173,18 @@ fn client(folder: &Path, generated: &mut Generated) {
     );
 }
 
-/// The demo site, as it is.
-fn embedded(lua: &Path, text: &mut String) {
-    let demo = lua.join("demo");
+/// A site, as it is.
+fn embedded(name: &str, about: &str, folder: &Path, text: &mut String) {
     let site: Vec<String> = ["html", "lua", "viewdefs"]
         .iter()
         .flat_map(|part| {
-            files(&demo.join(part))
+            files(&folder.join(part))
                 .into_iter()
                 .map(move |name| format!("{part}/{name}"))
         })
         .collect();
-    list(
-        text,
-        "DEMO_SITE",
-        "The built-in demo site: path inside the site, content.",
-        &demo,
-        site,
-    );
+    let about = format!("{about}: path inside the site, content.");
+    list(text, name, &about, folder, site);
 }
 
 fn list(text: &mut String, name: &str, about: &str, folder: &Path, mut paths: Vec<String>) {

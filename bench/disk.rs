@@ -193,6 +193,19 @@ impl Disk for MemoryDisk {
         })
     }
 
+    fn length(&self, path: &Path) -> io::Result<u64> {
+        self.call(|state| {
+            let content = state.files.get(path).ok_or_else(missing)?;
+            Ok(content.bytes.len() as u64)
+        })
+    }
+
+    fn read_behind(&self, path: &Path, offset: u64) -> io::Result<Vec<u8>> {
+        let bytes = self.read(path, u64::MAX)?;
+        let at = usize::try_from(offset).unwrap_or(usize::MAX);
+        Ok(bytes.get(at..).unwrap_or_default().to_vec())
+    }
+
     fn list(&self, dir: &Path) -> io::Result<Vec<Entry>> {
         self.call(|state| {
             let inside = state

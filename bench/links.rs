@@ -4,6 +4,8 @@
 use std::io::{self, Error};
 use std::net::SocketAddr;
 
+use serde_json::Value;
+
 use crate::Scale;
 use crate::client::{Socket, new_session};
 use crate::process::Server;
@@ -13,38 +15,75 @@ use crate::scenarios::{ACTION, OPEN_COUNTER, acting, action};
 use crate::subject::Subject;
 
 /// A view of the counter site over a link.
-struct Linked {
+pub struct Linked {
+    session: String,
     socket: Socket,
+    /// What the server calls it.
+    view: String,
     sent: u64,
     received: u64,
+    /// The check of all that was received.
+    check: u32,
 }
 
 impl Linked {
-    fn open(address: SocketAddr) -> io::Result<Linked> {
+    pub fn open(address: SocketAddr) -> io::Result<Linked> {
         let session = new_session(address)?;
-        let socket = Socket::open(address, &session, "Sec-WebSocket-Protocol: lunette.1\r\n")?
-            .map_err(|response| Error::other(format!("refused: {}", response.status)))?;
+        let (socket, greeting) = connect(address, &session)?;
         let mut linked = Linked {
+            session,
             socket,
+            view: greeting["view"].to_string(),
             sent: 0,
             received: 0,
+            check: 0,
         };
-        linked.socket.receive()?;
         linked.say(OPEN_COUNTER)?;
         linked.say(ACTION)?;
         Ok(linked)
     }
 
     /// Sends a frame and waits for the one that answers it.
-    fn say(&mut self, frame: &str) -> io::Result<()> {
+    pub fn say(&mut self, frame: &str) -> io::Result<()> {
         self.sent += 1;
         self.socket
             .send(&format!("{} {} {frame}", self.sent, self.received))?;
         let acknowledged = format!("{} {} ", self.received + 1, self.sent);
-        while !self.socket.receive()?.starts_with(&acknowledged) {}
+        let told = loop {
+            if let Some(told) = self.socket.receive()?.strip_prefix(&acknowledged) {
+                break told;
+            }
+        };
+        self.check = crc32c::crc32c_append(self.check, told.as_bytes());
         self.received += 1;
         Ok(())
     }
+
+    /// Goes on with the view at the server of this address.
+    pub fn resume(&mut self, address: SocketAddr) -> io::Result<()> {
+        let Linked {
+            session,
+            view,
+            received,
+            check,
+            ..
+        } = self;
+        let place = format!("{session}?view={view}&received={received}&check={check}");
+        let (socket, greeting) = connect(address, &place)?;
+        if greeting["resumed"] != true {
+            return Err(Error::other(format!("not resumed: {greeting}")));
+        }
+        self.socket = socket;
+        Ok(())
+    }
+}
+
+/// A connection and the server's greeting on it.
+fn connect(address: SocketAddr, place: &str) -> io::Result<(Socket, Value)> {
+    let mut socket = Socket::open(address, place, "Sec-WebSocket-Protocol: lunette.1\r\n")?
+        .map_err(|response| Error::other(format!("refused: {}", response.status)))?;
+    let greeting = serde_json::from_str(socket.receive()?)?;
+    Ok((socket, greeting))
 }
 
 pub fn link(subject: &Subject, scale: &Scale, report: &mut Report) -> io::Result<()> {

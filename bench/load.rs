@@ -14,6 +14,7 @@ mod pages;
 mod process;
 mod report;
 mod scenarios;
+mod state;
 mod subject;
 mod system;
 mod uploads;
@@ -25,7 +26,7 @@ use std::time::Instant;
 use report::Report;
 use subject::{FLOOR_MODE, Subject};
 
-/// How much of everything: the full run takes about a minute and a half, the small one seconds.
+/// How much of everything: the full run takes about three minutes, the small one seconds.
 pub struct Scale {
     pub starts: usize,
     pub idle_seconds: u64,
@@ -47,6 +48,14 @@ pub struct Scale {
     pub saves: usize,
     pub uploads: usize,
     pub upload_mib: usize,
+    /// Actions of which each waits for the disk.
+    pub synced_actions: usize,
+    pub sleepers: usize,
+    /// How many events sessions have lived through before they sleep.
+    pub ages: &'static [usize],
+    /// Sessions that the server leaves behind when it is killed.
+    pub left_sessions: usize,
+    pub replayed_actions: usize,
 }
 
 const FULL: Scale = Scale {
@@ -69,6 +78,11 @@ const FULL: Scale = Scale {
     saves: 20,
     uploads: 5,
     upload_mib: 200,
+    synced_actions: 300,
+    sleepers: 20_000,
+    ages: &[100, 1000, 10_000, 100_000],
+    left_sessions: 1000,
+    replayed_actions: 100_000,
 };
 
 const SMOKE: Scale = Scale {
@@ -91,11 +105,16 @@ const SMOKE: Scale = Scale {
     saves: 3,
     uploads: 1,
     upload_mib: 2,
+    synced_actions: 20,
+    sleepers: 300,
+    ages: &[100, 1000],
+    left_sessions: 20,
+    replayed_actions: 1000,
 };
 
 type Scenario = fn(&Subject, &Scale, &mut Report) -> io::Result<()>;
 
-const SCENARIOS: [(&str, Scenario); 13] = [
+const SCENARIOS: [(&str, Scenario); 18] = [
     ("idle", scenarios::idle),
     ("memory", scenarios::memory),
     ("sessions", scenarios::sessions),
@@ -107,6 +126,11 @@ const SCENARIOS: [(&str, Scenario); 13] = [
     ("ticks", pages::ticks),
     ("edit", edits::edit),
     ("upload", uploads::upload),
+    ("recording", state::recording),
+    ("hibernation", state::hibernation),
+    ("wake", state::wake),
+    ("recovery", state::recovery),
+    ("replay", state::replay),
     ("first-load", pages::first_load),
     ("binary", pages::binary),
 ];

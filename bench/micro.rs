@@ -1,17 +1,28 @@
 //! In-process benches of what one turn is made of: reading a frame, detection, encoding, crossing into Lua, and a
-//! fresh session; of pages with tens of thousands of variables; of what journals write and cost; and of other designs of the inner loop. `cargo bench --bench micro`; `-- --smoke` runs each once, `-- WORD` those whose name contains it.
+//! fresh session; of pages with tens of thousands of variables; of what journals write and cost; of freezing and thawing sessions; and of other designs of the inner loop. `cargo bench --bench micro`; `-- --smoke` runs each once, `-- WORD` those whose name contains it.
 //!
 //! Each is run in rounds long enough for the clock; the fastest round and the middle one are printed. The fastest is
 //! the figure to compare: noise only ever adds.
 
+mod checkpoints;
+#[path = "../tests/dice.rs"]
+mod dice;
+mod images;
 mod inner_loop;
 mod journal;
 #[allow(dead_code, reason = "tests use the rest")]
 #[path = "disk.rs"]
 mod memory_disk;
+#[allow(dead_code, reason = "the tests use the rest")]
+#[path = "../tests/monkey.rs"]
+mod monkey;
 mod outside;
 mod recording;
 mod scale;
+#[allow(dead_code, reason = "the tests use the rest")]
+#[path = "../tests/checkpoints/shelf.rs"]
+mod shelf;
+mod tests;
 mod turns;
 
 use std::hint::black_box;
@@ -116,9 +127,12 @@ fn main() {
     crossing(&harness);
     turns::run(&harness);
     scale::run(&harness);
+    images::run(&harness);
     inner_loop::run(&harness);
     outside::run(&harness);
+    checkpoints::run(&harness);
     recording::run(&harness);
+    tests::run_all(&harness);
 }
 
 fn wire(harness: &Harness) {

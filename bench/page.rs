@@ -7,6 +7,8 @@
 #[allow(dead_code, reason = "the tests use the rest")]
 #[path = "../tests/browser/cdp.rs"]
 mod cdp;
+#[path = "../tests/browser/chromium.rs"]
+mod chromium;
 #[allow(dead_code, reason = "the tests use the rest")]
 #[path = "../tests/browser/hands.rs"]
 mod hands;

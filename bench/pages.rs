@@ -21,7 +21,7 @@ const OPEN_LIST: &str = concat!(
     r#"{"type":"create","data":{"id":4,"parentId":1,"properties":{"path":"touch()","access":"action"}}},"#,
     r#"{"type":"create","data":{"id":5,"parentId":1,"properties":{"path":"append()","access":"action"}}}]}"#,
 );
-const OPEN_TICKS: &str = concat!(
+pub const OPEN_TICKS: &str = concat!(
     r#"{"userEvent":false,"messages":[{"type":"watch","data":{"varId":1}},"#,
     r#"{"type":"create","data":{"id":2,"parentId":1,"properties":{"path":"count","access":"r"}}}]}"#,
 );

@@ -101,6 +101,15 @@ impl Server {
         )
     }
 
+    /// Memory of the system's own in which it notes where the server's memory is.
+    #[allow(dead_code, reason = "the load generator asks, the tests do not")]
+    pub fn page_tables_kib(&self) -> io::Result<u64> {
+        field_kib(
+            &fs::read_to_string(format!("/proc/{}/status", self.id()))?,
+            "VmPTE:",
+        )
+    }
+
     /// How often the threads went to sleep of their own will, and so were woken.
     pub fn sleeps(&self) -> io::Result<u64> {
         let mut total = 0;

@@ -11,7 +11,7 @@ pub enum Better {
 
 /// One line of the table.
 pub struct Figure {
-    pub name: &'static str,
+    pub name: String,
     pub unit: &'static str,
     pub better: Better,
     pub value: f64,
@@ -23,9 +23,9 @@ pub struct Figure {
 }
 
 impl Figure {
-    pub fn new(name: &'static str, unit: &'static str, better: Better, value: f64) -> Figure {
+    pub fn new(name: impl Into<String>, unit: &'static str, better: Better, value: f64) -> Figure {
         Figure {
-            name,
+            name: name.into(),
             unit,
             better,
             value,
@@ -138,7 +138,7 @@ impl Report {
                 ">= "
             };
             lines.push([
-                figure.name.to_owned(),
+                figure.name.clone(),
                 figure.unit.to_owned(),
                 number(figure.value),
                 figure.floor.map(number).unwrap_or_default(),

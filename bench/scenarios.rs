@@ -25,11 +25,11 @@ pub const OPEN_COUNTER: &str = concat!(
 /// Sessions opened at the same time in the throughput part of `sessions`.
 const OPENERS: usize = 4;
 /// Actions are answered for this many sessions at once, one in flight each.
-const ACTING_SESSIONS: usize = 8;
+pub const ACTING_SESSIONS: usize = 8;
 /// A press of the button: variable 4 is `increment()` on the counter site and `touch()` on the list site.
 pub const ACTION: &str =
     r#"{"userEvent":true,"messages":[{"type":"update","data":{"varId":4,"value":null}}]}"#;
-const COUNT_ARRIVED: &str = r#""varId":2,"#;
+pub const COUNT_ARRIVED: &str = r#""varId":2,"#;
 
 pub fn idle(subject: &Subject, scale: &Scale, report: &mut Report) -> io::Result<()> {
     let first_byte = |start: &dyn Fn() -> io::Result<Server>| -> io::Result<f64> {
@@ -299,9 +299,9 @@ fn act(server: &Server, scale: &Scale) -> io::Result<Acted> {
         .map(|_| acting(server.address))
         .collect::<io::Result<Vec<_>>>()?;
     let per_cpu_second = pipelined(server, &mut sockets, scale)?;
-    let apart = closed_loop(server, &mut sockets[0], scale)?;
+    let apart = closed_loop(server, &mut sockets[0], scale.round_trips)?;
     share_one_cpu(server.id(), true)?;
-    let together = closed_loop(server, &mut sockets[0], scale);
+    let together = closed_loop(server, &mut sockets[0], scale.round_trips);
     share_one_cpu(server.id(), false)?;
     Ok(Acted {
         per_cpu_second,
@@ -311,7 +311,7 @@ fn act(server: &Server, scale: &Scale) -> io::Result<Acted> {
 }
 
 /// One action in flight for each session.
-fn pipelined(server: &Server, sockets: &mut [Socket], scale: &Scale) -> io::Result<f64> {
+pub fn pipelined(server: &Server, sockets: &mut [Socket], scale: &Scale) -> io::Result<f64> {
     let cpu = server.cpu()?;
     for socket in &mut *sockets {
         socket.send(ACTION)?;
@@ -329,24 +329,28 @@ fn pipelined(server: &Server, sockets: &mut [Socket], scale: &Scale) -> io::Resu
     Ok((laps * ACTING_SESSIONS) as f64 / used)
 }
 
-struct ClosedLoop {
-    per_cpu_second: f64,
-    p50_us: f64,
+pub struct ClosedLoop {
+    pub per_cpu_second: f64,
+    pub p50_us: f64,
     p99_us: f64,
 }
 
 /// One session, each action sent when the one before has been answered.
-fn closed_loop(server: &Server, socket: &mut Socket, scale: &Scale) -> io::Result<ClosedLoop> {
+pub fn closed_loop(
+    server: &Server,
+    socket: &mut Socket,
+    round_trips: usize,
+) -> io::Result<ClosedLoop> {
     let cpu = server.cpu()?;
-    let mut samples = Vec::with_capacity(scale.round_trips);
-    for _ in 0..scale.round_trips {
+    let mut samples = Vec::with_capacity(round_trips);
+    for _ in 0..round_trips {
         let started = Instant::now();
         action(socket)?;
         samples.push(started.elapsed().as_secs_f64() * 1e6);
     }
     let used = (server.cpu()? - cpu).as_secs_f64();
     Ok(ClosedLoop {
-        per_cpu_second: scale.round_trips as f64 / used,
+        per_cpu_second: round_trips as f64 / used,
         p50_us: median(&mut samples),
         p99_us: quantile(&mut samples, 0.99),
     })

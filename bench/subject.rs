@@ -31,13 +31,14 @@ impl Subject {
 
     /// The server on the site in `dir`.
     pub fn folder(&self, dir: &Path, flags: &[&str]) -> io::Result<Server> {
-        self.serve(
-            Command::new(&self.binary)
-                .arg("serve")
-                .arg("--dir")
-                .arg(dir)
-                .args(flags),
-        )
+        self.serve(self.command(dir).args(flags))
+    }
+
+    /// How the server is started on the site in `dir`, but for its port and what it keeps.
+    pub fn command(&self, dir: &Path) -> Command {
+        let mut command = Command::new(&self.binary);
+        command.arg("serve").arg("--dir").arg(dir);
+        command
     }
 
     /// The server on its built-in demo.

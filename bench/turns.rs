@@ -7,6 +7,7 @@ use lunette::core::download::Demand;
 use lunette::core::effect::Effect;
 use lunette::core::event::{Event, Opening, Turn};
 use lunette::core::id::{ConnectionId, SessionId};
+use lunette::core::limits::SessionLimits;
 use lunette::core::manager::{ManagerConfig, SessionManager};
 use lunette::core::site::Site;
 use lunette::lua::LuaRuntime;
@@ -72,10 +73,20 @@ session:createAppVariable(app)
 
 type Manager = SessionManager<LuaRuntime>;
 
+/// Room for 100,000 rows.
+fn limits() -> SessionLimits {
+    SessionLimits {
+        gas: 100_000_000,
+        lua_memory: 64 << 20,
+        ..SessionLimits::default()
+    }
+}
+
 fn manager(main: &str) -> Manager {
     let files = BTreeMap::from([("lua/main.lua".to_owned(), main.as_bytes().to_vec())]);
     let config = ManagerConfig {
         site: Site::new(files),
+        limits: limits(),
         ..ManagerConfig::default()
     };
     let runtime = LuaRuntime::new().expect("a Lua state can be made");
@@ -117,6 +128,24 @@ impl Page {
         page.join();
         page.receive(&creates(2, variables));
         page
+    }
+
+    /// All of the session, as bytes.
+    pub fn freeze(&mut self) -> Vec<u8> {
+        let frozen = self.manager.freeze(Page::SESSION);
+        frozen.expect("the session can be carried")
+    }
+
+    /// Lets go of the session, and puts it back from its bytes.
+    pub fn sleep(&mut self) {
+        self.manager.hibernate(Page::SESSION);
+    }
+
+    /// See [`Page::sleep`].
+    pub fn wake(&mut self, frozen: &[u8]) {
+        let (site, limits) = (self.manager.site().clone(), limits());
+        let woken = self.manager.thaw(Page::SESSION, frozen, site, limits);
+        woken.expect("its place is free");
     }
 
     /// The frontend is there.
@@ -379,7 +408,8 @@ fn sessions(harness: &Harness) {
     );
 }
 
-fn resident_kib() -> f64 {
+/// What this process has in memory.
+pub fn resident_kib() -> f64 {
     let statm = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
     let pages = statm
         .split(' ')

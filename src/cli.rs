@@ -4,10 +4,10 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Parser, Subcommand};
 
-use crate::config::Settings;
 use crate::config::file::RECOVER;
 use crate::config::state::{Recover, StateDir, StateSettings};
 use crate::config::units::{parse_bytes, parse_duration_ms};
+use crate::config::{Grant, Settings};
 
 /// Shows live Lua objects as web pages. Without a command it serves; without --dir, the built-in
 /// demo.
@@ -15,7 +15,7 @@ use crate::config::units::{parse_bytes, parse_duration_ms};
 #[command(name = "lunette", args_conflicts_with_subcommands = true)]
 #[command(
     after_help = "Exit codes: 0 ok, 1 runtime error, 2 usage, 3 configuration or site, \
-    4 cannot listen, 5 a replay diverged."
+    4 cannot listen, 5 a replay diverged or a test failed."
 )]
 pub struct Cli {
     #[command(subcommand)]
@@ -61,8 +61,39 @@ pub enum Command {
         #[command(flatten)]
         state: StateFlags,
     },
+    /// Look at a recording in the browser, turn by turn
+    Inspect(InspectFlags),
+    /// Run a site's recordings (tests/*.lunette) against its files on disk
+    Test(TestFlags),
     /// Print the version and the format of recordings
     Version,
+}
+
+/// Flags of `inspect`.
+#[derive(Args, Clone, Debug)]
+pub struct InspectFlags {
+    /// A file that --record made
+    pub file: PathBuf,
+    /// Port to listen on, for this machine only [default: any free one]
+    #[arg(long, value_name = "N")]
+    port: Option<u16>,
+}
+
+impl From<InspectFlags> for Settings {
+    /// The page needs nothing but the recording. Its sessions hold large answers, and nobody else is there.
+    fn from(flags: InspectFlags) -> Settings {
+        Settings {
+            port: Some(flags.port.unwrap_or(0)),
+            state: StateSettings {
+                dir: Some(StateDir::None),
+                ..StateSettings::default()
+            },
+            allow: Some(vec![Grant::Files]),
+            lua_memory: Some(64 << 20),
+            gas: Some(200_000_000),
+            ..Settings::default()
+        }
+    }
 }
 
 const EXPORT_HELP: &str = "The file has the site's code, all that the session was told and all that it sent. \
@@ -98,6 +129,37 @@ pub struct SecretFlags {
     /// Also leave out values at this path, such as login.pin or users.*.pin; may be repeated
     #[arg(long, value_name = "PATH")]
     pub secret: Vec<String>,
+}
+
+/// Flags of `test`.
+#[derive(Args, Clone, Debug)]
+pub struct TestFlags {
+    /// The site
+    #[arg(default_value = ".")]
+    pub dir: PathBuf,
+    /// Parts of the names of those to run [default: all]; with --from, the name of the new one
+    pub names: Vec<String>,
+    /// Make a recording of a file that --record made
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["update", "accept", "ci", "record_missing"])]
+    pub from: Option<PathBuf>,
+    /// Write recordings with what is now, as NAME.lunette.new
+    #[arg(long, conflicts_with_all = ["ci", "accept"])]
+    pub update: bool,
+    /// Take over what --update wrote, and show what that changes
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["ci", "record_missing"])]
+    pub accept: Option<String>,
+    /// Ask this machine what a recording does not answer, and add the answers to it
+    #[arg(long, conflicts_with = "ci")]
+    pub record_missing: bool,
+    /// Write nothing, and fail when something waits to be accepted
+    #[arg(long)]
+    pub ci: bool,
+    /// Write a report in JUnit's format
+    #[arg(long, value_name = "FILE")]
+    pub junit: Option<PathBuf>,
+    /// Show each step
+    #[arg(short)]
+    pub verbose: bool,
 }
 
 /// Flags of `serve`.

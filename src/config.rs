@@ -4,6 +4,7 @@
 //! win ([`Settings::or`]), and [`Config::resolve`] makes of the whole one valid configuration.
 
 pub mod file;
+pub mod nearest;
 pub mod state;
 pub mod units;
 
@@ -53,6 +54,8 @@ pub struct Settings {
     pub csp: Option<Policy>,
     pub allow_scripts: Option<bool>,
     pub allow_raw_html: Option<bool>,
+    /// Paths whose values `lunette test` does not compare.
+    pub test_ignore: Vec<String>,
     /// Where a setting stands, if it came from a file: its name and `FILE:LINE`.
     pub places: Vec<(&'static str, String)>,
 }
@@ -153,6 +156,7 @@ impl Settings {
             allow_raw_html: self.allow_raw_html.or(others.allow_raw_html),
             dev: self.dev || others.dev,
             hotload: self.hotload || others.hotload,
+            test_ignore: longer(self.test_ignore, others.test_ignore),
             places,
         }
     }
@@ -199,6 +203,8 @@ pub struct Config {
     pub pages: PageRules,
     /// `None`: none are taken.
     pub upload: Option<UploadConfig>,
+    /// Paths whose values `lunette test` does not compare.
+    pub test_ignore: Vec<String>,
 }
 
 /// Why settings make no configuration.
@@ -299,6 +305,7 @@ impl Config {
         let state = settings.state.resolve(settings.dir.as_deref())?;
         Ok(Config {
             upload,
+            test_ignore: settings.test_ignore,
             state,
             dir: settings.dir,
             host,

@@ -26,6 +26,8 @@
 //! - [`server`]: the poll loop, connections, routes, files, the clock.
 //! - [`journal`]: recordings of sessions, and the directory where a server keeps them. [`replay`]: running
 //!   one again, comparing, transcripts, exports.
+//! - [`inspect`]: looking at a recording turn by turn.
+//! - [`testing`]: recordings as text that people edit, run against a site without a browser.
 //! - [`web`]: the browser client, the theme and the demo site, embedded.
 //! - [`cli`], [`config`]: what the command line says and what it means.
 //!
@@ -37,10 +39,12 @@
 pub mod cli;
 pub mod config;
 pub mod core;
+pub mod inspect;
 pub mod journal;
 pub mod lua;
 pub mod net;
 pub mod replay;
 pub mod server;
+pub mod testing;
 pub mod web;
 pub mod wire;

@@ -6,20 +6,31 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Parser;
-use lunette::cli::{Cli, Command, SecretFlags, SessionsAction, StateFlags};
+use lunette::cli::{
+    Cli, Command, InspectFlags, SecretFlags, SessionsAction, StateFlags, TestFlags,
+};
+use lunette::config::state::{StateDir, StateSettings};
 use lunette::config::{Config, Settings};
+use lunette::core::outside::Outside;
+use lunette::inspect::Inspector;
 use lunette::replay;
+use lunette::server::outside::Machine;
 use lunette::server::{self, ServerError};
+use lunette::testing::path::pattern;
+use lunette::testing::run::Setting;
+use lunette::testing::suite::{Suite, SuiteError, Wishes};
+use lunette::web;
 
 const RUNTIME: u8 = 1;
+const USAGE: u8 = 2;
 const CONFIG: u8 = 3;
 const BIND: u8 = 4;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let done = match cli.command {
-        None => serve(cli.serve.into()),
-        Some(Command::Serve(flags)) => serve((*flags).into()),
+        None => serve(cli.serve.into(), None),
+        Some(Command::Serve(flags)) => serve((*flags).into(), None),
         Some(Command::Replay { file }) => run_again(&file),
         Some(Command::Transcript { file, secrets }) => {
             replay::transcript_file(&file, &secrets.secret)
@@ -33,6 +44,8 @@ fn main() -> ExitCode {
             secrets,
         }) => export(&sid, &output, state, &secrets),
         Some(Command::Sessions { action, state }) => sessions(action, state),
+        Some(Command::Inspect(flags)) => inspect(flags),
+        Some(Command::Test(flags)) => test(flags),
         Some(Command::Version) => print(&format!(
             "lunette {}\nrecordings: format {}\n",
             env!("CARGO_PKG_VERSION"),
@@ -42,9 +55,14 @@ fn main() -> ExitCode {
     ExitCode::from(done.err().unwrap_or(0))
 }
 
-fn serve(settings: Settings) -> Result<(), u8> {
+/// Serves a site, or the page of a recording.
+fn serve(settings: Settings, recording: Option<Inspector>) -> Result<(), u8> {
     let config = Config::load(settings).map_err(failed(CONFIG))?;
-    let mut server = server::start(&config).map_err(|error| match error {
+    let server = match recording {
+        None => server::start(&config),
+        Some(inspector) => server::start_with(&config, web::INSPECT_SITE, Box::new(inspector)),
+    };
+    let mut server = server.map_err(|error| match error {
         ServerError::Bind { .. } => failed(BIND)(error),
         ServerError::Site(_)
         | ServerError::State(_)
@@ -54,6 +72,11 @@ fn serve(settings: Settings) -> Result<(), u8> {
     })?;
     print(&format!("listening on http://{}\n", server.address()))?;
     server.run().map_err(failed(RUNTIME))
+}
+
+fn inspect(flags: InspectFlags) -> Result<(), u8> {
+    let inspector = Inspector::open(&flags.file).map_err(failed(RUNTIME))?;
+    serve(flags.into(), Some(inspector))
 }
 
 fn run_again(file: &Path) -> Result<(), u8> {
@@ -91,6 +114,67 @@ fn state_of(flags: StateFlags) -> Result<PathBuf, u8> {
             "neither HOME nor XDG_STATE_HOME is set: say where the state is by --state DIR",
         )
     })
+}
+
+fn test(flags: TestFlags) -> Result<(), u8> {
+    let settings = Settings {
+        dir: Some(flags.dir.clone()),
+        state: StateSettings {
+            dir: Some(StateDir::None),
+            ..StateSettings::default()
+        },
+        ..Settings::default()
+    };
+    let config = Config::load(settings).map_err(failed(CONFIG))?;
+    let ignored: Vec<_> = config
+        .test_ignore
+        .iter()
+        .map(|text| pattern(text))
+        .collect();
+    let suite = Suite::of_site(&flags.dir);
+    let told = |error: SuiteError| {
+        let code = match error {
+            SuiteError::NoSuch(..) | SuiteError::Name(_) | SuiteError::NothingNew(_) => USAGE,
+            SuiteError::None(..) => CONFIG,
+            _ => RUNTIME,
+        };
+        failed(code)(error)
+    };
+    if let Some(journal) = &flags.from {
+        let stem = journal
+            .file_stem()
+            .map(|stem| stem.to_string_lossy().into_owned());
+        let name = flags.names.first().cloned().or(stem).unwrap_or_default();
+        let file = suite.add_journal(&name, journal, &ignored).map_err(told)?;
+        return print(&format!("wrote {}\n", flags.dir.join(file).display()));
+    }
+    let mut out = std::io::stdout().lock();
+    if let Some(name) = &flags.accept {
+        return suite.accept(name, &mut out).map_err(told);
+    }
+    let setting = Setting {
+        site: server::files::load_site(&flags.dir).map_err(failed(CONFIG))?,
+        limits: config.limits.clone(),
+        ignored,
+        update: flags.update,
+    };
+    let wishes = Wishes {
+        names: flags.names,
+        verbose: flags.verbose,
+        record_missing: flags.record_missing,
+        ci: flags.ci,
+        junit: flags.junit,
+    };
+    let machine = || -> Box<dyn Outside> {
+        Box::new(Machine::new(config.dir.as_deref(), &config.directories))
+    };
+    match suite
+        .test(&setting, &wishes, &machine, &mut out)
+        .map_err(told)?
+    {
+        0 => Ok(()),
+        code => Err(code),
+    }
 }
 
 /// Results go to standard output; a closed one is an error like any other.

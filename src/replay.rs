@@ -98,6 +98,8 @@ pub enum Seen<'a> {
     Event(&'a RawEvent<'a>),
     /// That came of it.
     Output(&'a Output<'a>),
+    /// That was logged, which is not part of what is compared.
+    Line { level: u8, text: &'a str },
 }
 
 /// Runs the events of a recording again in a manager that has its site and limits and no such session,
@@ -107,29 +109,44 @@ pub fn rerun<R: Runtime>(
     reader: &Reader,
     seen: &mut dyn FnMut(Seen<'_>),
 ) -> Report {
-    let header = reader.header();
     let mut report = Report::default();
     for record in reader.records() {
-        report.turns = record.turn_number;
-        report.events += 1;
-        manager.set_outside(Box::new(Recorded::of(&record)));
-        let event = to_event(&record.event, header.session, manager.site());
-        seen(Seen::Event(&record.event));
-        manager.handle_event(event, record.turn);
-        let compared = compare(manager, &record, header.detail, &mut report, seen);
-        if let Err(mut divergence) = compared {
-            if let Some(difference) = &mut divergence.difference {
-                difference.path = path_of(reader, &record, difference.var);
-            }
-            report.divergence = Some(divergence);
+        if !step(manager, reader, &record, &mut report, seen) {
             break;
         }
     }
     report
 }
 
+/// Runs the next record of a recording. Returns whether all came out as recorded; if not, the report says
+/// what did not, and there is no going on.
+pub fn step<R: Runtime>(
+    manager: &mut SessionManager<R>,
+    reader: &Reader,
+    record: &Record<'_>,
+    report: &mut Report,
+    seen: &mut dyn FnMut(Seen<'_>),
+) -> bool {
+    let header = reader.header();
+    report.turns = record.turn_number;
+    report.events += 1;
+    manager.set_outside(Box::new(Recorded::of(record)));
+    let event = to_event(&record.event, header.session, manager.site());
+    seen(Seen::Event(&record.event));
+    manager.handle_event(event, record.turn);
+    let compared = compare(manager, record, header.detail, report, seen);
+    let Err(mut divergence) = compared else {
+        return true;
+    };
+    if let Some(difference) = &mut divergence.difference {
+        difference.path = path_of(reader, record, difference.var);
+    }
+    report.divergence = Some(divergence);
+    false
+}
+
 /// What a manager needs to run the session of this header.
-fn config_of(header: &Header) -> ManagerConfig {
+pub fn config_of(header: &Header) -> ManagerConfig {
     ManagerConfig {
         site: header.site.clone(),
         limits: header.limits.clone(),
@@ -167,7 +184,7 @@ impl Outside for Recorded {
 }
 
 /// What makes an exact replay of this recording here more than was promised.
-fn notes(header: &Header) -> Vec<String> {
+pub fn notes(header: &Header) -> Vec<String> {
     let site = header.site.clone();
     let limits = header.limits.clone();
     let here = Header::here(header.session, site, limits, header.arena_class, "");
@@ -256,6 +273,15 @@ fn compare<R: Runtime>(
     let mut recorded = record.outputs.iter();
     let mut digest = Digest::default();
     let mut frame = Vec::new();
+    // All of them, also when what follows is found to differ.
+    for effect in &effects {
+        if let Effect::Log { level, text, .. } = effect {
+            seen(Seen::Line {
+                level: *level,
+                text,
+            });
+        }
+    }
     for effect in &effects {
         let Some(replayed) = Output::of(effect, &mut frame) else {
             continue;
@@ -450,7 +476,7 @@ pub enum ReplayError {
 }
 
 /// The runtime that can run the session of this header.
-fn runtime_for(header: &Header) -> Result<LuaRuntime, ReplayError> {
+pub fn runtime_for(header: &Header) -> Result<LuaRuntime, ReplayError> {
     match header.dialect == DIALECT {
         true => Ok(LuaRuntime::new()?),
         false => Err(ReplayError::Dialect {
@@ -469,18 +495,23 @@ pub fn replay_file(path: &Path) -> Result<Report, ReplayError> {
     let header = reader.header();
     let runtime = runtime_for(header)?;
     let mut report = replay(&reader, |_| runtime);
+    report.notes.extend(space_note(header));
+    Ok(report)
+}
+
+/// What to know of a replay whose Lua states are of another size.
+pub fn space_note(header: &Header) -> Option<String> {
     let limits = StateLimits {
         memory: header.limits.lua_memory,
         gas: header.limits.gas,
     };
     let (recorded, here) = (header.arena_class, limits.class() as u64);
-    if recorded != here {
-        report.notes.push(format!(
+    (recorded != here).then(|| {
+        format!(
             "recorded with {recorded} bytes of address space for a session, this engine gives it {here}: \
              the order of tables keyed by tables may differ; only frames are compared"
-        ));
-    }
-    Ok(report)
+        )
+    })
 }
 
 /// What `lunette transcript FILE` prints.

@@ -11,12 +11,15 @@ mod golden;
 mod guide;
 mod hostile;
 mod lists;
+mod million;
+mod monkey;
 mod net;
 mod properties;
 mod recovery;
 mod replay;
 mod sim;
 mod suites;
+mod testing;
 mod tidy;
 
 /// The battery that its bench runs, too.

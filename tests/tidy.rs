@@ -11,7 +11,7 @@ use source::{
 };
 
 /// Modules at the top of `src`, and which of them each may import.
-const IMPORTS: [(&str, &[&str]); 11] = [
+const IMPORTS: [(&str, &[&str]); 13] = [
     ("core", &[]),
     ("wire", &["core"]),
     ("journal", &["wire", "core"]),
@@ -22,12 +22,22 @@ const IMPORTS: [(&str, &[&str]); 11] = [
     ("cli", &["config"]),
     ("replay", &["lua", "journal", "wire", "core"]),
     (
+        "testing",
+        &["replay", "config", "lua", "journal", "wire", "core"],
+    ),
+    (
         "server",
         &[
-            "config", "net", "web", "replay", "lua", "journal", "wire", "core",
+            "testing", "config", "net", "web", "replay", "lua", "journal", "wire", "core",
         ],
     ),
-    ("main", &["cli", "config", "server", "replay"]),
+    ("inspect", &["replay", "lua", "journal", "wire", "core"]),
+    (
+        "main",
+        &[
+            "cli", "config", "server", "inspect", "replay", "testing", "web", "core",
+        ],
+    ),
 ];
 
 /// What core may not touch, and what to use instead.
@@ -78,6 +88,7 @@ const UNSAFE_FILES: [(&str, &[&str]); 6] = [
         &[
             "src/lua/alloc.rs",
             "src/lua/alloc/blocks.rs",
+            "src/lua/alloc/image.rs",
             "src/lua/alloc/tests.rs",
             "src/lua/arena.rs",
         ],
@@ -94,11 +105,14 @@ const UNSAFE_FILES: [(&str, &[&str]); 6] = [
             "src/lua/encode.rs",
             "src/lua/files.rs",
             "src/lua/handle.rs",
+            "src/lua/image/identity.rs",
+            "src/lua/image/tests.rs",
             "src/lua/kernel.rs",
             "src/lua/messages.rs",
             "src/lua/modules.rs",
             "src/lua/objects.rs",
             "src/lua/os.rs",
+            "src/lua/peek.rs",
             "src/lua/process.rs",
             "src/lua/prototype.rs",
             "src/lua/read.rs",
@@ -108,7 +122,10 @@ const UNSAFE_FILES: [(&str, &[&str]); 6] = [
             "src/lua/sandbox.rs",
             "src/lua/sandbox/base.rs",
             "src/lua/sandbox/clock.rs",
+            "src/lua/sandbox/lazy.rs",
+            "src/lua/sandbox/hidden.rs",
             "src/lua/sandbox/numbers.rs",
+            "src/lua/sandbox/scratch.rs",
             "src/lua/sandbox/sort.rs",
             "src/lua/sandbox/tables.rs",
             "src/lua/sandbox/text.rs",

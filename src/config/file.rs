@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use super::nearest::nearest;
 use super::state::{Recover, StateDir};
 use super::units::{parse_bytes, parse_duration_ms};
 use super::{Grant, Policy, Settings};
@@ -97,6 +98,10 @@ const KEYS: &[(&str, &[(&str, Reader)])] = &[
             ("dir", |s, v| set(&mut s.upload_dir, path(v))),
             ("max_bytes", |s, v| set(&mut s.upload_max_bytes, size(v))),
         ],
+    ),
+    (
+        "test",
+        &[("ignore", |s, v| put(&mut s.test_ignore, texts(v)))],
     ),
     (
         "security",
@@ -254,42 +259,6 @@ fn unknown_key(section: &str, key: &str) -> String {
         Some((home, _)) => format!("{key} belongs into the section [{home}]"),
         None => format!("[{section}] has no {key}{}", nearest(key, here, "", "")),
     }
-}
-
-/// What was probably meant, and otherwise all there is.
-fn nearest<'k>(
-    wrong: &str,
-    known: impl Iterator<Item = &'k str> + Clone,
-    before: &str,
-    after: &str,
-) -> String {
-    let close = known
-        .clone()
-        .map(|name| (distance(wrong, name), name))
-        .min()
-        .filter(|&(distance, name)| distance <= 1 + name.len() / 3);
-    match close {
-        Some((_, name)) => format!("; did you mean {before}{name}{after}?"),
-        None => {
-            let all: Vec<String> = known.map(|name| format!("{before}{name}{after}")).collect();
-            format!("; there are {}", all.join(", "))
-        }
-    }
-}
-
-/// How many letters must be added, left out or changed to make one of the other.
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.chars().enumerate() {
-        let mut diagonal = std::mem::replace(&mut row[0], i + 1);
-        for (j, &y) in b.iter().enumerate() {
-            let changed = diagonal + usize::from(x != y);
-            diagonal = row[j + 1];
-            row[j + 1] = changed.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row[b.len()]
 }
 
 fn set<T>(into: &mut Option<T>, value: Result<T, String>) -> Result<(), String> {

@@ -201,6 +201,11 @@ impl<R: Runtime> SessionManager<R> {
         self.sessions.get(*self.by_id.get(&id)?)
     }
 
+    /// The same, to look into it: what that does is no event and changes nothing.
+    pub fn look_into(&mut self, id: SessionId) -> Option<&mut Session<R::Script>> {
+        self.sessions.get_mut(*self.by_id.get(&id)?)
+    }
+
     /// The seed sequence from createSession to setLuaSession.
     fn create_session(&mut self, id: SessionId, opening: Opening, turn: Turn) {
         self.log(id, 2, format_args!("SessionManager.createSession"));

@@ -13,7 +13,8 @@
 //! are its parts; [`script`] is what core asks of a language, [`outside`] what scripts ask of the
 //! machine; [`change`] runs detection; [`batch`] assembles what each view is told, `delta` in pieces of
 //! what it was told before; [`topic`] and [`download`] are what sessions say to each other and give to
-//! browsers.
+//! browsers; [`frozen`] is a session as bytes, written and read by `carry` and [`code`]; [`peek`] is what
+//! those see who look into a session.
 
 mod arrivals;
 pub mod batch;
@@ -24,7 +25,7 @@ mod delta;
 pub mod download;
 pub mod effect;
 pub mod event;
-mod frozen;
+pub mod frozen;
 pub mod handle;
 pub mod host;
 pub mod id;
@@ -35,6 +36,7 @@ pub mod message;
 mod outbox;
 pub mod outside;
 pub mod path;
+pub mod peek;
 pub mod property;
 mod reload;
 pub mod runs;

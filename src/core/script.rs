@@ -7,6 +7,7 @@ use super::id::{SessionId, TimerId};
 use super::message::Json;
 use super::outside::{ProcessExit, ProcessId, Stream};
 use super::path::Path;
+use super::peek::{Key, Object, Root};
 use super::upload::Received;
 use super::variable::Slot;
 use super::watch::WatchHandle;
@@ -84,6 +85,21 @@ pub trait Runtime: Clone {
         host: &mut Host,
         image: &[u8],
     ) -> Result<Self::Script, String>;
+
+    /// An image that another process made is to be thawed some day: what it needs then is kept for it. To be
+    /// called before the first session is made.
+    ///
+    /// # Errors
+    /// When it can never be thawed here, in words for the log.
+    fn keep(&self, image: &[u8]) -> Result<(), String> {
+        let _ = image;
+        Ok(())
+    }
+
+    /// An image is thrown away.
+    fn forget(&self, image: &[u8]) {
+        let _ = image;
+    }
 }
 
 /// One session's code and objects: what the seed calls LuaSession.
@@ -180,6 +196,12 @@ pub trait Script {
     /// Appends `[{"obj":N,"value":{...}},...]` for those of `numbers` that are known and returns
     /// the rest.
     fn objects(&mut self, host: &mut Host, numbers: &[u64], out: &mut Vec<u8>) -> Vec<u64>;
+
+    /// The object to which `path` leads from `root`, with at most so many fields. Leaves no trace: see
+    /// [`super::peek`]. A language without objects has none.
+    fn object_at(&mut self, _: &Host, _: Root, _path: &[Key], _most: usize) -> Option<Object> {
+        None
+    }
 
     /// Bytes of memory the script uses now.
     fn memory_used(&self) -> usize;

@@ -531,6 +531,11 @@ impl VariableStore {
         })
     }
 
+    /// All variables, by id.
+    pub fn iter(&self) -> impl Iterator<Item = (VarId, Slot)> {
+        self.by_id.iter().map(|(&id, &slot)| (id, slot))
+    }
+
     /// Slots of the variables that Lua made with `createVariable`.
     pub fn shared(&self) -> impl Iterator<Item = Slot> {
         self.by_id.range(..VarId(0)).map(|(_, &slot)| slot)

@@ -6,7 +6,7 @@
 
 use std::fmt;
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
-use std::io::{self, Read, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
 use std::time::UNIX_EPOCH;
@@ -30,6 +30,18 @@ pub trait Disk: fmt::Debug {
     /// # Errors
     /// What the system says.
     fn read(&self, path: &Path, most: u64) -> io::Result<Vec<u8>>;
+
+    /// Reads what stands in a file behind its first `offset` bytes.
+    ///
+    /// # Errors
+    /// What the system says.
+    fn read_behind(&self, path: &Path, offset: u64) -> io::Result<Vec<u8>>;
+
+    /// How many bytes a file has.
+    ///
+    /// # Errors
+    /// `NotFound` when there is none; else what the system says.
+    fn length(&self, path: &Path) -> io::Result<u64>;
 
     /// What is in a directory, in no order; of one that is not there: nothing.
     ///
@@ -143,6 +155,18 @@ impl Disk for RealDisk {
         let mut content = Vec::new();
         File::open(path)?.take(most).read_to_end(&mut content)?;
         Ok(content)
+    }
+
+    fn read_behind(&self, path: &Path, offset: u64) -> io::Result<Vec<u8>> {
+        let mut file = File::open(path)?;
+        file.seek(SeekFrom::Start(offset))?;
+        let mut content = Vec::new();
+        file.read_to_end(&mut content)?;
+        Ok(content)
+    }
+
+    fn length(&self, path: &Path) -> io::Result<u64> {
+        fs::metadata(path).map(|about| about.len())
     }
 
     fn list(&self, dir: &Path) -> io::Result<Vec<Entry>> {

@@ -21,6 +21,12 @@ impl Numbers {
         Numbers { known, last }
     }
 
+    /// The numbers of those that are there, and the last that was vended.
+    pub fn mark(&self) -> (Vec<ConnectionId>, u64) {
+        let known = self.known.iter().map(|&(_, number)| ConnectionId(number));
+        (known.collect(), self.last)
+    }
+
     /// The number of a connection, vended when it is first seen.
     pub fn of(&mut self, connection: ConnectionId) -> u64 {
         if let Some(&(_, number)) = self.known.iter().find(|(id, _)| *id == connection) {

@@ -14,7 +14,7 @@ use super::writer::{
     ANSWER_HERE, ANSWERED, BEGINS_TURN, DIGEST, DRIFTED, FRAME_DIFFERS, GOES_ON, INTENT, Progress,
     TICKS,
 };
-use super::{Header, JournalError, OLDEST_VERSION, Output, RawAnswer, RawEvent};
+use super::{Header, JournalError, Mark, OLDEST_VERSION, Output, RawAnswer, RawEvent};
 use crate::core::code::Decoder;
 use crate::core::event::Turn;
 use crate::core::id::ConnectionId;
@@ -24,11 +24,55 @@ use crate::core::id::ConnectionId;
 pub struct Reader {
     format: u16,
     header: Header,
+    /// What is in `file` begins here.
+    start: Mark,
     file: Vec<u8>,
     first: usize,
     layout: Layout,
+    end: End,
     /// The last event is there, but not all that came of it.
     interrupted: bool,
+}
+
+/// What was the case behind an event.
+#[derive(Clone, Debug)]
+struct End {
+    turn: Turn,
+    sequence: u64,
+    turn_number: u64,
+    /// The connections that are there, by the recording's numbers, and the last number that was vended.
+    joined: Vec<ConnectionId>,
+    last: u64,
+}
+
+impl End {
+    fn of(mark: &Mark) -> End {
+        End {
+            turn: mark.turn,
+            sequence: mark.sequence,
+            turn_number: mark.turn_number,
+            joined: mark.joined.clone(),
+            last: mark.last,
+        }
+    }
+
+    /// This event comes behind it.
+    fn pass(&mut self, turn: Turn, sequence: u64, turn_number: u64, event: &RawEvent<'_>) {
+        (self.turn, self.sequence, self.turn_number) = (turn, sequence, turn_number);
+        let connection = match *event {
+            RawEvent::FrontendJoined { connection } => {
+                self.joined.push(connection);
+                connection
+            }
+            RawEvent::FrontendLeft { connection } => {
+                self.joined.retain(|&c| c != connection);
+                connection
+            }
+            RawEvent::Frame { connection, .. } => connection,
+            _ => return,
+        };
+        self.last = self.last.max(connection.0);
+    }
 }
 
 /// One event and what it led to. Connections have the recording's own numbers.
@@ -103,20 +147,56 @@ impl Reader {
         raw: &RawHeader,
         header: Header,
     ) -> Result<Reader, JournalError> {
-        let layout = scan(&file, raw)?;
-        let mut reader = Reader {
+        let layout = scan(&file, raw.format, raw.end, raw.check)?;
+        Reader {
             format: raw.format,
             header,
+            start: Mark::default(),
             file,
             first: raw.end,
             layout,
+            end: End::of(&Mark::default()),
             interrupted: false,
-        };
+        }
+        .checked()
+    }
+
+    /// What stands in a recording behind a mark: `rest` is the file from there on.
+    pub(super) fn behind(
+        mark: &Mark,
+        rest: Vec<u8>,
+        raw: &RawHeader,
+        header: Header,
+    ) -> Result<Reader, JournalError> {
+        let layout = scan(&rest, raw.format, 0, mark.check)?;
+        Reader {
+            format: raw.format,
+            header,
+            start: mark.clone(),
+            file: rest,
+            first: 0,
+            layout,
+            end: End::of(mark),
+            interrupted: false,
+        }
+        .checked()
+    }
+
+    fn checked(self) -> Result<Reader, JournalError> {
+        let mut reader = self;
+        let mut end = reader.end.clone();
         let mut records = reader.records();
         while let Some(record) = records.read() {
-            record?;
+            let record = record?;
+            end.pass(
+                record.turn,
+                record.sequence,
+                record.turn_number,
+                &record.event,
+            );
         }
         reader.interrupted = records.interrupted.is_some();
+        reader.end = end;
         Ok(reader)
     }
 
@@ -142,7 +222,27 @@ impl Reader {
 
     /// Where the last whole record ends: what a file with a torn tail is cut to.
     pub fn whole_bytes(&self) -> usize {
-        self.layout.end
+        self.start.offset as usize + self.layout.end
+    }
+
+    /// Where it begins: a recording that is read as a whole, at the default.
+    pub fn start(&self) -> &Mark {
+        &self.start
+    }
+
+    /// Whether it has the recording from its beginning.
+    pub fn is_whole(&self) -> bool {
+        self.start.offset == 0
+    }
+
+    /// The time of the last event.
+    pub fn last_turn(&self) -> Turn {
+        self.end.turn
+    }
+
+    /// How many events [`Reader::records`] tells of.
+    pub fn events(&self) -> u64 {
+        self.end.sequence - self.start.sequence
     }
 
     /// All records in order; without the event that was [`Reader::interrupted`].
@@ -154,9 +254,10 @@ impl Reader {
             place: 0,
             rebuilt: 0,
             ticks: None,
-            sequence: 0,
-            turn_number: 0,
-            turn: Turn::default(),
+            ticks_read: 0,
+            sequence: self.start.sequence,
+            turn_number: self.start.turn_number,
+            turn: self.start.turn,
             interrupted: None,
         }
     }
@@ -173,44 +274,77 @@ impl Reader {
 
     /// The connections that are there at the end, by the recording's numbers.
     pub fn joined(&self) -> Vec<ConnectionId> {
-        let mut joined = Vec::new();
-        let last = self.interrupted().map(|last| last.event);
-        for event in self.records().map(|record| record.event).chain(last) {
-            match event {
-                RawEvent::FrontendJoined { connection } => joined.push(connection),
-                RawEvent::FrontendLeft { connection } => joined.retain(|&c| c != connection),
-                _ => {}
-            }
+        self.very_end(self.interrupted().as_ref()).joined
+    }
+
+    fn very_end(&self, interrupted: Option<&Interrupted<'_>>) -> End {
+        let mut end = self.end.clone();
+        if let Some(open) = interrupted {
+            end.pass(open.turn, open.sequence, open.turn_number, &open.event);
         }
-        joined
+        end
     }
 
     /// What a writer has to know that goes on behind the last whole record. `live` tells how the connections
     /// that are still there are called from now on.
     pub(super) fn progress(&self, live: impl Fn(ConnectionId) -> ConnectionId) -> Progress {
         let interrupted = self.interrupted();
-        let mut turn = Turn::default();
-        let mut last = 0;
-        let seen = self.records().map(|record| (record.turn, record.event));
-        let open = interrupted.as_ref().map(|i| (i.turn, i.event));
-        for (at, event) in seen.chain(open) {
-            turn = at;
-            if let RawEvent::FrontendJoined { connection }
-            | RawEvent::FrontendLeft { connection }
-            | RawEvent::Frame { connection, .. } = event
-            {
-                last = last.max(connection.0);
-            }
-        }
-        let joined = self.joined().into_iter().map(|c| (live(c), c.0));
+        let end = self.very_end(interrupted.as_ref());
+        let joined = end.joined.iter().map(|&c| (live(c), c.0));
         Progress {
-            turn,
+            turn: end.turn,
+            sequence: end.sequence,
+            turn_number: end.turn_number,
             check: self.layout.check,
-            bytes: self.layout.end as u64,
-            numbers: Numbers::resumed(joined.collect(), last),
+            bytes: self.whole_bytes() as u64,
+            numbers: Numbers::resumed(joined.collect(), end.last),
             answered: interrupted.map(|i| i.answered.len()),
         }
     }
+
+    /// The records behind a place in this recording.
+    pub fn records_from(&self, place: Place) -> Records<'_> {
+        let mut records = Records {
+            place: place.payloads,
+            rebuilt: place.rebuilt,
+            sequence: place.sequence,
+            turn_number: place.turn_number,
+            turn: place.turn,
+            ..self.records()
+        };
+        if place.ticks > 0 {
+            // They were read before, so they can be read.
+            let last = place.payloads.checked_sub(1);
+            let payload = last.and_then(|last| self.layout.payloads.get(last));
+            let mut from = Decoder::new(payload.map_or(&[], |span| span.of(&self.file)));
+            let count = from.byte().and_then(|_| from.varint()).unwrap_or(0);
+            let mut ticks = TickReader::new(count, from.rest());
+            for _ in 0..place.ticks {
+                ticks.next();
+            }
+            records.ticks = Some(ticks);
+            records.ticks_read = place.ticks;
+        }
+        records
+    }
+
+    /// Bytes of the file before a place.
+    pub fn bytes_before(&self, place: Place) -> usize {
+        let next = self.layout.payloads.get(place.payloads);
+        next.map_or(self.layout.end, |span| span.at)
+    }
+}
+
+/// A place between two records, to come back to.
+#[derive(Clone, Copy, Debug)]
+pub struct Place {
+    payloads: usize,
+    rebuilt: usize,
+    /// Of the payload before it, if that is of ticks.
+    ticks: u64,
+    sequence: u64,
+    turn_number: u64,
+    turn: Turn,
 }
 
 /// The records of a [`Reader`].
@@ -223,10 +357,28 @@ pub struct Records<'a> {
     place: usize,
     rebuilt: usize,
     ticks: Option<TickReader<'a>>,
+    ticks_read: u64,
     sequence: u64,
     turn_number: u64,
     turn: Turn,
     interrupted: Option<Interrupted<'a>>,
+}
+
+impl Records<'_> {
+    /// Behind the record that came last.
+    pub fn place(&self) -> Place {
+        Place {
+            payloads: self.place,
+            rebuilt: self.rebuilt,
+            ticks: match self.ticks {
+                Some(_) => self.ticks_read,
+                None => 0,
+            },
+            sequence: self.sequence,
+            turn_number: self.turn_number,
+            turn: self.turn,
+        }
+    }
 }
 
 impl<'a> Iterator for Records<'a> {
@@ -277,6 +429,7 @@ impl<'a> Records<'a> {
             self.ticks = None;
             return None;
         };
+        self.ticks_read += 1;
         self.begin_turn(step.after(self.turn));
         Some(self.record(RawEvent::TimersDue, Vec::new(), None))
     }
@@ -331,6 +484,7 @@ impl<'a> Records<'a> {
             let mut probe = ticks.clone();
             while probe.next().is_some() {}
             self.ticks = Some(ticks);
+            self.ticks_read = 0;
             return (flags == TICKS && probe.is_done()).then_some(None);
         }
         if flags & BEGINS_TURN != 0 {

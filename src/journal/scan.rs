@@ -3,7 +3,6 @@
 
 use super::JournalError;
 use super::frames::rebuilt;
-use super::header::RawHeader;
 use super::writer::{BEGINS_TURN, DRIFTED, FRAME_DIFFERS, head_check};
 use super::{FORMAT_VERSION, OLDEST_VERSION};
 use crate::core::code::Decoder;
@@ -42,26 +41,32 @@ impl Span {
     }
 }
 
-/// Finds the records of a file, and where a torn tail begins.
-pub(super) fn scan(file: &[u8], header: &RawHeader) -> Result<Layout, JournalError> {
+/// Finds the records of a file, or of the rest of one, from `at` on, and where a torn tail begins. `check` is the
+/// checksum of what is before them.
+pub(super) fn scan(
+    file: &[u8],
+    format: u16,
+    at: usize,
+    check: u32,
+) -> Result<Layout, JournalError> {
     let mut scan = Scan {
         file,
-        at: header.end,
-        check: header.check,
+        at,
+        check,
         sequence: 0,
     };
     let mut texts = Texts::default();
     let mut payloads = Vec::new();
     loop {
         let start = scan.at;
-        let found = match header.format {
+        let found = match format {
             OLDEST_VERSION => scan.next_old(),
             _ => scan.next(),
         };
         let Some(payload) = found? else {
             break;
         };
-        if header.format == FORMAT_VERSION && texts.take(file, payload).is_none() {
+        if format == FORMAT_VERSION && texts.take(file, payload).is_none() {
             return Err(corrupt(start, UNREADABLE));
         }
         payloads.push(payload);

@@ -11,7 +11,7 @@ use super::encode::{Digest, Numbers, push_event, push_output};
 use super::files::{File, Files};
 use super::frames::Recent;
 use super::ticks::{Step, Ticks};
-use super::{Detail, Header, Output, RawAnswer, RawEvent};
+use super::{Detail, Header, Mark, Output, RawAnswer, RawEvent};
 use crate::core::code::{push_bytes, push_signed, push_varint};
 use crate::core::event::Turn;
 use crate::core::id::Timestamp;
@@ -140,6 +140,8 @@ pub struct Writer {
     /// The checksum of all records up to here.
     check: u32,
     turn: Turn,
+    sequence: u64,
+    turn_number: u64,
     in_turn: bool,
     /// The event that was told last, as far as it is known.
     open: Open,
@@ -165,6 +167,8 @@ struct Open {
 #[derive(Debug, Default)]
 pub(super) struct Progress {
     pub turn: Turn,
+    pub sequence: u64,
+    pub turn_number: u64,
     pub check: u32,
     pub bytes: u64,
     pub numbers: Numbers,
@@ -216,6 +220,8 @@ impl Writer {
             written: progress.bytes,
             check: progress.check,
             turn: progress.turn,
+            sequence: progress.sequence,
+            turn_number: progress.turn_number,
             in_turn: false,
             open,
             ticks: Ticks::default(),
@@ -242,6 +248,8 @@ impl Writer {
         }
         self.finish_record(true);
         let begins = !self.in_turn || turn != self.turn;
+        self.sequence += 1;
+        self.turn_number += u64::from(begins);
         let step = Step::between(self.turn, turn);
         let payload = &mut self.open.payload;
         payload.push(0);
@@ -379,6 +387,34 @@ impl Writer {
         self.in_turn = false;
         self.push_ticks();
         self.write()
+    }
+
+    /// Writes all that waits and names the place behind it. `None`: recording is off.
+    ///
+    /// # Errors
+    /// As for [`Writer::commit`].
+    pub fn mark(&mut self) -> Result<Option<Mark>, Stopped> {
+        self.flush()?;
+        if self.file.is_none() {
+            return Ok(None);
+        }
+        // The next frames stand there whole: who reads on from here has none before them.
+        self.recent = Recent::default();
+        let (joined, last) = self.numbers.mark();
+        Ok(Some(Mark {
+            offset: self.written,
+            check: self.check,
+            sequence: self.sequence,
+            turn_number: self.turn_number,
+            turn: self.turn,
+            joined,
+            last,
+        }))
+    }
+
+    /// How many events were recorded.
+    pub fn events(&self) -> u64 {
+        self.sequence
     }
 
     /// Waits until all that was committed would survive a power cut.

@@ -172,6 +172,19 @@ pub unsafe extern "C" fn lua_alloc(
     }
 }
 
+/// What was in memory before makes no difference to Lua, but to its bytes: blank, equal states have equal
+/// bytes, which tests of images compare.
+///
+/// # Safety
+/// The bytes are part of a block that is given out now.
+#[inline]
+unsafe fn blank_in_tests(block: *mut u8, bytes: usize) {
+    if cfg!(test) {
+        // SAFETY: as promised by the caller.
+        unsafe { block.write_bytes(0, bytes) };
+    }
+}
+
 fn granules(bytes: usize) -> u32 {
     // A size that no class has room for stays one.
     u32::try_from(bytes.div_ceil(GRANULE)).unwrap_or(u32::MAX)
@@ -305,7 +318,10 @@ impl Heap {
         }
         self.meter.left -= GAS_PER_BLOCK;
         self.count(bytes);
-        self.address(block)
+        let block = self.address(block);
+        // SAFETY: a block of at least so many bytes, which nobody has yet.
+        unsafe { blank_in_tests(block, bytes) };
+        block
     }
 
     /// # Safety
@@ -345,6 +361,8 @@ impl Heap {
         // SAFETY: `at` is a block of `had` granules.
         if wants == had || unsafe { self.extend(at, had, wants) } {
             self.count(new - old);
+            // SAFETY: the part by which the block has grown.
+            unsafe { blank_in_tests(block.add(old), new - old) };
             return block;
         }
         let fresh = self.take(wants);
@@ -358,6 +376,7 @@ impl Heap {
         // SAFETY: both are blocks of this heap, at least `old` bytes long, and do not overlap.
         unsafe {
             ptr::copy_nonoverlapping(block, target, old);
+            blank_in_tests(target.add(old), new - old);
             self.release(block, old);
         }
         target

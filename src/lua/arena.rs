@@ -176,7 +176,8 @@ impl Window {
     /// # Errors
     /// When it is in use, by another state or by a mapping of someone else.
     pub fn take_at(place: Place, mapped: usize) -> Result<Self, ArenaError> {
-        if !place.exists() || mapped > 1 << place.class_bits || mapped % page_size() != 0 {
+        if !place.exists() || mapped > 1 << place.class_bits || !mapped.is_multiple_of(page_size())
+        {
             return Err(ArenaError::Place);
         }
         map_new_at(place, mapped)

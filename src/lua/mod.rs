@@ -5,7 +5,7 @@
 //! one; `kernel` is the way into Lua, with `bind`, `route`, `read`, `write`, `wrapper`, `encode` and
 //! `arrays` behind it; `api`, `ui`, `messages` and `handle` are what Lua code calls, `files`, `os` and
 //! `process` what it calls of the machine; `image` is a session written down, to be woken later; `modules` loads files, with the `escapes` of older code, and
-//! `reload` runs them again.
+//! `reload` runs them again. `describe` and `peek` tell of objects to whom is not the script.
 //!
 //! `unsafe` lives here and nowhere else in the crate: Lua's C interface is used directly where
 //! thousands of variables are read in one go, where memory is allocated and where an event is cut.
@@ -32,6 +32,7 @@ mod messages;
 mod modules;
 mod objects;
 mod os;
+mod peek;
 mod process;
 mod prototype;
 mod read;
@@ -93,5 +94,13 @@ impl Runtime for LuaRuntime {
 
     fn thaw(&mut self, _: SessionId, _: &mut Host, image: &[u8]) -> Result<LuaSession, String> {
         LuaSession::thaw(image, self.chunks.clone())
+    }
+
+    fn keep(&self, image: &[u8]) -> Result<(), String> {
+        image::keep(image)
+    }
+
+    fn forget(&self, image: &[u8]) {
+        image::forget(image);
     }
 }

@@ -125,6 +125,11 @@ impl Objects {
         }
     }
 
+    /// The number of the object at this address.
+    pub fn number_at(&self, address: usize) -> Option<u64> {
+        self.by_address.get(&address).copied()
+    }
+
     /// Where all numbered objects are.
     pub fn addresses(&self) -> impl Iterator<Item = Address> {
         self.by_address.keys().copied().map(Address)

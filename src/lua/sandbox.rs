@@ -10,7 +10,9 @@
 mod base;
 pub mod clock;
 mod hidden;
+mod lazy;
 mod numbers;
+mod scratch;
 mod sort;
 mod tables;
 mod text;
@@ -19,7 +21,9 @@ use crate::lua::budget;
 use crate::lua::determinism::{heap_of, name_function};
 use crate::lua::os;
 use crate::lua::state::{StateError, pop_text};
+use lazy::{lazy_index, lazy_pairs};
 use mlua::ffi::{self, lua_CFunction, lua_State};
+use scratch::Scratch;
 use std::collections::BTreeMap;
 use std::ffi::CStr;
 use std::os::raw::{c_char, c_int};
@@ -301,66 +305,6 @@ pub fn prepare() {
     prepared();
 }
 
-/// A plain state with Lua's libraries, to find their functions in.
-struct Scratch(*mut lua_State);
-
-impl Scratch {
-    fn new() -> Self {
-        // SAFETY: a fresh state with all it needs of memory, or the process has none at all.
-        unsafe {
-            let state = ffi::luaL_newstate();
-            assert!(!state.is_null(), "no memory for a Lua state");
-            let libraries: [(&CStr, lua_CFunction); 7] = [
-                (c"_G", ffi::luaopen_base),
-                (c"coroutine", ffi::luaopen_coroutine),
-                (c"debug", ffi::luaopen_debug),
-                (c"math", ffi::luaopen_math),
-                (c"string", ffi::luaopen_string),
-                (c"table", ffi::luaopen_table),
-                (c"utf8", ffi::luaopen_utf8),
-            ];
-            for (name, open) in libraries {
-                ffi::luaL_requiref(state, name.as_ptr(), open, 1);
-                ffi::lua_pop(state, 1);
-            }
-            Self(state)
-        }
-    }
-
-    fn function(&self, library: &CStr, name: &str) -> lua_CFunction {
-        // SAFETY: the state is live; its tables have no metamethods.
-        let function = unsafe {
-            ffi::lua_getglobal(self.0, library.as_ptr());
-            ffi::lua_pushlstring(self.0, name.as_ptr().cast(), name.len());
-            ffi::lua_rawget(self.0, -2);
-            let function = ffi::lua_tocfunction(self.0, -1);
-            ffi::lua_pop(self.0, 2);
-            function
-        };
-        function.unwrap_or_else(|| panic!("Lua has no function {library:?}.{name}"))
-    }
-
-    /// The function that `script` returns.
-    fn result(&self, script: &CStr) -> lua_CFunction {
-        // SAFETY: as above.
-        let function = unsafe {
-            assert_eq!(ffi::luaL_loadstring(self.0, script.as_ptr()), ffi::LUA_OK);
-            ffi::lua_call(self.0, 0, 1);
-            let function = ffi::lua_tocfunction(self.0, -1);
-            ffi::lua_pop(self.0, 1);
-            function
-        };
-        function.expect("the script returns a C function")
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        // SAFETY: the state is live and nobody uses it any more.
-        unsafe { ffi::lua_close(self.0) };
-    }
-}
-
 fn scan(scratch: &Scratch) -> Prepared {
     let lazy = lazy_lists().map(|(name, list)| library(scratch, name, list));
     let globals = library(scratch, c"_G", globals());
@@ -540,65 +484,6 @@ unsafe fn push(state: *mut lua_State, item: Item) {
                 ffi::lua_pushlstring(state, text.as_ptr().cast(), text.len());
             }
         }
-    }
-}
-
-/// The library whose table is at index 1.
-unsafe fn library_at_1(state: *mut lua_State) -> Option<&'static Library> {
-    // SAFETY: called from C functions of Lua.
-    unsafe {
-        let table = ffi::lua_topointer(state, 1) as usize;
-        let tables = &(*heap_of(state)?.as_ptr()).local.libraries;
-        let index = tables
-            .iter()
-            .position(|library| *library == table && table != 0)?;
-        prepared().lazy.get(index)
-    }
-}
-
-unsafe extern "C-unwind" fn lazy_index(state: *mut lua_State) -> c_int {
-    // SAFETY: a C function of Lua that holds nothing to drop.
-    unsafe {
-        if ffi::lua_type(state, 2) != ffi::LUA_TSTRING {
-            return 0;
-        }
-        let Some(library) = library_at_1(state) else {
-            return 0;
-        };
-        let mut length = 0;
-        let name = ffi::lua_tolstring(state, 2, &raw mut length);
-        let name = std::slice::from_raw_parts(name.cast::<u8>(), length);
-        let Some(item) = library.items.get(name) else {
-            return 0;
-        };
-        ffi::lua_settop(state, 2);
-        push(state, *item);
-        ffi::lua_pushvalue(state, 2);
-        ffi::lua_pushvalue(state, 3);
-        ffi::lua_rawset(state, 1);
-        1
-    }
-}
-
-unsafe extern "C-unwind" fn lazy_pairs(state: *mut lua_State) -> c_int {
-    // SAFETY: as above. What the session has set itself stays.
-    unsafe {
-        ffi::lua_settop(state, 1);
-        if let Some(library) = library_at_1(state) {
-            for (name, item) in &library.items {
-                ffi::lua_pushlstring(state, name.as_ptr().cast::<c_char>(), name.len());
-                ffi::lua_pushvalue(state, -1);
-                if ffi::lua_rawget(state, 1) == ffi::LUA_TNIL {
-                    ffi::lua_pushvalue(state, -2);
-                    push(state, *item);
-                    ffi::lua_rawset(state, 1);
-                }
-                ffi::lua_settop(state, 1);
-            }
-        }
-        ffi::lua_getglobal(state, c"next".as_ptr());
-        ffi::lua_pushvalue(state, 1);
-        2
     }
 }
 

@@ -13,8 +13,8 @@ use super::objects::Objects;
 use super::read::{detect_op, push_aux, raw_key, value_key};
 use super::state::{State, StateLimits};
 use super::{
-    api, bind, describe, files, handle, image, messages, modules, process, prototype, reload, ui,
-    upload, write,
+    api, bind, describe, files, handle, image, messages, modules, peek, process, prototype, reload,
+    ui, upload, write,
 };
 use crate::core::change::{Change, Changes};
 use crate::core::host::Host;
@@ -22,6 +22,7 @@ use crate::core::id::TimerId;
 use crate::core::message::Json;
 use crate::core::outside::ProcessId;
 use crate::core::path::Path;
+use crate::core::peek::{Key, Object, Root};
 use crate::core::script::{ErrorCode, Script, ScriptError, ToldOfProcess, WatchedValue};
 use crate::core::upload::Received;
 use crate::core::variable::Slot;
@@ -332,6 +333,10 @@ impl Script for LuaSession {
 
     fn objects(&mut self, host: &mut Host, numbers: &[u64], out: &mut Vec<u8>) -> Vec<u64> {
         describe::objects(&mut self.kernel, host, numbers, out)
+    }
+
+    fn object_at(&mut self, host: &Host, root: Root, path: &[Key], most: usize) -> Option<Object> {
+        peek::object_at(&mut self.kernel, host, root, path, most)
     }
 
     fn memory_used(&self) -> usize {

@@ -23,7 +23,7 @@ pub struct Refusal {
 pub enum Method {
     Get,
     Head,
-    /// For the addresses of uploads only.
+    /// For the addresses of uploads, and for the Record button, only.
     Put,
 }
 
@@ -154,7 +154,7 @@ fn parse_request_line(line: &[u8]) -> Result<RequestLine, Refusal> {
     let method = match method {
         b"GET" => Method::Get,
         b"HEAD" => Method::Head,
-        b"PUT" if is_upload(target) => Method::Put,
+        b"PUT" if is_upload(target) || target.starts_with(RECORD) => Method::Put,
         b"POST" | b"PUT" | b"DELETE" | b"OPTIONS" | b"PATCH" | b"TRACE" | b"CONNECT" => {
             return Err(refuse(405, "only GET and HEAD are allowed here"));
         }
@@ -182,6 +182,9 @@ fn parse_request_line(line: &[u8]) -> Result<RequestLine, Refusal> {
         query: mark.map(|m| m as u32 + 1..end),
     })
 }
+
+/// Where the Record button of `--dev` is pressed.
+const RECORD: &[u8] = b"/_lunette/record/";
 
 /// `/SESSION/upload/TOKEN`: nothing else takes what a peer sends.
 fn is_upload(target: &[u8]) -> bool {

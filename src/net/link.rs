@@ -39,6 +39,8 @@
 use std::collections::VecDeque;
 use std::io::Write as _;
 
+use crate::core::code::{Decoder, push_bytes, push_varint};
+
 /// The subprotocol that asks for a link.
 pub const SUBPROTOCOL: &str = "lunette.1";
 
@@ -150,6 +152,58 @@ impl Link {
     /// The client's next frame takes effect now.
     pub fn handle(&mut self) {
         self.handled += 1;
+    }
+
+    /// Appends all of it, for [`Link::read`].
+    pub fn write(&self, out: &mut Vec<u8>) {
+        let Link {
+            sent,
+            kept,
+            kept_bytes: _,
+            check_before,
+            received,
+            received_check,
+            handled,
+            // What was told is told again.
+            told: _,
+            asked: _,
+        } = self;
+        for number in [*sent, *received, *handled, kept.len() as u64] {
+            push_varint(out, number);
+        }
+        out.extend_from_slice(&check_before.to_le_bytes());
+        out.extend_from_slice(&received_check.to_le_bytes());
+        for Kept {
+            text,
+            ack,
+            check: _,
+        } in kept
+        {
+            push_varint(out, *ack);
+            push_bytes(out, text);
+        }
+    }
+
+    /// What [`Link::write`] wrote; `None`: it is something else.
+    pub fn read(from: &mut Decoder<'_>) -> Option<Link> {
+        let mut link = Link {
+            sent: from.varint()?,
+            received: from.varint()?,
+            handled: from.varint()?,
+            ..Link::default()
+        };
+        let count = from.varint()?;
+        link.check_before = from.u32()?;
+        link.received_check = from.u32()?;
+        let mut check = link.check_before;
+        for _ in 0..count {
+            let ack = from.varint()?;
+            let text: Box<[u8]> = from.bytes()?.into();
+            check = crc32c::crc32c_append(check, &text);
+            link.kept_bytes += text.len() + KEPT_OVERHEAD;
+            link.kept.push_back(Kept { text, ack, check });
+        }
+        (count <= link.sent).then_some(link)
     }
 
     /// A frame of the client's that took effect earlier, as a journal has it.

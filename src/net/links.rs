@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::limits::NetLimits;
 use super::link::{Link, Resume, Taken};
+use crate::core::code::{Decoder, push_varint};
 use crate::core::id::{ConnectionId, SessionId, Timestamp};
 
 /// Views that have ended and of which a session still knows how far they had got: a client that comes
@@ -64,6 +65,25 @@ pub struct Recalled {
 }
 
 impl Recalled {
+    /// What [`Links::write`] wrote; `None`: it is something else.
+    pub fn read(bytes: &[u8]) -> Option<Recalled> {
+        let mut from = Decoder::new(bytes);
+        let mut recalled = Recalled {
+            joined: from.varint()?,
+            ..Recalled::default()
+        };
+        for _ in 0..from.varint()? {
+            let number = from.varint()?;
+            let link = Link::read(&mut from)?;
+            // Views are numbered as connections are in a journal: in the order in which they joined.
+            recalled.views.insert(ConnectionId(number), (number, link));
+        }
+        while !from.is_empty() {
+            recalled.ended.push_back((from.varint()?, from.varint()?));
+        }
+        Some(recalled)
+    }
+
     /// A frontend joined.
     pub fn join(&mut self, connection: ConnectionId) {
         self.joined += 1;
@@ -91,6 +111,14 @@ impl Recalled {
             link.push(|out| out.extend_from_slice(frame));
             link.trim(bytes);
         }
+    }
+
+    /// There is a view of this connection; without a link, if it is not known yet.
+    pub fn know(&mut self, connection: ConnectionId) {
+        let ConnectionId(number) = connection;
+        self.views
+            .entry(connection)
+            .or_insert_with(|| (number, Link::default()));
     }
 
     /// The views that have not ended.
@@ -236,6 +264,25 @@ impl Links {
             self.detach(connection, limits, now);
         }
         self.sessions.insert(session, links);
+    }
+
+    /// Appends what is known of a session's views, for [`Recalled::read`].
+    pub fn write(&self, session: SessionId, out: &mut Vec<u8>) {
+        let none = SessionLinks::default();
+        let links = self.sessions.get(&session).unwrap_or(&none);
+        push_varint(out, links.joined);
+        push_varint(out, links.views.len() as u64);
+        for (number, connection) in &links.views {
+            push_varint(out, *number);
+            match self.views.get(connection) {
+                Some(view) => view.link.write(out),
+                None => Link::default().write(out),
+            }
+        }
+        for (number, handled) in &links.ended {
+            push_varint(out, *number);
+            push_varint(out, *handled);
+        }
     }
 
     /// The link of a frontend that has one.

@@ -113,6 +113,7 @@ impl Copy {
                 }
             }
             Seen::Output(output) => self.output(output),
+            Seen::Line { .. } => {}
         })
     }
 

@@ -27,6 +27,7 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
             return self.let_sleep(session);
         }
         self.recordings.borrow_mut().event(session, self.turn, raw);
+        self.record_button.event(session, self.turn, &event);
         self.run_event(session, event, self.turn);
         self.note_idleness(session);
     }
@@ -52,6 +53,7 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
     }
 
     fn carry_out(&mut self, session: SessionId, effect: Effect) {
+        self.record_button.effect(session, &effect);
         if self.is_written_down {
             let mut frame = std::mem::take(&mut self.frame);
             if let Some(output) = Output::of(&effect, &mut frame) {

@@ -50,9 +50,9 @@ pub fn load_site(dir: &Path) -> Result<Site, SiteError> {
     }
 }
 
-/// The built-in site's inputs.
-pub fn demo_site() -> Site {
-    let inputs = web::DEMO_SITE
+/// The inputs of a built-in site.
+pub fn built_in(files: &[(&str, &[u8])]) -> Site {
+    let inputs = files
         .iter()
         .filter(|(path, _)| INPUTS.iter().any(|i| path.starts_with(i)))
         .map(|&(path, content)| (path.to_owned(), content.to_vec()));

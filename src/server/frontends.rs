@@ -215,6 +215,9 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
     pub(super) fn end_session(&mut self, session: SessionId) {
         let sid = self.sessions.sid(session);
         self.recordings.borrow_mut().end(session, sid);
+        self.progress.remove(&session);
+        self.drop_checkpoint(sid);
+        self.record_button.end(session);
         self.links.end_session(session);
         self.orders.retain(|&(of, ..)| of != session);
         self.processes.end_session(session, self.turn.now);

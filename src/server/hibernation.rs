@@ -10,6 +10,10 @@ use crate::core::script::Runtime;
 /// Sessions that were made or woken since memory was looked at last.
 const LOOK_EVERY: usize = 32;
 
+/// How often it is looked, at most, in the time after which one may sleep: who comes to that within an eighth
+/// of it goes together with the others.
+const LOOKS: u64 = 8;
+
 /// When to look for sessions that may sleep.
 #[derive(Debug, Default)]
 pub struct Rest {
@@ -68,7 +72,7 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
                 }
                 next = Some(next.map_or(at, |next: Timestamp| next.min(at)));
             }
-            self.rest.at = next;
+            self.rest.at = next.map(|next| next.max(now + after / LOOKS));
         }
         if self.rest.come >= LOOK_EVERY {
             self.rest.come = 0;
@@ -106,7 +110,9 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
         if busy {
             return false;
         }
-        match self.recordings.borrow_mut().sleep(session) {
+        self.checkpoint_for_sleep(session);
+        let slept = self.recordings.borrow_mut().sleep(session);
+        match slept {
             Ok(()) => {}
             Err(why) => {
                 if let Some(why) = why {
@@ -119,6 +125,7 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
         self.links.end_session(session);
         self.core.hibernate(session);
         self.quotas.forget(session);
+        self.progress.remove(&session);
         self.ended += 1;
         self.log.session(1, session, format_args!("sleeps"));
         true

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::rc::Rc;
 
+use super::checkpoint::Checkpoint;
 use super::inflight::Inflight;
 use super::log::Logger;
 use crate::config::state::{Recover, StateConfig};
@@ -16,6 +17,10 @@ use crate::journal::{Disk, Policy, Rules, Standing, Store, StoreError};
 const CLOCK: &str = "clock";
 /// Sessions in whose events the process ended, and how often.
 const STRIKES: &str = "strikes";
+/// Values that topics keep for late subscribers.
+const RETAINED: &str = "retained";
+/// A value may change ten times a second, and disks of small machines wear out.
+const RETAINED_EVERY_MS: u64 = 5_000;
 const STRIKES_MAX: u32 = 2;
 
 const STOPPED: &str = "This session was stopped: the server ended twice while it ran it.\n\nWhoever runs the server finds it with \
@@ -50,6 +55,9 @@ pub struct Keeper {
     /// Whose event ran when the process before this one ended.
     before: Option<SessionId>,
     strikes: BTreeMap<String, u32>,
+    retained_changes: u64,
+    /// Not before then.
+    retained_at: Timestamp,
 }
 
 impl Keeper {
@@ -92,6 +100,8 @@ impl Keeper {
             inflight,
             before,
             strikes: parse_strikes(&strikes),
+            retained_changes: 0,
+            retained_at: 0,
         })
     }
 
@@ -158,6 +168,60 @@ impl Keeper {
         Ok(left)
     }
 
+    /// What was last frozen of a session, if it can be read.
+    pub fn checkpoint(&self, sid: &str) -> Option<Checkpoint> {
+        let bytes = self.store.archive().get(&checkpoint_name(sid)).ok()??;
+        Checkpoint::from_bytes(&bytes)
+    }
+
+    /// Stores one in place of the one before.
+    ///
+    /// # Errors
+    /// When the disk says no.
+    pub fn put_checkpoint(&self, sid: &str, bytes: &[u8]) -> Result<(), StoreError> {
+        self.store.put(&checkpoint_name(sid), bytes)
+    }
+
+    /// Drops what was frozen of a session; returns it.
+    pub fn drop_checkpoint(&self, sid: &str) -> Option<Checkpoint> {
+        let checkpoint = self.checkpoint(sid);
+        // One that stays is found when the server is started next.
+        let _ = self.store.drop_value(&checkpoint_name(sid));
+        checkpoint
+    }
+
+    /// Values that topics keep for late subscribers, as they were stored last.
+    pub fn retained(&self) -> Vec<(String, String)> {
+        let stored = self.store.archive().get(RETAINED).ok().flatten();
+        let read = stored.and_then(|bytes| serde_json::from_slice(&bytes).ok());
+        read.unwrap_or_default()
+    }
+
+    /// When they are to be stored, if they have changed since; `changes` counts that.
+    pub fn retained_due(&self, changes: u64) -> Option<Timestamp> {
+        (changes != self.retained_changes).then_some(self.retained_at)
+    }
+
+    /// Stores them, if it is time: they belong to no session, and so to no journal.
+    ///
+    /// # Errors
+    /// When the disk says no.
+    pub fn put_retained<'a>(
+        &mut self,
+        changes: u64,
+        values: impl Iterator<Item = (&'a str, &'a str)>,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        if self.retained_due(changes).is_none_or(|at| at > now) {
+            return Ok(());
+        }
+        self.retained_changes = changes;
+        self.retained_at = now.saturating_add(RETAINED_EVERY_MS);
+        let values: Vec<_> = values.collect();
+        let bytes = serde_json::to_vec(&values).unwrap_or_default();
+        self.store.put(RETAINED, &bytes)
+    }
+
     /// The process ended in an event of this session. Returns whether that was once too often.
     fn strike(&mut self, sid: &str) -> Result<bool, StoreError> {
         let strikes = self.strikes.entry(sid.to_owned()).or_default();
@@ -202,6 +266,10 @@ impl Keeper {
             inflight.end();
         }
     }
+}
+
+fn checkpoint_name(sid: &str) -> String {
+    format!("{sid}.checkpoint")
 }
 
 fn parse_strikes(bytes: &[u8]) -> BTreeMap<String, u32> {

@@ -8,10 +8,11 @@
 //! one of a session and what happens when it is lost; `effects` is what
 //! happens between inputs and core; [`world`] is the machine's sockets and clocks; [`outside`] answers what scripts ask of the machine, `process` and
 //! `command` are its children; [`routes`] answers HTTP, `downloads` what Lua code makes piece by piece,
-//! and `uploads` takes files in; [`sessions`] knows the ids in the address bar; [`guard`] decides who may ask; `watch` notices
+//! and `uploads` takes files in; `record_button` makes tests of what is done in a browser; [`sessions`] knows the ids in the address bar; [`guard`] decides who may ask; `watch` notices
 //! edits of the site and `reload` tells the sessions of them.
 
 mod accept;
+mod checkpoint;
 pub mod clock;
 mod command;
 mod downloads;
@@ -29,6 +30,7 @@ mod pages;
 mod peers;
 mod process;
 pub mod random;
+mod record_button;
 mod recording;
 mod recovery;
 mod reload;
@@ -56,7 +58,7 @@ use crate::config::Config;
 use crate::core::event::Turn;
 use crate::core::id::{ConnectionId, SessionId, Timestamp};
 use crate::core::manager::{ManagerConfig, SessionManager};
-use crate::core::outside::{ProcessAction, ProcessId};
+use crate::core::outside::{Outside, ProcessAction, ProcessId};
 use crate::core::script::Runtime;
 use crate::core::site::Site;
 use crate::journal::{RealDisk, Store, StoreError};
@@ -64,8 +66,9 @@ use crate::lua::LuaRuntime;
 use crate::lua::state::StateError;
 use crate::net::limits::NetLimits;
 use crate::net::links::Links;
+use crate::web;
 use accept::Accepting;
-use files::{SiteError, StaticFiles, demo_site, load_site};
+use files::{SiteError, StaticFiles, built_in, load_site};
 use guard::Guard;
 use hibernation::Rest;
 use inbox::Inbox;
@@ -74,6 +77,7 @@ use log::{Logger, Quotas};
 use outside::Machine;
 use peers::Peer;
 use process::{PROCESSES_MAX, Processes};
+use record_button::RecordButton;
 use recording::{Journaled, Recordings};
 use routes::Routes;
 use sessions::SessionTable;
@@ -126,6 +130,21 @@ pub fn start(config: &Config) -> Result<Server<LuaRuntime, Live>, ServerError> {
     Server::bind(config, LuaRuntime::new()?)
 }
 
+/// The same with the built-in site of these files, whose scripts ask `outside` in place of the machine.
+///
+/// # Errors
+/// As for [`start`].
+pub fn start_with(
+    config: &Config,
+    files: &[(&str, &[u8])],
+    outside: Box<dyn Outside>,
+) -> Result<Server<LuaRuntime, Live>, ServerError> {
+    let mut server = start(config)?;
+    server.core.change_site(&built_in(files));
+    server.core.set_outside(outside);
+    Ok(server)
+}
+
 /// Bytes taken from a socket at a time. One buffer serves all of them.
 const READ_BYTES: usize = 64 * 1024;
 /// Descriptors besides those of connections: files, the loop's own, one for each upload, four for each
@@ -151,11 +170,14 @@ pub struct Server<R: Runtime, W: World> {
     sessions: SessionTable,
     /// Shared with whoever answers scripts: what they do outside is written down before it is done.
     recordings: Rc<RefCell<Recordings>>,
+    record_button: RecordButton,
     /// `None`: sessions end with the process.
     keeper: Option<Keeper>,
     /// Whether there is a journal or a recording of anything.
     is_written_down: bool,
     rest: Rest,
+    /// How far sessions in memory had come when they were last frozen.
+    progress: HashMap<SessionId, checkpoint::Progress>,
     session_timeout_ms: u64,
     limits: NetLimits,
     log: Logger,
@@ -246,14 +268,7 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
         let mut machine = Machine::new(config.dir.as_deref(), &config.directories);
         machine.set_uploads(uploads.dir());
         let processes = Processes::new(machine.base().into());
-        let mut core = SessionManager::new(
-            runtime,
-            ManagerConfig {
-                site,
-                limits: config.limits.clone(),
-                verbosity: config.verbosity,
-            },
-        );
+        let mut core = SessionManager::new(runtime, manager_config(config, site));
         core.set_outside(Box::new(Journaled {
             machine: Box::new(machine),
             recordings: Rc::clone(&recordings),
@@ -269,9 +284,11 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
             routes: Routes::new(guard, files, config.pages.clone(), &boot),
             sessions: SessionTable::default(),
             recordings,
+            record_button: RecordButton::new(config),
             is_written_down: config.record.is_some() || keeper.is_some(),
             keeper,
             rest: Rest::default(),
+            progress: HashMap::new(),
             session_timeout_ms: config.limits.session_timeout_ms,
             limits: net_limits(config),
             log,
@@ -338,6 +355,14 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
     }
 }
 
+fn manager_config(config: &Config, site: Site) -> ManagerConfig {
+    ManagerConfig {
+        site,
+        limits: config.limits.clone(),
+        verbosity: config.verbosity,
+    }
+}
+
 fn net_limits(config: &Config) -> NetLimits {
     let usual = NetLimits::default();
     NetLimits {
@@ -350,7 +375,7 @@ fn net_limits(config: &Config) -> NetLimits {
 fn site(config: &Config) -> Result<(Site, StaticFiles), SiteError> {
     Ok(match &config.dir {
         Some(dir) => (load_site(dir)?, StaticFiles::of_site(dir)),
-        None => (demo_site(), StaticFiles::BuiltIn),
+        None => (built_in(web::DEMO_SITE), StaticFiles::BuiltIn),
     })
 }
 

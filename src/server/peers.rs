@@ -214,6 +214,7 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
             Answer::Upload { sid, token } => {
                 return self.answer_upload(key, sid, token, request);
             }
+            Answer::Record { sid, wish } => self.press_record(&request, sid, wish),
             Answer::WebSocket(joining) => {
                 if self.join(key, &joining) {
                     return;

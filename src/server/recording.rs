@@ -16,15 +16,16 @@ use crate::core::limits::SessionLimits;
 use crate::core::outside::{HostAnswer, HostCall, Outside};
 use crate::core::site::Site;
 use crate::journal::{
-    Detail, Durability, Header, Output, RawAnswer, RawEvent, Reader, Recorder, Stopped, Store,
-    StoreError, Writer,
+    Detail, Durability, Header, Mark, Output, RawAnswer, RawEvent, Reader, Recorder, Standing,
+    Stopped, Store, StoreError, Writer,
 };
 use crate::lua::DIALECT;
 use crate::lua::state::StateLimits;
 
 /// Where one session is written down.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Sinks {
+    sid: Sid,
     /// In the state directory.
     journal: Option<Box<Writer>>,
     /// In the directory of `--record`.
@@ -54,6 +55,7 @@ pub struct Recordings {
     sinks: BTreeMap<SessionId, Sinks>,
     /// Sessions that did something this turn.
     touched: Vec<SessionId>,
+    committed: Vec<SessionId>,
     /// Sessions whose journals have just stopped.
     stopped: Vec<SessionId>,
     resumption: Option<Resumption>,
@@ -83,6 +85,7 @@ impl Recordings {
             recorder: dir.map(Recorder::new).transpose()?,
             sinks: BTreeMap::new(),
             touched: Vec::new(),
+            committed: Vec::new(),
             stopped: Vec::new(),
             resumption: None,
             flush_at: None,
@@ -108,6 +111,7 @@ impl Recordings {
         header.sid = sid.to_string();
         header.started = wall;
         let mut sinks = Sinks {
+            sid,
             recording: self.begin_recording(session, &header),
             journal: None,
         };
@@ -148,15 +152,20 @@ impl Recordings {
     pub fn resume(
         &mut self,
         session: SessionId,
+        sid: Sid,
         reader: &Reader,
         live: impl Fn(ConnectionId) -> ConnectionId,
     ) -> Result<(), StoreError> {
         let Some(store) = &self.store else {
             return Ok(());
         };
-        let journal = store.resume(&reader.header().sid, reader, live)?;
-        let sinks = self.sinks.entry(session).or_default();
-        sinks.journal = Some(Box::new(journal));
+        let journal = store.resume(&sid.to_string(), reader, live)?;
+        let sinks = Sinks {
+            sid,
+            journal: Some(Box::new(journal)),
+            recording: None,
+        };
+        self.sinks.insert(session, sinks);
         Ok(())
     }
 
@@ -174,6 +183,24 @@ impl Recordings {
         journal.flush()?;
         self.sinks.remove(&session);
         Ok(())
+    }
+
+    /// How many events a session's journal has.
+    pub fn events(&self, session: SessionId) -> u64 {
+        let journal = self.sinks.get(&session).and_then(|s| s.journal.as_ref());
+        journal.map_or(0, |journal| journal.events())
+    }
+
+    /// The present place in a session's journal, which is written up to there; `None`: it has none.
+    pub fn mark(&mut self, session: SessionId) -> Option<Mark> {
+        let journal = self.sinks.get_mut(&session)?.journal.as_mut()?;
+        match journal.mark() {
+            Ok(mark) => mark,
+            Err(why) => {
+                self.stop(session, &why);
+                None
+            }
+        }
     }
 
     /// An event is about to be handled.
@@ -275,8 +302,18 @@ impl Recordings {
             };
             self.flush_at = touched.iter().filter_map(due).min();
         }
-        self.touched = touched;
-        self.touched.clear();
+        self.committed = touched;
+    }
+
+    /// The sessions of which something was written in this turn.
+    pub fn take_committed(&mut self) -> Vec<SessionId> {
+        std::mem::take(&mut self.committed)
+    }
+
+    /// The list is used again for the next turn.
+    pub fn give_back(&mut self, mut list: Vec<SessionId>) {
+        list.clear();
+        self.touched = list;
     }
 
     fn write(&mut self, session: SessionId, act: impl Fn(&mut Writer) -> Result<(), Stopped>) {
@@ -298,6 +335,17 @@ impl Recordings {
         self.stopped.push(session);
         let text = "its journal has stopped, from now on it ends with the process";
         self.log.session(0, session, format_args!("{text}: {why}"));
+        if self.durability == Durability::Power {
+            // Nothing more is acknowledged, so that the journal stays what it says.
+            return;
+        }
+        // What it did from now on is in no journal: one that ends here must not be taken for it.
+        let (Some(store), Some(sinks)) = (&self.store, self.sinks.get(&session)) else {
+            return;
+        };
+        if let Err(error) = store.set_aside(&sinks.sid.to_string(), Standing::Lost) {
+            self.log.session(0, session, format_args!("{error}"));
+        }
     }
 
     /// Sessions whose journals have stopped since this was asked last.

@@ -8,6 +8,7 @@
 use std::collections::BTreeMap;
 
 use super::Server;
+use super::checkpoint::{Checkpoint, site_check};
 use super::inbox::Input;
 use super::routes::Place;
 use super::sessions::Sid;
@@ -19,7 +20,8 @@ use crate::core::id::{ConnectionId, SessionId, Timestamp};
 use crate::core::manager::{Dormant, ManagerConfig};
 use crate::core::outside::{ProcessExit, ProcessNews};
 use crate::core::script::Runtime;
-use crate::core::site::SiteChange;
+use crate::core::session::Session;
+use crate::core::site::{Site, SiteChange};
 use crate::core::upload::UploadNews;
 use crate::journal::{Interrupted, Output, RawEvent, Reader, Standing, StoreError, encode_edits};
 use crate::net::links::Recalled;
@@ -38,6 +40,8 @@ pub(super) enum Lost {
 /// A session run again, and what there is of its views.
 struct Rebuilt {
     reader: Reader,
+    /// What it had used where the reader begins.
+    gas: u64,
     recalled: Recalled,
     /// How the connections of its journal are called here.
     names: BTreeMap<ConnectionId, ConnectionId>,
@@ -64,6 +68,16 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
                 timeout => Some(self.turn.now + timeout.saturating_sub(idle)),
             };
             self.sessions.restore(sid, session.number);
+            // Before the first session is made: its place in memory must be free.
+            if let Some(checkpoint) = keeper.checkpoint(&session.sid)
+                && let Err(why) = self.core.keep_frozen(&checkpoint.frozen)
+            {
+                self.log.session(
+                    2,
+                    session.number,
+                    format_args!("its checkpoint is of no use: {why}"),
+                );
+            }
             self.core.restore_dormant(
                 session.number,
                 &Dormant {
@@ -77,6 +91,13 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
         for (sid, reason) in left.stopped {
             if let Some(sid) = Sid::parse(&sid) {
                 self.sessions.stop(sid, reason);
+            }
+        }
+        if keeper.recover != Recover::None {
+            for (topic, value) in keeper.retained() {
+                if let Err(why) = self.core.restore_retained(&topic, &value) {
+                    self.log.line(0, format_args!("topic {topic}: {why}"));
+                }
             }
         }
         if !found.is_empty() {
@@ -127,17 +148,75 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
         let (Some(keeper), Some(sid)) = (&self.keeper, self.sessions.sid(session)) else {
             return Err(Lost::Differs("it has no journal".into()));
         };
-        let reader = keeper.store.archive().read(&sid.to_string())?;
+        let sid = sid.to_string();
+        if let Some(checkpoint) = keeper.checkpoint(&sid) {
+            match self.rebuild_from(session, &sid, checkpoint) {
+                Ok(rebuilt) => return Ok(rebuilt),
+                // From the start it takes longer, and that is all.
+                Err(lost) => self.log.session(
+                    1,
+                    session,
+                    format_args!("its checkpoint is of no use: {lost}"),
+                ),
+            }
+            self.drop_checkpoint(self.sessions.sid(session));
+        }
+        let Some(keeper) = &self.keeper else {
+            return Err(Lost::Differs("it has no journal".into()));
+        };
+        let reader = keeper.store.archive().read(&sid)?;
+        self.run_again(session, reader, None)
+    }
+
+    /// Goes on from a checkpoint with what the journal has behind it.
+    fn rebuild_from(
+        &mut self,
+        session: SessionId,
+        sid: &str,
+        checkpoint: Checkpoint,
+    ) -> Result<Rebuilt, Lost> {
+        let Some(keeper) = &self.keeper else {
+            return Err(Lost::Differs("it has no journal".into()));
+        };
+        let archive = keeper.store.archive();
+        let reader = archive.read_behind(sid, &checkpoint.mark)?;
+        self.run_again(session, reader, Some(checkpoint))
+    }
+
+    fn run_again(
+        &mut self,
+        session: SessionId,
+        reader: Reader,
+        checkpoint: Option<Checkpoint>,
+    ) -> Result<Rebuilt, Lost> {
         let header = reader.header();
+        let site = match &checkpoint {
+            Some(checkpoint) => self.site_of(checkpoint, &header.site)?,
+            None => header.site.clone(),
+        };
         let config = ManagerConfig {
-            site: header.site.clone(),
+            site: site.clone(),
             limits: header.limits.clone(),
             verbosity: 0,
         };
-        let mut recalled = Recalled::default();
+        let mut recalled = match &checkpoint {
+            Some(checkpoint) => Recalled::read(&checkpoint.links)
+                .ok_or_else(|| Lost::Differs("its views cannot be read".into()))?,
+            None => Recalled::default(),
+        };
         let kept = self.limits.resume_bytes;
+        let mut gas = 0;
         self.core
             .rebuild(session, config, |alone| {
+                if let Some(checkpoint) = &checkpoint {
+                    let limits = header.limits.clone();
+                    alone.thaw(session, &checkpoint.frozen, site, limits)?;
+                    gas = alone.session(session).map_or(0, Session::gas_used);
+                    let connections = alone.session(session).map(Session::connections);
+                    for connection in connections.into_iter().flatten() {
+                        recalled.know(connection);
+                    }
+                }
                 let report = rerun(alone, &reader, &mut |seen| {
                     recall(&mut recalled, seen, kept);
                 });
@@ -152,9 +231,19 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
         let names = self.name_views(session, &recalled);
         Ok(Rebuilt {
             reader,
+            gas,
             recalled,
             names,
         })
+    }
+
+    /// The site that a session had when it was frozen: the one that it began with, or the present one.
+    fn site_of(&self, checkpoint: &Checkpoint, began: &Site) -> Result<Site, Lost> {
+        let mut known = [self.core.site(), began].into_iter();
+        let found = known.find(|site| site_check(site) == checkpoint.site);
+        found
+            .cloned()
+            .ok_or_else(|| Lost::Differs("the site was edited since, and before".into()))
     }
 
     /// Gives the views of a session that was run again names that no other connection has.
@@ -180,19 +269,25 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
     fn adopt(&mut self, session: SessionId, rebuilt: Rebuilt) -> Result<(), Lost> {
         let Rebuilt {
             reader,
+            gas,
             mut recalled,
             names,
         } = rebuilt;
         let name = |recorded| names.get(&recorded).copied().unwrap_or(recorded);
-        let mut recordings = self.recordings.borrow_mut();
-        recordings.resume(session, &reader, name)?;
-        drop(recordings);
+        let Some(sid) = self.sessions.sid(session) else {
+            return Err(Lost::Differs("it has no journal".into()));
+        };
+        self.recordings
+            .borrow_mut()
+            .resume(session, sid, &reader, name)?;
+        if !reader.is_whole() {
+            self.have_checkpoint(session, reader.start(), gas);
+        }
         let interrupted = reader.interrupted();
         if let Some(RawEvent::Frame { connection, text }) = interrupted.as_ref().map(|i| i.event) {
             recalled.take(connection, text);
         }
-        let last = reader.records().last();
-        self.not_before(last.map_or(0, |record| record.turn.now));
+        self.not_before(reader.last_turn().now);
         let now = self.turn.now;
         self.links.adopt(session, recalled, &self.limits, now, name);
         // Those that had a connection have lost it with the process: they may be more than are kept.
@@ -204,9 +299,16 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
         }
         self.tell_what_ended(session);
         self.bring_up_to_date(session);
-        let events = reader.records().count();
-        self.log
-            .session(1, session, format_args!("rebuilt from {events} events"));
+        let events = reader.events();
+        let start = match reader.is_whole() {
+            true => "",
+            false => " behind a checkpoint",
+        };
+        self.log.session(
+            1,
+            session,
+            format_args!("rebuilt from {events} events{start}"),
+        );
         Ok(())
     }
 
@@ -297,6 +399,27 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
         self.handle(event, &RawEvent::SiteChanged { edits: &recorded });
     }
 
+    /// Stores what topics keep for late subscribers, if that is due by then.
+    pub(super) fn keep_retained(&mut self, by: Timestamp) {
+        let Some(keeper) = &mut self.keeper else {
+            return;
+        };
+        let (changes, values) = (self.core.retained_changes(), self.core.retained());
+        if let Err(error) = keeper.put_retained(changes, values, by) {
+            let text = "what topics retain is not kept";
+            self.log.line(0, format_args!("{text}: {error}"));
+        }
+    }
+
+    /// What was frozen of a session is of no use any more.
+    pub(super) fn drop_checkpoint(&self, sid: Option<Sid>) {
+        if let (Some(keeper), Some(sid)) = (&self.keeper, sid)
+            && let Some(checkpoint) = keeper.drop_checkpoint(&sid.to_string())
+        {
+            self.core.forget_frozen(&checkpoint.frozen);
+        }
+    }
+
     /// A session that cannot be woken sleeps until somebody comes to its page, or for as long as it would be
     /// kept without.
     pub(super) fn let_sleep(&mut self, session: SessionId) {
@@ -339,6 +462,7 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
                 self.log.session(0, session, format_args!("{error}"));
             }
         }
+        self.drop_checkpoint(Some(sid));
         self.log.session(
             0,
             session,
@@ -396,6 +520,6 @@ fn recall(recalled: &mut Recalled, seen: Seen<'_>, kept: usize) {
             _ => {}
         },
         Seen::Output(&Output::Frame { connection, text }) => recalled.send(connection, text, kept),
-        Seen::Output(_) => {}
+        Seen::Output(_) | Seen::Line { .. } => {}
     }
 }

@@ -29,6 +29,11 @@ pub enum Answer<'r> {
         sid: Sid,
         token: Token,
     },
+    /// The Record button was pressed; what is wanted follows the session in the address.
+    Record {
+        sid: Sid,
+        wish: &'r str,
+    },
 }
 
 /// A frontend that wants to join a session.
@@ -178,6 +183,9 @@ impl Routes {
             if matches!(name, "allowed.js" | "src/allowed.js") {
                 return Ok(Answer::Response(self.pages.allowed()));
             }
+            if let Some(wish) = name.strip_prefix("record/").filter(|_| self.pages.dev()) {
+                return self.record(request, desk, wish);
+            }
             let asset = web::asset(path).or_else(|| self.module(path));
             let asset = asset.ok_or(NOT_FOUND)?;
             return Ok(Answer::Response(asset_response(request, asset)));
@@ -295,6 +303,19 @@ impl Routes {
         request.number("upload-offset")?;
         request.expects_continue()?;
         Ok(Answer::Upload { sid, token })
+    }
+
+    /// Other sites' pages must not write into the site.
+    fn record<'r>(
+        &self,
+        request: &Request,
+        desk: &mut Desk<'_>,
+        wish: &'r str,
+    ) -> Result<Answer<'r>, Refusal> {
+        self.check_origin(request, desk, "a recording")?;
+        let (sid, wish) = wish.split_at_checked(32).ok_or(NOT_FOUND)?;
+        let sid = Sid::parse(sid).ok_or(NOT_FOUND)?;
+        Ok(Answer::Record { sid, wish })
     }
 
     fn check_origin(

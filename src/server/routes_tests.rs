@@ -44,6 +44,7 @@ impl Front {
                 let Place { locale, timezone } = place;
                 format!("websocket {sid} {locale} {timezone}")
             }
+            Answer::Record { sid, wish } => format!("record {sid} {wish}"),
             Answer::Download { sid, token } => format!("download {sid} {token:x}"),
             Answer::Upload { sid, token } => format!("upload {sid} {token:x}"),
             Answer::Response(response) => {

@@ -69,6 +69,9 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
             self.stop_at,
             self.watcher.as_ref().and_then(Watcher::due),
             self.rest.due(),
+            self.keeper
+                .as_ref()
+                .and_then(|keeper| keeper.retained_due(self.core.retained_changes())),
             self.recordings.borrow().flush_due(),
         ];
         let due: Timestamp = due.into_iter().flatten().min()?;
@@ -240,6 +243,7 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
     fn open(&mut self, session: SessionId, sid: Sid, opening: Opening) {
         let wall = self.turn.wall;
         self.recordings.borrow_mut().begin(session, sid, wall);
+        self.record_button.begin(session, sid, self.core.site());
         self.note_arrival();
         let line = "frontend connects to WebSocketEndpoint (new session)";
         self.log.session(2, session, format_args!("{line}"));
@@ -306,8 +310,14 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
         recordings.commit();
         recordings.flush(self.turn.now);
         let stopped = recordings.take_stopped();
+        let committed = recordings.take_committed();
         drop(recordings);
         self.tell_stopped(&stopped);
+        self.keep_retained(self.turn.now);
+        for &session in &committed {
+            self.checkpoint_if_far(session);
+        }
+        self.recordings.borrow_mut().give_back(committed);
         for (session, process, action) in std::mem::take(&mut self.orders) {
             let registry = self.world.registry();
             self.processes
@@ -351,6 +361,11 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
         let now = self.turn.now;
         self.stop_at = Some(now + STOP_MS);
         self.recordings.borrow_mut().flush_all();
+        self.keep_retained(Timestamp::MAX);
+        // The next process has less to do then.
+        for session in self.core.session_ids() {
+            self.checkpoint_for_sleep(session);
+        }
         self.world.stop_listening();
         self.processes.end_all(now);
         for (key, peer) in &mut self.peers {

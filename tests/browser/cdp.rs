@@ -1,109 +1,44 @@
 //! Chromium, driven through its DevTools protocol: JSON over a WebSocket, one per tab.
 //!
-//! [`Browser`] is the process, [`Page`] a tab. Few run at a time, however many test threads there are.
+//! [`Browser`] is what one visitor has on the screen, [`Page`] a tab of it.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::fs;
 use std::net::TcpStream;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Condvar, Mutex, PoisonError};
 use std::thread::sleep;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use tungstenite::{Message, WebSocket};
 
+use super::chromium::Chromium;
+
 /// How often a condition is asked before the test gives up, and the pause between. Generous: it bounds a failure, it
 /// measures nothing.
-pub const POLLS_MAX: u32 = 600;
-pub const POLL_PAUSE: Duration = Duration::from_millis(50);
+pub const POLLS_MAX: u32 = 3_000;
+pub const POLL_PAUSE: Duration = Duration::from_millis(20);
 /// A browser that does not answer a command for this long has hung.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Browsers that may run at once: the machine that tests has two cores, and a browser wants both.
-const BROWSERS_MAX: usize = 1;
-
-static RUNNING: Mutex<usize> = Mutex::new(0);
-static ENDED: Condvar = Condvar::new();
-
-/// The right to run a browser.
-struct Place;
-
-impl Place {
-    fn wait_for() -> Place {
-        let running = RUNNING.lock().unwrap_or_else(PoisonError::into_inner);
-        let waited = ENDED.wait_while(running, |running| *running >= BROWSERS_MAX);
-        *waited.unwrap_or_else(PoisonError::into_inner) += 1;
-        Place
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        *RUNNING.lock().unwrap_or_else(PoisonError::into_inner) -= 1;
-        ENDED.notify_one();
-    }
-}
-static NEXT_PROFILE: AtomicU32 = AtomicU32::new(1);
-
+/// What one test uses: a profile of its own in the running Chromium, with no cookie, store or cache of another one.
 pub struct Browser {
-    child: Child,
-    port: u16,
-    profile: PathBuf,
-    control: std::cell::RefCell<Connection>,
-    _place: Place,
+    control: RefCell<Connection>,
+    /// What the protocol calls the profile.
+    context: String,
 }
 
 impl Browser {
-    /// Starts a headless Chromium with an empty profile: the one in `CHROMIUM`, else the one that Debian installs.
+    /// A browser that has been nowhere. It goes away with its tabs when it is dropped: its connection takes it along.
     pub fn start() -> Browser {
-        let place = Place::wait_for();
-        let program = std::env::var("CHROMIUM").unwrap_or_else(|_| "/usr/bin/chromium".into());
-        let number = NEXT_PROFILE.fetch_add(1, Ordering::Relaxed);
-        let profile =
-            std::env::temp_dir().join(format!("lunette-chromium-{}-{number}", std::process::id()));
-        let _ = fs::remove_dir_all(&profile);
-        fs::create_dir_all(&profile).expect("a profile directory can be made");
-        let mut child = Command::new(&program)
-            .args([
-                "--headless=new",
-                "--no-sandbox",
-                "--disable-gpu",
-                "--disable-quic",
-                "--disable-dev-shm-usage",
-                "--no-first-run",
-                "--disable-background-networking",
-                "--disable-component-update",
-                "--disable-sync",
-                "--disable-breakpad",
-                "--hide-scrollbars",
-                "--remote-debugging-port=0",
-            ])
-            .arg(format!("--user-data-dir={}", profile.display()))
-            .arg("about:blank")
-            // What it leaves behind goes away with its profile.
-            .env("TMPDIR", &profile)
-            .env("XDG_CONFIG_HOME", &profile)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap_or_else(|error| {
-                panic!(
-                    "cannot start {program} ({error}). These tests need Chromium; install it with\n    \
-                     apt-get install -y chromium fonts-dejavu\nor set CHROMIUM to the path of one"
-                )
-            });
-        let (port, path) = devtools_address(&profile, &mut child);
-        let control = std::cell::RefCell::new(Connection::open(port, &path));
+        let Chromium { port, path, .. } = Chromium::running();
+        let mut control = Connection::open(*port, path);
+        let made = control.command(
+            "Target.createBrowserContext",
+            json!({ "disposeOnDetach": true }),
+        );
         Browser {
-            child,
-            port,
-            profile,
-            control,
-            _place: place,
+            control: RefCell::new(control),
+            context: text(&made["browserContextId"]).to_owned(),
         }
     }
 
@@ -116,69 +51,43 @@ impl Browser {
 
     /// A new empty tab, to be prepared before it goes anywhere.
     pub fn blank(&self) -> Page {
-        let made = self
-            .control
-            .borrow_mut()
-            .command("Target.createTarget", json!({ "url": "about:blank" }));
+        let made = self.control.borrow_mut().command(
+            "Target.createTarget",
+            json!({ "url": "about:blank", "browserContextId": self.context, "newWindow": true }),
+        );
         let target = made["targetId"].as_str().expect("a target id");
+        let port = Chromium::running().port;
         let mut page = Page {
-            connection: Connection::open(self.port, &format!("/devtools/page/{target}")),
+            connection: Connection::open(port, &format!("/devtools/page/{target}")),
+            context: self.context.clone(),
             closed: false,
         };
         for domain in ["Page", "Runtime", "Log", "Network", "Accessibility"] {
             page.connection
                 .command(&format!("{domain}.enable"), json!({}));
         }
+        // Each tab is the one that its user looks at and types into, whatever stands in front of it.
+        page.connection.command(
+            "Emulation.setFocusEmulationEnabled",
+            json!({ "enabled": true }),
+        );
         page.size(1280, 900);
         page
     }
-}
 
-impl Browser {
     /// The addresses of all tabs.
     pub fn addresses(&self) -> Vec<String> {
         let mut control = self.control.borrow_mut();
         let mut answer = control.command("Target.getTargets", json!({}));
         let targets = answer["targetInfos"].take();
         let pages = targets.as_array().into_iter().flatten();
-        let pages = pages.filter(|target| target["type"] == "page");
+        let pages = pages.filter(|target| {
+            target["type"] == "page" && target["browserContextId"] == self.context.as_str()
+        });
         pages
             .map(|target| text(&target["url"]).to_owned())
             .collect()
     }
-}
-
-impl Drop for Browser {
-    fn drop(&mut self) {
-        // A browser that is asked to close takes its helper processes along.
-        self.control.borrow_mut().post("Browser.close", json!({}));
-        for _ in 0..100 {
-            if matches!(self.child.try_wait(), Ok(Some(_))) {
-                break;
-            }
-            sleep(POLL_PAUSE);
-        }
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-        let _ = fs::remove_dir_all(&self.profile);
-    }
-}
-
-/// Where the started browser listens: it writes the port and the path of its control socket into its profile.
-fn devtools_address(profile: &Path, child: &mut Child) -> (u16, String) {
-    for _ in 0..POLLS_MAX {
-        let text = fs::read_to_string(profile.join("DevToolsActivePort")).unwrap_or_default();
-        if let Some((port, path)) = text.split_once('\n')
-            && let Ok(port) = port.parse()
-        {
-            return (port, path.trim().to_owned());
-        }
-        if let Ok(Some(status)) = child.try_wait() {
-            panic!("Chromium ended at once ({status})");
-        }
-        sleep(POLL_PAUSE);
-    }
-    panic!("Chromium never said where it listens");
 }
 
 /// One finished HTTP request of a page.
@@ -245,7 +154,7 @@ impl Connection {
     }
 
     /// Like [`Connection::command`], for what may fail while a page goes and the next one comes.
-    fn attempt(&mut self, method: &str, params: Value) -> Result<Value, Value> {
+    pub fn attempt(&mut self, method: &str, params: Value) -> Result<Value, Value> {
         let id = self.post(method, params);
         loop {
             let message = self
@@ -353,6 +262,8 @@ pub struct Weight {
 /// A tab.
 pub struct Page {
     pub(super) connection: Connection,
+    /// The profile of its browser.
+    pub(super) context: String,
     closed: bool,
 }
 
@@ -573,10 +484,11 @@ impl Page {
 }
 
 impl Drop for Page {
-    /// A page must have been quiet.
+    /// A page must have been quiet. Its tab goes with it: it may have a clock that ticks.
     fn drop(&mut self) {
         if !std::thread::panicking() && !self.closed {
             let errors = self.errors();
+            self.connection.post("Page.close", json!({}));
             assert!(
                 errors.is_empty(),
                 "the page reported errors:\n{}",

@@ -43,7 +43,7 @@ impl Page {
         fs::create_dir_all(folder).expect("a folder for downloads can be made");
         self.connection.command(
             "Browser.setDownloadBehavior",
-            json!({ "behavior": "allow", "downloadPath": folder }),
+            json!({ "behavior": "allow", "downloadPath": folder, "browserContextId": self.context }),
         );
     }
 

@@ -30,7 +30,14 @@
   // In a chart too: labels must not run into each other.
   const leaves = [...document.body.querySelectorAll("button, input, select, textarea, meter, progress, summary, h1, h2, h3, h4, dt, dd, p, ui-chart, ui-gauge, ui-chart text")];
   const top = document.querySelector("dialog[open]");
-  const floating = (element) => element.closest(".ui-toasts, .ui-reconnecting, .ui-notice");
+  // What stays where it is while the page scrolls lies on the page, and says so by its z-index.
+  const floating = (element) => {
+    for (let e = element; e; e = e.parentElement) {
+      const { position, zIndex } = getComputedStyle(e);
+      if (/fixed|sticky/.test(position) && zIndex !== "auto") return true;
+    }
+    return false;
+  };
   const boxes = leaves
     .filter((e) => seen(e) && !floating(e) && (!top || top.contains(e)))
     .map((element) => ({ element, box: element.getBoundingClientRect() }))

@@ -1,13 +1,15 @@
 //! Pages that lose their connection, their login, their session or their server.
 
 use std::fs;
+use std::ops::Range;
+use std::panic::resume_unwind;
 use std::path::PathBuf;
-use std::thread::sleep;
+use std::thread::{self, sleep};
 use std::time::Duration;
 
 use serde_json::json;
 
-use super::cdp::{Browser, Page};
+use super::cdp::{Browser, POLL_PAUSE, POLLS_MAX, Page};
 use super::proxy::Proxy;
 use super::server::Server;
 use crate::dice::Dice;
@@ -116,83 +118,124 @@ fn act(page: &mut Page, dice: &mut Dice, step: usize, rows: usize) -> usize {
     rows
 }
 
-/// A walk with cuts after which the page is what one shows that was never cut. They last a two-hundredth of 5, 60 and
-/// 300 s, and with `beyond` longer than the window.
-fn walk(browser: &Browser, server: &Server, proxy: &Proxy, seed: u64, beyond: bool) -> u64 {
-    let mut dice = Dice::seeded(seed);
-    let mut page = browser.open(&proxy.url("/"));
-    page.server_may_be_away();
-    page.wait_for("document.querySelector('#size')");
-    page.fill("#size", "12");
-    page.click("#fill");
-    page.click("#plain");
-    page.wait_for("document.querySelectorAll('.rows .row input').length === 12");
-    let path = page.eval("location.pathname");
-    let mut never_cut = browser.open(&server.url(path.as_str().expect("a path")));
-    never_cut.wait_for("document.querySelectorAll('.rows .row input').length === 12");
-    page.bring_to_front();
-    let mut rows = 12;
-    for step in 0..25 {
-        rows = act(&mut page, &mut dice, step, rows);
-        if dice.roll(6) == 0 {
-            let away = [25, 300, 1_500][dice.roll(3)];
-            proxy.cut();
-            let away = if beyond { away + 2_000 } else { away };
-            // Half of the time something is done meanwhile.
-            if dice.roll(2) == 0 {
-                page.press_button("#insert");
-                rows += 1;
+/// How many walks go on beside each other: they wait more than they work.
+const LANES: usize = 4;
+
+/// What a lane has of its own, and how many walks it has begun: on its server their sessions have these numbers.
+struct Lane {
+    browser: Browser,
+    server: Server,
+    proxy: Proxy,
+    walks: usize,
+}
+
+/// Walks with all of these seeds. Returns the last view of each.
+fn walk_all(site: &Copy, seeds: Range<u64>, beyond: bool) -> Vec<u64> {
+    let seeds: Vec<u64> = seeds.collect();
+    thread::scope(|scope| {
+        let walk_some = |seeds: &[u64]| {
+            let server = Server::with_flags(&site.0, &["-v"]);
+            let mut lane = Lane {
+                browser: Browser::start(),
+                proxy: Proxy::to(server.port()),
+                server,
+                walks: 0,
+            };
+            let views = seeds.iter().map(|&seed| lane.walk(seed, beyond));
+            views.collect::<Vec<_>>()
+        };
+        let lanes: Vec<_> = seeds
+            .chunks(seeds.len().div_ceil(LANES))
+            .map(|seeds| scope.spawn(move || walk_some(seeds)))
+            .collect();
+        let views = lanes
+            .into_iter()
+            .map(|lane| lane.join().unwrap_or_else(|panic| resume_unwind(panic)));
+        views.flatten().collect()
+    })
+}
+
+impl Lane {
+    /// A walk with cuts after which the page is what one shows that was never cut. They last a two-hundredth of 5, 60
+    /// and 300 s, and with `beyond` longer than the window by as much.
+    fn walk(&mut self, seed: u64, beyond: bool) -> u64 {
+        self.walks += 1;
+        let mut dice = Dice::seeded(seed);
+        let (mut page, mut never_cut) = self.open_twice();
+        let mut rows = 12;
+        for step in 0..25 {
+            rows = act(&mut page, &mut dice, step, rows);
+            if dice.roll(6) == 0 {
+                let away = [25, 300, 1_500][dice.roll(3)];
+                let view = page.eval("uiApp.getConnection().link.view");
+                self.proxy.cut();
+                // Half of the time something is done meanwhile.
+                if dice.roll(2) == 0 {
+                    page.press_button("#insert");
+                    rows += 1;
+                }
+                if beyond {
+                    let line = format!("session {}: view {view} is over", self.walks);
+                    wait_for_log(&self.server, &line);
+                }
+                sleep(Duration::from_millis(away));
+                self.proxy.mend();
+                // As a computer tells its pages that it has a network again.
+                page.eval("dispatchEvent(new Event('online'))");
             }
-            sleep(Duration::from_millis(away));
-            proxy.mend();
-            // As a computer tells its pages that it has a network again.
-            page.eval("dispatchEvent(new Event('online'))");
         }
-    }
-    page.press("Tab");
-    page.wait_for(&format!(
-        "document.querySelectorAll('.rows .row').length === {rows}"
-    ));
-    never_cut.wait_for(&format!(
-        "document.querySelectorAll('.rows .row').length === {rows}"
-    ));
-    let mut shown = json!(null);
-    for _ in 0..200 {
-        shown = page.eval(SHOWN);
-        if shown == never_cut.eval(SHOWN) {
-            break;
+        page.press("Tab");
+        // All that was done has been heard.
+        page.wait_for("(link => link.open && !link.kept.length)(uiApp.getConnection().link)");
+        let all = format!("document.querySelectorAll('.rows .row').length === {rows}");
+        page.wait_for(&all);
+        never_cut.wait_for(&all);
+        let mut shown = [json!(null), json!(0)];
+        for _ in 0..POLLS_MAX {
+            shown = [page.eval(SHOWN), never_cut.eval(SHOWN)];
+            if shown[0] == shown[1] {
+                break;
+            }
+            sleep(POLL_PAUSE);
         }
-        sleep(Duration::from_millis(50));
+        assert_eq!(shown[0], shown[1], "seed {seed}");
+        let view = page.eval("uiApp.getConnection().link.view");
+        view.as_u64().unwrap_or(0)
     }
-    assert_eq!(shown, never_cut.eval(SHOWN), "seed {seed}");
-    let view = page.eval("uiApp.getConnection().link.view");
-    page.close();
-    never_cut.close();
-    view.as_u64().unwrap_or(0)
+
+    /// A page with twelve rows behind the proxy, and the same session without it.
+    fn open_twice(&self) -> (Page, Page) {
+        let mut page = self.browser.open(&self.proxy.url("/"));
+        page.server_may_be_away();
+        page.wait_for("document.querySelector('#size')");
+        page.fill("#size", "12");
+        page.click("#fill");
+        page.click("#plain");
+        let all = "document.querySelectorAll('.rows .row input').length === 12";
+        page.wait_for(all);
+        let path = page.eval("location.pathname");
+        let path = path.as_str().expect("a path");
+        let mut never_cut = self.browser.open(&self.server.url(path));
+        never_cut.wait_for(all);
+        (page, never_cut)
+    }
 }
 
 #[test]
 fn after_any_cut_the_page_is_what_one_shows_that_was_never_cut() {
     let site = Copy::of("longlist", "[limits]\nresume_window = \"30s\"\n");
-    let browser = Browser::start();
-    let server = Server::with_flags(&site.0, &[]);
-    let proxy = Proxy::to(server.port());
-    for seed in 1..=20 {
-        let view = walk(&browser, &server, &proxy, seed, false);
-        assert_eq!(view, 1, "seed {seed}: the view did not go on");
-    }
+    let views = walk_all(&site, 1..21, false);
+    assert_eq!(views, [1; 20], "a view did not go on");
 }
 
 #[test]
 fn after_a_cut_that_lasts_too_long_it_is_the_same() {
-    let site = Copy::of("longlist", "[limits]\nresume_window = \"500ms\"\n");
-    let browser = Browser::start();
-    let server = Server::with_flags(&site.0, &[]);
-    let proxy = Proxy::to(server.port());
-    let anew = (21..=24)
-        .filter(|&seed| walk(&browser, &server, &proxy, seed, true) > 2)
-        .count();
-    assert!(anew > 0, "no view was made anew");
+    let site = Copy::of("longlist", "[limits]\nresume_window = \"100ms\"\n");
+    let views = walk_all(&site, 21..25, true);
+    assert!(
+        views.iter().any(|&view| view > 2),
+        "no view was made anew: {views:?}"
+    );
 }
 
 #[test]
@@ -287,9 +330,7 @@ fn a_session_that_is_over_is_said_to_be() {
     let before = page.eval("location.pathname");
     page.fill("#plain", "still here");
     proxy.cut();
-    while !server.log().contains("session expired") {
-        sleep(Duration::from_millis(50));
-    }
+    wait_for_log(&server, "session expired");
     proxy.mend();
     page.wait_for(
         "document.querySelector('[role=alertdialog]')?.textContent.includes('session has ended')",
@@ -424,10 +465,17 @@ fn what_is_done_to_a_row_is_never_done_to_another() {
 
 /// The server has let go of the view whose connection was lost.
 fn wait_for_the_end_of_the_view(server: &Server, view: u32) {
-    let line = format!("view {view} is over");
-    while !server.log().contains(&line) {
-        sleep(Duration::from_millis(20));
+    wait_for_log(server, &format!("view {view} is over"));
+}
+
+fn wait_for_log(server: &Server, line: &str) {
+    for _ in 0..POLLS_MAX {
+        if server.log().contains(line) {
+            return;
+        }
+        sleep(POLL_PAUSE);
     }
+    panic!("the server never logs {line:?}");
 }
 
 #[test]

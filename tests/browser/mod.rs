@@ -1,6 +1,7 @@
 //! A real Chromium against the real binary.
 //!
-//! - [`cdp`]: starts Chromium and drives it through its DevTools protocol: no Node, no driver program.
+//! - [`chromium`]: the process, one for all tests. [`cdp`]: drives it through its DevTools protocol: no Node, no driver
+//!   program.
 //! - [`hands`], [`keys`]: what a visitor's hands do on a page; [`files`]: what they give it and get from it.
 //! - [`server`]: the built `lunette` as a child process.
 //! - [`demo`]: what a visitor does with the built-in demo site.
@@ -19,8 +20,10 @@
 //! - [`uploads`]: files chosen and dropped, cut off on their way, and saved from links.
 //! - [`upkeep`]: the demo's weight, and what happens when the server goes away.
 //! - [`reference`]: the examples of the README and of lua/TEMPLATES.md.
+//! - [`recordings`]: the Record button of `--dev`, and `lunette test` of what it wrote.
 //! - [`reload`]: files of a site are edited while its page is used.
 //! - [`apps`]: sites as people wrote them for the predecessor, run as they are and used as people use them.
+//! - [`inspect`]: recordings, looked at turn by turn.
 //! - [`sites`]: the small sites of `tests/sites`, the hostile ones among them.
 //!
 //! Waiting is always for a condition, asked again a bounded number of times; nothing here asserts how long
@@ -29,10 +32,12 @@
 mod apps;
 mod cdp;
 mod charts;
+mod chromium;
 mod demo;
 mod directives;
 mod files;
 mod hands;
+mod inspect;
 mod keyboard;
 mod keys;
 mod links;
@@ -42,6 +47,7 @@ mod messages;
 mod panel;
 mod pictures;
 mod proxy;
+mod recordings;
 mod recovery;
 mod reference;
 mod reload;

@@ -93,6 +93,15 @@ impl Server {
         fs::read_to_string(&self.log).unwrap_or_default()
     }
 
+    /// The recording of the only session there was so far.
+    pub fn recording(&self) -> PathBuf {
+        let all = fs::read_dir(&self.recordings).expect("sessions are recorded");
+        let mut all: Vec<PathBuf> = all.flatten().map(|entry| entry.path()).collect();
+        all.retain(|path| path.extension().is_some_and(|end| end == "lnt"));
+        assert_eq!(all.len(), 1, "{all:?}");
+        all.remove(0)
+    }
+
     /// Kills the process, as a crash would. The port stays reserved for [`Server::restart`] only by luck, which has
     /// always sufficed on loopback.
     pub fn kill(&mut self) {
@@ -164,7 +173,10 @@ fn launch(dir: Option<&PathBuf>, flags: &[&str], port: u16, places: &Places<'_>)
         .expect("a log file can be written");
     let mut command = Command::new(env!("CARGO_BIN_EXE_lunette"));
     command.args(["serve", "--port", &port.to_string()]);
-    command.arg("--record").arg(places.recordings);
+    // A test that wants recordings of its own has them.
+    if !flags.contains(&"--record") {
+        command.arg("--record").arg(places.recordings);
+    }
     command.arg("--state");
     command.arg(places.state.unwrap_or(Path::new("none")));
     if let Some(dir) = dir {

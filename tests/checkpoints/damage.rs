@@ -173,7 +173,7 @@ fn what_is_wrong_with_a_right_checksum_harms_nobody() {
     let (mut thawing, bytes) = thawing();
     let mut survived = 0;
     for at in HEAD_LEN..bytes.len() {
-        for with in [&[0xff; 9][..], &[0], &[0x7f], &[bytes[at] ^ 1]] {
+        for with in [&[0xff; 9][..], &[bytes[at] ^ 1]] {
             let mut altered = bytes.clone();
             let end = bytes.len().min(at + with.len());
             altered[at..end].copy_from_slice(&with[..end - at]);

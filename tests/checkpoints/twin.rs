@@ -15,6 +15,7 @@ use super::shelf::{Shelving, Way};
 
 /// See the module's description.
 pub struct Twin {
+    way: Way,
     config: ManagerConfig,
     plain: SessionManager<Shelving>,
     frozen: SessionManager<Shelving>,
@@ -26,6 +27,8 @@ pub struct Twin {
     asleep: BTreeMap<SessionId, Vec<u8>>,
     /// How often one was woken.
     pub woken: usize,
+    /// Whether all that can be seen of a session is compared, and not only what comes of events.
+    pub looks: bool,
     /// Values and errors that were told.
     pub told: [usize; 2],
     /// Why sessions could not be frozen.
@@ -36,6 +39,7 @@ impl Twin {
     pub fn new(way: Way, config: ManagerConfig) -> Twin {
         let runtime = Shelving::new(way);
         Twin {
+            way,
             plain: SessionManager::new(Shelving::new(way), config.clone()),
             frozen: SessionManager::new(runtime.clone(), config.clone()),
             config,
@@ -44,6 +48,7 @@ impl Twin {
             checkpoints: 0,
             asleep: BTreeMap::new(),
             woken: 0,
+            looks: true,
             told: [0; 2],
             refusals: Vec::new(),
         }
@@ -163,12 +168,20 @@ impl Twin {
                 }
             }
         }
+        self.checkpoints += 1;
+        if self.way == Way::Image && self.checkpoints.is_multiple_of(3) {
+            // What was frozen lives on as if nothing had happened, too.
+            return Ok(());
+        }
         // A state is put back to the place it had: the one that was there has to go.
         self.frozen = thawed;
         for (id, bytes) in frozen {
             let site = self.sites[&id].clone();
             let limits = self.config.limits.clone();
             self.frozen.thaw(id, &bytes, site, limits)?;
+            if !self.looks {
+                continue;
+            }
             let (before, after) = (shown(&self.plain, id), shown(&self.frozen, id));
             if before != after {
                 return Err(format!(
@@ -177,7 +190,6 @@ impl Twin {
                 ));
             }
         }
-        self.checkpoints += 1;
         self.same("poll_timeout", |manager| manager.poll_timeout())?;
         Ok(())
     }

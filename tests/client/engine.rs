@@ -1,7 +1,7 @@
 //! The client's modules in a JavaScript engine, in this process: no browser, no clock, no network.
 
 use rquickjs::loader::{BuiltinLoader, BuiltinResolver};
-use rquickjs::{CatchResultExt, Context, Function, Module, Runtime};
+use rquickjs::{CatchResultExt, Context, Ctx, Function, Module, Runtime, TypedArray};
 use serde_json::{Value, json};
 
 /// What of the client needs no page.
@@ -13,18 +13,14 @@ const MODULES: [(&str, &str); 5] = [
     ("store.js", include_str!("../../src/web/store.js")),
 ];
 
-/// Bytes of a text, which engines without a browser do not have.
-const UTF8: &str = "globalThis.TextEncoder = class { encode(text) {
-  const bytes = [];
-  for (const letter of text) {
-    const code = letter.codePointAt(0);
-    const shifts = code < 128 ? [] : code < 2048 ? [6] : code < 65536 ? [12, 6] : [18, 12, 6];
-    const lead = [0, 192, 224, 240][shifts.length];
-    bytes.push(shifts.length ? lead | (code >> shifts[0]) : code);
-    for (const shift of shifts.slice(1).concat(shifts.length ? 0 : [])) bytes.push(128 | ((code >> shift) & 63));
-  }
-  return bytes;
-} };";
+/// Bytes of a text, for which engines without a browser have no class. Each text on its way is encoded, on both sides:
+/// in JavaScript that would take longer than all the rest.
+const ENCODER: &str =
+    "globalThis.TextEncoder = class { encode(text) { return encodeUtf8(text); } };";
+
+fn encode_utf8<'js>(ctx: Ctx<'js>, text: String) -> rquickjs::Result<TypedArray<'js, u8>> {
+    TypedArray::new(ctx, text)
+}
 
 /// An engine with as many pages as one opens.
 pub struct Engine {
@@ -45,7 +41,10 @@ impl Engine {
         runtime.set_loader(resolver, loader);
         let context = Context::full(&runtime).expect("a context");
         context.with(|ctx| {
-            let set: Result<(), _> = ctx.eval(UTF8).catch(&ctx);
+            let encode = Function::new(ctx.clone(), encode_utf8).expect("a function");
+            let globals = ctx.globals();
+            globals.set("encodeUtf8", encode).expect("it is set");
+            let set: Result<(), _> = ctx.eval(ENCODER).catch(&ctx);
             set.expect("the encoder is set");
             for (name, source) in [
                 ("page.js", include_str!("page.js")),

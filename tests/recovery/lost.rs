@@ -216,3 +216,73 @@ fn a_session_in_whose_events_the_process_ended_twice_is_stopped() {
     assert_eq!(other.value(2), Some(json!(4)));
     assert_eq!(journals(&place, "quarantined").len(), 1);
 }
+
+/// A journal that has no room for more is not taken for the session: it went on without.
+#[test]
+fn a_session_whose_journal_has_stopped_says_so_and_ends_with_the_process() {
+    let mut place = Place::new(MAIN, &[]);
+    place.kill();
+    place
+        .folder
+        .write("site/lunette.toml", "[journal]\nmax_session = \"1K\"\n");
+    place.start();
+    let mut page = place.page();
+    page.act(CREATE).expect("acknowledged");
+    let told = |page: &Page| {
+        page.frames
+            .iter()
+            .any(|f| f.contains("cannot write to its disk"))
+    };
+    for _ in 0..100 {
+        page.act(ADD).expect("acknowledged");
+    }
+    while !told(&page) {
+        page.take().expect("it is told");
+    }
+    assert_eq!(page.value(2), Some(json!(100)), "it goes on");
+    assert!(place.server().log().contains("its journal has stopped"));
+    assert_eq!(journals(&place, "lost").len(), 1);
+    let address = place.crash().address;
+    let refused = page.resume(address).expect_err("it is not known any more");
+    assert!(refused.to_string().contains("404"), "{refused}");
+}
+
+/// A hundred sessions, some of which nobody comes back to, and another site: code, a template and a new file.
+#[test]
+fn a_hundred_sessions_survive_an_upgrade_of_their_site() {
+    let mut place = Place::new(MAIN, &[]);
+    place.kill();
+    let template = "<template><p ui-value=\"count\"></p></template>";
+    place
+        .folder
+        .write("site/viewdefs/App.DEFAULT.html", template);
+    place.start();
+    let mut pages: Vec<Page> = (0..100).map(|_| with_three(&place)).collect();
+    place.kill();
+    let other = MAIN.replace("self.count + 1 end", "self.count + require('step') end");
+    place.folder.write("site/lua/main.lua", other);
+    place.folder.write("site/lua/step.lua", "return 10");
+    place.folder.write(
+        "site/viewdefs/App.DEFAULT.html",
+        template.replace("<p ", "<p id=seen_anew "),
+    );
+    let address = place.start().address;
+    for page in pages.iter_mut().skip(10) {
+        page.resume(address).expect("it is there again");
+        assert_eq!(page.greeting["resumed"], true);
+        page.act(ADD).expect("acknowledged");
+        assert_eq!(page.value(2), Some(json!(13)));
+        let told = page.frames.join("\n");
+        assert!(
+            told.contains("seen_anew"),
+            "the template is told anew: {told}"
+        );
+    }
+    let address = place.crash().address;
+    for page in &mut pages {
+        page.resume(address).expect("it is there again");
+        page.act(ADD).expect("acknowledged");
+    }
+    assert_eq!(pages[0].value(2), Some(json!(13)));
+    assert_eq!(pages[99].value(2), Some(json!(23)));
+}

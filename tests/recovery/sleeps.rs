@@ -7,9 +7,9 @@ use super::page::Page;
 use super::survives::{ADD, CREATE, MAIN, Place};
 use crate::net::websocket::{attach, frame, new_session, receive};
 
-const SOON: &str = "[journal]\nhibernate_after = \"50ms\"\n";
+pub const SOON: &str = "[journal]\nhibernate_after = \"50ms\"\n";
 
-fn sleepy(main: &str, settings: &str) -> Place {
+pub fn sleepy(main: &str, settings: &str) -> Place {
     let mut place = Place::new(main, &[]);
     place.kill();
     place.folder.write("site/lunette.toml", settings);
@@ -17,13 +17,14 @@ fn sleepy(main: &str, settings: &str) -> Place {
     place
 }
 
-fn wait_for(place: &Place, said: &str) {
-    while !place.server().log().contains(said) {
+/// Until the log says this so many times.
+pub fn wait_for(place: &Place, said: &str, times: usize) {
+    while place.server().log().matches(said).count() < times {
         std::thread::sleep(std::time::Duration::from_millis(10));
     }
 }
 
-fn leave(mut page: Page) -> String {
+pub fn leave(mut page: Page) -> String {
     page.leave();
     page.session
 }
@@ -35,7 +36,7 @@ fn a_session_that_sleeps_wakes_as_it_was() {
     page.act(CREATE).expect("acknowledged");
     page.act(ADD).expect("acknowledged");
     let session = leave(page);
-    wait_for(&place, "sleeps");
+    wait_for(&place, "sleeps", 1);
     let mut page = Page::open(place.server().address, &session);
     page.act(CREATE).expect("acknowledged");
     page.act(ADD).expect("acknowledged");
@@ -54,8 +55,8 @@ fn a_timer_wakes_the_session_that_set_it() {
         r#"{"userEvent":true,"messages":[{"type":"update","data":{"varId":5,"value":null}}]}"#;
     page.act(later).expect("acknowledged");
     let session = leave(page);
-    wait_for(&place, "sleeps");
-    wait_for(&place, "rebuilt from");
+    wait_for(&place, "sleeps", 1);
+    wait_for(&place, "rebuilt from", 1);
     let mut page = Page::open(place.server().address, &session);
     page.act(CREATE).expect("acknowledged");
     assert_eq!(page.value(6), Some(json!(1)));
@@ -77,11 +78,11 @@ session:createAppVariable(app)
     let mut first = place.page();
     first.act(create).expect("acknowledged");
     let first = leave(first);
-    wait_for(&place, "session 1: sleeps");
+    wait_for(&place, "session 1: sleeps", 1);
     let mut second = place.page();
     second.act(create).expect("acknowledged");
     second.act(ADD).expect("acknowledged");
-    wait_for(&place, "session 1: rebuilt from");
+    wait_for(&place, "session 1: rebuilt from", 1);
     let mut first = Page::open(place.server().address, &first);
     first.act(create).expect("acknowledged");
     assert_eq!(first.value(2), Some(json!(1)));
@@ -116,7 +117,7 @@ fn those_used_longest_ago_make_room_when_memory_is_short() {
             .expect("sent");
         receive(&mut stream);
     }
-    wait_for(&place, "session 1: sleeps");
+    wait_for(&place, "session 1: sleeps", 1);
     let mut page = Page::open(server.address, &first.expect("the first"));
     page.act(CREATE).expect("acknowledged");
     assert_eq!(page.value(2), Some(json!(1)));

@@ -1,6 +1,7 @@
 //! What is there again after `kill -9`.
 
 use std::fs;
+use std::path::PathBuf;
 
 use serde_json::json;
 
@@ -68,8 +69,21 @@ impl Place {
         self.start()
     }
 
+    /// SIGTERM, and the end.
+    pub fn stop(&mut self) {
+        let mut server = self.server.take().expect("it runs");
+        server.signal("TERM");
+        let _ = server.child.wait();
+    }
+
     pub fn kill(&mut self) {
         drop(self.server.take());
+    }
+
+    /// Where a session's checkpoint is, if it has one.
+    pub fn checkpoint(&self, session: &str) -> PathBuf {
+        let values = self.folder.0.join("state/values");
+        values.join(format!("{session}.checkpoint"))
     }
 
     pub fn page(&self) -> Page {
@@ -208,4 +222,33 @@ fn a_state_directory_serves_one_process_and_is_its_owners_alone() {
     let said = String::from_utf8_lossy(&second.stderr);
     assert_eq!(second.status.code(), Some(3), "{said}");
     assert!(said.contains(&text) && said.contains("another"), "{said}");
+}
+
+#[test]
+fn what_topics_retain_is_there_for_those_who_come_later() {
+    let main = r#"
+local App = session:prototype("App", { heard = "nothing" })
+function App:add() session:publish("sky", "clear", { retain = true }) end
+local app = session:create(App)
+session:subscribe("sky", function(value) app.heard = value end)
+session:createAppVariable(app)
+"#;
+    let create = r#"[{"type":"watch","data":{"varId":1}},
+        {"type":"create","data":{"id":2,"parentId":1,"properties":{"path":"heard"}}},
+        {"type":"create","data":{"id":3,"parentId":1,"properties":{"path":"add()","access":"action"}}}]"#;
+    let mut place = Place::new(main, &[]);
+    let mut page = place.page();
+    page.act(create).expect("acknowledged");
+    page.act(ADD).expect("acknowledged");
+    let mut before = place.page();
+    before.act(create).expect("acknowledged");
+    while before.value(2) != Some(json!("clear")) {
+        before.take().expect("it is told");
+    }
+    place.crash();
+    let mut after = place.page();
+    after.act(create).expect("acknowledged");
+    while after.value(2) != Some(json!("clear")) {
+        after.take().expect("it is told");
+    }
 }

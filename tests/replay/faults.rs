@@ -353,25 +353,26 @@ fn after_a_power_cut_all_that_was_synced_is_there() {
     }
 }
 
-#[test]
-fn an_intent_without_an_answer_is_told_and_gone_on_with() {
-    let disk = MemoryDisk::default();
-    let store = open(&disk, Durability::Process).expect("a store");
+/// A process that dies in its third turn, behind the intent to write.
+fn die_while_writing(store: &Store, read: &RawAnswer<'_>) {
     let mut writer = store.create(&header(Detail::Digest)).expect("made");
     for number in 0..2 {
         take_turn(&mut writer, number).expect("written");
     }
-    let text = "act";
     let event = RawEvent::Frame {
         connection: A,
-        text,
+        text: "act",
     };
     writer.event(turn(2), &event);
-    let read = RawAnswer::Bytes(b"1");
-    writer.answer("read \"a\"", &read);
+    writer.answer("read \"a\"", read);
     writer.intent("write \"b\"").expect("written");
-    // The process dies while it writes.
-    drop(writer);
+}
+
+#[test]
+fn an_intent_without_an_answer_is_told_and_gone_on_with() {
+    let store = open(&MemoryDisk::default(), Durability::Process).expect("a store");
+    let read = RawAnswer::Bytes(b"1");
+    die_while_writing(&store, &read);
     let reader = store.archive().read(SID).expect("whole");
     assert_eq!(reader.records().count(), 2);
     let last = reader

@@ -5,12 +5,15 @@ use std::path::{Path, PathBuf};
 
 use super::run;
 
-/// The recordings of a version, which an engine of that time made.
+/// The recordings of a version, which an engine of that time made: with `--record`, and in a state directory.
 fn recordings(version: u16) -> Vec<PathBuf> {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/replay/v{version}"));
+    let journals = fs::read_dir(dir.join("state/sessions"));
     let found = fs::read_dir(dir).expect("the recordings are there");
     let mut found: Vec<PathBuf> = found
+        .chain(journals.into_iter().flatten())
         .map(|entry| entry.expect("the directory is readable").path())
+        .filter(|path| path.extension().is_some_and(|e| e == "lnt"))
         .collect();
     found.sort();
     assert!(!found.is_empty(), "no recordings of format {version}");

@@ -243,6 +243,16 @@ impl Disk for SimDisk {
         Ok(content[..content.len().min(most as usize)].to_vec())
     }
 
+    fn read_behind(&self, path: &Path, offset: u64) -> io::Result<Vec<u8>> {
+        let content = self.read(path, u64::MAX)?;
+        Ok(content.get(offset as usize..).unwrap_or_default().to_vec())
+    }
+
+    fn length(&self, path: &Path) -> io::Result<u64> {
+        let files = &mut *self.files.borrow_mut();
+        Ok(files.inode(path)?.content.len() as u64)
+    }
+
     fn list(&self, dir: &Path) -> io::Result<Vec<Entry>> {
         let files = self.files.borrow();
         let inside = files

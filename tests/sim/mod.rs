@@ -21,11 +21,11 @@ mod net;
 mod page;
 mod recordings;
 mod run;
-mod shape;
 mod socket;
 mod tab;
 mod template;
 mod town;
+mod values;
 mod vandal;
 mod world;
 

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
-use super::shape::{in_pieces, keys_of};
 use super::template::{Props, Slot, Wish, slots};
+use super::values::{in_pieces, keys_of};
 
 /// No page of the apps is this large.
 const VARIABLES_MAX: usize = 5_000;

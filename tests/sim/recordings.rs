@@ -82,7 +82,7 @@ fn replayed(sid: &str, reader: &Reader) -> (Vec<View>, u64) {
                     .push(String::from_utf8_lossy(text).into_owned());
             }
         }
-        Seen::Event(_) | Seen::Output(_) => {}
+        Seen::Event(_) | Seen::Output(_) | Seen::Line { .. } => {}
     });
     assert!(
         report.divergence.is_none(),

@@ -9,8 +9,8 @@ use super::input::{Fate, Input};
 use super::link::Past;
 use super::net::{Happening, Net, TabId};
 use super::page::Role;
-use super::shape::difference;
 use super::tab::{Kind, News, Tab};
+use super::values::difference;
 use lunette::server::world::Ready;
 
 /// When nothing has happened for so long all is quiet.

@@ -9,7 +9,7 @@
 
 use super::{ManagerConfig, SessionManager};
 use crate::core::event::Event;
-use crate::core::frozen::Surroundings;
+use crate::core::frozen::{Surroundings, image_of};
 use crate::core::id::{ConnectionId, SessionId, Timestamp};
 use crate::core::limits::SessionLimits;
 use crate::core::script::Runtime;
@@ -74,6 +74,23 @@ impl<R: Runtime> SessionManager<R> {
         let session = Session::thaw(&mut self.runtime, frozen, surroundings)?;
         self.adopt(session);
         Ok(())
+    }
+
+    /// What an earlier process froze is to be thawed here some day. To be called before the first session
+    /// is made.
+    ///
+    /// # Errors
+    /// When it can never be thawed here, in words for the log.
+    pub fn keep_frozen(&self, frozen: &[u8]) -> Result<(), String> {
+        let image = image_of(frozen).ok_or("it is of another version, or damaged")?;
+        self.runtime.keep(image)
+    }
+
+    /// What was frozen is thrown away.
+    pub fn forget_frozen(&self, frozen: &[u8]) {
+        if let Some(image) = image_of(frozen) {
+            self.runtime.forget(image);
+        }
     }
 
     /// Makes a session again by running its old events again: `run` hands them in to a manager of its

@@ -23,6 +23,7 @@ use crate::lua::state::Local;
 use mlua::ffi::lua_State;
 use std::collections::BTreeMap;
 use std::ffi::CStr;
+use std::ops::Range;
 use std::os::raw::{c_int, c_void};
 use std::ptr;
 
@@ -97,18 +98,30 @@ impl Heap {
         (raw as usize - self.window.base().as_ptr() as usize).freeze(out);
         self.freeze_fields(out);
         freeze_aims(aims, out);
-        freeze_memory(&copy, out);
+        freeze_memory(&copy, self.unused(), out);
         Ok(())
     }
 
-    /// All bytes up to `top` but those of this struct.
+    /// All bytes up to `top` but those of this struct, and of the bitmap beyond the blocks there are.
     fn copy(&self) -> Vec<u8> {
-        let (from, to) = (self.bitmap as usize, (self.top as usize) << GRANULE_BITS);
-        let mut copy = vec![0; to];
+        let mut copy = vec![0; (self.top as usize) << GRANULE_BITS];
+        let unused = self.unused();
         let base = self.window.base().as_ptr();
-        // SAFETY: the window maps more than `to` bytes from its base, and nobody writes meanwhile.
-        unsafe { ptr::copy_nonoverlapping(base.add(from), copy.as_mut_ptr().add(from), to - from) };
+        for range in [self.bitmap as usize..unused.start, unused.end..copy.len()] {
+            let target = copy[range.clone()].as_mut_ptr();
+            // SAFETY: the window maps more than the copy's bytes from its base, and nobody writes
+            // meanwhile.
+            unsafe { ptr::copy_nonoverlapping(base.add(range.start), target, range.len()) };
+        }
         copy
+    }
+
+    /// The bitmap beyond the blocks there are, in whole granules: zeros.
+    fn unused(&self) -> Range<usize> {
+        let used = (self.top - self.start) as usize / 8 + 1;
+        let from = (self.bitmap as usize + used).next_multiple_of(GRANULE);
+        let to = (self.start as usize) << GRANULE_BITS;
+        from.min(to)..to
     }
 
     /// Nothing but the links of free blocks means anything.
@@ -253,14 +266,21 @@ fn freeze_aims(aims: Aims, out: &mut Vec<u8>) {
     }
 }
 
-fn freeze_memory(copy: &[u8], out: &mut Vec<u8>) {
+/// `unused` is zero.
+fn freeze_memory(copy: &[u8], unused: Range<usize>, out: &mut Vec<u8>) {
+    out.reserve(copy.len() - unused.len());
+    let unused = unused.start / GRANULE..unused.end / GRANULE;
     let (granules, _) = copy.as_chunks::<GRANULE>();
     let is_zero = |at: usize| granules[at] == [0; GRANULE];
     let count = granules.len();
     let (mut at, mut written) = (0, 0);
     while at < count {
         if is_zero(at) {
-            at += 1;
+            at = if at == unused.start {
+                unused.end
+            } else {
+                at + 1
+            };
             continue;
         }
         let (first, mut end) = (at, at + 1);
@@ -309,7 +329,7 @@ impl Arena {
         // SAFETY: the window maps more than the struct's size at an aligned base, and nothing is there.
         unsafe { base.cast::<Heap>().write(heap) };
         let arena = Arena(base.cast());
-        let aims = from.clone();
+        let aims = *from;
         skip_aims(from).ok_or_else(damaged)?;
         let mut memory = Memory {
             base: base.as_ptr(),

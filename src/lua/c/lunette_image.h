@@ -204,18 +204,20 @@ static inline void lunette_userdata (lua_State *L, struct lunette_walk *w, const
 /* A call of a thread; `is_live`: not over yet. */
 static inline void lunette_call (struct lunette_walk *w, const lua_State *th, const CallInfo *ci,
                                  int is_live) {
-  int may_continue = is_live && th->status == LUA_YIELD && !isLua(ci)
-                     && !(ci->callstatus & CIST_CLSRET);
-  if (may_continue && ci->u.c.k != NULL) {
-    lunette_function(w, &ci->u.c.k);
-    return;
-  }
-  lunette_link(w, &ci->u.l.savedpc, ci->u.l.savedpc);
-  lunette_blank(w, &ci->u.c.ctx, sizeof(ci->u.c.ctx));
   if (!is_live) {
     lunette_link(w, &ci->func, ci->func.p);
     lunette_link(w, &ci->top, ci->top.p);
+    lunette_blank(w, &ci->u, sizeof(ci->u));
   }
+  else if (isLua(ci))
+    lunette_blank(w, &ci->u.c.ctx, sizeof(ci->u.c.ctx));  /* beyond what they have */
+  else if (th->status == LUA_YIELD && !(ci->callstatus & CIST_CLSRET) && ci->u.c.k != NULL) {
+    lunette_function(w, &ci->u.c.k);
+    if (!(ci->callstatus & CIST_YPCALL))
+      lunette_blank(w, &ci->u.c.old_errfunc, sizeof(ci->u.c.old_errfunc));
+  }
+  else
+    lunette_blank(w, &ci->u, sizeof(ci->u));  /* nothing goes on with it */
 }
 
 static inline void lunette_stack (struct lunette_walk *w, const lua_State *th) {

@@ -384,6 +384,13 @@ LUNETTE_BEFORE size_t luaO_str2num (const char *s, TValue *o) {
   return lunette_real_str2num(s, o);
 }
 
+/* A userdata of a library is written in part only: what was in its memory before must not get out. */
+extern void *lunette_real_newuserdatauv (lua_State *L, size_t size, int nuvalue)
+  __asm__("lua_newuserdatauv");
+LUNETTE_BEFORE void *lua_newuserdatauv (lua_State *L, size_t size, int nuvalue) {
+  return memset(lunette_real_newuserdatauv(L, size, nuvalue), 0, size);
+}
+
 /* What goes round and round in C comes by one of these, and is cut here. */
 extern int lunette_real_geti (lua_State *L, int idx, lua_Integer n) __asm__("lua_geti");
 LUNETTE_BEFORE int lua_geti (lua_State *L, int idx, lua_Integer n) {

@@ -218,6 +218,7 @@ unsafe fn double_percents(state: *mut lua_State) {
         }
         charge(state, text.len() as u64 / 4);
         let copy = ffi::lua_newuserdatauv(state, text.len() * 2, 0).cast::<u8>();
+        copy.write_bytes(0, text.len() * 2);
         let (mut at, mut length) = (0, 0);
         while at < text.len() {
             *copy.add(length) = text[at];

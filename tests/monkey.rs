@@ -11,9 +11,12 @@ use crate::dice::Dice;
 
 /// A site of `tests/sites`.
 pub fn site(name: &str) -> Site {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/sites")
-        .join(name);
+    site_in(&format!("tests/sites/{name}"))
+}
+
+/// The site in a folder of the package.
+pub fn site_in(folder: &str) -> Site {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
     let mut files = BTreeMap::new();
     read_folder(&root, &root, &mut files);
     Site::new(files)
@@ -94,6 +97,21 @@ impl Monkey {
         let messages: Vec<Value> = (0..count).map(|_| self.message(dice)).collect();
         let user_event = dice.roll(3) > 0;
         json!({ "userEvent": user_event, "messages": messages }).to_string()
+    }
+
+    /// A frame that edits a field or calls an action.
+    pub fn act(&mut self, dice: &mut Dice) -> String {
+        if self.vars.len() == 1 {
+            // It has destroyed all others.
+            return self.frame(dice);
+        }
+        let (id, path) = &self.vars[1 + dice.roll(self.vars.len() - 1)];
+        let value = match path.ends_with(')') {
+            true => Value::Null,
+            false => json!(dice.roll(100)),
+        };
+        let data = json!({ "varId": id, "value": value });
+        json!({ "userEvent": true, "messages": [{ "type": "update", "data": data }] }).to_string()
     }
 
     fn var(&self, dice: &mut Dice) -> i64 {

@@ -1,0 +1,198 @@
+//! Checkpoints: a session as it was behind so many events of its journal, so that to wake it takes no longer
+//! the older it is. What was frozen is thawed, and what the journal has behind it is run again.
+//!
+//! They are a shortcut and nothing else: a session that has none, or one that is of another build, is run
+//! again from the beginning.
+
+use sha2::{Digest, Sha256};
+
+use super::Server;
+use super::world::World;
+use crate::core::code::{Decoder, push_bytes};
+use crate::core::id::SessionId;
+use crate::core::script::Runtime;
+use crate::core::site::Site;
+use crate::journal::Mark;
+
+/// What may have to be run again behind a checkpoint: about 20 ms of work, by events and by gas.
+const EVENTS_MAX: u64 = 2_000;
+const GAS_MAX: u64 = 4_000_000;
+/// Bytes of one checkpoint that a session may write in a second: disks of small machines wear out.
+const BYTES_PER_SECOND: u64 = 16 << 10;
+/// Events that are worth writing one for when a session goes to sleep.
+const EVENTS_MIN: u64 = 100;
+
+/// See the module's description.
+#[derive(Debug)]
+pub struct Checkpoint {
+    pub mark: Mark,
+    /// The site that the session had.
+    pub site: [u8; 32],
+    /// What `Links::write` wrote of its views.
+    pub links: Vec<u8>,
+    /// What the manager froze.
+    pub frozen: Vec<u8>,
+}
+
+/// What a site's files are, in 32 bytes.
+pub fn site_check(site: &Site) -> [u8; 32] {
+    let mut sum = Sha256::new();
+    for (path, content) in site.files() {
+        for part in [path.as_bytes(), content] {
+            sum.update((part.len() as u64).to_le_bytes());
+            sum.update(part);
+        }
+    }
+    sum.finalize().into()
+}
+
+impl Checkpoint {
+    /// As it is stored: a checksum, and what it is of.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut out = vec![0; 4];
+        self.mark.push(&mut out);
+        out.extend_from_slice(&self.site);
+        push_bytes(&mut out, &self.links);
+        push_bytes(&mut out, &self.frozen);
+        let check = crc32c::crc32c(&out[4..]);
+        out[..4].copy_from_slice(&check.to_le_bytes());
+        out
+    }
+
+    /// What [`Checkpoint::to_bytes`] made; `None`: it is something else.
+    pub fn from_bytes(bytes: &[u8]) -> Option<Checkpoint> {
+        let (check, body) = bytes.split_at_checked(4)?;
+        if crc32c::crc32c(body).to_le_bytes() != *check {
+            return None;
+        }
+        let mut from = Decoder::new(body);
+        Some(Checkpoint {
+            mark: Mark::read(&mut from)?,
+            site: from.take(32)?.try_into().ok()?,
+            links: from.bytes()?.to_vec(),
+            frozen: from.bytes()?.to_vec(),
+        })
+    }
+}
+
+/// What was last written of a session that is in memory.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Progress {
+    events: u64,
+    gas: u64,
+    /// Not before then again.
+    next_at: u64,
+}
+
+impl<R: Runtime + Clone, W: World> Server<R, W> {
+    /// Writes a checkpoint of a session that has come far since the last. Between two turns.
+    pub(super) fn checkpoint_if_far(&mut self, session: SessionId) {
+        if self.keeper.is_none() {
+            return;
+        }
+        let (events, gas) = self.how_far(session);
+        let before = self.progress.get(&session).copied().unwrap_or_default();
+        let far = events >= before.events + EVENTS_MAX || gas >= before.gas + GAS_MAX;
+        if far && self.turn.now >= before.next_at {
+            self.checkpoint(session);
+        }
+    }
+
+    /// Writes one before the session goes to sleep, if there is something to be saved by that.
+    pub(super) fn checkpoint_for_sleep(&mut self, session: SessionId) {
+        let (events, gas) = self.how_far(session);
+        let before = self.progress.get(&session).copied().unwrap_or_default();
+        if events >= before.events + EVENTS_MIN || gas >= before.gas + GAS_MAX / 4 {
+            self.checkpoint(session);
+        }
+    }
+
+    /// A session was woken by a checkpoint of this place, at which it had used so much gas: it needs another
+    /// one only when it has come far from there.
+    pub(super) fn have_checkpoint(&mut self, session: SessionId, mark: &Mark, gas: u64) {
+        let progress = Progress {
+            events: mark.sequence,
+            gas,
+            next_at: self.turn.now,
+        };
+        self.progress.insert(session, progress);
+    }
+
+    fn how_far(&self, session: SessionId) -> (u64, u64) {
+        let gas = self.core.session(session).map_or(0, |of| of.gas_used());
+        (self.recordings.borrow().events(session), gas)
+    }
+
+    fn checkpoint(&mut self, session: SessionId) {
+        let (events, gas) = self.how_far(session);
+        let written = self.write_checkpoint(session);
+        let bytes = match written {
+            Ok(bytes) => bytes,
+            Err(why) => {
+                self.log
+                    .session(1, session, format_args!("no checkpoint: {why}"));
+                // What could not be carried now may be gone later.
+                0
+            }
+        };
+        let wait = 1_000 * (bytes / BYTES_PER_SECOND).max(1);
+        let next_at = self.turn.now + wait;
+        self.progress.insert(
+            session,
+            Progress {
+                events,
+                gas,
+                next_at,
+            },
+        );
+    }
+
+    fn write_checkpoint(&mut self, session: SessionId) -> Result<u64, String> {
+        let (Some(keeper), Some(sid)) = (&self.keeper, self.sessions.sid(session)) else {
+            return Err("it has no journal".into());
+        };
+        let Some(mark) = self.recordings.borrow_mut().mark(session) else {
+            return Err("its journal has stopped".into());
+        };
+        let frozen = self.core.freeze(session)?;
+        let mut links = Vec::new();
+        self.links.write(session, &mut links);
+        let site = self.core.session(session).map(|of| &of.host().site);
+        let checkpoint = Checkpoint {
+            mark,
+            site: site.map_or([0; 32], site_check),
+            links,
+            frozen,
+        };
+        let bytes = checkpoint.to_bytes();
+        keeper
+            .put_checkpoint(&sid.to_string(), &bytes)
+            .map_err(|error| error.to_string())?;
+        Ok(bytes.len() as u64)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_stored_is_read_back_and_nothing_else_is() {
+        let checkpoint = Checkpoint {
+            mark: Mark::default(),
+            site: [7; 32],
+            links: vec![1, 2, 3],
+            frozen: vec![4; 300],
+        };
+        let bytes = checkpoint.to_bytes();
+        let read = Checkpoint::from_bytes(&bytes).unwrap();
+        assert_eq!((read.site, read.links), (checkpoint.site, checkpoint.links));
+        assert_eq!(read.frozen, checkpoint.frozen);
+        for at in 0..bytes.len() {
+            let mut damaged = bytes.clone();
+            damaged[at] ^= 1;
+            assert!(Checkpoint::from_bytes(&damaged).is_none(), "byte {at}");
+            assert!(Checkpoint::from_bytes(&bytes[..at]).is_none());
+        }
+    }
+}
