@@ -1,4 +1,4 @@
-//! What users do, and what became of it.
+//! What a user does that leaves a trace in the app, and what is known of it.
 
 /// Something a user does that leaves a trace in the app.
 #[derive(Debug)]

@@ -132,6 +132,11 @@ impl Net {
         WALL_AT_ZERO + self.now as i64 + self.wall_offset
     }
 
+    /// Whether there is an event trace.
+    pub fn traces(&self) -> bool {
+        self.trace
+    }
+
     /// A line of the event trace.
     pub fn trace(&self, what: Arguments<'_>) {
         if self.trace {
@@ -297,7 +302,9 @@ impl Net {
             wire.silent = true;
             wire.reset = true;
             wire.tell_readable = true;
-            self.tells.insert(id);
+            if !wire.server_gone {
+                self.tells.insert(id);
+            }
             self.after(0, Happening::ToClient(id, Parcel::Reset));
         }
     }
@@ -318,7 +325,10 @@ impl Net {
                 self.tell_backlog = true;
                 return self.send_parcel(id, false, Parcel::Opened);
             }
-            Parcel::Opened => return self.snap(id),
+            Parcel::Opened => {
+                wire.server_gone = true;
+                return self.snap(id);
+            }
             Parcel::Bytes(mut bytes) => {
                 let passing = wire
                     .up_left
@@ -539,7 +549,7 @@ impl Net {
     /// The server has closed its socket; what it has not read makes that a reset.
     pub fn close(&mut self, id: WireId) {
         if self.life.is_over() {
-            return self.snap(id);
+            return;
         }
         let Some(wire) = self.wires.get_mut(&id) else {
             return;
@@ -562,11 +572,12 @@ impl Net {
         self.tells.clear();
         let ids: Vec<WireId> = self.wires.keys().copied().collect();
         for id in ids {
-            self.snap(id);
             if let Some(wire) = self.wires.get_mut(&id) {
                 wire.server_gone = true;
                 wire.token = None;
             }
+            // What it had written arrives still.
+            self.send_parcel(id, false, Parcel::Reset);
             self.forget_if_over(id);
         }
     }

@@ -236,6 +236,8 @@ impl Page {
                 Some("destroy") => self.forget(id),
                 Some("error") => {
                     self.errors += 1;
+                    let told = !self.probing.contains(&id) || data["code"] != "not-found";
+                    assert!(told, "variable {id} is gone and nobody was told: {message}");
                     let server = self
                         .vars
                         .get(&id)

@@ -16,7 +16,7 @@ use lunette::server::keeper::Keeper;
 use super::app::{self, App};
 use super::disk::SimDisk;
 use super::recordings;
-use super::town::{Tally, Town, Wish};
+use super::town::{Plan, Tally, Town, Wish};
 use super::world::{Shared, SimWorld};
 use crate::dice::Dice;
 
@@ -24,6 +24,8 @@ use crate::dice::Dice;
 const DETACHED_OF_SESSION_MAX: usize = 16;
 /// Turns without any time passing, after which nothing ever will.
 const TURNS_AT_ONCE_MAX: u64 = 20_000;
+/// Turns that two days without anybody take at the most: apps tick until their last views are given up.
+const IDLE_TURNS_MAX: u64 = 40_000;
 const DAY_MS: u64 = 86_400_000;
 
 /// What a simulation came to.
@@ -36,7 +38,7 @@ pub struct Outcome {
     pub lives: u64,
     pub events: u64,
     pub bytes: u64,
-    /// To files and sockets.
+    /// To files and sockets, before all became quiet.
     pub writes: u64,
 }
 
@@ -70,9 +72,9 @@ pub struct Simulation {
 }
 
 impl Simulation {
-    pub fn new(seed: u64, deeds: usize, rounds: usize) -> Simulation {
+    pub fn new(seed: u64, plan: Plan) -> Simulation {
         let app = App::of_seed(seed);
-        let town = Town::new(seed, app, deeds, rounds);
+        let town = Town::new(seed, app, plan);
         let disk = SimDisk::new(town.net.life.clone(), Dice::seeded(seed ^ 0xd15c));
         let mut dice = Dice::seeded(seed ^ 0xd1ce);
         let mut simulation = Simulation {
@@ -92,6 +94,13 @@ impl Simulation {
         simulation
     }
 
+    /// The first process ends in this one of its writes.
+    pub fn dies_in(self, write: u64) -> Simulation {
+        let life = self.town.borrow().net.life.clone();
+        life.ends_after(write.saturating_sub(life.written()));
+        self
+    }
+
     /// A process begins.
     fn begin(&mut self) {
         self.lives += 1;
@@ -100,6 +109,18 @@ impl Simulation {
         self.town.borrow().net.life.begin();
         let keeper = Keeper::open(self.state(), Rc::new(self.disk.clone()), None)
             .expect("a state directory");
+        for listed in keeper
+            .store
+            .archive()
+            .sessions()
+            .expect("a list of sessions")
+        {
+            let net = &self.town.borrow().net;
+            net.trace(format_args!(
+                "there is {} {:?}",
+                listed.sid, listed.standing
+            ));
+        }
         let world = SimWorld::new(&self.town, self.seed ^ self.lives << 32);
         let runtime = LuaRuntime::new().expect("a runtime");
         let files = (self.site.clone(), StaticFiles::BuiltIn);
@@ -120,6 +141,10 @@ impl Simulation {
         self.server = None;
         let power = self.state().durability == Durability::Power;
         if power && self.dice.roll(2) == 0 {
+            self.town
+                .borrow()
+                .net
+                .trace(format_args!("the power has failed"));
             self.disk.lose_power();
         }
         let away = [10, 3_000, 100_000][self.dice.roll(3)];
@@ -156,7 +181,7 @@ impl Simulation {
             lives: self.lives,
             events: recordings::check(&archive, &town),
             bytes: town.net.bytes,
-            writes: town.net.life.written(),
+            writes: town.writes,
         }
     }
 
@@ -216,8 +241,15 @@ impl Simulation {
     /// Nobody is there any more: a day later nothing is left.
     fn outlive(&mut self) {
         let until = self.town.borrow().net.now + 2 * DAY_MS;
+        let before = self.turns;
         while self.town.borrow().net.now < until {
             self.turn();
+            let now = self.town.borrow().net.now;
+            let turns = self.turns - before;
+            assert!(
+                turns < IDLE_TURNS_MAX,
+                "at {now} it does not rest while nobody is there"
+            );
         }
         let left = self.server.as_ref().map(Server::census).unwrap_or_default();
         let nothing = [left.sessions, left.connections, left.views, left.detached] == [0; 4];

@@ -11,6 +11,9 @@ use super::socket::{self, Answer, Frame};
 
 /// A tab without an answer for so long takes its connection for lost.
 const PATIENCE_MS: u64 = 10_000;
+/// Until the next try, more each time.
+const RETRY_MS: u64 = 200;
+const RETRY_MS_MAX: u64 = 5_000;
 const BEAT_MS: u64 = 5_000;
 /// Frames after which the server is told how far we have got.
 const ACK_FRAMES: u64 = 16;
@@ -62,6 +65,7 @@ pub struct Tab {
     phase: Phase,
     inbox: Vec<u8>,
     serial: u64,
+    failures: u32,
     asked_at: Option<u64>,
     /// Nobody knows whether all has arrived that was said.
     pub unfenced: bool,
@@ -90,6 +94,7 @@ impl Tab {
             phase: Phase::Away,
             inbox: Vec::new(),
             serial: 0,
+            failures: 0,
             asked_at: None,
             unfenced: false,
             away_ms: None,
@@ -198,7 +203,9 @@ impl Tab {
         if self.kind == Kind::Vandal {
             self.gone = true;
         }
-        let away = self.away_ms.take().unwrap_or(200);
+        let patience = (RETRY_MS << self.failures.min(10)).min(RETRY_MS_MAX);
+        self.failures += 1;
+        let away = self.away_ms.take().unwrap_or(patience);
         self.call_later(net, Alarm::Connect, away);
     }
 
@@ -240,6 +247,7 @@ impl Tab {
             Parcel::End | Parcel::Reset => self.lose(net),
             Parcel::Bytes(bytes) => {
                 self.inbox.extend(bytes);
+                self.failures = 0;
                 while self.wire == Some(wire) {
                     if self.phase != Phase::Open {
                         let answer = socket::take_answer(&mut self.inbox)?;
@@ -298,7 +306,8 @@ impl Tab {
                     self.flush(net);
                 }
             }
-            (Phase::Root | Phase::Page | Phase::Upgrade, 503) => self.lose(net),
+            // The machine slept, or there are too many.
+            (_, 408 | 503) => self.lose(net),
             (phase, status) => panic!("tab {}: {status} in {phase:?}: {}", self.id, answer.head),
         }
         None

@@ -3,9 +3,6 @@
 
 use std::collections::{BTreeSet, VecDeque};
 
-use lunette::server::world::Ready;
-use serde_json::json;
-
 use super::app::App;
 use super::evidence;
 use super::input::{Fate, Input};
@@ -14,10 +11,8 @@ use super::net::{Happening, Net, TabId};
 use super::page::Role;
 use super::tab::{Kind, News, Tab};
 use super::values::difference;
-use super::vandal;
+use lunette::server::world::Ready;
 
-/// Tabs that one user has open at the most.
-const TABS_MAX: usize = 5;
 /// When nothing has happened for so long all is quiet.
 const QUIET_MS: u64 = 4_000;
 /// It must be quiet so long after the last fault.
@@ -26,17 +21,6 @@ const RESTLESS_MS_MAX: u64 = 30 * 60_000;
 const LONGEST_MS: u64 = 86_400_000;
 /// Pauses between two deeds, ms.
 const PAUSES: [u64; 8] = [0, 1, 5, 20, 100, 700, 4_000, 30_000];
-/// Times without a connection, ms.
-const AWAY: [u64; 6] = [1, 50, 900, 8_000, 70_000, 900_000];
-const WORDS: [&str; 6] = [
-    "",
-    "tea",
-    "Zoë <b>",
-    "3",
-    "x@y.example",
-    "a long text, said \"again\"\\n",
-];
-
 /// Somebody with a session.
 #[derive(Default)]
 pub struct User {
@@ -88,7 +72,19 @@ pub struct Town {
     pub tally: Tally,
     stage: Stage,
     rounds_left: usize,
-    deeds: usize,
+    pub plan: Plan,
+    /// What the server had written when all became quiet.
+    pub writes: u64,
+}
+
+/// How much there is to happen.
+#[derive(Clone, Copy, Debug)]
+pub struct Plan {
+    /// Deeds between two silences, and silences.
+    pub deeds: usize,
+    pub rounds: usize,
+    /// One user does things, and nothing else happens.
+    pub is_kind: bool,
 }
 
 /// What there was of everything.
@@ -112,9 +108,14 @@ impl Tally {
 }
 
 impl Town {
-    pub fn new(seed: u64, app: &'static App, deeds: usize, rounds: usize) -> Town {
+    pub fn new(seed: u64, app: &'static App, plan: Plan) -> Town {
+        let Plan {
+            deeds,
+            rounds,
+            is_kind,
+        } = plan;
         let mut net = Net::new(seed);
-        let users = 1 + net.dice.roll(4);
+        let users = if is_kind { 1 } else { 1 + net.dice.roll(4) };
         net.at(1, Happening::Act);
         let mut town = Town {
             net,
@@ -127,7 +128,8 @@ impl Town {
             tally: Tally::default(),
             stage: Stage::Busy(deeds),
             rounds_left: rounds,
-            deeds,
+            plan,
+            writes: 0,
         };
         for user in 0..users {
             town.open(user, Kind::Linked);
@@ -135,8 +137,11 @@ impl Town {
         town
     }
 
-    /// For so long (ms) there is no server.
+    /// For so long (ms) there is no server. Sessions hear what others publish when they have been woken again.
     pub fn pass_without_server(&mut self, ms: u64) {
+        for user in &mut self.users {
+            user.since = None;
+        }
         let until = self.net.now + ms;
         while self.net.next_at().is_some_and(|at| at <= until) {
             self.net.now = self.net.now.max(self.net.next_at().unwrap_or(0));
@@ -259,7 +264,7 @@ impl Town {
         }
     }
 
-    fn open_tabs(&self) -> Vec<TabId> {
+    pub fn open_tabs(&self) -> Vec<TabId> {
         let open = self
             .tabs
             .iter()
@@ -326,146 +331,11 @@ impl Town {
         told.join("; ")
     }
 
-    fn deed(&mut self) {
-        let open = self.open_tabs();
-        if open.is_empty() {
-            let user = self.net.dice.roll(self.users.len());
-            self.open(user, Kind::Linked);
-            return;
-        }
-        let tab = open[self.net.dice.roll(open.len())];
-        let user = self.tabs[tab].user;
-        match self.net.dice.roll(100) {
-            0..62 => self.input(tab),
-            62..72 => self.cut(tab),
-            72..74 => {
-                if let Some(wire) = self.tabs[tab].wire {
-                    self.net.silence(wire);
-                }
-            }
-            74..77 => {
-                if let Some(wire) = self.tabs[tab].wire {
-                    let bytes = [1, 30, 1_000, 20_000][self.net.dice.roll(4)];
-                    let every = [1, 50, 3_000][self.net.dice.roll(3)];
-                    self.net.slow_down(wire, bytes, every);
-                }
-            }
-            77..81 => {
-                let politely = self.net.dice.roll(3) > 0;
-                let kind = self.tabs[tab].kind;
-                self.close(tab, politely);
-                self.open(user, kind);
-            }
-            81..86 => {
-                let has = open
-                    .iter()
-                    .filter(|&&other| self.tabs[other].user == user)
-                    .count();
-                if has < TABS_MAX && self.users[user].sid.is_some() {
-                    let kind = [Kind::Linked, Kind::Linked, Kind::Base][self.net.dice.roll(3)];
-                    self.open(user, kind);
-                }
-            }
-            86..88 => {
-                let politely = self.net.dice.roll(2) > 0;
-                self.close(tab, politely);
-            }
-            88 => {
-                if let Some(wire) = self.tabs[tab].wire {
-                    self.net.half_close(wire);
-                }
-            }
-            89..93 => self.vandalize(user),
-            93 => {
-                let jump = [-86_400_000, -5_000, 2_000, 40 * 86_400_000][self.net.dice.roll(4)];
-                self.net
-                    .trace(format_args!("the calendar jumps by {jump} ms"));
-                self.net.wall_offset += jump;
-            }
-            94 => {
-                let stall = [100, 4_000, 100_000][self.net.dice.roll(3)];
-                self.net
-                    .trace(format_args!("the machine sleeps for {stall} ms"));
-                self.net.now += stall;
-            }
-            95 => self.tabs[tab].link.spoil(),
-            96 | 97 => self.wishes.push_back(Wish::Kill),
-            _ => self.wishes.push_back(Wish::Edit),
-        }
-    }
-
-    fn input(&mut self, tab: TabId) {
-        let Town {
-            net,
-            tabs,
-            app,
-            tally,
-            ..
-        } = self;
-        let tab = &mut tabs[tab];
-        tally.inputs += 1;
-        if app.keeps_log && net.dice.roll(4) > 0 {
-            let calls = evidence::CALLS;
-            let call = match net.dice.roll(3) {
-                0 => None,
-                1 => Some(calls[0]),
-                _ => Some(calls[net.dice.roll(calls.len())]),
-            };
-            return tab.put(net, call);
-        }
-        let role = [Role::Field, Role::Action][net.dice.roll(2)];
-        let all = tab.page.all(role);
-        // What leaves a trace is said in its order only.
-        let free = |id: &i64| {
-            let path = tab.page.vars[id].path();
-            !evidence::CALLS.contains(&path) && !path.starts_with("texts.")
-        };
-        let all: Vec<i64> = all.into_iter().filter(free).collect();
-        if all.is_empty() {
-            return;
-        }
-        let id = all[net.dice.roll(all.len())];
-        let value = match role {
-            Role::Field => json!(WORDS[net.dice.roll(WORDS.len())]),
-            _ => json!(null),
-        };
-        tab.write(net, id, &value);
-    }
-
-    /// The connection breaks after some more bytes.
-    fn cut(&mut self, tab: TabId) {
-        let Some(wire) = self.tabs[tab].wire else {
-            return;
-        };
-        self.tally.cuts += 1;
-        let most = [1, 30, 400, 3_000][self.net.dice.roll(4)];
-        let bytes = self.net.dice.roll(most);
-        let upwards = self.net.dice.roll(2) > 0;
-        self.net.trace(format_args!(
-            "tab {tab} is cut after {bytes} bytes, up: {upwards}"
-        ));
-        self.net.cut_after(wire, upwards, bytes);
-        self.tabs[tab].away_ms = Some(AWAY[self.net.dice.roll(AWAY.len())]);
-    }
-
-    fn vandalize(&mut self, user: usize) {
-        let Town { net, tabs, .. } = self;
-        let mut vandals = tabs
-            .iter_mut()
-            .filter(|tab| tab.kind == Kind::Vandal && tab.is_open());
-        match vandals.next() {
-            Some(tab) => {
-                let bytes = vandal::something(&mut net.dice);
-                tab.shout(net, &bytes);
-            }
-            None => drop(self.open(user, Kind::Vandal)),
-        }
-    }
-
     // ---- questions --------------------------------------------------------------------------------
 
     fn calm_down(&mut self) {
         self.net.trace(format_args!("--- no more faults"));
+        self.writes = self.net.life.written();
         self.net.calm_down();
         for tab in &mut self.tabs {
             tab.unfenced = true;
@@ -562,7 +432,7 @@ impl Town {
             0 => Stage::Over,
             _ => {
                 self.net.calm = false;
-                Stage::Busy(self.deeds)
+                Stage::Busy(self.plan.deeds)
             }
         };
     }

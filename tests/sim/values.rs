@@ -1,4 +1,4 @@
-//! Values that pages show: which row is whose, arrays in pieces, and where two of them differ.
+//! Arrays and trees of JSON: rows of items, arrays in pieces, and where two trees differ.
 
 use std::collections::{BTreeMap, BTreeSet};
 

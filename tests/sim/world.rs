@@ -147,6 +147,9 @@ impl World for SimWorld {
     }
 
     fn log(&self, _: u8) -> Logger {
-        Logger::silent()
+        match self.net().traces() {
+            true => Logger::new(1),
+            false => Logger::silent(),
+        }
     }
 }
