@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicPtr, Ordering};
 use std::sync::{PoisonError, RwLock};
 
 /// The header's revision that this code goes with. `.cargo/config.toml` names it too.
-pub const REVISION: u32 = 11;
+pub const REVISION: u32 = 12;
 
 /// Why this build may not record, replay or serve.
 #[derive(Debug, thiserror::Error)]

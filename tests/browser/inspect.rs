@@ -386,6 +386,10 @@ fn the_inspector_is_fit_for_everybody() {
     for size in [(360, 780), DESK] {
         let width = size.0;
         let mut look = |page: &mut Page, scene: &str| {
+            // Rows are there before what they say is.
+            page.wait_for(
+                "[...document.querySelectorAll('button')].every((b) => b.textContent.trim() || b.ariaLabel || b.title)",
+            );
             in_both_themes(
                 page,
                 &axe,

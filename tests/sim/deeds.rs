@@ -44,13 +44,7 @@ impl Town {
                     self.net.silence(wire);
                 }
             }
-            74..77 => {
-                if let Some(wire) = self.tabs[tab].wire {
-                    let bytes = [1, 30, 1_000, 20_000][self.net.dice.roll(4)];
-                    let every = [1, 50, 3_000][self.net.dice.roll(3)];
-                    self.net.slow_down(wire, bytes, every);
-                }
-            }
+            74..77 => self.slow_down(tab),
             77..81 => {
                 let politely = self.net.dice.roll(3) > 0;
                 let kind = self.tabs[tab].kind;
@@ -94,6 +88,14 @@ impl Town {
             95 => self.tabs[tab].link.spoil(),
             96 | 97 => self.wishes.push_back(Wish::Kill),
             _ => self.wishes.push_back(Wish::Edit),
+        }
+    }
+
+    fn slow_down(&mut self, tab: TabId) {
+        if let Some(wire) = self.tabs[tab].wire {
+            let bytes = [1, 30, 1_000, 20_000][self.net.dice.roll(4)];
+            let every = [1, 50, 3_000][self.net.dice.roll(3)];
+            self.net.slow_down(wire, bytes, every);
         }
     }
 
