@@ -222,6 +222,34 @@ fn a_journal_goes_on_where_it_was_torn() {
 }
 
 #[test]
+fn a_journal_that_was_cut_before_a_mark_does_not_go_on_there() {
+    let scratch = Scratch::new();
+    let dir = scratch.path("state");
+    let store = open(&dir).expect("a store");
+    let mut writer = begin(&store, 1);
+    publish(&mut writer, 10);
+    publish(&mut writer, 20);
+    let mark = writer.mark().expect("written").expect("it records");
+    drop(writer);
+    let behind = store.archive().read_behind(&sid(1), &mark);
+    assert_eq!(behind.expect("there is the mark").records().count(), 0);
+    let path = store.archive().path(&sid(1), Standing::Live);
+    let bytes = fs::read(&path).expect("read");
+    fs::write(&path, &bytes[..bytes.len() - 1]).expect("cut");
+    let behind = store.archive().read_behind(&sid(1), &mark);
+    let refused = matches!(
+        behind,
+        Err(StoreError::Journal(JournalError::Corrupt { .. }))
+    );
+    assert!(refused, "{behind:?}");
+    let whole = store
+        .archive()
+        .read(&sid(1))
+        .expect("its beginning is whole");
+    assert_eq!(whole.records().count(), 1);
+}
+
+#[test]
 fn journals_of_ended_sessions_stay_as_long_as_they_shall() {
     let scratch = Scratch::new();
     let dir = scratch.path("state");

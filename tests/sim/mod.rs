@@ -36,8 +36,8 @@ use run::{Outcome, Simulation};
 use town::Plan;
 
 /// Simulations of an ordinary test run; with `LUNETTE_LONG=1` so many times as many.
-const SEEDS: u64 = 40;
-const LONGER: u64 = 50;
+const SEEDS: u64 = 80;
+const LONGER: u64 = 25;
 const PLAN: Plan = Plan {
     deeds: 120,
     rounds: 2,

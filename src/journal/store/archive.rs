@@ -213,6 +213,12 @@ impl Archive {
     pub fn read_behind(&self, sid: &str, mark: &Mark) -> Result<Reader, StoreError> {
         let path = self.path(sid, Standing::Live);
         let raw = self.raw_header(&path)?;
+        // A power cut may have taken what stood before the mark, and there is nothing to go on from then.
+        if self.disk.length(&path).map_err(StoreError::io(&path))? < mark.offset {
+            let reason = "it ends before the mark from which it is to be read on";
+            let offset = mark.offset;
+            return Err(JournalError::Corrupt { offset, reason }.into());
+        }
         let rest = self.disk.read_behind(&path, mark.offset);
         let rest = rest.map_err(StoreError::io(&path))?;
         let header = Header {
