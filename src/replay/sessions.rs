@@ -45,16 +45,9 @@ pub fn list_sessions(state: &Path) -> Result<String, StoreError> {
 
 fn push_session(archive: &Archive, listed: &Listed, out: &mut String) {
     let read = archive.read(&listed.sid);
-    let (mut events, mut last) = (None, None);
-    if let Ok(reader) = &read {
-        let mut records = reader.records();
-        let mut count = 0;
-        for record in records.by_ref() {
-            count += 1;
-            last = Some(record.turn.wall);
-        }
-        events = Some(count);
-    }
+    let events = read.as_ref().ok().map(Reader::events);
+    let begun_at_all = read.as_ref().ok().filter(|reader| reader.events() > 0);
+    let last = begun_at_all.map(|reader| reader.last_turn().wall);
     let begun = listed.header.as_ref().ok().map(|header| header.started);
     let state = match (listed.standing, &read) {
         (Standing::Live, Ok(reader)) => health(reader).to_owned(),

@@ -110,17 +110,12 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
         if busy {
             return false;
         }
+        if !self.recordings.borrow().may_sleep(session) {
+            return false;
+        }
         self.checkpoint_for_sleep(session);
-        let slept = self.recordings.borrow_mut().sleep(session);
-        match slept {
-            Ok(()) => {}
-            Err(why) => {
-                if let Some(why) = why {
-                    self.log
-                        .session(0, session, format_args!("its journal has stopped: {why}"));
-                }
-                return false;
-            }
+        if !self.recordings.borrow_mut().sleep(session) {
+            return false;
         }
         self.links.end_session(session);
         self.core.hibernate(session);

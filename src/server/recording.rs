@@ -55,7 +55,6 @@ pub struct Recordings {
     sinks: BTreeMap<SessionId, Sinks>,
     /// Sessions that did something this turn.
     touched: Vec<SessionId>,
-    committed: Vec<SessionId>,
     /// Sessions whose journals have just stopped.
     stopped: Vec<SessionId>,
     resumption: Option<Resumption>,
@@ -85,7 +84,6 @@ impl Recordings {
             recorder: dir.map(Recorder::new).transpose()?,
             sinks: BTreeMap::new(),
             touched: Vec::new(),
-            committed: Vec::new(),
             stopped: Vec::new(),
             resumption: None,
             flush_at: None,
@@ -169,20 +167,23 @@ impl Recordings {
         Ok(())
     }
 
-    /// The session sleeps: all of its journal is written, and its files are closed.
-    ///
-    /// # Errors
-    /// When it has no journal that is whole: it must not sleep.
-    pub fn sleep(&mut self, session: SessionId) -> Result<(), Option<Stopped>> {
-        let sinks = self.sinks.get_mut(&session).ok_or(None)?;
-        if sinks.recording.is_some() {
-            // A recording could not be gone on with.
-            return Err(None);
+    /// Whether a session could be woken again: its journal is whole, and there is no recording, which could
+    /// not be gone on with.
+    pub fn may_sleep(&self, session: SessionId) -> bool {
+        self.sinks.get(&session).is_some_and(|sinks| {
+            let journal = sinks.journal.as_ref();
+            sinks.recording.is_none() && journal.is_some_and(|journal| journal.is_on())
+        })
+    }
+
+    /// The session sleeps: all of its journal is written, and its files are closed. False: it must not.
+    pub fn sleep(&mut self, session: SessionId) -> bool {
+        self.write(session, Writer::flush);
+        let sleeps = self.may_sleep(session);
+        if sleeps {
+            self.sinks.remove(&session);
         }
-        let journal = sinks.journal.as_mut().filter(|j| j.is_on()).ok_or(None)?;
-        journal.flush()?;
-        self.sinks.remove(&session);
-        Ok(())
+        sleeps
     }
 
     /// How many events a session's journal has.
@@ -284,8 +285,9 @@ impl Recordings {
         }
     }
 
-    /// Writes what the turn brought. Must come before any of its frames goes out.
-    pub fn commit(&mut self) {
+    /// Writes what the turn brought. Must come before any of its frames goes out. Returns the sessions of which
+    /// something was written, in a list to be given back.
+    pub fn commit(&mut self) -> Vec<SessionId> {
         let touched = std::mem::take(&mut self.touched);
         for &session in &touched {
             self.write(session, |writer| writer.commit());
@@ -302,12 +304,7 @@ impl Recordings {
             };
             self.flush_at = touched.iter().filter_map(due).min();
         }
-        self.committed = touched;
-    }
-
-    /// The sessions of which something was written in this turn.
-    pub fn take_committed(&mut self) -> Vec<SessionId> {
-        std::mem::take(&mut self.committed)
+        touched
     }
 
     /// The list is used again for the next turn.

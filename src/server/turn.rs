@@ -307,10 +307,9 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
     /// did not happen.
     pub(super) fn commit(&mut self) {
         let mut recordings = self.recordings.borrow_mut();
-        recordings.commit();
+        let committed = recordings.commit();
         recordings.flush(self.turn.now);
         let stopped = recordings.take_stopped();
-        let committed = recordings.take_committed();
         drop(recordings);
         self.tell_stopped(&stopped);
         self.keep_retained(self.turn.now);

@@ -1,6 +1,6 @@
 //! WebSockets over a real socket: who may open one, how they end, that sessions outlive them.
 
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::net::TcpStream;
 
 use super::process::{Server, read_all, read_answer, site, status};
@@ -28,24 +28,29 @@ pub fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
 
 /// The server's next frame: its first byte and payload.
 pub fn receive(stream: &mut TcpStream) -> (u8, Vec<u8>) {
+    try_receive(stream).expect("a frame")
+}
+
+/// The same from a server that may be gone.
+pub fn try_receive(stream: &mut TcpStream) -> io::Result<(u8, Vec<u8>)> {
     let mut header = [0; 2];
-    stream.read_exact(&mut header).expect("a frame");
+    stream.read_exact(&mut header)?;
     let length = match header[1] {
         126 => {
             let mut bytes = [0; 2];
-            stream.read_exact(&mut bytes).expect("its length");
+            stream.read_exact(&mut bytes)?;
             usize::from(u16::from_be_bytes(bytes))
         }
         127 => {
             let mut bytes = [0; 8];
-            stream.read_exact(&mut bytes).expect("its length");
+            stream.read_exact(&mut bytes)?;
             u64::from_be_bytes(bytes) as usize
         }
         short => usize::from(short),
     };
     let mut payload = vec![0; length];
-    stream.read_exact(&mut payload).expect("its payload");
-    (header[0], payload)
+    stream.read_exact(&mut payload)?;
+    Ok((header[0], payload))
 }
 
 /// The code of the close that comes next, after whatever else.

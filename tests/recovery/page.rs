@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::net::process::read_answer;
-use crate::net::websocket::frame;
+use crate::net::websocket::{frame, try_receive};
 
 /// Longer than anything takes: silence is a failure and never a hang.
 const SILENCE: Duration = Duration::from_secs(30);
@@ -175,24 +175,8 @@ impl Page {
 
     fn text(&mut self) -> io::Result<String> {
         let stream = self.stream.as_mut().ok_or(io::ErrorKind::NotConnected)?;
-        let mut header = [0; 2];
-        stream.read_exact(&mut header)?;
-        let length = match header[1] {
-            126 => {
-                let mut bytes = [0; 2];
-                stream.read_exact(&mut bytes)?;
-                usize::from(u16::from_be_bytes(bytes))
-            }
-            127 => {
-                let mut bytes = [0; 8];
-                stream.read_exact(&mut bytes)?;
-                u64::from_be_bytes(bytes) as usize
-            }
-            short => usize::from(short),
-        };
-        let mut payload = vec![0; length];
-        stream.read_exact(&mut payload)?;
-        match header[0] {
+        let (first, payload) = try_receive(stream)?;
+        match first {
             0x81 => Ok(String::from_utf8_lossy(&payload).into_owned()),
             other => Err(Error::other(format!("a frame of kind {other:#x}"))),
         }

@@ -56,13 +56,18 @@ pub fn check(town: &Town, user: usize, checker: TabId) {
     messages(town, user, &heard.split_whitespace().collect::<Vec<_>>());
 }
 
+/// Which inputs of a tab these tokens are of.
+fn numbers_of(tab: &Tab, tokens: &[&str]) -> Vec<usize> {
+    let mine = format!("t{}.", tab.id);
+    let numbers = tokens.iter().filter_map(|token| token.strip_prefix(&mine));
+    numbers
+        .map(|text| text.parse().expect("a number"))
+        .collect()
+}
+
 /// Each call of a tab once, in the order in which they were made; all that was acknowledged, nothing that was never said.
 fn calls(tab: &Tab, log: &[&str]) {
-    let mine = format!("t{}.", tab.id);
-    let numbers = log.iter().filter_map(|token| token.strip_prefix(&mine));
-    let numbers: Vec<usize> = numbers
-        .map(|text| text.parse().expect("a number"))
-        .collect();
+    let numbers = numbers_of(tab, log);
     let rises = numbers.is_sorted_by(|a, b| a < b);
     assert!(
         rises,
@@ -148,11 +153,7 @@ fn messages(town: &Town, user: usize, heard: &[&str]) {
     assert_eq!(once.len(), heard.len(), "messages came twice: {heard:?}");
     let since = town.users[user].since.unwrap_or(u64::MAX);
     for tab in &town.tabs {
-        let mine = format!("t{}.", tab.id);
-        let numbers = heard.iter().filter_map(|token| token.strip_prefix(&mine));
-        let numbers: Vec<usize> = numbers
-            .map(|text| text.parse().expect("a number"))
-            .collect();
+        let numbers = numbers_of(tab, heard);
         let rises = numbers.is_sorted_by(|a, b| a < b);
         assert!(
             rises,
