@@ -6,6 +6,7 @@
 //! exactly goes on; all else begins anew under its old address, and its page says so.
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use super::Server;
 use super::checkpoint::{Checkpoint, site_check};
@@ -32,6 +33,8 @@ use crate::replay::{Seen, rerun, to_event};
 pub(super) enum Lost {
     #[error(transparent)]
     Store(#[from] StoreError),
+    #[error("it has no journal")]
+    NoJournal,
     /// In words for the log.
     #[error("{0}")]
     Differs(String),
@@ -146,11 +149,13 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
     /// Runs a session's journal again.
     fn rebuild(&mut self, session: SessionId) -> Result<Rebuilt, Lost> {
         let (Some(keeper), Some(sid)) = (&self.keeper, self.sessions.sid(session)) else {
-            return Err(Lost::Differs("it has no journal".into()));
+            return Err(Lost::NoJournal);
         };
-        let sid = sid.to_string();
-        if let Some(checkpoint) = keeper.checkpoint(&sid) {
-            match self.rebuild_from(session, &sid, checkpoint) {
+        let (store, name) = (Rc::clone(&keeper.store), sid.to_string());
+        if let Some(checkpoint) = keeper.checkpoint(&name) {
+            let behind = store.archive().read_behind(&name, &checkpoint.mark);
+            let rebuilt = behind.map_err(Lost::from);
+            match rebuilt.and_then(|reader| self.run_again(session, reader, Some(checkpoint))) {
                 Ok(rebuilt) => return Ok(rebuilt),
                 // From the start it takes longer, and that is all.
                 Err(lost) => self.log.session(
@@ -159,30 +164,13 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
                     format_args!("its checkpoint is of no use: {lost}"),
                 ),
             }
-            self.drop_checkpoint(self.sessions.sid(session));
+            self.drop_checkpoint(Some(sid));
         }
-        let Some(keeper) = &self.keeper else {
-            return Err(Lost::Differs("it has no journal".into()));
-        };
-        let reader = keeper.store.archive().read(&sid)?;
+        let reader = store.archive().read(&name)?;
         self.run_again(session, reader, None)
     }
 
-    /// Goes on from a checkpoint with what the journal has behind it.
-    fn rebuild_from(
-        &mut self,
-        session: SessionId,
-        sid: &str,
-        checkpoint: Checkpoint,
-    ) -> Result<Rebuilt, Lost> {
-        let Some(keeper) = &self.keeper else {
-            return Err(Lost::Differs("it has no journal".into()));
-        };
-        let archive = keeper.store.archive();
-        let reader = archive.read_behind(sid, &checkpoint.mark)?;
-        self.run_again(session, reader, Some(checkpoint))
-    }
-
+    /// Runs what a reader has again: all of a journal, or what is behind a checkpoint.
     fn run_again(
         &mut self,
         session: SessionId,
@@ -275,7 +263,7 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
         } = rebuilt;
         let name = |recorded| names.get(&recorded).copied().unwrap_or(recorded);
         let Some(sid) = self.sessions.sid(session) else {
-            return Err(Lost::Differs("it has no journal".into()));
+            return Err(Lost::NoJournal);
         };
         self.recordings
             .borrow_mut()
