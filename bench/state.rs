@@ -10,6 +10,8 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use lunette::journal::Reader;
+
 use crate::Scale;
 use crate::client::{Http, Socket, new_session};
 use crate::links::Linked;
@@ -92,11 +94,12 @@ impl Place {
         Ok(())
     }
 
-    /// Bytes of all journals.
-    fn journal_bytes(&self) -> io::Result<u64> {
+    /// Bytes of all journals, with those that are on their way there.
+    fn journal_bytes(&self) -> io::Result<usize> {
         let mut total = 0;
         for file in fs::read_dir(self.state().join("sessions"))? {
-            total += file?.metadata()?.len();
+            let reader = Reader::open(&file?.path()).map_err(Error::other)?;
+            total += reader.whole_bytes();
         }
         Ok(total)
     }

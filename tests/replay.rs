@@ -4,6 +4,7 @@
 mod faults;
 mod sizes;
 mod store;
+mod tail;
 mod versions;
 mod walk;
 

@@ -254,15 +254,15 @@ impl Keeper {
     }
 
     /// An event of this session begins to run.
-    pub fn begin_event(&self, session: SessionId) {
-        if let Some(inflight) = &self.inflight {
+    pub fn begin_event(&mut self, session: SessionId) {
+        if let Some(inflight) = &mut self.inflight {
             inflight.begin(session);
         }
     }
 
     /// It has come to its end.
-    pub fn end_event(&self) {
-        if let Some(inflight) = &self.inflight {
+    pub fn end_event(&mut self) {
+        if let Some(inflight) = &mut self.inflight {
             inflight.end();
         }
     }
