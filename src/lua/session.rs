@@ -350,6 +350,10 @@ impl Script for LuaSession {
     fn freeze(&mut self, out: &mut Vec<u8>) -> Result<(), String> {
         image::freeze(&self.state, &self.kernel, &self.pending, out)
     }
+
+    fn claim(&self) -> Vec<u8> {
+        image::claim(&self.state)
+    }
 }
 
 fn parse(json: &str) -> Result<serde_json::Value, ScriptError> {

@@ -80,21 +80,29 @@ fn a_server_that_is_stopped_leaves_little_to_do_for_the_next() {
 fn without_its_checkpoint_a_session_is_run_again_from_the_beginning() {
     let mut place = Place::new(MAIN, &[]);
     let mut page = old(&place);
-    place.kill();
     let checkpoint = place.checkpoint(&page.session);
-    let mut bytes = std::fs::read(&checkpoint).expect("a checkpoint");
-    let middle = bytes.len() / 2;
-    bytes[middle] ^= 1;
-    std::fs::write(&checkpoint, bytes).expect("written");
-    let address = place.start().address;
-    page.resume(address).expect("it is there again");
-    page.act(ADD).expect("acknowledged");
-    assert_eq!(page.value(2), Some(json!(MANY + 1)));
-    let log = place.server().log();
-    assert!(
-        log.contains("rebuilt from") && !log.contains("behind"),
-        "{log}"
-    );
+    // In what is read when a server starts, and in what is read when a session is woken.
+    let (head, middle) = (|_| 8, |length| length / 2);
+    let places: [fn(usize) -> usize; 2] = [head, middle];
+    for (times, at) in places.into_iter().enumerate() {
+        place.kill();
+        let mut bytes = std::fs::read(&checkpoint).expect("a checkpoint");
+        let at = at(bytes.len());
+        bytes[at] ^= 1;
+        std::fs::write(&checkpoint, &bytes).expect("written");
+        let address = place.start().address;
+        page.resume(address).expect("it is there again");
+        page.act(ADD).expect("acknowledged");
+        assert_eq!(page.value(2), Some(json!(MANY + 1 + times)));
+        let log = place.server().log();
+        assert!(log.contains("its checkpoint is of no use"), "{log}");
+        assert!(
+            log.contains("rebuilt from") && !log.contains("behind"),
+            "{log}"
+        );
+        // The next time it has another one.
+        assert!(std::fs::read(&checkpoint).expect("a checkpoint") != bytes);
+    }
 }
 
 /// A checkpoint of which a session was woken is good for the next time, too, if little was done meanwhile: flash
