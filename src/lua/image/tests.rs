@@ -309,7 +309,7 @@ fn session_image(runtime: &mut LuaRuntime, host: &mut Host) -> (LuaSession, Vec<
 
 fn problem(runtime: &mut LuaRuntime, image: &[u8]) -> String {
     let thawed = runtime.thaw(SessionId(1), &mut host(), image);
-    thawed.err().expect("it is refused")
+    thawed.expect_err("it is refused")
 }
 
 fn with_right_check(mut image: Vec<u8>) -> Vec<u8> {
