@@ -33,6 +33,8 @@ const POWER_SAFE: &str = "[journal]\ndurability = \"power\"\n";
 const PATIENCE: Duration = Duration::from_secs(120);
 /// Actions that are sent before their answers are waited for.
 const IN_FLIGHT: usize = 100;
+/// Actions after which a session that falls asleep leaves a checkpoint.
+const WORTH_A_CHECKPOINT: usize = 100;
 /// Sessions of which the time to wake is the middle.
 const OLD_SESSIONS: usize = 5;
 /// How often each session of `wake`, and the server of `recovery`, is woken.
@@ -225,7 +227,7 @@ pub fn hibernation(subject: &Subject, scale: &Scale, report: &mut Report) -> io:
     };
     let before = memory(&server)?;
     for _ in 0..scale.sleepers {
-        live_and_leave(&mut http, server.address, 1)?;
+        live_and_leave(&mut http, server.address, WORTH_A_CHECKPOINT)?;
     }
     place.wait_for_sleep(OLD_SESSIONS + scale.sleepers)?;
     let after = memory(&server)?;
@@ -264,6 +266,24 @@ pub fn hibernation(subject: &Subject, scale: &Scale, report: &mut Report) -> io:
     if place.logged("behind a checkpoint")? != OLD_SESSIONS {
         report.note("not all were woken from a checkpoint".into());
     }
+    place.wait_for_sleep(2 * OLD_SESSIONS + scale.sleepers)?;
+    drop(server);
+    start_beside_sleepers(subject, &place, report)
+}
+
+/// How long a server takes to start where so many sleep, and what it reads of the disk for that.
+fn start_beside_sleepers(subject: &Subject, place: &Place, report: &mut Report) -> io::Result<()> {
+    let (mut times, mut read) = (Vec::new(), Vec::new());
+    for _ in 0..WAKES {
+        let server = place.start(subject, &[])?;
+        Http::connect(server.address)?.request("GET", "/", "")?;
+        times.push(millis(server.spawned.elapsed()));
+        read.push(server.bytes_read()? as f64 / 1e6);
+    }
+    let name = "... a start where they sleep, first byte";
+    report.add(Figure::new(name, "ms", Less, median(&mut times)));
+    let name = "... read of files for that";
+    report.add(Figure::new(name, "MB", Less, median(&mut read)));
     Ok(())
 }
 

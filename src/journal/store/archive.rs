@@ -269,8 +269,16 @@ impl Archive {
     /// # Errors
     /// When it cannot be read.
     pub fn get(&self, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        self.get_beginning(name, u64::MAX)
+    }
+
+    /// The first `most` bytes of it.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn get_beginning(&self, name: &str, most: u64) -> Result<Option<Vec<u8>>, StoreError> {
         let path = self.dir.join(VALUES).join(name);
-        match self.disk.read(&path, u64::MAX) {
+        match self.disk.read(&path, most) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             read => read.map(Some).map_err(StoreError::io(&path)),
         }
