@@ -14,7 +14,7 @@ use crate::core::id::{VarId, WireId};
 use crate::core::property::Properties;
 use crate::core::script::ErrorCode;
 use crate::core::variable::Variable;
-use crate::journal::{Output, Place, RawEvent, Reader};
+use crate::journal::{Header, Output, Place, RawEvent, Reader, Secrets, spelled};
 
 /// Bytes of values and lines that are kept, about. A recording of 100,000 turns with some changes in
 /// each takes a tenth of it.
@@ -39,6 +39,8 @@ pub struct Index {
     heard: Vec<(u8, String)>,
     scratch: Vec<u8>,
     bytes: usize,
+    /// What is not kept.
+    pub secrets: Secrets,
 }
 
 /// One turn.
@@ -121,6 +123,14 @@ impl Track {
 }
 
 impl Index {
+    /// Before the first turn.
+    pub fn new(header: &Header) -> Index {
+        Index {
+            secrets: Secrets::of(header),
+            ..Index::default()
+        }
+    }
+
     /// Whether no more fits in.
     pub fn is_full(&self) -> bool {
         self.bytes > BYTES_MAX
@@ -147,6 +157,10 @@ impl Index {
             errors: 0,
             lines: self.lines.len(),
         };
+        let records = reader.records_from(place);
+        for record in records.take_while(|record| record.turn_number == number) {
+            self.secrets.hear(&record.event);
+        }
         let logged = self.keep_lines();
         let looked_at = self.look(number, run, &mut entry);
         let mut told = 0;
@@ -228,6 +242,7 @@ impl Index {
                     self.add(number, variable, parent.map(|parent| parent.id));
                     entry.made += 1;
                 }
+                self.leave_out_secrets(id);
                 self.compare(number, variable, entry);
             }
         }
@@ -263,6 +278,23 @@ impl Index {
             moments: Vec::new(),
         };
         self.tracks.insert(variable.id, track);
+    }
+
+    /// Blanks what is secret of a variable's value in `scratch`.
+    fn leave_out_secrets(&mut self, id: VarId) {
+        if self.secrets.are_there()
+            && let Ok(value) = std::str::from_utf8(&self.scratch)
+        {
+            let shown = self.shown(id, value);
+            self.scratch = shown.into_bytes();
+        }
+    }
+
+    /// A value of a variable as it may be seen.
+    pub fn shown(&self, id: VarId, value: &str) -> String {
+        let own = self.tracks.get(&id).map_or("", |track| &*track.path);
+        let path = self.full_path(id);
+        self.secrets.value(&spelled(&path), own, value).into_owned()
     }
 
     /// Compares a variable, whose value is in `scratch`, with what was kept of it last.

@@ -26,6 +26,7 @@
 //!            grants(varint)               bits from the lowest: io, os, files, spawn, blocking
 //!            count(varint) command(text)* what may be spawned
 //!            count(varint) file*          the site, sorted by path
+//!            (count(varint) secret(text)*)?          paths whose values are not shown, if there are any
 //! file     = path(text) 0(varint) content(bytes)
 //!          | path(text) 1(varint) sha256(32 bytes) size(varint)      the content is in the store
 //!
@@ -142,8 +143,8 @@ pub use outside::{RawAnswer, RawExit, RawNews, RawProgress};
 pub use paths::Paths;
 pub use place::state_dir;
 pub use reader::{Interrupted, Place, Reader, Record, Records};
-pub use secrets::Secrets;
-pub use store::{Archive, Listed, Rules, Standing, Store, StoreError};
+pub use secrets::{BLANK, Secrets, spelled};
+pub use store::{Archive, Listed, Rules, Standing, Store, StoreError, is_sid};
 pub use transcript::{show_frame, transcript};
 pub use writer::{Durability, Policy, Recorder, Stopped, Writer};
 

@@ -210,6 +210,16 @@ impl Reader {
         &self.header
     }
 
+    /// These paths are secret, too.
+    pub fn keep_secret(&mut self, paths: &[String]) {
+        let known = &mut self.header.secret;
+        for path in paths {
+            if !known.contains(path) {
+                known.push(path.clone());
+            }
+        }
+    }
+
     /// Where the first record begins.
     pub fn header_bytes(&self) -> usize {
         self.first

@@ -28,7 +28,7 @@ use crate::core::site::Site;
 use crate::core::upload::{Sha256, hex};
 
 pub(super) use archive::site_file_beside;
-pub use archive::{Archive, Listed, Standing, StoreError};
+pub use archive::{Archive, Listed, Standing, StoreError, is_sid};
 
 const SESSIONS: &str = "sessions";
 const SITE: &str = "site";

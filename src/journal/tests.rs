@@ -223,7 +223,7 @@ fn of_uploads_there_is_all_but_the_content() {
         assert_eq!(record.event, RawEvent::Upload { upload: 300, news });
         assert_eq!(record.outputs, [output]);
     }
-    let text = transcript(&reader, &[]);
+    let text = transcript(&reader);
     assert!(
         text.contains(&format!("upload 300 is whole: {}\n", "ab".repeat(32))),
         "{text}"
@@ -234,7 +234,7 @@ fn of_uploads_there_is_all_but_the_content() {
 
 #[test]
 fn the_transcript_shows_every_byte_of_a_frame() {
-    let text = transcript(&Reader::new(recording()).unwrap(), &[]);
+    let text = transcript(&Reader::new(recording()).unwrap());
     assert!(
         text.contains("opened seed fffffffffffffffe at /a?b=c\n"),
         "{text}"

@@ -62,6 +62,8 @@ pub struct Recordings {
     flush_at: Option<Timestamp>,
     site: Site,
     limits: SessionLimits,
+    /// Paths whose values are not for other eyes.
+    secret: Vec<String>,
     log: Logger,
 }
 
@@ -89,8 +91,20 @@ impl Recordings {
             flush_at: None,
             site,
             limits,
+            secret: Vec::new(),
             log,
         })
+    }
+
+    /// These paths are secret in what is written from now on.
+    #[must_use]
+    pub fn with_secret(self, secret: Vec<String>) -> Recordings {
+        Recordings { secret, ..self }
+    }
+
+    /// Paths whose values are not for other eyes.
+    pub fn secret(&self) -> &[String] {
+        &self.secret
     }
 
     /// Sessions that begin from now on are of this site.
@@ -108,6 +122,7 @@ impl Recordings {
         let mut header = Header::here(session, site, limits, state.class() as u64, DIALECT);
         header.sid = sid.to_string();
         header.started = wall;
+        header.secret.clone_from(&self.secret);
         let mut sinks = Sinks {
             sid,
             recording: self.begin_recording(session, &header),

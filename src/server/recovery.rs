@@ -174,9 +174,11 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
     fn run_again(
         &mut self,
         session: SessionId,
-        reader: Reader,
+        mut reader: Reader,
         checkpoint: Option<Checkpoint>,
     ) -> Result<Rebuilt, Lost> {
+        // Of what does not come out as it did, the log tells.
+        reader.keep_secret(self.recordings.borrow().secret());
         let header = reader.header();
         let site = match &checkpoint {
             Some(checkpoint) => self.site_of(checkpoint, &header.site)?,

@@ -275,8 +275,8 @@ pub(super) fn named((path, file): &(String, SiteFile)) -> Option<(String, Sha256
     }
 }
 
-/// A SID is hexadecimal, and so no path.
-fn is_sid(sid: &str) -> bool {
+/// Whether a text may be a SID: hexadecimal, and so no path.
+pub fn is_sid(sid: &str) -> bool {
     !sid.is_empty() && sid.bytes().all(|b| b.is_ascii_hexdigit())
 }
 
