@@ -22,14 +22,13 @@ pub use objects::{field, objects};
 pub use variables::{history, variables};
 
 use super::Inspector;
-use super::index::TurnEntry;
+use super::index::{ENTRY_MAX, Sent, TurnEntry};
 use super::label::cut;
 use crate::journal::{Output, RawEvent, Record, show_frame};
 
 /// Rows of variables, fields of an object, changes of a history: more than one reads through.
 const ROWS_MAX: usize = 500;
-/// Letters of one frame, and entries of one turn.
-const ENTRY_MAX: usize = 4_000;
+/// Entries of one turn.
 const ENTRIES_MAX: usize = 200;
 /// Bars of the picture of the whole recording.
 const BARS: usize = 120;
@@ -121,14 +120,21 @@ pub fn turns(inspector: &Inspector, range: &str) -> Option<Value> {
 pub fn turn(inspector: &mut Inspector, number: &str) -> Option<Value> {
     let number: u64 = number.parse().ok()?;
     let place = entry(inspector, number)?.place;
-    let Inspector { reader, shown, .. } = &mut *inspector;
+    let Inspector {
+        reader,
+        shown,
+        index,
+        ..
+    } = &mut *inspector;
+    let sent = &index.turns.get(number as usize - 1)?.sent;
     let mut entries = Vec::new();
     let records = reader.records_from(place);
-    for record in records.take_while(|record| record.turn_number == number) {
+    for (at, record) in (1..).zip(records.take_while(|record| record.turn_number == number)) {
         let secrets = shown.at(reader, &record);
         entries.push(secrets.event(&record.event, of_event));
-        let outputs = record.outputs.iter();
+        let outputs = record.outputs.iter().filter(|_| sent.is_empty());
         entries.extend(outputs.map(|output| secrets.output(output, of_output)));
+        entries.extend(sent.iter().filter(|sent| sent.event == at).map(of_sent));
     }
     let inspector = &*inspector;
     let index = &inspector.index;
@@ -184,6 +190,15 @@ fn of_output(output: &Output<'_>) -> Value {
         Output::HostCalled { .. } => one_entry("host", "", &output.to_string()),
         _ => one_entry("effect", "", &output.to_string()),
     }
+}
+
+fn of_sent(sent: &Sent) -> Value {
+    let (way, who) = match sent.page {
+        Some(page) => ("out", format!("page {page}")),
+        None if sent.is_call => ("host", String::new()),
+        None => ("effect", String::new()),
+    };
+    json!({ "way": way, "who": who, "text": sent.text, "left_out": sent.left_out })
 }
 
 fn one_entry(way: &str, who: &str, text: &str) -> Value {
@@ -264,6 +279,7 @@ fn says(inspector: &mut Inspector, turn: u64, wanted: &[u8]) -> bool {
     };
     let mut lines = index.lines_of(turn).iter();
     has(at.label.as_bytes())
+        || at.sent.iter().any(|sent| has(sent.text.as_bytes()))
         || lines.any(|line| has(line.text.as_bytes()))
         || reader
             .records_from(at.place)

@@ -20,7 +20,7 @@ mod shown;
 use crate::core::id::SessionId;
 use crate::core::outside::{HostAnswer, HostCall, Outside};
 use crate::journal::{Detail, Reader};
-use crate::replay::{self, Divergence, ReplayError};
+use crate::replay::{self, Divergence, ReplayError, Seen};
 use index::Index;
 use objects::Window;
 use probe::Probe;
@@ -66,9 +66,16 @@ impl Inspector {
         notes.extend(replay::space_note(reader.header()));
         if reader.header().detail == Detail::Digest {
             notes.push(
-                "this is a journal: it has digests of what was sent to pages, not the frames"
+                "this is a journal, which has digests of what was sent: the frames are those of the session run \
+                 again, and give these digests"
                     .into(),
             );
+        }
+        if let Some(last) = reader.interrupted() {
+            notes.push(format!(
+                "the server ended while this was being done, in an event that is left out: {}",
+                last.call
+            ));
         }
         if reader.torn_bytes() > 0 {
             let torn = reader.torn_bytes();
@@ -97,9 +104,17 @@ impl Inspector {
         let mut work = 0;
         while work < WORK_PER_ANSWER {
             let place = run.place();
-            let Some(events) = run.turn(&self.reader, &mut |level, text| {
-                self.index.note_line(level, text)
-            }) else {
+            let (index, digested) = (
+                &mut self.index,
+                self.reader.header().detail == Detail::Digest,
+            );
+            let mut seen = |seen: Seen<'_>| match seen {
+                Seen::Event(event) => index.note_event(event),
+                Seen::Output(output) if digested => index.note_output(output),
+                Seen::Output(_) => {}
+                Seen::Line { level, text } => index.note_line(level, text),
+            };
+            let Some(events) = run.turn(&self.reader, &mut seen) else {
                 return self.end_first_run();
             };
             let looked_at = self.index.take_turn(&self.reader, place, run);

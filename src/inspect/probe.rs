@@ -54,7 +54,7 @@ impl Probe {
             if run.turn_number() >= last || self.changes.len() >= CHANGES_MAX {
                 return None;
             }
-            let events = run.turn(reader, &mut |_, _| {})?;
+            let events = run.turn(reader, &mut |_| {})?;
             work = work.saturating_sub(events * EVENT_COST);
             let value = self.read(&mut run, &index.secrets);
             if self.changes.last().is_none_or(|(_, last)| *last != value) {
