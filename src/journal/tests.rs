@@ -8,6 +8,7 @@ use crate::core::event::{Opening, Turn};
 use crate::core::id::SessionId;
 use crate::core::limits::SessionLimits;
 use crate::core::outside::{Grants, Stream};
+use crate::core::site::Edits;
 use crate::core::site::Site;
 
 const OPENING: Opening<&str> = Opening {

@@ -221,12 +221,22 @@ impl Recordings {
 
     /// An event is about to be handled.
     pub fn event(&mut self, session: SessionId, turn: Turn, event: &RawEvent<'_>) {
-        if let Some(sinks) = self.sinks.get_mut(&session) {
-            for writer in sinks.all() {
-                writer.event(turn, event);
-            }
-            self.touch(session);
+        let Some(sinks) = self.sinks.get_mut(&session) else {
+            return;
+        };
+        if let Some(recording) = &mut sinks.recording {
+            recording.event(turn, event);
         }
+        if let (RawEvent::SiteChanged { edits }, Some(store)) = (event, &self.store) {
+            // Without room for the contents there may be room for one more journal's record.
+            let named = store.name_edits(edits);
+            let edits = named.as_deref().unwrap_or(edits);
+            let event = RawEvent::SiteChanged { edits };
+            sinks.journal.iter_mut().for_each(|j| j.event(turn, &event));
+        } else if let Some(journal) = &mut sinks.journal {
+            journal.event(turn, event);
+        }
+        self.touch(session);
     }
 
     fn touch(&mut self, session: SessionId) {

@@ -60,6 +60,7 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
         self.epoch = keeper.epoch(self.turn)?;
         self.turn.now += self.epoch;
         let left = keeper.left_behind(&self.log)?;
+        keeper.tidy(self.turn.wall)?;
         let mut found = Vec::new();
         for session in left.live {
             let Some(sid) = Sid::parse(&session.sid) else {
@@ -101,6 +102,13 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
                 if let Err(why) = self.core.restore_retained(&topic, &value) {
                     self.log.line(0, format_args!("topic {topic}: {why}"));
                 }
+            }
+        }
+        // They begin anew when somebody comes.
+        for sid in left.unreadable {
+            if let Some(sid) = Sid::parse(&sid) {
+                let session = self.sessions.restore_unnumbered(sid);
+                self.let_sleep(session);
             }
         }
         if !found.is_empty() {
