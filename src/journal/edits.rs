@@ -22,6 +22,9 @@ enum Content<'a> {
     Named(Sha256, u64),
 }
 
+/// Keeps a content under its checksum.
+type Keep<'a> = dyn FnMut(Sha256, &[u8]) -> Result<(), StoreError> + 'a;
+
 /// Edits as they are recorded, with their contents.
 pub fn encode_edits(edits: &Edits) -> Vec<u8> {
     let mut out = Vec::new();
@@ -45,10 +48,7 @@ pub fn decode_edits(bytes: &[u8]) -> Option<Edits> {
 }
 
 /// The same edits, of whose contents the long ones are only named: `keep` has taken them.
-pub(super) fn name_contents(
-    bytes: &[u8],
-    keep: &mut dyn FnMut(Sha256, &[u8]) -> Result<(), StoreError>,
-) -> Result<Vec<u8>, StoreError> {
+pub(super) fn name_contents(bytes: &[u8], keep: &mut Keep<'_>) -> Result<Vec<u8>, StoreError> {
     let edits = decode_edits(bytes).unwrap_or_default();
     let mut out = Vec::new();
     push_varint(&mut out, edits.len() as u64);

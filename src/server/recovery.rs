@@ -92,11 +92,6 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
             );
             found.push(session.number);
         }
-        for (sid, reason) in left.stopped {
-            if let Some(sid) = Sid::parse(&sid) {
-                self.sessions.stop(sid, reason);
-            }
-        }
         if keeper.recover != Recover::None {
             for (topic, value) in keeper.retained() {
                 if let Err(why) = self.core.restore_retained(&topic, &value) {
@@ -104,13 +99,7 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
                 }
             }
         }
-        // They begin anew when somebody comes.
-        for sid in left.unreadable {
-            if let Some(sid) = Sid::parse(&sid) {
-                let session = self.sessions.restore_unnumbered(sid);
-                self.let_sleep(session);
-            }
-        }
+        self.know_lost(&left.stopped, &left.unreadable);
         if !found.is_empty() {
             self.log.line(
                 0,
@@ -125,6 +114,22 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
             self.wake_all(&found);
         }
         Ok(())
+    }
+
+    /// Knows of the addresses of sessions that do not go on.
+    fn know_lost(&mut self, stopped: &[(String, &'static str)], unreadable: &[String]) {
+        for (sid, reason) in stopped {
+            if let Some(sid) = Sid::parse(sid) {
+                self.sessions.stop(sid, reason);
+            }
+        }
+        // They begin anew when somebody comes.
+        for sid in unreadable {
+            if let Some(sid) = Sid::parse(sid) {
+                let session = self.sessions.restore_unnumbered(sid);
+                self.let_sleep(session);
+            }
+        }
     }
 
     fn wake_all(&mut self, sessions: &[SessionId]) {

@@ -11,7 +11,6 @@ use super::page::Page;
 use super::survives::{ADD, CREATE, MAIN, Place};
 
 const SESSIONS: usize = 100;
-/// Two tabs a session would take no longer to tell.
 const VIEWDEF: &str = "<template><b ui-value=\"count\"></b></template>";
 
 /// An app that saves what it counts.
@@ -37,7 +36,25 @@ fn hundred(main: &str) -> (Place, Vec<Page>) {
             page.act(ADD).expect("acknowledged");
         }
     }
-    // SIGTERM, as an upgrade does; what apps save is saved by then.
+    // Apps save themselves some time after they were used.
+    let saves = main.contains("session:checkpoint");
+    for (n, page) in pages.iter().enumerate().filter(|_| saves) {
+        let journal = place
+            .folder
+            .0
+            .join(format!("state/sessions/{}.lnt", page.session));
+        let saved = format!("{{\"kept\":{}}}", clicks(n));
+        let is_saved = || {
+            let bytes = fs::read(&journal).expect("readable");
+            bytes
+                .windows(saved.len())
+                .any(|part| part == saved.as_bytes())
+        };
+        while !is_saved() {
+            std::thread::sleep(std::time::Duration::from_millis(50));
+        }
+    }
+    // SIGTERM, as an upgrade does.
     place.stop();
     (place, pages)
 }
