@@ -102,6 +102,16 @@ impl Recordings {
         Recordings { secret, ..self }
     }
 
+    /// What sessions that begin now may use and do.
+    pub fn limits(&self) -> &SessionLimits {
+        &self.limits
+    }
+
+    /// Whether sessions that begin now are recorded into files of their own.
+    pub fn records(&self) -> bool {
+        self.recorder.is_some()
+    }
+
     /// Paths whose values are not for other eyes.
     pub fn secret(&self) -> &[String] {
         &self.secret

@@ -35,6 +35,8 @@ pub(super) enum Lost {
     Store(#[from] StoreError),
     #[error("it has no journal")]
     NoJournal,
+    #[error("it began with {0}, which is not allowed any more")]
+    NotAllowed(String),
     /// In words for the log.
     #[error("{0}")]
     Differs(String),
@@ -190,6 +192,11 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
         mut reader: Reader,
         checkpoint: Option<Checkpoint>,
     ) -> Result<Rebuilt, Lost> {
+        let had = &reader.header().limits;
+        let beyond = had.allows_beyond(self.recordings.borrow().limits());
+        if let Some(what) = beyond {
+            return Err(Lost::NotAllowed(what));
+        }
         // Of what does not come out as it did, the log tells.
         reader.keep_secret(self.recordings.borrow().secret());
         let header = reader.header();
@@ -312,6 +319,10 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
             session,
             format_args!("rebuilt from {events} events{start}"),
         );
+        if self.recordings.borrow().records() {
+            let text = "not recorded any more since it was rebuilt; its journal has all of it: lunette export";
+            self.log.session(0, session, format_args!("{text} {sid}"));
+        }
         Ok(())
     }
 

@@ -274,3 +274,87 @@ fn what_another_engine_alone_can_run_is_refused_and_kept() {
     let kept = journals(&place, "lost").pop().expect("set aside");
     assert_eq!(fs::read(kept).expect("readable"), bytes);
 }
+
+/// What an app may do outside is what it may do now, not when its sessions began; amounts go on as they were.
+#[test]
+fn what_is_not_allowed_any_more_is_not_done_any_more() {
+    let main = format!(
+        "{}\nfunction App:read() self.text = tostring(session:readFile('data/a')) end",
+        saving().replace("local App =", "App =")
+    );
+    let read = r#"{"userEvent":true,"messages":[{"type":"create","data":{"id":9,"parentId":1,"properties":{"path":"read()","access":"action"}}},
+        {"type":"update","data":{"varId":9,"value":null}}]}"#;
+    let mut place = Place::new(&main, &[]);
+    place.kill();
+    place.folder.write("site/data/a", "content");
+    place
+        .folder
+        .write("site/lunette.toml", "[lua]\nallow = [\"files\"]");
+    place.start();
+    let mut page = place.page();
+    page.act(CREATE).expect("acknowledged");
+    page.act(ADD).expect("acknowledged");
+    page.act(read).expect("acknowledged");
+    assert_eq!(page.value(4), Some(json!("content")));
+    // Less work for an event: it goes on with what it had.
+    place.kill();
+    let less = "[lua]\nallow = [\"files\"]\n[limits]\ngas = 20000";
+    place.folder.write("site/lunette.toml", less);
+    let address = place.start().address;
+    page.resume(address).expect("it is there again");
+    assert_eq!(page.greeting["resumed"], true, "{}", place.server().log());
+    // No files any more: it begins anew.
+    place.kill();
+    place.folder.write("site/lunette.toml", "");
+    let address = place.start().address;
+    page.resume(address).expect("it is answered");
+    assert_eq!(page.greeting["resumed"], false, "{}", page.greeting);
+    let log = place.server().log();
+    assert!(
+        log.contains("it began with files, which is not allowed any more"),
+        "{log}"
+    );
+    page.frames.clear();
+    page.begin_again(CREATE);
+    page.act(read).expect("acknowledged");
+    let told = page.frames.join("\n");
+    assert!(told.contains("allow = [\\\"files\\\"]"), "{told}");
+}
+
+/// A recording of `--record` ends where its session is rebuilt, and the log says where the rest is.
+#[test]
+fn a_session_that_was_rebuilt_is_exported_in_place_of_its_recording() {
+    let recordings = std::env::temp_dir().join(format!("lunette-rebuilt-{}", std::process::id()));
+    let flags = ["--record", recordings.display().to_string().leak()];
+    let mut place = Place::new(MAIN, &flags);
+    let mut page = place.page();
+    page.act(CREATE).expect("acknowledged");
+    page.act(ADD).expect("acknowledged");
+    let address = place.crash().address;
+    page.resume(address).expect("it is there again");
+    page.act(ADD).expect("acknowledged");
+    let log = place.server().log();
+    let told = format!("lunette export {}", page.session);
+    assert!(log.contains(&told), "{log}");
+    let state = place.folder.0.join("state");
+    let file = place.folder.0.join("all.lnt");
+    let export = [
+        "export",
+        &page.session,
+        "--state",
+        text(&state),
+        "-o",
+        text(&file),
+    ];
+    let (code, said) = lunette(&export);
+    assert_eq!(code, Some(0), "{said}");
+    let clicks = |file: &Path| {
+        let (code, said) = lunette(&["replay", text(file)]);
+        assert_eq!(code, Some(0), "{said}");
+        let (_, told) = lunette(&["transcript", text(file)]);
+        told.matches("\"varId\":3,\"value\":null").count()
+    };
+    let first = recordings.join(format!("{}.lnt", page.session));
+    assert_eq!((clicks(&first), clicks(&file)), (1, 2));
+    fs::remove_dir_all(recordings).expect("removed");
+}
