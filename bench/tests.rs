@@ -58,6 +58,7 @@ fn bench(harness: &Harness, name: &str, site: Site, steps: &dyn Fn(usize) -> Str
         site,
         limits: SessionLimits::default(),
         ignored: Vec::new(),
+        secret: Vec::new(),
         update: false,
     };
     let mut rates: Vec<f64> = (0..rounds)

@@ -56,6 +56,8 @@ pub struct Settings {
     pub allow_raw_html: Option<bool>,
     /// Paths whose values `lunette test` does not compare.
     pub test_ignore: Vec<String>,
+    /// Paths whose values are not for other eyes.
+    pub secret: Vec<String>,
     /// Where a setting stands, if it came from a file: its name and `FILE:LINE`.
     pub places: Vec<(&'static str, String)>,
 }
@@ -157,8 +159,22 @@ impl Settings {
             dev: self.dev || others.dev,
             hotload: self.hotload || others.hotload,
             test_ignore: longer(self.test_ignore, others.test_ignore),
+            // A flag that names another one does not give away those of the file.
+            secret: [self.secret, others.secret].concat(),
             places,
         }
+    }
+
+    /// These settings, and where they say nothing the `lunette.toml` of the site that they name.
+    ///
+    /// # Errors
+    /// When the file cannot be read or understood.
+    pub fn with_file(self) -> Result<Settings, ConfigError> {
+        let file = match &self.dir {
+            Some(dir) => file::read(dir)?,
+            None => Settings::default(),
+        };
+        Ok(self.or(file))
     }
 
     fn grants(&mut self) -> Grants {
@@ -205,6 +221,8 @@ pub struct Config {
     pub upload: Option<UploadConfig>,
     /// Paths whose values `lunette test` does not compare.
     pub test_ignore: Vec<String>,
+    /// Paths whose values are not for other eyes.
+    pub secret: Vec<String>,
 }
 
 /// Why settings make no configuration.
@@ -233,6 +251,11 @@ pub enum ConfigError {
          with the process"
     )]
     Homeless,
+    #[error(
+        "the site's lunette.toml or --state says that no state is kept, so there are no journals: say where they are \
+         by --state DIR if they are somewhere"
+    )]
+    Stateless,
     #[error(transparent)]
     File(#[from] FileError),
 }
@@ -250,11 +273,7 @@ impl Config {
     /// # Errors
     /// As for [`Config::resolve`], and when the file cannot be read or understood.
     pub fn load(flags: Settings) -> Result<Config, ConfigError> {
-        let file = match &flags.dir {
-            Some(dir) => file::read(dir)?,
-            None => Settings::default(),
-        };
-        Config::resolve(flags.or(file))
+        Config::resolve(flags.with_file()?)
     }
 
     /// The configuration that these settings make.
@@ -306,6 +325,7 @@ impl Config {
         Ok(Config {
             upload,
             test_ignore: settings.test_ignore,
+            secret: settings.secret,
             state,
             dir: settings.dir,
             host,

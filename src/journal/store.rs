@@ -16,10 +16,11 @@ mod archive;
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use super::disk::{Disk, Lock, write_all};
+use super::edits::name_contents;
 use super::files::Files;
 use super::header::{FileRef, sha256};
 use super::tail::{self, Piece, TAIL_BYTES, Tail};
@@ -29,7 +30,7 @@ use crate::core::id::ConnectionId;
 use crate::core::site::Site;
 use crate::core::upload::{Sha256, hex};
 
-pub use archive::{Archive, Listed, Standing, StoreError};
+pub use archive::{Archive, Listed, Standing, StoreError, is_sid};
 pub(super) use archive::{read_journal, site_file_beside};
 
 const SESSIONS: &str = "sessions";
@@ -56,6 +57,10 @@ pub struct Store {
     rules: Rules,
     /// Contents of site files that are known to be there.
     there: RefCell<BTreeSet<Sha256>>,
+    /// Those that edits name: what names them may not be written yet.
+    edited: RefCell<BTreeSet<Sha256>>,
+    /// The last edits, and how journals have them: all sessions hear of the same.
+    edits: RefCell<(Vec<u8>, Vec<u8>)>,
     _lock: Box<dyn Lock>,
 }
 
@@ -92,6 +97,8 @@ impl Store {
             files,
             rules,
             there: RefCell::default(),
+            edited: RefCell::default(),
+            edits: RefCell::default(),
             _lock: lock,
         })
     }
@@ -229,19 +236,34 @@ impl Store {
         Ok(old.len())
     }
 
+    /// Edits of a site as journals have them: the contents are in the store, once for all.
+    ///
+    /// # Errors
+    /// When the disk says no.
+    pub fn name_edits(&self, edits: &[u8]) -> Result<Vec<u8>, StoreError> {
+        let mut last = self.edits.borrow_mut();
+        if last.0 != edits {
+            let named = name_contents(edits, &mut |check, content| {
+                self.edited.borrow_mut().insert(check);
+                self.keep_file(check, content)
+            })?;
+            *last = (edits.to_vec(), named);
+        }
+        Ok(last.1.clone())
+    }
+
     /// Removes files of sites that no journal names any more, and what was left unfinished. Returns how many.
     ///
     /// # Errors
     /// When the disk says no.
     pub fn collect(&self) -> Result<usize, StoreError> {
-        let mut named = BTreeSet::new();
         let sessions = self.archive.dir.join(SESSIONS);
-        for entry in self
-            .disk()
-            .list(&sessions)
-            .map_err(StoreError::io(&sessions))?
-        {
-            match self.archive.raw_header(&sessions.join(&entry.name)) {
+        let journals = self.disk().list(&sessions);
+        let journals = journals.map_err(StoreError::io(&sessions))?;
+        let journals: Vec<PathBuf> = journals.iter().map(|j| sessions.join(&j.name)).collect();
+        let mut named: BTreeSet<String> = self.edited.borrow().iter().map(hex).collect();
+        for journal in &journals {
+            match self.archive.raw_header(journal) {
                 Ok(raw) => named.extend(
                     raw.files
                         .iter()
@@ -254,20 +276,32 @@ impl Store {
             }
         }
         let dir = self.archive.dir.join(SITE);
-        let mut removed = 0;
-        for entry in self.disk().list(&dir).map_err(StoreError::io(&dir))? {
-            if !named.contains(&entry.name) {
-                let path = dir.join(&entry.name);
-                self.disk().remove(&path).map_err(StoreError::io(&path))?;
-                removed += 1;
+        let files = self.disk().list(&dir).map_err(StoreError::io(&dir))?;
+        let mut left: BTreeSet<String> = files.into_iter().map(|file| file.name).collect();
+        left.retain(|name| !named.contains(name));
+        // What names a content may still wait for its journal.
+        if !left.is_empty() {
+            self.files.settle_all();
+        }
+        for journal in &journals {
+            if left.is_empty() {
+                break;
             }
+            // Edits name contents, too, somewhere in the journal. Most have none, and there is mostly nothing left.
+            let bytes = self.disk().read(journal, u64::MAX);
+            let bytes = bytes.map_err(StoreError::io(journal))?;
+            left.retain(|name| !names(&bytes, name));
+        }
+        for name in &left {
+            let path = dir.join(name);
+            self.disk().remove(&path).map_err(StoreError::io(&path))?;
         }
         self.there
             .borrow_mut()
-            .retain(|sha256| named.contains(&hex(sha256)));
+            .retain(|sha256| !left.contains(&hex(sha256)));
         // A site that is remembered may have lost files.
         self.archive.sites.borrow_mut().clear();
-        Ok(removed)
+        Ok(left.len())
     }
 
     /// Keeps a small thing under a name, in place of what was there.
@@ -412,4 +446,11 @@ fn settle(disk: &dyn Disk, path: &Path, pieces: &[Piece<'_>]) -> io::Result<()> 
         [] => Ok(()),
         rest => write_all(&mut *disk.append(path)?, rest),
     }
+}
+
+/// Whether a journal has the checksum that a content is called by.
+fn names(journal: &[u8], content: &str) -> bool {
+    let byte = |at| u8::from_str_radix(content.get(at..at + 2)?, 16).ok();
+    let check: Option<Vec<u8>> = (0..content.len()).step_by(2).map(byte).collect();
+    check.is_some_and(|check| journal.windows(check.len()).any(|part| part == check))
 }

@@ -21,6 +21,8 @@ const STRIKES: &str = "strikes";
 const RETAINED: &str = "retained";
 /// A value may change ten times a second, and disks of small machines wear out.
 const RETAINED_EVERY_MS: u64 = 5_000;
+/// Journals are kept for days; to look for old ones takes a list of all.
+const TIDY_EVERY_MS: i64 = 3_600_000;
 const STRIKES_MAX: u32 = 2;
 
 const STOPPED: &str = "This session was stopped: the server ended twice while it ran it.\n\nWhoever runs the server finds it with \
@@ -39,6 +41,8 @@ pub struct Left {
 #[derive(Debug, Default)]
 pub struct LeftBehind {
     pub live: Vec<Left>,
+    /// Those whose journals cannot be read at all.
+    pub unreadable: Vec<String>,
     /// Those that must not run any more, and why.
     pub stopped: Vec<(String, &'static str)>,
 }
@@ -55,6 +59,8 @@ pub struct Keeper {
     /// Whose event ran when the process before this one ended.
     before: Option<SessionId>,
     strikes: BTreeMap<String, u32>,
+    /// When that was done last, by the wall clock.
+    tidied: Option<i64>,
     retained_changes: u64,
     /// Not before then.
     retained_at: Timestamp,
@@ -100,6 +106,7 @@ impl Keeper {
             inflight,
             before,
             strikes: parse_strikes(&strikes),
+            tidied: None,
             retained_changes: 0,
             retained_at: 0,
         })
@@ -159,6 +166,7 @@ impl Keeper {
                         format_args!("a session is lost, its journal is set aside: {error}"),
                     );
                     self.store.set_aside(&listed.sid, Standing::Lost)?;
+                    left.unreadable.push(listed.sid);
                 }
                 (Standing::Quarantined, _) => left.stopped.push((listed.sid, STOPPED)),
                 (Standing::Ended | Standing::Lost, _) => {}
@@ -166,6 +174,22 @@ impl Keeper {
         }
         left.live.sort_by_key(|left| left.number);
         Ok(left)
+    }
+
+    /// Removes what has been kept for long enough, if that was not done within the last hour; `wall` is now.
+    ///
+    /// # Errors
+    /// When the disk says no.
+    pub fn tidy(&mut self, wall: i64) -> Result<(), StoreError> {
+        if self
+            .tidied
+            .is_some_and(|at| wall < at.saturating_add(TIDY_EVERY_MS))
+        {
+            return Ok(());
+        }
+        self.tidied = Some(wall);
+        self.store.expire(wall)?;
+        self.store.collect().map(|_| ())
     }
 
     /// What was last frozen of a session, if anything.

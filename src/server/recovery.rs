@@ -37,6 +37,8 @@ pub(super) enum Lost {
     Store(#[from] StoreError),
     #[error("it has no journal")]
     NoJournal,
+    #[error("it began with {0}, which is not allowed any more")]
+    NotAllowed(String),
     /// In words for the log.
     #[error("{0}")]
     Differs(String),
@@ -62,6 +64,7 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
         self.epoch = keeper.epoch(self.turn)?;
         self.turn.now += self.epoch;
         let left = keeper.left_behind(&self.log)?;
+        keeper.tidy(self.turn.wall)?;
         let mut found = Vec::new();
         for session in left.live {
             let Some(sid) = Sid::parse(&session.sid) else {
@@ -93,11 +96,6 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
             );
             found.push(session.number);
         }
-        for (sid, reason) in left.stopped {
-            if let Some(sid) = Sid::parse(&sid) {
-                self.sessions.stop(sid, reason);
-            }
-        }
         if keeper.recover != Recover::None {
             for (topic, value) in keeper.retained() {
                 if let Err(why) = self.core.restore_retained(&topic, &value) {
@@ -105,6 +103,7 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
                 }
             }
         }
+        self.know_lost(&left.stopped, &left.unreadable);
         if !found.is_empty() {
             self.log.line(
                 0,
@@ -119,6 +118,22 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
             self.wake_all(&found);
         }
         Ok(())
+    }
+
+    /// Knows of the addresses of sessions that do not go on.
+    fn know_lost(&mut self, stopped: &[(String, &'static str)], unreadable: &[String]) {
+        for (sid, reason) in stopped {
+            if let Some(sid) = Sid::parse(sid) {
+                self.sessions.stop(sid, reason);
+            }
+        }
+        // They begin anew when somebody comes.
+        for sid in unreadable {
+            if let Some(sid) = Sid::parse(sid) {
+                let session = self.sessions.restore_unnumbered(sid);
+                self.let_sleep(session);
+            }
+        }
     }
 
     fn wake_all(&mut self, sessions: &[SessionId]) {
@@ -187,9 +202,16 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
     fn run_again(
         &mut self,
         session: SessionId,
-        reader: Reader,
+        mut reader: Reader,
         checkpoint: Option<Checkpoint>,
     ) -> Result<Rebuilt, Lost> {
+        let had = &reader.header().limits;
+        let beyond = had.allows_beyond(self.recordings.borrow().limits());
+        if let Some(what) = beyond {
+            return Err(Lost::NotAllowed(what));
+        }
+        // Of what does not come out as it did, the log tells.
+        reader.keep_secret(self.recordings.borrow().secret());
         let header = reader.header();
         let site = match &checkpoint {
             Some(checkpoint) => self.site_of(checkpoint, &header.site)?,
@@ -310,6 +332,10 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
             session,
             format_args!("rebuilt from {events} events{start}"),
         );
+        if self.recordings.borrow().records() {
+            let text = "not recorded any more since it was rebuilt; its journal has all of it: lunette export";
+            self.log.session(0, session, format_args!("{text} {sid}"));
+        }
         Ok(())
     }
 

@@ -294,3 +294,34 @@ fn a_hundred_sessions_survive_an_upgrade_of_their_site() {
     assert_eq!(pages[0].value(2), Some(json!(13)));
     assert_eq!(pages[99].value(2), Some(json!(23)));
 }
+
+/// Journals of ended sessions stay for as long as they shall, and no longer.
+#[test]
+fn journals_of_ended_sessions_go_when_they_are_old_enough() {
+    let mut place = Place::new(MAIN, &[]);
+    let pages = [with_three(&place), with_three(&place), with_three(&place)];
+    place.kill();
+    place
+        .folder
+        .write("site/lunette.toml", "[journal]\nkeep = \"1h\"\n");
+    let hour = std::time::Duration::from_secs(3_600);
+    for (page, age) in pages.iter().zip([0, 2]) {
+        let of = |ending: &str| {
+            place
+                .folder
+                .0
+                .join(format!("state/sessions/{}.{ending}", page.session))
+        };
+        fs::rename(of("lnt"), of("ended")).expect("renamed");
+        let file = fs::File::options().append(true).open(of("ended"));
+        let then = std::time::SystemTime::now() - age * hour;
+        file.expect("it is there")
+            .set_modified(then)
+            .expect("older");
+    }
+    place.start();
+    let ended = journals(&place, "ended");
+    assert_eq!(ended.len(), 1, "{ended:?}");
+    assert!(ended[0].to_string_lossy().contains(&pages[0].session));
+    assert_eq!(journals(&place, "lnt").len(), 1);
+}

@@ -212,7 +212,12 @@ impl Archive {
             site,
             ..raw.header.clone()
         };
-        Ok(Reader::with_header(file, &raw, header)?)
+        Ok(Reader::with_header(
+            file,
+            &raw,
+            header,
+            &mut self.look_up(&path),
+        )?)
     }
 
     /// Reads what stands in the file of a session's journal behind a mark.
@@ -234,7 +239,16 @@ impl Archive {
             site: self.site(&raw, &path)?,
             ..raw.header.clone()
         };
-        Ok(Reader::behind(mark, rest, &raw, header)?)
+        let look_up = &mut self.look_up(&path);
+        Ok(Reader::behind(mark, rest, &raw, header, look_up)?)
+    }
+
+    /// Finds contents that the journal at `path` names.
+    fn look_up<'a>(
+        &'a self,
+        path: &'a Path,
+    ) -> impl FnMut(&str, &Sha256, u64) -> Result<Vec<u8>, JournalError> + 'a {
+        |name, sha256, bytes| site_file_beside(&*self.disk, path, name, sha256, bytes)
     }
 
     /// The site of a journal; the same copy for all that have the same.
@@ -248,9 +262,7 @@ impl Archive {
         if let Some(site) = known {
             return Ok(site);
         }
-        let header = raw.resolve(&mut |name, sha256, bytes| {
-            site_file_beside(&*self.disk, path, name, sha256, bytes)
-        })?;
+        let header = raw.resolve(&mut self.look_up(path))?;
         if let Some(files) = named {
             self.remember(files, &header.site);
         }
@@ -292,8 +304,8 @@ pub(super) fn named((path, file): &(String, SiteFile)) -> Option<(String, Sha256
     }
 }
 
-/// A SID is hexadecimal, and so no path.
-fn is_sid(sid: &str) -> bool {
+/// Whether a text may be a SID: hexadecimal, and so no path.
+pub fn is_sid(sid: &str) -> bool {
     !sid.is_empty() && sid.bytes().all(|b| b.is_ascii_hexdigit())
 }
 
@@ -333,6 +345,6 @@ pub fn site_file_beside(
         .map_err(|error| wrong(error.to_string()))?;
     match sha256(&content) == *check {
         true => Ok(content),
-        false => Err(wrong("is not what it was when the session began".into())),
+        false => Err(wrong("is not what it was for the session".into())),
     }
 }
