@@ -2,8 +2,9 @@
 //!
 //! The owner of the socket calls [`Connection::receive`] with what arrived, takes
 //! [`Action`]s until there are none, answers requests, and sends what [`Connection::pending`]
-//! shows. Time only comes in through `now`, in milliseconds; [`Connection::deadline`] says when
-//! [`Connection::handle_timeout`] wants to be called next.
+//! shows. Time only comes in through `now`, in milliseconds, and where something may be answered with the
+//! calendar's, as a [`Turn`]; [`Connection::deadline`] says when [`Connection::handle_timeout`] wants to be
+//! called next.
 
 use std::io::Read;
 
@@ -12,6 +13,7 @@ use super::limits::{NetLimits, PIPELINE_BACKLOG_BYTES};
 use super::output::OutputQueue;
 use super::response::{Body, Response};
 use super::websocket::{Incoming, Text, WebSocketEndpoint, close_code, write_handshake};
+use crate::core::event::Turn;
 
 /// What the owner shall know or do.
 #[derive(Debug, PartialEq, Eq)]
@@ -73,7 +75,8 @@ pub struct Connection {
     deadline: u64,
     /// The first head is timed from the start of the connection, later ones from their first byte.
     answered_any: bool,
-    /// Whether `input` may hold a complete head: a line break came since it was last looked at.
+    /// Whether `input` may hold a head that is complete or wrong: a line break or NUL came since it was
+    /// last looked at.
     look: bool,
     peer_finished: bool,
     shut: bool,
@@ -109,8 +112,9 @@ impl Connection {
                 if self.input.is_empty() && self.answered_any {
                     self.deadline = now + limits.head_timeout_ms;
                 }
-                self.look |=
-                    bytes.contains(&b'\n') || self.input.len() + bytes.len() >= limits.head_bytes;
+                // NUL ends a head, too: a browser that was told https here shall hear so at once.
+                self.look |= bytes.iter().any(|byte| matches!(byte, b'\n' | 0))
+                    || self.input.len() + bytes.len() >= limits.head_bytes;
                 self.input.extend_from_slice(bytes);
             }
             State::Body => {
@@ -167,15 +171,15 @@ impl Connection {
     }
 
     /// The next thing for the owner.
-    pub fn next(&mut self, limits: &NetLimits, now: u64) -> Option<Action> {
+    pub fn next(&mut self, limits: &NetLimits, turn: Turn) -> Option<Action> {
         match &mut self.state {
-            State::Head => self.next_request(limits, now),
+            State::Head => self.next_request(limits, turn),
             State::Body => self.next_of_body(),
             State::WebSocket(endpoint) => match endpoint.read() {
                 Some(Incoming::Text(text)) => Some(Action::Text(text)),
                 Some(Incoming::Alive) => Some(Action::Alive),
                 Some(Incoming::Closed { code, reason }) => {
-                    self.leave_websocket(limits, now);
+                    self.leave_websocket(limits, turn.now);
                     Some(Action::Left { code, reason })
                 }
                 None if self.peer_finished => {
@@ -191,7 +195,7 @@ impl Connection {
         }
     }
 
-    fn next_request(&mut self, limits: &NetLimits, now: u64) -> Option<Action> {
+    fn next_request(&mut self, limits: &NetLimits, turn: Turn) -> Option<Action> {
         if self.is_backed_up() {
             return None;
         }
@@ -205,11 +209,11 @@ impl Connection {
                     return Some(Action::Request(Box::new(request)));
                 }
                 Ok(None) => self.look = false,
-                Err(refusal) => return Some(self.refuse(refusal, limits, now)),
+                Err(refusal) => return Some(self.refuse(refusal, limits, turn)),
             }
         }
         if self.peer_finished {
-            self.drain(limits.close_timeout_ms, now);
+            self.drain(limits.close_timeout_ms, turn.now);
         }
         None
     }
@@ -236,9 +240,9 @@ impl Connection {
         Some(Action::Body { data, last })
     }
 
-    fn refuse(&mut self, refusal: Refusal, limits: &NetLimits, now: u64) -> Action {
-        Response::from(refusal).write(None, self.output.tail());
-        self.drain(limits.close_timeout_ms, now);
+    fn refuse(&mut self, refusal: Refusal, limits: &NetLimits, turn: Turn) -> Action {
+        Response::from(refusal).write(None, turn.wall, self.output.tail());
+        self.drain(limits.close_timeout_ms, turn.now);
         Action::Refused(refusal)
     }
 
@@ -249,7 +253,7 @@ impl Connection {
         request: Option<&Request>,
         response: Response,
         limits: &NetLimits,
-        now: u64,
+        turn: Turn,
     ) {
         // What is left of a body would be read as the next request.
         let unread = std::mem::take(&mut self.body_left) > 0;
@@ -258,14 +262,14 @@ impl Connection {
         } else {
             response
         };
-        let written = response.write(request, self.output.tail());
+        let written = response.write(request, turn.wall, self.output.tail());
         self.stream = written.stream.map(|(reader, left)| Stream { reader, left });
         self.answered_any = true;
         if written.keep_alive {
             self.state = State::Head;
-            self.deadline = now + limits.stall_timeout_ms;
+            self.deadline = turn.now + limits.stall_timeout_ms;
         } else {
-            self.drain(limits.stall_timeout_ms, now);
+            self.drain(limits.stall_timeout_ms, turn.now);
         }
         self.refill();
     }
@@ -291,17 +295,17 @@ impl Connection {
         request: Option<&Request>,
         response: Response,
         limits: &NetLimits,
-        now: u64,
+        turn: Turn,
     ) {
         let framed = request.is_some_and(Request::takes_chunks);
         let response = response.body(Body::Chunks { framed }).close(!framed);
-        let written = response.write(request, self.output.tail());
+        let written = response.write(request, turn.wall, self.output.tail());
         self.chunks = Some(Chunks {
             framed,
             keep_alive: written.keep_alive,
         });
         self.answered_any = true;
-        self.deadline = now + limits.stall_timeout_ms;
+        self.deadline = turn.now + limits.stall_timeout_ms;
     }
 
     /// Adds to the body; nothing if there is none under way, or the piece is empty.
@@ -463,8 +467,8 @@ impl Connection {
     }
 
     /// Time has passed: pings a silent peer, gives up a slow one.
-    pub fn handle_timeout(&mut self, limits: &NetLimits, now: u64) -> Option<Action> {
-        if now < self.deadline {
+    pub fn handle_timeout(&mut self, limits: &NetLimits, turn: Turn) -> Option<Action> {
+        if turn.now < self.deadline {
             return None;
         }
         match &mut self.state {
@@ -477,21 +481,21 @@ impl Connection {
                     status: 408,
                     reason: "the request took too long",
                 };
-                Some(self.refuse(refusal, limits, now))
+                Some(self.refuse(refusal, limits, turn))
             }
             State::Body => {
                 let refusal = Refusal {
                     status: 408,
                     reason: "the upload stalled: ask how much is here, and send the rest",
                 };
-                Some(self.refuse(refusal, limits, now))
+                Some(self.refuse(refusal, limits, turn))
             }
             State::WebSocket(endpoint)
                 if endpoint.is_open() && self.unanswered_pings < limits.missed_pongs =>
             {
                 endpoint.ping();
                 self.unanswered_pings += 1;
-                self.deadline = now + limits.ping_interval_ms;
+                self.deadline = turn.now + limits.ping_interval_ms;
                 None
             }
             State::WebSocket(_) => {

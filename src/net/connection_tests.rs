@@ -22,12 +22,19 @@ impl Peer {
         }
     }
 
+    fn turn(&self) -> Turn {
+        Turn {
+            now: self.now,
+            wall: 0,
+        }
+    }
+
     fn feed(&mut self, bytes: &[u8]) {
         self.connection.receive(bytes, &self.limits, self.now);
     }
 
     fn next(&mut self) -> Option<Action> {
-        self.connection.next(&self.limits, self.now)
+        self.connection.next(&self.limits, self.turn())
     }
 
     /// Answers requests as a server would; returns what else happened.
@@ -56,7 +63,7 @@ impl Peer {
 
     fn respond(&mut self, request: &Request, response: Response) {
         self.connection
-            .respond(Some(request), response, &self.limits, self.now);
+            .respond(Some(request), response, &self.limits, self.turn());
     }
 
     fn take_output(&mut self) -> Vec<u8> {
@@ -71,7 +78,7 @@ impl Peer {
 
     fn wait_for_deadline(&mut self) -> Option<Action> {
         self.now = self.connection.deadline();
-        self.connection.handle_timeout(&self.limits, self.now)
+        self.connection.handle_timeout(&self.limits, self.turn())
     }
 }
 
@@ -277,7 +284,8 @@ fn a_body_of_unknown_length_comes_in_pieces() {
         let Peer {
             connection, limits, ..
         } = &mut peer;
-        connection.begin_chunks(Some(&request), Response::new(200), limits, 5);
+        let turn = Turn { now: 5, wall: 0 };
+        connection.begin_chunks(Some(&request), Response::new(200), limits, turn);
         connection.push_chunk(b"hello");
         connection.push_chunk(b"");
         connection.push_chunk(b" you");
@@ -395,7 +403,7 @@ fn a_body_that_stalls_is_given_up_and_one_that_moves_is_not() {
         assert_eq!(peer.take_body(), (b"x".to_vec(), false));
         assert!(
             peer.connection
-                .handle_timeout(&peer.limits, peer.now)
+                .handle_timeout(&peer.limits, peer.turn())
                 .is_none()
         );
     }

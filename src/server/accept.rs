@@ -105,7 +105,7 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
         if count >= self.limits.connections {
             let sorry = Response::error_text(503, "too many connections; try again later")
                 .field("Retry-After", "5");
-            connection.respond(None, sorry, &self.limits, self.turn.now);
+            connection.respond(None, sorry, &self.limits, self.turn);
             self.log
                 .line(1, format_args!("refused a connection: there are {count}"));
         }

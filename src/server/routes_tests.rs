@@ -49,7 +49,7 @@ impl Front {
             Answer::Upload { sid, token } => format!("upload {sid} {token:x}"),
             Answer::Response(response) => {
                 let mut out = Vec::new();
-                response.write(Some(&request), &mut out);
+                response.write(Some(&request), 0, &mut out);
                 String::from_utf8_lossy(&out).into_owned()
             }
         }
