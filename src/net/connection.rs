@@ -9,7 +9,7 @@
 use std::io::Read;
 
 use super::http::{Refusal, Request, parse_head};
-use super::limits::{NetLimits, PIPELINE_BACKLOG_BYTES};
+use super::limits::{BURST_SECONDS, NetLimits, PIPELINE_BACKLOG_BYTES};
 use super::output::OutputQueue;
 use super::response::{Body, Response};
 use super::websocket::{Incoming, Text, WebSocketEndpoint, close_code, write_handshake};
@@ -80,7 +80,31 @@ pub struct Connection {
     look: bool,
     peer_finished: bool,
     shut: bool,
-    unanswered_pings: u8,
+    unanswered_pings: usize,
+    allowance: Allowance,
+}
+
+/// What is left of the messages that a connection may send: a bucket that fills by the rate.
+#[derive(Debug, Default)]
+struct Allowance {
+    /// When it would be full again; in thousandths of a millisecond, so that any rate counts.
+    full_at_us: u64,
+}
+
+impl Allowance {
+    /// Takes one message out; whether there was one.
+    fn spend(&mut self, limits: &NetLimits, now: u64) -> bool {
+        let Some(each_us) = 1_000_000u64.checked_div(limits.message_rate) else {
+            return true;
+        };
+        let now_us = now.saturating_mul(1_000);
+        let full_at_us = self.full_at_us.max(now_us) + each_us;
+        if full_at_us > now_us + BURST_SECONDS * 1_000_000 {
+            return false;
+        }
+        self.full_at_us = full_at_us;
+        true
+    }
 }
 
 /// How much of a streamed body is read at a time.
@@ -102,6 +126,7 @@ impl Connection {
             peer_finished: false,
             shut: false,
             unanswered_pings: 0,
+            allowance: Allowance::default(),
         }
     }
 
@@ -176,6 +201,14 @@ impl Connection {
             State::Head => self.next_request(limits, turn),
             State::Body => self.next_of_body(),
             State::WebSocket(endpoint) => match endpoint.read() {
+                Some(Incoming::Text(_) | Incoming::Alive)
+                    if !self.allowance.spend(limits, turn.now) =>
+                {
+                    let (code, reason) = (close_code::POLICY, "too many messages");
+                    endpoint.close(code, reason);
+                    self.leave_websocket(limits, turn.now);
+                    Some(Action::Left { code, reason })
+                }
                 Some(Incoming::Text(text)) => Some(Action::Text(text)),
                 Some(Incoming::Alive) => Some(Action::Alive),
                 Some(Incoming::Closed { code, reason }) => {
@@ -200,7 +233,7 @@ impl Connection {
             return None;
         }
         if self.look {
-            match parse_head(&self.input, limits.head_bytes) {
+            match parse_head(&self.input, limits) {
                 Ok(Some((request, len))) => {
                     self.input.drain(..len);
                     self.look = !self.input.is_empty();

@@ -419,3 +419,38 @@ fn a_body_that_stalls_is_given_up_and_one_that_moves_is_not() {
     assert_eq!(gone.take_body(), (b"abc".to_vec(), false));
     assert!(gone.connection.is_finished());
 }
+
+#[test]
+fn a_flood_of_messages_ends_with_a_close_and_a_steady_stream_does_not() {
+    let text: &[u8] = &[0x81, 0x82, 0, 0, 0, 0, b'{', b'}'];
+    let ping: &[u8] = &[0x89, 0x80, 0, 0, 0, 0];
+    let open = |rate| {
+        let mut peer = Peer::new();
+        peer.limits.message_rate = rate;
+        peer.now = 1_000_000;
+        peer.feed(UPGRADE);
+        peer.serve();
+        peer.take_output();
+        peer
+    };
+    for bytes in [text, ping] {
+        let mut flood = open(20);
+        flood.feed(&bytes.repeat(200));
+        assert_eq!(flood.serve().len(), 200, "ten seconds of it");
+        flood.take_output();
+        flood.feed(&bytes.repeat(3));
+        let seen = flood.serve();
+        assert!(seen[0].contains("1008") && seen.len() == 1, "{seen:?}");
+        assert_eq!(flood.take_output()[2..4], 1008u16.to_be_bytes());
+        assert!(flood.connection.take_shutdown());
+    }
+    let mut steady = open(20);
+    for _ in 0..1000 {
+        steady.now += 50;
+        steady.feed(text);
+        assert_eq!(steady.serve(), ["text {}"]);
+    }
+    let mut free = open(0);
+    free.feed(&text.repeat(100_000));
+    assert_eq!(free.serve().len(), 100_000);
+}

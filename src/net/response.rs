@@ -271,11 +271,15 @@ fn push_escaped(out: &mut String, text: &str) {
 #[cfg(test)]
 mod tests {
     use super::super::http::parse_head;
+    use super::super::limits::NetLimits;
     use super::*;
 
     fn request(line: &str, fields: &str) -> Request {
         let head = format!("{line} HTTP/1.1\r\nHost: a\r\n{fields}\r\n");
-        parse_head(head.as_bytes(), 4096).unwrap().unwrap().0
+        parse_head(head.as_bytes(), &NetLimits::default())
+            .unwrap()
+            .unwrap()
+            .0
     }
 
     const WALL: i64 = 784_111_777_123;

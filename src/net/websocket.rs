@@ -22,6 +22,7 @@ pub mod close_code {
     /// Never sent: the connection ended without a close.
     pub const ABNORMAL: u16 = 1006;
     pub const BAD_TEXT: u16 = 1007;
+    pub const POLICY: u16 = 1008;
     pub const TOO_BIG: u16 = 1009;
     pub const INTERNAL_ERROR: u16 = 1011;
     pub const RESTARTING: u16 = 1012;
