@@ -17,6 +17,7 @@ mod net;
 mod properties;
 mod recovery;
 mod replay;
+mod rfc6455;
 mod sim;
 mod suites;
 mod testing;

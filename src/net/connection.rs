@@ -201,13 +201,14 @@ impl Connection {
             State::Head => self.next_request(limits, turn),
             State::Body => self.next_of_body(),
             State::WebSocket(endpoint) => match endpoint.read() {
+                Some(Incoming::Binary(_)) => {
+                    let reason = "binary frames are not part of this protocol";
+                    Some(self.dismiss(close_code::UNSUPPORTED, reason, limits, turn))
+                }
                 Some(Incoming::Text(_) | Incoming::Alive)
                     if !self.allowance.spend(limits, turn.now) =>
                 {
-                    let (code, reason) = (close_code::POLICY, "too many messages");
-                    endpoint.close(code, reason);
-                    self.leave_websocket(limits, turn.now);
-                    Some(Action::Left { code, reason })
+                    Some(self.dismiss(close_code::POLICY, "too many messages", limits, turn))
                 }
                 Some(Incoming::Text(text)) => Some(Action::Text(text)),
                 Some(Incoming::Alive) => Some(Action::Alive),
@@ -547,6 +548,19 @@ impl Connection {
 
     fn is_backed_up(&self) -> bool {
         self.stream.is_some() || self.output.len() > PIPELINE_BACKLOG_BYTES
+    }
+
+    /// Closes a WebSocket whose peer does not behave, without listening any more.
+    fn dismiss(
+        &mut self,
+        code: u16,
+        reason: &'static str,
+        limits: &NetLimits,
+        turn: Turn,
+    ) -> Action {
+        self.close(code, reason, limits, turn.now);
+        self.leave_websocket(limits, turn.now);
+        Action::Left { code, reason }
     }
 
     fn leave_websocket(&mut self, limits: &NetLimits, now: u64) {
