@@ -1,7 +1,7 @@
 //! What is measured: the server on one of the test sites, or the floor.
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use crate::process::Server;
@@ -34,10 +34,20 @@ impl Subject {
 
     /// The server on a site of `tests/sites`.
     pub fn site(&self, site: &str, flags: &[&str]) -> io::Result<Server> {
-        let dir = Path::new(env!("CARGO_MANIFEST_DIR"))
-            .join("tests/sites")
-            .join(site);
-        self.folder(&dir, flags)
+        self.folder(&site_dir(site), flags)
+    }
+
+    /// The same in a shell's limit, such as `-n 64`.
+    pub fn limited(&self, site: &str, limit: &str) -> io::Result<Server> {
+        let mut command = Command::new("sh");
+        command.args(["-c", &format!("ulimit {limit}; exec \"$0\" \"$@\"")]);
+        command.arg(&self.binary).arg("--dir").arg(site_dir(site));
+        self.serve(&mut command)
+    }
+
+    /// The same with the message rate of an installed one.
+    pub fn as_installed(&self, site: &str) -> io::Result<Server> {
+        self.serve(Command::new(&self.binary).arg("--dir").arg(site_dir(site)))
     }
 
     /// The server on the site in `dir`.
@@ -70,6 +80,12 @@ impl Subject {
             Command::new(std::env::current_exe()?).env(FLOOR_MODE, mode),
         ))
     }
+}
+
+fn site_dir(site: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/sites")
+        .join(site)
 }
 
 fn quiet(command: &mut Command) -> &mut Command {

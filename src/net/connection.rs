@@ -442,7 +442,15 @@ impl Connection {
                 endpoint.output().consume(n);
                 return;
             }
-            State::Draining if !self.shut => self.deadline = now + limits.stall_timeout_ms,
+            State::Draining if !self.shut => {
+                // With the last byte nothing is left for the peer but to hang up.
+                let is_last = n >= self.output.len() && self.stream.is_none();
+                let patience_ms = match is_last {
+                    true => limits.close_timeout_ms,
+                    false => limits.stall_timeout_ms,
+                };
+                self.deadline = now + patience_ms;
+            }
             State::Draining => {}
             State::Head | State::Answering | State::Body | State::Finished => {
                 self.deadline = now + limits.stall_timeout_ms;

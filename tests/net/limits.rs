@@ -11,7 +11,7 @@ const ASSET: &[u8] = b"GET /_lunette/theme.css HTTP/1.1\r\nHost: localhost\r\n\r
 
 #[test]
 fn when_descriptors_run_out_it_serves_on_and_takes_more_as_they_come_free() {
-    let server = Server::start_with_descriptors(&site("counter"), 24, &[]);
+    let server = Server::start_limited(&site("counter"), "-n 24", &[]);
     let mut streams: Vec<TcpStream> = (0..40).map(|_| server.connect()).collect();
     // The first is in, the last only waits in the kernel's queue.
     streams[0].write_all(ASSET).expect("sent");
