@@ -54,6 +54,13 @@ pub enum Command {
     Inspect(InspectFlags),
     /// Run a site's recordings (tests/*.lunette) against its files on disk
     Test(TestFlags),
+    /// Set a user's password in a file for [auth]; it is asked for, or piped in
+    Passwd {
+        /// The file, which is made if it is missing
+        file: PathBuf,
+        /// The user
+        name: String,
+    },
     /// Print the version and the format of recordings
     Version,
 }

@@ -3,6 +3,7 @@
 //! Each source makes [`Settings`]: the site's `lunette.toml` ([`mod@file`]) and the command line. Later ones
 //! win ([`Settings::or`]), and [`Config::resolve`] makes of the whole one valid configuration.
 
+pub mod auth;
 pub mod file;
 pub mod nearest;
 pub mod net;
@@ -14,6 +15,7 @@ use std::path::PathBuf;
 
 use crate::core::limits::SessionLimits;
 use crate::core::outside::Grants;
+use auth::{AuthConfig, AuthError, AuthSettings, Network};
 use file::FileError;
 use net::{NetSettings, OutOfRange};
 use state::{StateConfig, StateSettings};
@@ -29,6 +31,15 @@ pub struct Settings {
     pub allowed_hosts: Vec<String>,
     pub allowed_origins: Vec<String>,
     pub insecure_no_auth: bool,
+    /// Who may come in.
+    pub auth: AuthSettings,
+    /// Whose word on who somebody is, and from where, is believed.
+    pub trusted_proxies: Option<Vec<Network>>,
+    pub quotas: QuotaSettings,
+    /// Where to write what is done.
+    pub audit: Option<PathBuf>,
+    /// Paths of pages must be in viewdefs.
+    pub viewdef_paths: Option<bool>,
     pub dev: bool,
     pub hotload: bool,
     pub verbosity: u8,
@@ -114,6 +125,44 @@ pub struct UploadConfig {
     pub max_bytes: u64,
 }
 
+/// What one source sets of what all sessions together may use; `None`: nothing.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct QuotaSettings {
+    pub sessions: Option<usize>,
+    pub sessions_per_user: Option<usize>,
+    pub total_memory: Option<usize>,
+}
+
+/// What all sessions together may use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Quotas {
+    /// Sessions, those that sleep among them.
+    pub sessions: usize,
+    pub sessions_per_user: usize,
+    /// Bytes of Lua memory of those that are awake.
+    pub total_memory: u64,
+}
+
+impl QuotaSettings {
+    fn or(self, others: QuotaSettings) -> QuotaSettings {
+        QuotaSettings {
+            sessions: self.sessions.or(others.sessions),
+            sessions_per_user: self.sessions_per_user.or(others.sessions_per_user),
+            total_memory: self.total_memory.or(others.total_memory),
+        }
+    }
+
+    /// The defaults: sleepers cost little but their files, so that many may be there; a person has some tabs on
+    /// some devices, whose sessions end a day later; and half of what a small server has.
+    fn resolve(self) -> Quotas {
+        Quotas {
+            sessions: self.sessions.unwrap_or(100_000),
+            sessions_per_user: self.sessions_per_user.unwrap_or(200),
+            total_memory: self.total_memory.map_or(1 << 30, |bytes| bytes as u64),
+        }
+    }
+}
+
 impl Settings {
     /// These settings, and `others` where these say nothing.
     #[must_use]
@@ -137,6 +186,11 @@ impl Settings {
             allowed_hosts: longer(self.allowed_hosts, others.allowed_hosts),
             allowed_origins: longer(self.allowed_origins, others.allowed_origins),
             insecure_no_auth: self.insecure_no_auth || others.insecure_no_auth,
+            auth: self.auth.or(others.auth),
+            trusted_proxies: self.trusted_proxies.or(others.trusted_proxies),
+            quotas: self.quotas.or(others.quotas),
+            audit: self.audit.or(others.audit),
+            viewdef_paths: self.viewdef_paths.or(others.viewdef_paths),
             verbosity: match self.verbosity {
                 0 => others.verbosity,
                 verbosity => verbosity,
@@ -208,6 +262,12 @@ pub struct Config {
     pub allowed_hosts: Vec<String>,
     /// Further origins whose pages may open WebSockets.
     pub allowed_origins: Vec<String>,
+    /// `None`: nobody has to log in.
+    pub auth: Option<AuthConfig>,
+    pub trusted_proxies: Vec<Network>,
+    pub quotas: Quotas,
+    /// Where to write what is done.
+    pub audit: Option<PathBuf>,
     pub verbosity: u8,
     /// Edits of the site reach running sessions.
     pub hotload: bool,
@@ -228,8 +288,8 @@ pub struct Config {
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ConfigError {
     #[error(
-        "host {0} can be reached from other machines, and everybody there could use the apps: put a proxy \
-         with a login in front and listen on 127.0.0.1, or say --insecure-no-auth if that is meant"
+        "host {0} can be reached from other machines, and everybody there could use the apps: let people log in by \
+         mode of [auth] in lunette.toml, or say --insecure-no-auth if that is meant"
     )]
     Exposed(String),
     #[error("lua_memory is {0} bytes: a session needs at least 256K and can have at most 512M")]
@@ -257,6 +317,8 @@ pub enum ConfigError {
          by --state DIR if they are somewhere"
     )]
     Stateless,
+    #[error(transparent)]
+    Auth(AuthError),
     #[error(transparent)]
     File(#[from] FileError),
 }
@@ -293,7 +355,10 @@ impl Config {
         let defaults = SessionLimits::default();
         let grants = settings.grants();
         let host = settings.host.unwrap_or_else(|| "127.0.0.1".into());
-        if !is_loopback(&host) && !settings.insecure_no_auth {
+        let proxies = settings.trusted_proxies.unwrap_or_default();
+        let auth = settings.auth.resolve(&proxies);
+        let auth = auth.map_err(|error| at(error.name(), error.into()))?;
+        if !is_loopback(&host) && auth.is_none() && !settings.insecure_no_auth {
             return Err(at("host", ConfigError::Exposed(host)));
         }
         let limits = SessionLimits {
@@ -304,6 +369,7 @@ impl Config {
                 .unwrap_or(defaults.session_timeout_ms),
             remote_code: settings.remote_code.unwrap_or(defaults.remote_code),
             private_paths: settings.private_paths.unwrap_or(defaults.private_paths),
+            viewdef_paths: settings.viewdef_paths.unwrap_or(auth.is_some()),
             grants,
             dev: settings.dev,
             ..defaults
@@ -326,6 +392,10 @@ impl Config {
             state,
             dir: settings.dir,
             host,
+            auth,
+            trusted_proxies: proxies,
+            quotas: settings.quotas.resolve(),
+            audit: settings.audit,
             port: settings.port.unwrap_or(8080),
             record: settings.record,
             allowed_hosts: settings.allowed_hosts,

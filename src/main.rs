@@ -14,6 +14,7 @@ use lunette::config::{Config, Settings};
 use lunette::core::outside::Outside;
 use lunette::inspect::Inspector;
 use lunette::replay::{self, Reader};
+use lunette::server::auth::passwd;
 use lunette::server::outside::Machine;
 use lunette::server::{self, ServerError};
 use lunette::testing::path::pattern;
@@ -39,6 +40,9 @@ fn main() -> ExitCode {
         Some(Command::Sessions { action, state }) => sessions(action, state),
         Some(Command::Inspect(flags)) => inspect(flags),
         Some(Command::Test(flags)) => test(flags),
+        Some(Command::Passwd { file, name }) => {
+            passwd::ask_and_set(&file, &name).map_err(failed(RUNTIME))
+        }
         Some(Command::Version) => print(&format!(
             "lunette {}\nrecordings: format {}\n",
             env!("CARGO_PKG_VERSION"),
@@ -59,6 +63,7 @@ fn serve(settings: Settings, recording: Option<Inspector>) -> Result<(), u8> {
         ServerError::Bind { .. } => failed(BIND)(error),
         ServerError::Site(_)
         | ServerError::State(_)
+        | ServerError::Users(_)
         | ServerError::Record { .. }
         | ServerError::Upload { .. } => failed(CONFIG)(error),
         ServerError::Lua(_) | ServerError::System(_) => failed(RUNTIME)(error),

@@ -1,6 +1,7 @@
 //! All integration tests, one binary. A module a topic; each says in its first lines what it proves.
 
 mod access;
+mod auth;
 mod base_client;
 mod browser;
 mod checkpoints;

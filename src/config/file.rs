@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use super::auth::{AuthMode, Network};
 use super::nearest::nearest;
 use super::state::{Recover, StateDir};
 use super::units::{parse_bytes, parse_duration_ms};
@@ -42,6 +43,9 @@ const KEYS: &[(&str, &[(&str, Reader)])] = &[
             ("insecure_no_auth", |s, v| {
                 put(&mut s.insecure_no_auth, flag(v))
             }),
+            ("trusted_proxies", |s, v| {
+                set(&mut s.trusted_proxies, networks(v))
+            }),
             ("verbosity", |s, v| put(&mut s.verbosity, verbosity(v))),
             ("record", |s, v| {
                 set(&mut s.record, text(v).map(PathBuf::from))
@@ -52,6 +56,25 @@ const KEYS: &[(&str, &[(&str, Reader)])] = &[
             }),
         ],
     ),
+    (
+        "auth",
+        &[
+            ("mode", |s, v| set(&mut s.auth.mode, one_of(&AUTH_MODES, v))),
+            ("token", |s, v| set(&mut s.auth.token, token(v))),
+            ("users", |s, v| set(&mut s.auth.users, path(v))),
+            ("header_user", |s, v| {
+                set(&mut s.auth.header_user, header_name(v))
+            }),
+            ("header_groups", |s, v| {
+                set(&mut s.auth.header_groups, header_name(v))
+            }),
+            ("header_email", |s, v| {
+                set(&mut s.auth.header_email, header_name(v))
+            }),
+            ("max_age", |s, v| set(&mut s.auth.max_age_ms, duration(v))),
+        ],
+    ),
+    ("audit", &[("file", |s, v| set(&mut s.audit, path(v)))]),
     (
         "journal",
         &[
@@ -72,6 +95,13 @@ const KEYS: &[(&str, &[(&str, Reader)])] = &[
     (
         "limits",
         &[
+            ("sessions", |s, v| set(&mut s.quotas.sessions, count(v))),
+            ("sessions_per_user", |s, v| {
+                set(&mut s.quotas.sessions_per_user, count(v))
+            }),
+            ("total_memory", |s, v| {
+                set(&mut s.quotas.total_memory, size(v))
+            }),
             ("lua_memory", |s, v| set(&mut s.lua_memory, size(v))),
             ("gas", |s, v| set(&mut s.gas, whole(v))),
             ("session_timeout", |s, v| {
@@ -139,7 +169,12 @@ const KEYS: &[(&str, &[(&str, Reader)])] = &[
     ),
     (
         "security",
-        &[("private_paths", |s, v| set(&mut s.private_paths, flag(v)))],
+        &[
+            ("private_paths", |s, v| set(&mut s.private_paths, flag(v))),
+            ("paths", |s, v| {
+                set(&mut s.viewdef_paths, one_of(&PATH_RULES, v))
+            }),
+        ],
     ),
     (
         "web",
@@ -158,6 +193,15 @@ const GRANTS: [(&str, Grant); 5] = [
     ("spawn", Grant::Spawn),
     ("blocking", Grant::Blocking),
 ];
+
+const AUTH_MODES: [(&str, AuthMode); 4] = [
+    ("none", AuthMode::None),
+    ("token", AuthMode::Token),
+    ("users", AuthMode::Users),
+    ("proxy", AuthMode::Proxy),
+];
+
+const PATH_RULES: [(&str, bool); 2] = [("viewdefs", true), ("any", false)];
 
 pub(crate) const RECOVER: [(&str, Recover); 3] = [
     ("lazy", Recover::Lazy),
@@ -196,6 +240,8 @@ pub fn read(dir: &Path) -> Result<Settings, FileError> {
             let mut settings = parse(&shown, &content)?;
             // Its paths begin where it lies, wherever the server was started.
             settings.record = settings.record.map(|record| dir.join(record));
+            settings.auth.users = settings.auth.users.map(|users| dir.join(users));
+            settings.audit = settings.audit.map(|audit| dir.join(audit));
             settings.upload_dir = settings.upload_dir.map(|upload| dir.join(upload));
             if let Some(StateDir::At(state)) = &mut settings.state.dir {
                 *state = dir.join(&state);
@@ -392,6 +438,31 @@ fn policy(value: &DeValue<'_>) -> Result<Policy, String> {
             Ok(Policy::Own(text.into()))
         }
         _ => Err(not(expected, value)),
+    }
+}
+
+/// The secret itself is not for an error message.
+fn token(value: &DeValue<'_>) -> Result<String, String> {
+    let text = value.as_str().ok_or("must be a text")?;
+    Ok(text.into())
+}
+
+fn networks(value: &DeValue<'_>) -> Result<Vec<Network>, String> {
+    let network = |text: String| {
+        Network::parse(&text).ok_or_else(|| {
+            format!("has {text:?}, which is no address: write \"127.0.0.1\" or \"10.0.0.0/8\"")
+        })
+    };
+    texts(value)?.into_iter().map(network).collect()
+}
+
+fn header_name(value: &DeValue<'_>) -> Result<String, String> {
+    let expected = "the name of a header field, such as \"X-Remote-User\"";
+    let text = value.as_str().ok_or_else(|| not(expected, value))?;
+    let good = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_');
+    match !text.is_empty() && text.bytes().all(good) {
+        true => Ok(text.into()),
+        false => Err(not(expected, value)),
     }
 }
 

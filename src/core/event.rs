@@ -36,6 +36,8 @@ pub struct Opening<T = Box<str>> {
     pub saved: T,
     /// What its first page is to be told, or empty.
     pub notice: T,
+    /// Who it belongs to, as a JSON object with `name`, `groups` and perhaps `email`; empty: nobody logs in here.
+    pub user: T,
 }
 
 impl<T: AsRef<str>> Opening<T> {
@@ -49,6 +51,7 @@ impl<T: AsRef<str>> Opening<T> {
             timezone: text(self.timezone.as_ref()),
             saved: text(self.saved.as_ref()),
             notice: text(self.notice.as_ref()),
+            user: text(self.user.as_ref()),
         }
     }
 }
@@ -129,4 +132,4 @@ impl Event {
 }
 
 carry!(struct Turn { now, wall });
-carry!(struct Opening { seed, url, address, locale, timezone, saved, notice });
+carry!(struct Opening { seed, url, address, locale, timezone, saved, notice, user });

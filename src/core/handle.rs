@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::allowed::{is_fixed, type_by_place};
 use super::change::look_at;
 use super::host::{Work, too_many_properties};
 use super::id::{APP, WireId};
@@ -156,7 +157,7 @@ impl<S: Script> Session<S> {
         if let Err(error) = self.host.check_growth(properties.bytes() as isize) {
             return self.error(view, id, error.code, error.message);
         }
-        let checked = self.check(&properties);
+        let checked = self.check(parent, &properties);
         let extended = ["delta", "identity"].map(|name| properties.get(name).is_some());
         let internal = self.host.vars.next_client_id();
         let slot = self.host.vars.insert(NewVariable {
@@ -219,7 +220,11 @@ impl<S: Script> Session<S> {
     }
 
     /// Path and access of a new variable of a frontend, if it may have them.
-    fn check(&self, properties: &Properties) -> Result<(Path, Access), ScriptError> {
+    fn check(
+        &mut self,
+        parent: Slot,
+        properties: &Properties,
+    ) -> Result<(Path, Access), ScriptError> {
         let text = properties.get("path").unwrap_or("");
         let path = Path::parse(text)
             .map_err(|e| ScriptError::new(ErrorCode::PathFailure, e.to_string()))?;
@@ -229,9 +234,49 @@ impl<S: Script> Session<S> {
             );
             return Err(ScriptError::new(ErrorCode::Unauthorized, text));
         }
+        if self.host.limits.viewdef_paths && !self.is_in_viewdefs(parent, properties) {
+            let text = format!(
+                "path \"{text}\": no viewdef has it for the type of its parent; set paths = \"any\" in [security] to allow it"
+            );
+            return Err(ScriptError::new(ErrorCode::Unauthorized, text));
+        }
         let access = access_of(&path, properties.get("access"))
             .map_err(|text| ScriptError::new(ErrorCode::BadAccess, text))?;
         Ok((path, access))
+    }
+
+    /// Whether a viewdef has what a page asks for.
+    fn is_in_viewdefs(&mut self, parent: Slot, properties: &Properties) -> bool {
+        // What a page says of a type is not what it is.
+        if properties.get("type").is_some() {
+            return false;
+        }
+        let allows = |session: &Self| {
+            let type_name = type_by_place(&session.host.vars, parent);
+            let allowed = session.host.site.allowed().allows(type_name, properties);
+            (allowed, type_name.is_empty())
+        };
+        match allows(self) {
+            // A page that begins anew makes all of it in one frame: what it shows is not known yet.
+            (false, true) => {
+                self.look_down_to(parent);
+                allows(self).0
+            }
+            (allowed, _) => allowed,
+        }
+    }
+
+    /// Reads a variable, and before that all that it depends on.
+    fn look_down_to(&mut self, slot: Slot) {
+        let vars = &self.host.vars;
+        let above = |&at: &Slot| vars.get(at).and_then(Variable::parent);
+        let path = std::iter::successors(Some(slot), above);
+        let mut order: Vec<Slot> = path.take(self.looks_left + 1).collect();
+        if order.len() <= self.looks_left {
+            self.looks_left -= order.len();
+            order.reverse();
+            look_at(&mut self.script, &mut self.host, &mut self.outbox, &order);
+        }
     }
 
     fn update(&mut self, view: usize, var: WireId, value: Option<Json>, properties: PropertyList) {
@@ -309,11 +354,15 @@ impl<S: Script> Session<S> {
     }
 
     fn set_property(&mut self, view: usize, slot: Slot, name: &str, value: &str) {
-        let Some(id) = self.host.vars.get(slot).map(|v| v.id) else {
+        let Some((id, wire)) = self.host.vars.get(slot).map(|v| (v.id, v.wire)) else {
             return;
         };
         if let Err(error) = self.host.check_room(slot, name, value) {
             return self.tell_fault(slot, error);
+        }
+        if self.host.limits.viewdef_paths && is_fixed(name) {
+            let text = format!("property {name} cannot be changed by a page");
+            return self.error(view, wire, ErrorCode::Unauthorized, text);
         }
         if id == APP && name == "lua" {
             if !(self.host.limits.remote_code || self.host.limits.dev) {
@@ -398,6 +447,12 @@ impl<S: Script> Session<S> {
     }
 
     fn get_objects(&mut self, view: usize, numbers: &[u64]) {
+        if self.host.limits.viewdef_paths && !self.host.limits.dev {
+            // All fields of an object, whatever viewdefs show of it.
+            let text =
+                "objects are shown by viewdefs only: set paths = \"any\" in [security] to allow it";
+            return self.error(view, 0, ErrorCode::Unauthorized, text);
+        }
         let mut asked = BTreeSet::new();
         let numbers: Vec<u64> = numbers
             .iter()

@@ -29,6 +29,8 @@ pub struct SessionLimits {
     pub remote_code: bool,
     /// Frontends may use path segments that start with `_`.
     pub private_paths: bool,
+    /// Frontends may only use paths that a viewdef has for the type of their parent.
+    pub viewdef_paths: bool,
     /// Error pages and messages may tell tracebacks.
     pub dev: bool,
     /// What its code may do outside.
@@ -50,6 +52,7 @@ impl Default for SessionLimits {
             coalesce_ms: 10,
             remote_code: false,
             private_paths: false,
+            viewdef_paths: false,
             dev: false,
             grants: Grants::default(),
         }
@@ -68,6 +71,12 @@ impl SessionLimits {
             ("blocking", had.blocking, has.blocking),
             ("remote_code", self.remote_code, others.remote_code),
             ("private_paths", self.private_paths, others.private_paths),
+            // The other way round: it is the limit that is lost.
+            (
+                "any path (paths of [security])",
+                !self.viewdef_paths,
+                !others.viewdef_paths,
+            ),
             ("--dev", self.dev, others.dev),
         ];
         let lost = lost.iter().find(|(_, had, has)| *had && !has);

@@ -16,6 +16,7 @@
 //! browsers; [`frozen`] is a session as bytes, written and read by `carry` and [`code`]; [`peek`] is what
 //! those see who look into a session.
 
+mod allowed;
 mod arrivals;
 pub mod batch;
 pub(crate) mod carry;

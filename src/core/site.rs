@@ -6,6 +6,7 @@ use std::rc::Rc;
 
 use sha2::{Digest, Sha256 as Hasher};
 
+use super::allowed::Allowed;
 use super::script::{ErrorCode, ScriptError};
 use super::upload::Sha256;
 use super::variable::Detail;
@@ -25,6 +26,7 @@ pub struct Site {
 struct SharedFiles {
     files: Files,
     check: OnceCell<Sha256>,
+    allowed: OnceCell<Allowed>,
 }
 
 type Files = BTreeMap<String, Rc<[u8]>>;
@@ -37,9 +39,11 @@ impl PartialEq for Site {
 
 impl From<Files> for Site {
     fn from(files: Files) -> Site {
-        let check = OnceCell::new();
         Site {
-            shared: Rc::new(SharedFiles { files, check }),
+            shared: Rc::new(SharedFiles {
+                files,
+                ..SharedFiles::default()
+            }),
         }
     }
 }
@@ -98,6 +102,11 @@ impl Site {
             }
             sum.finalize().into()
         })
+    }
+
+    /// What its viewdefs let pages ask for. Each copy is looked through once.
+    pub(super) fn allowed(&self) -> &Allowed {
+        self.shared.allowed.get_or_init(|| Allowed::by(self))
     }
 
     /// This site with files edited. A file in a folder of viewdefs that is none leaves the site as it

@@ -1,6 +1,6 @@
 //! Events and outputs out of bytes; see `encode`.
 
-use super::writer::{SAVED, SITE_CHANGED};
+use super::writer::{OPENED, OPENED_BY, SAVED, SITE_CHANGED};
 use super::{Output, RawAnswer, RawEvent, RawNews, RawPiece, RawProgress, decode_edits};
 use crate::core::code::Decoder;
 use crate::core::download::Demand;
@@ -10,7 +10,7 @@ use crate::core::id::ConnectionId;
 /// Reads an event of a kind that stands for itself, as format 3 has it or, if it is `old`, format 2.
 pub(super) fn read_event<'a>(kind: u8, old: bool, from: &mut Decoder<'a>) -> Option<RawEvent<'a>> {
     Some(match kind {
-        1 => RawEvent::SessionOpened(Opening {
+        OPENED | OPENED_BY => RawEvent::SessionOpened(Opening {
             seed: from.u64()?,
             url: from.text()?,
             address: from.text()?,
@@ -18,6 +18,7 @@ pub(super) fn read_event<'a>(kind: u8, old: bool, from: &mut Decoder<'a>) -> Opt
             timezone: from.text()?,
             saved: if old { "" } else { from.text()? },
             notice: if old { "" } else { from.text()? },
+            user: if kind == OPENED_BY { from.text()? } else { "" },
         }),
         2 => RawEvent::FrontendJoined {
             connection: ConnectionId(from.varint()?),

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::writer::{SAVED, SITE_CHANGED};
+use super::writer::{OPENED, OPENED_BY, SAVED, SITE_CHANGED};
 use super::{Output, RawEvent, RawPiece};
 use crate::core::code::{Sink, push_bytes, push_varint};
 use crate::core::download::Demand;
@@ -58,7 +58,11 @@ pub(super) fn push_event(event: &RawEvent<'_>, numbers: &mut Numbers, out: &mut 
             ] {
                 push_bytes(out, text.as_bytes());
             }
-            1
+            if opening.user.is_empty() {
+                return OPENED;
+            }
+            push_bytes(out, opening.user.as_bytes());
+            OPENED_BY
         }
         RawEvent::FrontendJoined { connection } => {
             push_varint(out, numbers.of(connection));

@@ -40,6 +40,8 @@ pub struct Header {
     pub site: Site,
     /// Paths whose values are not for other eyes, see [`Secrets`](super::Secrets).
     pub secret: Vec<String>,
+    /// The name of the user who alone may come back to it; empty: nobody logged in.
+    pub owner: String,
 }
 
 /// How much is kept of what a session sent.
@@ -107,6 +109,7 @@ impl Header {
             limits,
             site,
             secret: Vec::new(),
+            owner: String::new(),
         }
     }
 
@@ -146,11 +149,17 @@ impl Header {
                 }
             }
         }
-        if !self.secret.is_empty() {
+        let viewdef_paths = self.limits.viewdef_paths;
+        let owned = !self.owner.is_empty() || viewdef_paths;
+        if !self.secret.is_empty() || owned {
             push_varint(&mut body, self.secret.len() as u64);
             for path in &self.secret {
                 push_bytes(&mut body, path.as_bytes());
             }
+        }
+        if owned {
+            push_bytes(&mut body, self.owner.as_bytes());
+            push_varint(&mut body, u64::from(viewdef_paths));
         }
         let mut out = MAGIC.to_vec();
         out.extend_from_slice(&FORMAT_VERSION.to_le_bytes());
@@ -252,7 +261,7 @@ fn read_body(format: u16, body: &[u8]) -> Option<(Header, Vec<(String, SiteFile)
     let started = if old { 0 } else { from.signed()? };
     let digest = !old && from.flag()?;
     let session = SessionId(from.varint()?);
-    let limits = read_limits(&mut from)?;
+    let mut limits = read_limits(&mut from)?;
     let mut files = Vec::new();
     for _ in 0..from.varint()? {
         let path = from.text()?.to_owned();
@@ -271,6 +280,11 @@ fn read_body(format: u16, body: &[u8]) -> Option<(Header, Vec<(String, SiteFile)
             secret.push(from.text()?.to_owned());
         }
     }
+    let mut owner = String::new();
+    if !old && !from.is_empty() {
+        owner = from.text()?.to_owned();
+        limits.viewdef_paths = from.flag()?;
+    }
     let header = Header {
         engine,
         build,
@@ -285,6 +299,7 @@ fn read_body(format: u16, body: &[u8]) -> Option<(Header, Vec<(String, SiteFile)
         limits,
         site: Site::default(),
         secret,
+        owner,
     };
     from.is_empty().then_some((header, files))
 }
@@ -304,6 +319,8 @@ fn push_limits(limits: &SessionLimits, out: &mut Vec<u8>) {
         coalesce_ms,
         remote_code,
         private_paths,
+        // Stands behind the owner: it came later.
+        viewdef_paths: _,
         dev,
         ref grants,
     } = *limits;
@@ -381,6 +398,7 @@ fn read_limits(from: &mut Decoder<'_>) -> Option<SessionLimits> {
         coalesce_ms: from.varint()?,
         remote_code: from.flag()?,
         private_paths: from.flag()?,
+        viewdef_paths: false,
         dev: from.flag()?,
         grants: read_grants(from)?,
     })

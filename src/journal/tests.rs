@@ -19,6 +19,7 @@ const OPENING: Opening<&str> = Opening {
     timezone: "Europe/Zurich",
     saved: "",
     notice: "",
+    user: "",
 };
 const A: ConnectionId = ConnectionId(701);
 const B: ConnectionId = ConnectionId(33);

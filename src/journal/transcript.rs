@@ -123,6 +123,7 @@ fn push_header(out: &mut String, format: u16, header: &Header) {
         limits,
         site,
         secret,
+        owner,
     } = header;
     push_line(out, format_args!("recording format {format}"));
     let build = match build.as_str() {
@@ -136,6 +137,9 @@ fn push_header(out: &mut String, format: u16, header: &Header) {
         ),
     );
     push_line(out, format_args!("session {session}"));
+    if !owner.is_empty() {
+        push_line(out, format_args!("of the user {}", one_line(owner)));
+    }
     if !sid.is_empty() {
         push_line(out, format_args!("address /{sid}, begun at {started}"));
     }

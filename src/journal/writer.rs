@@ -21,9 +21,11 @@ pub(super) const BEGINS_TURN: u8 = 0x80;
 pub(super) const DRIFTED: u8 = 0x40;
 /// Kinds of records besides events.
 pub(super) const GOES_ON: u8 = 0;
+pub(super) const OPENED: u8 = 1;
 pub(super) const SITE_CHANGED: u8 = 6;
 pub(super) const FRAME_DIFFERS: u8 = 11;
 pub(super) const TICKS: u8 = 12;
+pub(super) const OPENED_BY: u8 = 13;
 /// Things that stand among outputs.
 pub(super) const ANSWERED: u8 = 10;
 pub(super) const INTENT: u8 = 11;

@@ -82,6 +82,7 @@ pub(super) unsafe extern "C-unwind" fn index(l: *mut lua_State) -> c_int {
             b"url" => push_input(l, &host().opening.url),
             b"locale" => push_input(l, &host().opening.locale),
             b"timezone" => push_input(l, &host().opening.timezone),
+            b"user" => push_user(l),
             b"reloading" => ffi::lua_pushboolean(l, c_int::from(host().files.reloading)),
             _ => ffi::lua_pushnil(l),
         }
@@ -97,6 +98,25 @@ unsafe fn push_input(l: *mut lua_State, text: &str) {
             true => ffi::lua_pushnil(l),
             false => push_str(l, text),
         }
+    }
+}
+
+/// Pushes who logged in, a table, or nil if nobody has to. It is made when it is first asked for, and stays.
+unsafe fn push_user(l: *mut lua_State) {
+    // SAFETY: as for `index`; what is read lives in the kernel, so that an error frees it later.
+    unsafe {
+        let k = current();
+        (*k).call.incoming = serde_json::from_str(&host().opening.user).ok();
+        match &(*k).call.incoming {
+            Some(user) => {
+                super::write::push_value(l, k, &raw const *user, false);
+                ffi::lua_pushvalue(l, 2);
+                ffi::lua_pushvalue(l, -2);
+                ffi::lua_rawset(l, 1);
+            }
+            None => ffi::lua_pushnil(l),
+        }
+        (*k).call.incoming = None;
     }
 }
 

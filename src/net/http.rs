@@ -25,9 +25,11 @@ pub enum Method {
     Head,
     /// For the addresses of uploads, and for the Record button, only.
     Put,
+    /// For the forms to log in and out only.
+    Post,
 }
 
-/// The head of a request. Only PUT has a body, whose length it says.
+/// The head of a request. Only PUT and POST have a body, whose length they say.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Request {
     /// The head's bytes; the ranges point into it. Heads are far below 4 GiB.
@@ -153,6 +155,7 @@ fn parse_request_line(line: &[u8]) -> Result<RequestLine, Refusal> {
         b"GET" => Method::Get,
         b"HEAD" => Method::Head,
         b"PUT" if is_upload(target) || target.starts_with(RECORD) => Method::Put,
+        b"POST" if matches!(target, b"/login" | b"/logout") => Method::Post,
         b"POST" | b"PUT" | b"DELETE" | b"OPTIONS" | b"PATCH" | b"TRACE" | b"CONNECT" => {
             return Err(refuse(405, "only GET and HEAD are allowed here"));
         }
@@ -212,9 +215,9 @@ impl Request {
         if lengths.next().is_some() {
             return Err(refuse(400, "more than one Content-Length"));
         }
-        let put = self.method == Method::Put;
+        let put = matches!(self.method, Method::Put | Method::Post);
         match length {
-            None if put => Err(refuse(411, "an upload needs a Content-Length")),
+            None if put => Err(refuse(411, "what is sent needs a Content-Length")),
             None => Ok(0),
             Some(digits) if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) => {
                 Err(refuse(400, "Content-Length is not a number"))
@@ -387,8 +390,8 @@ impl Request {
             .map(|(_, value)| self.bytes(value))
     }
 
-    /// The value of a field that must not be there twice.
-    fn only(&self, name: &str) -> Option<&str> {
+    /// The value of a field that must not be there twice; `None` also when it is no text.
+    pub fn only(&self, name: &str) -> Option<&str> {
         let mut values = self.headers_named(name);
         match (values.next(), values.next()) {
             (Some(value), None) => std::str::from_utf8(value).ok(),

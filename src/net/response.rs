@@ -90,6 +90,13 @@ impl Response {
             .field("Cache-Control", "no-store")
     }
 
+    /// Sends the browser there after a form was taken in: with GET, whatever the form's method was.
+    pub fn see_other(location: &str) -> Response {
+        Response::new(303)
+            .field("Location", location)
+            .field("Cache-Control", "no-store")
+    }
+
     /// A readable error for people: a small page without scripts. Closes the connection.
     pub fn error_page(status: u16, text: &str) -> Response {
         let title = reason(status);
@@ -220,9 +227,11 @@ fn reason(status: u16) -> &'static str {
     match status {
         200 => "OK",
         204 => "No Content",
+        303 => "See Other",
         304 => "Not Modified",
         307 => "Temporary Redirect",
         400 => "Bad Request",
+        401 => "Unauthorized",
         403 => "Forbidden",
         404 => "Not Found",
         405 => "Method Not Allowed",
@@ -235,6 +244,7 @@ fn reason(status: u16) -> &'static str {
         417 => "Expectation Failed",
         421 => "Misdirected Request",
         426 => "Upgrade Required",
+        429 => "Too Many Requests",
         431 => "Request Header Fields Too Large",
         500 => "Internal Server Error",
         501 => "Not Implemented",
@@ -256,7 +266,8 @@ fn push_date(wall: i64, head: &mut String) {
     }
 }
 
-fn push_escaped(out: &mut String, text: &str) {
+/// Appends a text so that it stays one inside of an element or a quoted attribute.
+pub fn push_escaped(out: &mut String, text: &str) {
     for c in text.chars() {
         match c {
             '&' => out.push_str("&amp;"),

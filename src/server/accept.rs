@@ -107,7 +107,9 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
             self.log
                 .line(1, format_args!("refused a connection: there are {count}"));
         }
+        let address = self.world.peer_address(&stream);
         let peer = entry.insert(Peer::new(stream, connection));
+        peer.address = address;
         peer.touch(key, &mut self.touched);
     }
 

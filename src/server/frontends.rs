@@ -26,7 +26,8 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
         if let Some(session) = self.sessions.live(joining.sid)
             && let Err(lost) = self.wake(session)
         {
-            self.begin_anew(session, joining.sid, joining.place, &lost);
+            let user = self.user_of(key);
+            self.begin_anew(session, joining.sid, joining.place, &user, &lost);
         }
         if let Some(resume) = joining.resume
             && let Some(session) = self.sessions.live(joining.sid)
@@ -71,6 +72,7 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
                 address: format!("/{sid}").into(),
                 locale: place.locale.into(),
                 timezone: place.timezone.into(),
+                user: self.user_of(key),
                 ..Opening::default()
             };
             self.inbox
@@ -80,6 +82,12 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
         let connection = ConnectionId(self.last_connection);
         self.hold(key, session, connection);
         Some((session, connection))
+    }
+
+    /// Who is there, as `session.user` has it; empty if nobody logs in here.
+    fn user_of(&self, key: usize) -> Box<str> {
+        let login = self.peers[key].login.as_ref();
+        login.map_or("".into(), |login| login.user.clone())
     }
 
     fn hold(&mut self, key: usize, session: SessionId, connection: ConnectionId) {

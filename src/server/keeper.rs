@@ -33,8 +33,18 @@ const STOPPED: &str = "This session was stopped: the server ended twice while it
 pub struct Left {
     pub sid: String,
     pub number: SessionId,
+    /// Whose it is; empty: nobody logged in.
+    pub owner: String,
     /// When it last did something, in milliseconds since 1970-01-01 UTC.
     pub modified: i64,
+}
+
+/// One that must not run any more.
+#[derive(Debug)]
+pub struct Stopped {
+    pub sid: String,
+    pub owner: String,
+    pub reason: &'static str,
 }
 
 /// What earlier processes left behind.
@@ -43,8 +53,8 @@ pub struct LeftBehind {
     pub live: Vec<Left>,
     /// Those whose journals cannot be read at all.
     pub unreadable: Vec<String>,
-    /// Those that must not run any more, and why.
-    pub stopped: Vec<(String, &'static str)>,
+    /// Those that must not run any more.
+    pub stopped: Vec<Stopped>,
 }
 
 /// See the module's description.
@@ -151,12 +161,17 @@ impl Keeper {
                             format_args!("stopped: the server ended twice while it ran it"),
                         );
                         self.store.set_aside(&listed.sid, Standing::Quarantined)?;
-                        left.stopped.push((listed.sid, STOPPED));
+                        left.stopped.push(Stopped {
+                            sid: listed.sid,
+                            owner: header.owner,
+                            reason: STOPPED,
+                        });
                         continue;
                     }
                     left.live.push(Left {
                         sid: listed.sid,
                         number,
+                        owner: header.owner,
                         modified: listed.modified,
                     });
                 }
@@ -168,7 +183,11 @@ impl Keeper {
                     self.store.set_aside(&listed.sid, Standing::Lost)?;
                     left.unreadable.push(listed.sid);
                 }
-                (Standing::Quarantined, _) => left.stopped.push((listed.sid, STOPPED)),
+                (Standing::Quarantined, header) => left.stopped.push(Stopped {
+                    sid: listed.sid,
+                    owner: header.map(|header| header.owner).unwrap_or_default(),
+                    reason: STOPPED,
+                }),
                 (Standing::Ended | Standing::Lost, _) => {}
             }
         }

@@ -8,10 +8,11 @@
 //! one of a session and what happens when it is lost; `effects` is what
 //! happens between inputs and core; [`world`] is the machine's sockets and clocks; [`outside`] answers what scripts ask of the machine, `process` and
 //! `command` are its children; [`routes`] answers HTTP, `downloads` what Lua code makes piece by piece,
-//! and `uploads` takes files in; `record_button` makes tests of what is done in a browser; [`sessions`] knows the ids in the address bar; [`guard`] decides who may ask; `watch` notices
+//! and `uploads` takes files in; [`auth`] knows who asks; `record_button` makes tests of what is done in a browser; [`sessions`] knows the ids in the address bar; [`guard`] decides who may ask; `watch` notices
 //! edits of the site and `reload` tells the sessions of them.
 
 mod accept;
+pub mod auth;
 mod checkpoint;
 pub mod clock;
 mod command;
@@ -68,6 +69,8 @@ use crate::net::limits::NetLimits;
 use crate::net::links::Links;
 use crate::web;
 use accept::Accepting;
+use auth::users::UsersError;
+use auth::{Auth, Door};
 use files::{SiteError, StaticFiles, built_in, load_site};
 use guard::Guard;
 use hibernation::Rest;
@@ -101,6 +104,8 @@ pub enum ServerError {
          be written"
     )]
     Upload { path: PathBuf, source: io::Error },
+    #[error(transparent)]
+    Users(#[from] UsersError),
     #[error(transparent)]
     State(#[from] StoreError),
     #[error(transparent)]
@@ -168,6 +173,7 @@ pub struct Server<R: Runtime, W: World> {
     core: SessionManager<R>,
     routes: Routes,
     sessions: SessionTable,
+    door: Door,
     /// Shared with whoever answers scripts: what they do outside is written down before it is done.
     recordings: Rc<RefCell<Recordings>>,
     record_button: RecordButton,
@@ -287,6 +293,11 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
         for problem in core.viewdef_problems() {
             log.line(0, format_args!("{problem}"));
         }
+        let auth = config.auth.as_ref().map(|auth| {
+            let wall = world.turn().wall;
+            Auth::new(auth, keeper.as_ref(), world.random(), wall)
+        });
+        let door = Door::new(config.trusted_proxies.clone(), auth.transpose()?);
         let boot = world.random().seed().map_err(io::Error::from)?;
         let boot = format!("{boot:016x}");
         let guard = Guard::new(&config.host, &config.allowed_hosts, &config.allowed_origins);
@@ -294,6 +305,7 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
             core,
             routes: Routes::new(guard, files, config.pages.clone(), &boot),
             sessions: SessionTable::default(),
+            door,
             recordings,
             record_button: RecordButton::new(config),
             is_written_down: config.record.is_some() || keeper.is_some(),

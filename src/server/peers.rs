@@ -1,10 +1,13 @@
 //! One socket and its connection: reading, answering, sending, closing.
 
 use std::io::{ErrorKind, Read, Write};
+use std::net::IpAddr;
+use std::rc::Rc;
 
 use mio::Token;
 
 use super::Server;
+use super::auth::{Form, Login};
 use super::downloads::Fetch;
 use super::routes::{Answer, Desk};
 use super::uploads::Put;
@@ -34,6 +37,12 @@ pub struct Peer<S> {
     pub fetching: Option<Box<Request>>,
     /// The part of an upload that it sends.
     pub put: Option<Put>,
+    /// Where it is, if it came over a network.
+    pub address: Option<IpAddr>,
+    /// Who sent the last request; with a WebSocket, the one that began it.
+    pub login: Option<Rc<Login>>,
+    /// The form that it sends.
+    pub form: Option<Form>,
     is_ready: bool,
     is_touched: bool,
     wants_writable: bool,
@@ -56,6 +65,9 @@ impl<S: Read + Write> Peer<S> {
             fetch: None,
             fetching: None,
             put: None,
+            address: None,
+            login: None,
+            form: None,
             is_ready: false,
             is_touched: false,
             wants_writable: false,
@@ -168,16 +180,21 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
     /// Does what a connection asks for.
     pub(super) fn act(&mut self, key: usize, action: Action) {
         match action {
+            Action::Text(_) | Action::Alive if self.has_expired(key) => {}
             Action::Text(text) => {
                 if let Some((session, connection)) = self.peers[key].frontend {
                     self.take_text(key, session, connection, &text);
                 }
             }
             Action::Alive => {}
-            Action::Body { data, last } => self.take_body(key, &data, last),
+            Action::Body { data, last } => match self.peers[key].form.take() {
+                Some(form) => self.take_form(key, form, &data, last),
+                None => self.take_body(key, &data, last),
+            },
             Action::Request(request) => self.answer(key, request),
             Action::Refused(refusal) => {
                 self.peers[key].put = None;
+                self.peers[key].form = None;
                 self.log
                     .line(1, format_args!("refused a request: {refusal}"));
             }
@@ -192,9 +209,14 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
     }
 
     fn answer(&mut self, key: usize, request: Box<Request>) {
+        let Some(request) = self.pass_door(key, request) else {
+            return;
+        };
         let now = self.turn.now;
+        let login = self.peers[key].login.clone();
         let mut desk = Desk {
             sessions: &mut self.sessions,
+            owner: login.as_ref().map(|login| &*login.name),
             random: self.world.random(),
             now,
             notice: None,
@@ -276,6 +298,7 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
     pub(super) fn free(&mut self, key: usize) {
         self.unlink(key, close_code::ABNORMAL);
         self.drop_fetch(key);
+        self.door.forget(key);
         let peer = self.peers.remove(key);
         if let Some(armed) = peer.armed {
             self.deadlines.remove(&(armed, key));

@@ -149,7 +149,7 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
             return told(&json!({ "recording": recording, "dir": button.dir }));
         }
         if let Some(url) = wish.strip_prefix("/start") {
-            return self.begin_recording(request, url);
+            return self.begin_recording(request, sid, url);
         }
         match (wish.strip_prefix("/save/"), session) {
             (Some(name), Some(session)) => self.record_button.save(session, name),
@@ -159,7 +159,7 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
     }
 
     /// A new session, so that the recording has all that led to where it ends.
-    fn begin_recording(&mut self, request: &Request, url: &str) -> Response {
+    fn begin_recording(&mut self, request: &Request, of: Sid, url: &str) -> Response {
         let mut url = if url.is_empty() { "/" } else { url }.to_owned();
         if let Some(query) = request.query() {
             url.push('?');
@@ -172,7 +172,9 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
             return refused(503, "the operating system gives no randomness");
         };
         let sid = Sid(id);
-        self.sessions.reserve(sid, &url, self.turn.now);
+        let owner = self.sessions.owner(of).map(str::to_owned);
+        self.sessions
+            .reserve(sid, &url, owner.as_deref(), self.turn.now);
         self.record_button.want(sid);
         let place = if url == "/" { "" } else { &url };
         told(&json!({ "session": sid.to_string(), "place": place }))

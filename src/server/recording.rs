@@ -123,7 +123,7 @@ impl Recordings {
     }
 
     /// A session begins. If a file of its cannot be made, it runs without.
-    pub fn begin(&mut self, session: SessionId, sid: Sid, wall: i64) {
+    pub fn begin(&mut self, session: SessionId, sid: Sid, owner: Option<&str>, wall: i64) {
         let state = StateLimits {
             memory: self.limits.lua_memory,
             gas: self.limits.gas,
@@ -133,6 +133,7 @@ impl Recordings {
         header.sid = sid.to_string();
         header.started = wall;
         header.secret.clone_from(&self.secret);
+        header.owner = owner.unwrap_or_default().to_owned();
         let mut sinks = Sinks {
             sid,
             recording: self.begin_recording(session, &header),

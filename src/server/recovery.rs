@@ -11,6 +11,7 @@ use std::rc::Rc;
 use super::Server;
 use super::checkpoint::Checkpoint;
 use super::inbox::Input;
+use super::keeper::Stopped;
 use super::routes::Place;
 use super::sessions::Sid;
 use super::world::World;
@@ -76,6 +77,7 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
                 timeout => Some(self.turn.now + timeout.saturating_sub(idle)),
             };
             self.sessions.restore(sid, session.number);
+            self.sessions.own(sid, named(&session.owner));
             // Before the first session is made: its place in memory must be free.
             if let Some(claim) = keeper.claim(&session.sid)
                 && let Err(why) = self.core.keep_claim(&claim)
@@ -121,10 +123,11 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
     }
 
     /// Knows of the addresses of sessions that do not go on.
-    fn know_lost(&mut self, stopped: &[(String, &'static str)], unreadable: &[String]) {
-        for (sid, reason) in stopped {
-            if let Some(sid) = Sid::parse(sid) {
-                self.sessions.stop(sid, reason);
+    fn know_lost(&mut self, stopped: &[Stopped], unreadable: &[String]) {
+        for stopped in stopped {
+            if let Some(sid) = Sid::parse(&stopped.sid) {
+                self.sessions.stop(sid, stopped.reason);
+                self.sessions.own(sid, named(&stopped.owner));
             }
         }
         // They begin anew when somebody comes.
@@ -466,6 +469,7 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
         session: SessionId,
         sid: Sid,
         place: Place<'_>,
+        user: &str,
         lost: &Lost,
     ) {
         let mut opening = Opening {
@@ -473,6 +477,7 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
             url: "/".into(),
             locale: place.locale.into(),
             timezone: place.timezone.into(),
+            user: user.into(),
             ..Opening::default()
         };
         opening.notice = ANEW.into();
@@ -509,6 +514,10 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
 const ANEW: &str = "This session could not be rebuilt and began anew. What you typed and did not send yet is still here.";
 const SAVED: &str =
     "This session could not be rebuilt. It began anew with what the app had saved last.";
+
+fn named(owner: &str) -> Option<&str> {
+    (!owner.is_empty()).then_some(owner)
+}
 
 /// The address at which a session was last known to be, and what its app saved last.
 fn last_known(reader: &Reader) -> (Box<str>, Box<str>) {

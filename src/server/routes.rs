@@ -118,10 +118,22 @@ pub struct Routes {
 /// What answering needs beyond the request.
 pub struct Desk<'a> {
     pub sessions: &'a mut SessionTable,
+    /// Who asks, if people have to log in.
+    pub owner: Option<&'a str>,
     pub random: &'a mut Random,
     pub now: Timestamp,
     /// Set when the answer is worth a line in the log.
     pub notice: Option<String>,
+}
+
+impl Desk<'_> {
+    /// What `sid` stands for, for the one who asks: other people's sessions are as if they were not there.
+    fn find(&self, sid: Sid) -> Found<'_> {
+        match self.sessions.belongs(sid, self.owner) {
+            true => self.sessions.find(sid, self.now),
+            false => Found::Unknown,
+        }
+    }
 }
 
 const NO_SESSION: &str = "Session not found";
@@ -136,6 +148,11 @@ impl Routes {
             pages: Pages::new(rules),
             boot: boot.into(),
         }
+    }
+
+    /// Who may be here at all.
+    pub fn guard(&self) -> &Guard {
+        &self.guard
     }
 
     /// Decides.
@@ -161,6 +178,9 @@ impl Routes {
                 "this host name is not served here; the setting allowed_hosts would allow it",
             ));
         }
+        if request.method() == Method::Post {
+            return Err(refuse(405, "nobody logs in here"));
+        }
         let path = request.path();
         if path == "/" {
             return self.new_session(request, desk, "");
@@ -171,6 +191,10 @@ impl Routes {
         let first = path[1..].split('/').next().unwrap_or_default();
         if let Some(sid) = Sid::parse(first) {
             let rest = &path[1 + first.len()..];
+            let own = desk.sessions.belongs(sid, desk.owner);
+            if !own && (rest.starts_with("/download/") || rest.starts_with("/upload/")) {
+                return Err(refuse(404, NO_SESSION));
+            }
             if let Some(token) = rest.strip_prefix("/download/") {
                 return download(request, sid, token);
             }
@@ -239,7 +263,7 @@ impl Routes {
             return Err(NO_RANDOMNESS);
         };
         let sid = Sid(id);
-        desk.sessions.reserve(sid, &url, desk.now);
+        desk.sessions.reserve(sid, &url, desk.owner, desk.now);
         // The bare address stays as short as it was asked for.
         let place = if rest.is_empty() { &url[1..] } else { &url };
         let location = format!("/{sid}{place}");
@@ -254,7 +278,7 @@ impl Routes {
         sid: Sid,
         rest: &str,
     ) -> Result<Answer<'static>, Refusal> {
-        match desk.sessions.find(sid, desk.now) {
+        match desk.find(sid) {
             Found::Usable => {
                 let cookie = format!("{SESSION_COOKIE}={sid}; Path=/; SameSite=Lax");
                 let page = self.pages.page(request, &self.files, desk.random)?;
@@ -315,6 +339,9 @@ impl Routes {
         self.check_origin(request, desk, "a recording")?;
         let (sid, wish) = wish.split_at_checked(32).ok_or(NOT_FOUND)?;
         let sid = Sid::parse(sid).ok_or(NOT_FOUND)?;
+        if !desk.sessions.belongs(sid, desk.owner) {
+            return Err(NOT_FOUND);
+        }
         Ok(Answer::Record { sid, wish })
     }
 
@@ -349,7 +376,7 @@ impl Routes {
         };
         self.check_origin(request, desk, "a WebSocket")?;
         match Sid::parse(sid) {
-            Some(sid) if desk.sessions.find(sid, desk.now) == Found::Usable => {
+            Some(sid) if desk.find(sid) == Found::Usable => {
                 Ok(Answer::WebSocket(Joining::of(request, sid, key)))
             }
             _ => Err(refuse(404, NO_SESSION)),

@@ -35,6 +35,7 @@ impl Front {
             .unwrap();
         let mut desk = Desk {
             sessions: &mut self.sessions,
+            owner: None,
             random: &mut self.random,
             now: 0,
             notice: None,

@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::fmt;
+use std::rc::Rc;
 
 use crate::core::id::{SessionId, Timestamp};
 
@@ -75,18 +76,21 @@ pub struct SessionTable {
     reservations: BTreeMap<u64, (Timestamp, Sid)>,
     reserved: u64,
     failures: VecDeque<Sid>,
+    /// Who alone may use an id, if somebody logged in.
+    owners: HashMap<Sid, Rc<str>>,
     last: u64,
 }
 
 impl SessionTable {
     /// Keeps `sid` for a browser that was sent there and asked for `url`, at most [`URL_MAX`] bytes.
-    pub fn reserve(&mut self, sid: Sid, url: &str, now: Timestamp) {
+    pub fn reserve(&mut self, sid: Sid, url: &str, owner: Option<&str>, now: Timestamp) {
         self.purge(now);
         if self.reservations.len() >= RESERVATIONS_MAX
             && let Some((_, (_, oldest))) = self.reservations.pop_first()
         {
-            self.entries.remove(&oldest);
+            self.forget(oldest);
         }
+        self.own(sid, owner);
         let until = now + RESERVATION_MS;
         self.reserved += 1;
         let turn = self.reserved;
@@ -94,6 +98,29 @@ impl SessionTable {
         let url = url.into();
         self.entries
             .insert(sid, Entry::Reserved { until, turn, url });
+    }
+
+    /// From now on `sid` is this user's alone; `None`: it is nobody's, and only where nobody logs in of use.
+    pub fn own(&mut self, sid: Sid, owner: Option<&str>) {
+        match owner {
+            Some(owner) => self.owners.insert(sid, owner.into()),
+            None => self.owners.remove(&sid),
+        };
+    }
+
+    /// The name of the user whose it is.
+    pub fn owner(&self, sid: Sid) -> Option<&str> {
+        self.owners.get(&sid).map(|owner| &**owner)
+    }
+
+    /// Whether it is this user's, or nobody's where nobody logs in. True of ids that stand for nothing.
+    pub fn belongs(&self, sid: Sid, owner: Option<&str>) -> bool {
+        self.owner(sid) == owner || !self.entries.contains_key(&sid)
+    }
+
+    fn forget(&mut self, sid: Sid) {
+        self.entries.remove(&sid);
+        self.owners.remove(&sid);
     }
 
     /// What `sid` stands for.
@@ -159,8 +186,8 @@ impl SessionTable {
 
     /// Sessions that could not start are as if they had never been: the page begins anew.
     pub fn forget_failures(&mut self) {
-        for sid in self.failures.drain(..) {
-            self.entries.remove(&sid);
+        for sid in std::mem::take(&mut self.failures) {
+            self.forget(sid);
         }
     }
 
@@ -174,14 +201,14 @@ impl SessionTable {
         if self.failures.len() > FAILURES_MAX
             && let Some(oldest) = self.failures.pop_front()
         {
-            self.entries.remove(&oldest);
+            self.forget(oldest);
         }
     }
 
     /// The session is over.
     pub fn end(&mut self, session: SessionId) {
         if let Some(sid) = self.sids.remove(&session) {
-            self.entries.remove(&sid);
+            self.forget(sid);
         }
         self.give_back();
     }
@@ -194,7 +221,7 @@ impl SessionTable {
                 break;
             }
             oldest.remove();
-            self.entries.remove(&sid);
+            self.forget(sid);
         }
         if self.reservations.is_empty() {
             self.give_back();
@@ -213,6 +240,7 @@ impl SessionTable {
         if self.entries.capacity() > 4 * self.entries.len() + 64 {
             self.entries.shrink_to_fit();
             self.sids.shrink_to_fit();
+            self.owners.shrink_to_fit();
         }
     }
 }
@@ -239,12 +267,12 @@ mod tests {
     #[test]
     fn reservations_expire_and_are_bounded() {
         let mut table = SessionTable::default();
-        table.reserve(Sid(1), "/", 0);
+        table.reserve(Sid(1), "/", None, 0);
         assert_eq!(table.find(Sid(1), 59_999), Found::Usable);
         assert_eq!(table.find(Sid(1), 60_000), Found::Unknown);
         assert_eq!(table.attach(Sid(1), 60_000), None);
         for n in 0..100_000u128 {
-            table.reserve(Sid(n + 10), "/", n as u64 / 1000);
+            table.reserve(Sid(n + 10), "/", None, n as u64 / 1000);
         }
         assert_eq!(table.entries.len(), RESERVATIONS_MAX);
         assert_eq!(table.find(Sid(10), 100), Found::Unknown);
@@ -256,7 +284,7 @@ mod tests {
     #[test]
     fn the_first_attach_begins_the_session() {
         let mut table = SessionTable::default();
-        table.reserve(Sid(7), "/a?b", 0);
+        table.reserve(Sid(7), "/a?b", None, 0);
         assert_eq!(
             table.attach(Sid(7), 5),
             Some((SessionId(1), Some("/a?b".into())))
@@ -278,7 +306,7 @@ mod tests {
     fn the_reasons_of_some_failures_are_kept() {
         let mut table = SessionTable::default();
         for n in 1..=1000u64 {
-            table.reserve(Sid(n.into()), "/", 0);
+            table.reserve(Sid(n.into()), "/", None, 0);
             let begun = table.attach(Sid(n.into()), 0).unwrap();
             assert_eq!(begun.0, SessionId(n));
             table.fail(SessionId(n), format!("main.lua:{n}: no"));

@@ -54,7 +54,8 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
             !(self.inbox.is_empty() && self.ready.is_empty() && self.touched.is_empty())
                 || self.accepting.goes_on()
                 || self.core.messages_waiting() > 0
-                || self.processes.has_work();
+                || self.processes.has_work()
+                || self.door.has_work();
         if work_left {
             return Some(Duration::ZERO);
         }
@@ -127,6 +128,7 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
             self.read_peer(key);
         }
         self.spare = ready;
+        self.check_one_login();
         self.processes.read(self.turn.now, &mut self.inbox);
     }
 
@@ -242,7 +244,10 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
     /// A session begins with its first attach.
     fn open(&mut self, session: SessionId, sid: Sid, opening: Opening) {
         let wall = self.turn.wall;
-        self.recordings.borrow_mut().begin(session, sid, wall);
+        let owner = self.sessions.owner(sid);
+        let mut recordings = self.recordings.borrow_mut();
+        recordings.begin(session, sid, owner, wall);
+        drop(recordings);
         self.record_button.begin(session, sid, self.core.site());
         self.note_arrival();
         let line = "frontend connects to WebSocketEndpoint (new session)";

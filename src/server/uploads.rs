@@ -328,7 +328,7 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
         entry.touched = self.turn.now;
         let refused = match request.method() {
             Method::Put => refusal(entry, &request),
-            Method::Get | Method::Head => Some(progress(204, entry)),
+            Method::Get | Method::Head | Method::Post => Some(progress(204, entry)),
         };
         if let Some(refused) = refused {
             return self.reply(key, &request, refused);

@@ -5,7 +5,7 @@
 //! state directory are behind a trait of their own, `journal::Disk`.
 
 use std::io::{self, Read, Write};
-use std::net::{Shutdown, SocketAddr, ToSocketAddrs};
+use std::net::{IpAddr, Shutdown, SocketAddr, ToSocketAddrs};
 use std::time::Duration;
 
 use mio::net::{TcpListener, TcpStream, UnixStream};
@@ -65,6 +65,9 @@ pub trait World {
     /// # Errors
     /// `WouldBlock`: none does.
     fn accept(&mut self) -> io::Result<Self::Stream>;
+
+    /// Where the other end of a connection is; `None`: on no network.
+    fn peer_address(&self, stream: &Self::Stream) -> Option<IpAddr>;
 
     /// Takes no connections any more.
     fn stop_listening(&mut self);
@@ -207,6 +210,10 @@ impl World for Live {
         // Without this, an update waits for the acknowledgement of the one before.
         let _ = stream.set_nodelay(true);
         Ok(stream)
+    }
+
+    fn peer_address(&self, stream: &TcpStream) -> Option<IpAddr> {
+        Some(stream.peer_addr().ok()?.ip())
     }
 
     fn stop_listening(&mut self) {

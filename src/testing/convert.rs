@@ -205,6 +205,7 @@ impl Conversion<'_> {
             locale: (*opening.locale).to_owned(),
             timezone: (*opening.timezone).to_owned(),
             saved: self.secrets.unplaced(&opening.saved).into_owned(),
+            user: (*opening.user).to_owned(),
         };
         self.url = self.header.url.clone();
         self.told_ms = self.turn.now;

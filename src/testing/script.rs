@@ -25,6 +25,8 @@ pub struct Header {
     pub timezone: String,
     /// What a session before it saved (`session:checkpoint`): JSON, or empty.
     pub saved: String,
+    /// Who logged in, as `session.user` tells it: JSON, or empty.
+    pub user: String,
 }
 
 impl Default for Header {
@@ -37,6 +39,7 @@ impl Default for Header {
             locale: String::new(),
             timezone: String::new(),
             saved: String::new(),
+            user: String::new(),
         }
     }
 }
@@ -98,13 +101,14 @@ pub enum Step {
 }
 
 /// How each kind of line is written, in the order in which they are told.
-const FORMS: [(&str, &str); 21] = [
+const FORMS: [(&str, &str); 22] = [
     ("seed", "seed NUMBER"),
     ("time", "time 2026-01-31T12:00:00Z"),
     ("url", "url /PATH"),
     ("locale", "locale de-CH"),
     ("timezone", "timezone Europe/Zurich"),
     ("saved", "saved VALUE"),
+    ("user", "user {\"name\": \"ann\"}"),
     ("answer", "answer CALL => ANSWER"),
     ("set", "set PATH VALUE"),
     ("call", "call PATH, or call PATH VALUE"),
@@ -225,6 +229,7 @@ impl Reading {
             "locale" => header.locale = rest.into(),
             "timezone" => header.timezone = rest.into(),
             "saved" => header.saved = json(rest)?.to_string(),
+            "user" => header.user = json(rest)?.to_string(),
             _ => return Ok(false),
         }
         Ok(true)
@@ -377,6 +382,7 @@ impl Display for Header {
             ("locale", &self.locale),
             ("timezone", &self.timezone),
             ("saved", &self.saved),
+            ("user", &self.user),
         ];
         for (name, value) in more {
             if !value.is_empty() {
@@ -486,6 +492,7 @@ mod tests {
             locale: "de-CH".into(),
             timezone: "Europe/Zurich".into(),
             saved: "{\"a\":1}".into(),
+            user: "{\"groups\":[],\"name\":\"ann\"}".into(),
             ..Header::default()
         };
         assert_eq!(

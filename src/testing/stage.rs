@@ -109,6 +109,7 @@ impl Stage {
                 timezone: header.timezone.as_str().into(),
                 saved: header.saved.as_str().into(),
                 notice: "".into(),
+                user: header.user.as_str().into(),
             },
         });
         Ok(stage)

@@ -297,6 +297,7 @@ fn answers_end(text: &str) -> usize {
         "locale",
         "timezone",
         "saved",
+        "user",
         "answer",
     ];
     let is_known = |line: &str| known.contains(&line.split_whitespace().next().unwrap_or(""));

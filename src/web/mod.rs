@@ -30,6 +30,9 @@ pub fn index() -> &'static Asset {
     &INDEX
 }
 
+/// The page of a form to log in or out, with `{title}`, `{action}` and `{form}` for what differs.
+pub const LOGIN_PAGE: &str = include_str!("login.html");
+
 /// The page for `--dev`: the same, with the modules unjoined.
 pub fn dev_index() -> &'static Asset {
     &DEV_INDEX

@@ -4,7 +4,7 @@
 use std::cell::{RefCell, RefMut};
 use std::fmt;
 use std::io::{self, Read, Write};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -112,6 +112,10 @@ impl World for SimWorld {
         let wire = self.net().accept()?;
         let town = self.town.clone();
         Ok(SimStream { town, wire })
+    }
+
+    fn peer_address(&self, _: &SimStream) -> Option<IpAddr> {
+        None
     }
 
     fn stop_listening(&mut self) {

@@ -1,0 +1,224 @@
+//! What pages may ask for where people log in: the paths that the site's viewdefs have for the type of what they
+//! start from, and what the client itself makes to show lists.
+//!
+//! A rule over the site's files alone, so that a recording, which has them, comes out the same.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::path::{Path, split_properties};
+use super::property::Properties;
+use super::site::Site;
+use super::variable::{Slot, Variable, VariableStore};
+use super::viewdef::type_of;
+
+/// The types of lists and of their rows, whose fields the client asks for by itself.
+const LIST: &str = "lua.ViewList";
+const LIST_FIELDS: [&str; 3] = ["items", "count", "first"];
+const ROW: &str = "lua.ViewListItem";
+const ROW_FIELDS: [&str; 1] = ["item"];
+
+/// Properties that name a type of Lua's, of which something is made then.
+const NAMING: [&str; 4] = ["create", "item", "itemWrapper", "wrapper"];
+
+/// Attributes of templates that hold no path.
+const NO_PATHS: [&str; 3] = ["ui-css", "ui-namespace", "ui-ref"];
+
+/// What else than its path a binding names.
+type Names = BTreeSet<(Box<str>, Box<str>)>;
+
+/// See the module's description.
+#[derive(Debug, Default)]
+pub struct Allowed {
+    by_type: BTreeMap<Box<str>, BTreeMap<Box<str>, Vec<Names>>>,
+}
+
+/// Whether a page must not change this property: what may be asked for depends on it.
+pub fn is_fixed(name: &str) -> bool {
+    matches!(name, "path" | "type") || NAMING.contains(&name)
+}
+
+impl Allowed {
+    /// What the viewdefs of a site have.
+    pub fn by(site: &Site) -> Allowed {
+        let mut allowed = Allowed::default();
+        for (file, content) in site.files() {
+            let (Some(type_name), Ok(text)) = (type_of(file), std::str::from_utf8(content)) else {
+                continue;
+            };
+            let paths = allowed.by_type.entry(type_name.into()).or_default();
+            for value in bindings(text) {
+                let (path, options) = split_properties(&value);
+                let names = options
+                    .into_iter()
+                    .filter(|(name, _)| NAMING.contains(name))
+                    .map(|(name, value)| (name.into(), value.into()));
+                paths
+                    .entry(canonical(path))
+                    .or_default()
+                    .push(names.collect());
+            }
+        }
+        allowed
+    }
+
+    /// Whether a page may make a variable with these properties below one that shows something of this type.
+    pub fn allows(&self, type_name: &str, new: &Properties) -> bool {
+        let path = canonical(new.get("path").unwrap_or(""));
+        let names: Names = NAMING
+            .iter()
+            .filter_map(|name| Some((*name, new.get(name)?)))
+            // The client's own, for each `ui-viewlist`.
+            .filter(|&pair| pair != ("wrapper", LIST))
+            .map(|(name, value)| (name.into(), value.into()))
+            .collect();
+        let structural = match type_name {
+            // An array's elements.
+            "" => path.bytes().all(|b| b.is_ascii_digit()),
+            LIST => LIST_FIELDS.contains(&&*path),
+            ROW => ROW_FIELDS.contains(&&*path),
+            _ => path.is_empty(),
+        };
+        if structural && names.is_empty() {
+            return true;
+        }
+        let paths = self.by_type.get(type_name);
+        let known = paths.and_then(|paths| paths.get(&path));
+        known.is_some_and(|bindings| bindings.iter().any(|has| names.is_subset(has)))
+    }
+}
+
+/// The type of what a variable shows, as far as its place tells: lists and rows that are made in one frame with what
+/// is in them have not been looked at.
+pub fn type_by_place(vars: &VariableStore, slot: Slot) -> &str {
+    let type_of = |slot| {
+        let properties = &vars.get(slot)?.properties;
+        let known = properties.get("type").filter(|known| !known.is_empty());
+        known.or_else(|| properties.get("wrapper").filter(|wrapper| *wrapper == LIST))
+    };
+    let above = |slot| vars.get(slot).and_then(Variable::parent);
+    let is_row = || {
+        let items = above(slot)?;
+        let path = vars.get(items)?.properties.get("path");
+        (path == Some("items") && type_of(above(items)?) == Some(LIST)).then_some(ROW)
+    };
+    type_of(slot).or_else(is_row).unwrap_or("")
+}
+
+/// A path in its one spelling.
+fn canonical(text: &str) -> Box<str> {
+    let text = text.trim();
+    Path::parse(text).map_or_else(|_| text.into(), |path| path.to_string().into())
+}
+
+/// The values of all attributes that bind, in a template's text. What looks like one counts as one: the author wrote
+/// it.
+fn bindings(text: &str) -> impl Iterator<Item = String> {
+    let starts = text.match_indices("ui-").filter(|&(at, _)| {
+        let before = text[..at].bytes().next_back();
+        before.is_some_and(|b| b.is_ascii_whitespace() || matches!(b, b'"' | b'\'' | b'/'))
+    });
+    starts.filter_map(|(at, _)| {
+        let rest = &text[at..];
+        let end = rest.find(|c: char| c.is_ascii_whitespace() || matches!(c, '=' | '>' | '/'))?;
+        let (name, rest) = rest.split_at(end);
+        let value = rest.trim_start().strip_prefix('=')?.trim_start();
+        let value = match value.as_bytes().first()? {
+            quote @ (b'"' | b'\'') => value[1..].split(char::from(*quote)).next()?,
+            _ => value
+                .split(|c: char| c.is_ascii_whitespace() || c == '>')
+                .next()?,
+        };
+        (!NO_PATHS.contains(&name)).then(|| unescaped(value))
+    })
+}
+
+/// The text that an attribute's value stands for.
+fn unescaped(value: &str) -> String {
+    const NAMES: [(&str, &str); 7] = [
+        ("&quot;", "\""),
+        ("&#34;", "\""),
+        ("&apos;", "'"),
+        ("&#39;", "'"),
+        ("&lt;", "<"),
+        ("&gt;", ">"),
+        // Last: what it makes is no name.
+        ("&amp;", "&"),
+    ];
+    NAMES.iter().fold(value.to_owned(), |text, (name, meant)| {
+        text.replace(name, meant)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn allowed(viewdefs: &[(&str, &str)]) -> Allowed {
+        let files = viewdefs.iter().map(|(name, text)| {
+            let text = format!("<template>{text}</template>");
+            (format!("viewdefs/{name}.html"), text.into_bytes())
+        });
+        Allowed::by(&Site::new(files.collect()))
+    }
+
+    fn properties(text: &str) -> Properties {
+        let mut properties = Properties::default();
+        for pair in text.split('|').filter(|pair| !pair.is_empty()) {
+            let (name, value) = pair.split_once('=').unwrap();
+            properties.set(name, value, None);
+        }
+        properties
+    }
+
+    #[test]
+    fn a_path_must_stand_in_a_viewdef_of_its_parents_type() {
+        let allowed = allowed(&[
+            (
+                "App.DEFAULT",
+                "<input ui-value = 'user.name' ui-namespace=\"x\"><p ui-value=count ui-class-big=\"size(&quot;a&quot;)?priority=low\">
+                 <div ui-viewlist=\"rows?itemWrapper=Row&amp;window=50\"><b ui-view=\"page?wrapper=Frame\">",
+            ),
+            ("App.other", "<a ui-action=\"go( )\">"),
+            ("Row.DEFAULT", "<p ui-value=\"label\">"),
+        ]);
+        let may = |parent: &str, new: &str| allowed.allows(parent, &properties(new));
+        for path in ["user.name", "count", "size('a')", "go()", ""] {
+            assert!(may("App", &format!("path={path}")), "{path}");
+        }
+        for path in [
+            "user",
+            "user.password",
+            "label",
+            "x",
+            "0",
+            "size('b')",
+            "go(_)",
+            "user.name.x",
+        ] {
+            assert!(!may("App", &format!("path={path}")), "{path}");
+        }
+        assert!(may("Row", "path=label") && !may("Other", "path=label"));
+        assert!(may(
+            "App",
+            "path=rows|wrapper=lua.ViewList|itemWrapper=Row|window=50"
+        ));
+        assert!(!may(
+            "App",
+            "path=rows|wrapper=lua.ViewList|itemWrapper=Other"
+        ));
+        assert!(may("App", "path=page|wrapper=Frame") && may("App", "path=page"));
+        assert!(!may("App", "path=page|wrapper=Admin"));
+        assert!(!may("App", "path=count|create=Admin") && !may("App", "path=|wrapper=Admin"));
+    }
+
+    #[test]
+    fn lists_are_shown_as_the_client_does() {
+        let allowed = allowed(&[]);
+        let may = |parent: &str, new: &str| allowed.allows(parent, &properties(new));
+        assert!(may("", "path=17") && !may("", "path=secret"));
+        assert!(may("lua.ViewList", "path=items") && may("lua.ViewList", "path=count"));
+        assert!(!may("lua.ViewList", "path=value") && !may("lua.ViewList", "path=0"));
+        assert!(may("lua.ViewListItem", "path=item") && !may("lua.ViewListItem", "path=list"));
+        assert!(!may("App", "path=items"));
+    }
+}

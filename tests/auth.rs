@@ -1,0 +1,7 @@
+//! Who may come in: logins of all kinds over real sockets, sessions that are their owner's alone, also after a
+//! restart, what each may use, what is written down of it, and what strangers learn: nothing.
+
+mod client;
+mod login;
+mod owners;
+mod proxy;
