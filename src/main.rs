@@ -64,6 +64,7 @@ fn serve(settings: Settings, recording: Option<Inspector>) -> Result<(), u8> {
         ServerError::Site(_)
         | ServerError::State(_)
         | ServerError::Users(_)
+        | ServerError::Audit { .. }
         | ServerError::Record { .. }
         | ServerError::Upload { .. } => failed(CONFIG)(error),
         ServerError::Lua(_) | ServerError::System(_) => failed(RUNTIME)(error),

@@ -1,6 +1,7 @@
 //! What comes out of core.
 
 use super::batch::OutgoingBatch;
+use super::deed::Deed;
 use super::download::{Piece, Token};
 use super::id::{ConnectionId, SessionId};
 use super::outside::Outgoing;
@@ -31,6 +32,8 @@ pub enum Effect {
         level: u8,
         text: String,
     },
+    /// A page did something. Only where somebody wants to know; not recorded, since it follows from what is.
+    Done { session: SessionId, deed: Deed },
     /// The session published a message. Who subscribed gets it by `SessionManager::take_message`;
     /// this is for the record.
     Published {

@@ -195,9 +195,14 @@ impl Host {
             event,
             current,
             verbosity: _,
+            audited: _,
+            deeds,
         } = self;
-        let between =
-            outside.is_none() && outgoing.is_empty() && logs.is_empty() && topic_news.is_empty();
+        let between = outside.is_none()
+            && outgoing.is_empty()
+            && logs.is_empty()
+            && topic_news.is_empty()
+            && deeds.is_empty();
         if !between {
             return Err(BETWEEN.into());
         }
@@ -252,6 +257,8 @@ impl Host {
             event: Carry::thaw(from)?,
             current: Carry::thaw(from)?,
             verbosity,
+            audited: false,
+            deeds: Vec::new(),
         })
     }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::allowed::{is_fixed, type_by_place};
 use super::change::look_at;
+use super::deed::DeedKind;
 use super::host::{Work, too_many_properties};
 use super::id::{APP, WireId};
 use super::message::{Json, Message, PropertyList};
@@ -175,13 +176,19 @@ impl<S: Script> Session<S> {
         self.note_fresh(slot, new.value.is_some() && has_path);
         let path = match checked {
             Ok((path, _)) => path,
-            Err(error) => return self.break_variable(slot, error),
+            Err(error) => {
+                if error.code == ErrorCode::Unauthorized {
+                    let refused = Err(error.code);
+                    self.host.note_deed(DeedKind::Path, slot, refused);
+                }
+                return self.break_variable(slot, error);
+            }
         };
         let value = if has_path { None } else { new.value.take() };
         if let Err(error) = self.script.bind(&mut self.host, slot, path, value.as_ref()) {
             self.break_variable(slot, error);
         } else if let Some(value) = new.value {
-            self.write(slot, &value);
+            self.write_and_note(slot, &value);
         } else {
             self.begin_upload(slot);
         }
@@ -292,28 +299,47 @@ impl<S: Script> Session<S> {
                 let own = &mut self.outbox.views[view].own_writes;
                 own.push((id, value.0.clone()));
             }
-            self.write(slot, &value);
+            self.write_and_note(slot, &value);
         }
     }
 
-    fn write(&mut self, slot: Slot, value: &Json) {
+    fn write_and_note(&mut self, slot: Slot, value: &Json) {
+        let action = |v: &Variable| v.access == Access::Action;
+        let kind = match self.host.vars.get(slot).is_some_and(action) {
+            true => DeedKind::Call,
+            false => DeedKind::Write,
+        };
+        // What it does may end it.
+        self.host.note_deed(kind, slot, Ok(()));
+        if let Err(code) = self.write(slot, value)
+            && let Some(deed) = self.host.deeds.last_mut()
+        {
+            deed.refused = Some(code);
+        }
+    }
+
+    fn write(&mut self, slot: Slot, value: &Json) -> Result<(), ErrorCode> {
         let Some(variable) = self.host.vars.get(slot) else {
-            return;
+            return Ok(());
         };
         if !variable.access.writes() {
             let text = "this variable is read only: its access is r";
-            return self.tell_fault(slot, ScriptError::new(ErrorCode::BadAccess, text));
+            self.tell_fault(slot, ScriptError::new(ErrorCode::BadAccess, text));
+            return Err(ErrorCode::BadAccess);
         }
         if variable.broken {
-            let fault = variable.error.clone();
-            if let Some(fault) = fault {
-                self.outbox.fault(&mut self.host, slot, *fault);
-            }
-            return;
+            let Some(fault) = variable.error.clone() else {
+                return Err(ErrorCode::NotFound);
+            };
+            let code = fault.code;
+            self.outbox.fault(&mut self.host, slot, *fault);
+            return Err(code);
         }
         let reads = variable.access.reads();
         if let Err(error) = self.script.write(&mut self.host, slot, value) {
-            return self.tell_fault(slot, error);
+            let code = error.code;
+            self.tell_fault(slot, error);
+            return Err(code);
         }
         if let Some(variable) = self.host.vars.get_mut(slot)
             && reads
@@ -327,6 +353,7 @@ impl<S: Script> Session<S> {
             }
         }
         self.clear_errors(slot);
+        Ok(())
     }
 
     /// The variable was written, or its method called, with success.
@@ -365,7 +392,14 @@ impl<S: Script> Session<S> {
             return self.error(view, wire, ErrorCode::Unauthorized, text);
         }
         if id == APP && name == "lua" {
-            if !(self.host.limits.remote_code || self.host.limits.dev) {
+            let may = self.host.limits.remote_code || self.host.limits.dev;
+            let done = if may {
+                Ok(())
+            } else {
+                Err(ErrorCode::Unauthorized)
+            };
+            self.host.note_deed(DeedKind::Code, slot, done);
+            if !may {
                 let text = "property lua of variable 1 runs code: this server takes it from Lua only; \
                             --dev or remote_code = true allows it";
                 return self.error(view, APP.0, ErrorCode::Unauthorized, text);

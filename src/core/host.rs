@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use super::carry::carry;
+use super::deed::Deed;
 use super::download::Downloads;
 use super::event::{Opening, Turn};
 use super::id::{APP, SessionId, VarId};
@@ -111,6 +112,10 @@ pub struct Host {
     pub current: Option<Slot>,
     /// Lines above this level are not even written down.
     pub verbosity: u8,
+    /// Somebody wants to know what pages do.
+    pub audited: bool,
+    /// What they did in the present event.
+    pub deeds: Vec<Deed>,
 }
 
 impl Host {
@@ -145,6 +150,8 @@ impl Host {
             event: 0,
             current: None,
             verbosity: 0,
+            audited: false,
+            deeds: Vec::new(),
             limits,
         }
     }

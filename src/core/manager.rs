@@ -50,6 +50,8 @@ pub struct SessionManager<R: Runtime> {
     deadline_of: BTreeMap<SessionId, Timestamp>,
     topics: Topics,
     effects: VecDeque<Effect>,
+    /// Sessions tell what pages do.
+    audited: bool,
     /// Lent to the session whose event runs.
     outside: Option<Box<dyn Outside>>,
 }
@@ -69,6 +71,7 @@ impl<R: Runtime> SessionManager<R> {
             deadline_of: BTreeMap::new(),
             topics: Topics::default(),
             effects: VecDeque::new(),
+            audited: false,
             outside: Some(Box::new(Nowhere)),
         }
     }
@@ -150,6 +153,11 @@ impl<R: Runtime> SessionManager<R> {
         self.topics.waiting()
     }
 
+    /// Sessions tell what pages do, by [`Effect::Done`]. Before there are any.
+    pub fn audit(&mut self) {
+        self.audited = true;
+    }
+
     /// Sessions that begin from now on are of this site. Those that are alive hear of it by an event
     /// each.
     pub fn change_site(&mut self, site: &Site) {
@@ -213,6 +221,7 @@ impl<R: Runtime> SessionManager<R> {
         let ManagerConfig { site, limits, .. } = self.config.clone();
         let mut host = Box::new(Host::new(id, opening, turn, site, limits));
         host.verbosity = self.config.verbosity;
+        host.audited = self.audited;
         host.outside = self.outside.take();
         host.log(2, format_args!("LuaRuntime.createLuaSession({id})"));
         let started = match self.runtime.create_session(id, &mut host) {

@@ -22,6 +22,7 @@ pub mod batch;
 pub(crate) mod carry;
 pub mod change;
 pub mod code;
+pub mod deed;
 mod delta;
 pub mod download;
 pub mod effect;

@@ -247,6 +247,8 @@ impl<S: Script> Session<S> {
     pub(super) fn hand_over(&mut self, effects: &mut dyn FnMut(Effect)) {
         let session = self.host.session;
         self.send_outgoing(effects);
+        let deeds = std::mem::take(&mut self.host.deeds).into_iter();
+        deeds.for_each(|deed| effects(Effect::Done { session, deed }));
         for (level, text) in self.host.logs.drain(..) {
             effects(Effect::Log {
                 session,

@@ -302,7 +302,7 @@ impl<'a> Output<'a> {
                 piece: RawPiece::of(piece),
             }),
             Effect::Saved { data, .. } => Some(Output::Saved { data }),
-            Effect::Log { .. } => None,
+            Effect::Log { .. } | Effect::Done { .. } => None,
         }
     }
 }

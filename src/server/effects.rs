@@ -112,6 +112,7 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
                 Err(Some(instead)) => self.log.session(0, session, format_args!("{instead}")),
                 Err(None) => {}
             },
+            Effect::Done { session, deed } => self.note_deed(session, &deed),
             // Core has it queued for those who subscribed.
             Effect::Published { .. } => {}
             // It is in the journal.

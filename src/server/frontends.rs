@@ -63,6 +63,15 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
     /// Makes the peer a frontend of the session; its first one begins it.
     fn attach(&mut self, key: usize, joining: &Joining<'_>) -> Option<(SessionId, ConnectionId)> {
         let Joining { sid, place, .. } = *joining;
+        if self.sessions.live(sid).is_none() {
+            let owner = self.sessions.owner(sid);
+            let memory = self.memory_used();
+            let room = self.sessions.check_room(owner, true, &self.room, memory);
+            if let Err(refusal) = room {
+                self.tell_full(refusal.reason);
+                return None;
+            }
+        }
         let seed = self.world.random().seed().ok()?;
         let (session, begins_at) = self.sessions.attach(sid, self.turn.now)?;
         if let Some(url) = begins_at {

@@ -80,13 +80,18 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
         }
     }
 
+    /// Bytes that sessions in memory use.
+    pub(super) fn memory_used(&self) -> u64 {
+        self.core.usage().map(|usage| usage.memory as u64).sum()
+    }
+
     /// Has those sleep that were used longest ago, until the rest take no more than so many bytes.
     fn make_room(&mut self, memory: u64) {
-        let mut all: Vec<Usage> = self.core.usage().collect();
-        let mut used: u64 = all.iter().map(|usage| usage.memory as u64).sum();
+        let mut used = self.memory_used();
         if used <= memory {
             return;
         }
+        let mut all: Vec<Usage> = self.core.usage().collect();
         all.retain(|usage| !usage.attached);
         all.sort_by_key(|usage| (usage.last_event, usage.session));
         for usage in all {

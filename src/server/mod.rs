@@ -55,7 +55,7 @@ use std::rc::Rc;
 use mio::Registry;
 use slab::Slab;
 
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::core::event::Turn;
 use crate::core::id::{ConnectionId, SessionId, Timestamp};
 use crate::core::manager::{ManagerConfig, SessionManager};
@@ -69,6 +69,7 @@ use crate::net::limits::NetLimits;
 use crate::net::links::Links;
 use crate::web;
 use accept::Accepting;
+use auth::audit::Audit;
 use auth::users::UsersError;
 use auth::{Auth, Door};
 use files::{SiteError, StaticFiles, built_in, load_site};
@@ -104,6 +105,11 @@ pub enum ServerError {
          be written"
     )]
     Upload { path: PathBuf, source: io::Error },
+    #[error(
+        "cannot write what is done into {path}: {source}. file of [audit] in lunette.toml must name a file that can \
+         be written"
+    )]
+    Audit { path: PathBuf, source: io::Error },
     #[error(transparent)]
     Users(#[from] UsersError),
     #[error(transparent)]
@@ -174,6 +180,10 @@ pub struct Server<R: Runtime, W: World> {
     routes: Routes,
     sessions: SessionTable,
     door: Door,
+    audit: Option<Audit>,
+    /// What all sessions together may use, and when it was last told that there is no more.
+    room: config::Quotas,
+    told_full: Option<Timestamp>,
     /// Shared with whoever answers scripts: what they do outside is written down before it is done.
     recordings: Rc<RefCell<Recordings>>,
     record_button: RecordButton,
@@ -297,6 +307,16 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
             let wall = world.turn().wall;
             Auth::new(auth, keeper.as_ref(), world.random(), wall)
         });
+        let audit = config.audit.as_deref().map(|path| {
+            Audit::open(path).map_err(|source| ServerError::Audit {
+                path: path.into(),
+                source,
+            })
+        });
+        let audit = audit.transpose()?;
+        if audit.is_some() {
+            core.audit();
+        }
         let door = Door::new(config.trusted_proxies.clone(), auth.transpose()?);
         let boot = world.random().seed().map_err(io::Error::from)?;
         let boot = format!("{boot:016x}");
@@ -306,6 +326,9 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
             routes: Routes::new(guard, files, config.pages.clone(), &boot),
             sessions: SessionTable::default(),
             door,
+            audit,
+            room: config.quotas,
+            told_full: None,
             recordings,
             record_button: RecordButton::new(config),
             is_written_down: config.record.is_some() || keeper.is_some(),

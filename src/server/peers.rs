@@ -195,6 +195,7 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
             Action::Refused(refusal) => {
                 self.peers[key].put = None;
                 self.peers[key].form = None;
+                self.note_refused(key, None, refusal.status);
                 self.log
                     .line(1, format_args!("refused a request: {refusal}"));
             }
@@ -214,16 +215,24 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
         };
         let now = self.turn.now;
         let login = self.peers[key].login.clone();
+        let memory = self.memory_used();
         let mut desk = Desk {
             sessions: &mut self.sessions,
             owner: login.as_ref().map(|login| &*login.name),
             random: self.world.random(),
             now,
+            room: self.room,
+            memory,
+            full: None,
             notice: None,
         };
         let answer = self.routes.answer(&request, &mut desk);
+        let full = desk.full;
         if let Some(notice) = desk.notice {
             self.log.line(0, format_args!("{notice}"));
+        }
+        if let Some(what) = full {
+            self.tell_full(what);
         }
         let response = match answer {
             Answer::Response(response) => response,
@@ -246,6 +255,7 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
         };
         self.log
             .line(3, format_args!("{} {}", response.status(), request.path()));
+        self.note_refused(key, Some(&request), response.status());
         self.peers[key]
             .connection
             .respond(Some(&request), response, &self.limits, self.turn);

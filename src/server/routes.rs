@@ -5,7 +5,7 @@ use super::guard::Guard;
 use super::pages::Pages;
 use super::random::Random;
 use super::sessions::{Found, SessionTable, Sid, URL_MAX};
-use crate::config::PageRules;
+use crate::config::{PageRules, Quotas};
 use crate::core::download::Token;
 use crate::core::id::Timestamp;
 use crate::net::http::{Method, Refusal, Request};
@@ -122,11 +122,27 @@ pub struct Desk<'a> {
     pub owner: Option<&'a str>,
     pub random: &'a mut Random,
     pub now: Timestamp,
+    /// What all sessions together may use, and bytes that they do.
+    pub room: Quotas,
+    pub memory: u64,
+    /// Set when there is no room for one more session.
+    pub full: Option<&'static str>,
     /// Set when the answer is worth a line in the log.
     pub notice: Option<String>,
 }
 
 impl Desk<'_> {
+    /// Whether one more session may begin; `reserved`: it has its place among the user's.
+    fn check_room(&mut self, reserved: bool) -> Result<(), Refusal> {
+        let refused = self
+            .sessions
+            .check_room(self.owner, reserved, &self.room, self.memory);
+        refused.map_err(|refusal| {
+            self.full = Some(refusal.reason);
+            refusal
+        })
+    }
+
     /// What `sid` stands for, for the one who asks: other people's sessions are as if they were not there.
     fn find(&self, sid: Sid) -> Found<'_> {
         match self.sessions.belongs(sid, self.owner) {
@@ -258,6 +274,7 @@ impl Routes {
                 "a session cannot begin at an address this long",
             ));
         }
+        desk.check_room(false)?;
         let Ok(id) = desk.random.id() else {
             desk.notice = Some("the operating system gives no randomness".into());
             return Err(NO_RANDOMNESS);
@@ -280,6 +297,9 @@ impl Routes {
     ) -> Result<Answer<'static>, Refusal> {
         match desk.find(sid) {
             Found::Usable => {
+                if desk.sessions.live(sid).is_none() {
+                    desk.check_room(true)?;
+                }
                 let cookie = format!("{SESSION_COOKIE}={sid}; Path=/; SameSite=Lax");
                 let page = self.pages.page(request, &self.files, desk.random)?;
                 let page = page.field("Set-Cookie", &cookie);

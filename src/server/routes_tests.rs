@@ -36,6 +36,13 @@ impl Front {
         let mut desk = Desk {
             sessions: &mut self.sessions,
             owner: None,
+            room: Quotas {
+                sessions: 100_000,
+                sessions_per_user: 100,
+                total_memory: 1 << 30,
+            },
+            memory: 0,
+            full: None,
             random: &mut self.random,
             now: 0,
             notice: None,

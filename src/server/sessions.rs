@@ -7,7 +7,9 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::fmt;
 use std::rc::Rc;
 
+use crate::config::Quotas;
 use crate::core::id::{SessionId, Timestamp};
+use crate::net::http::Refusal;
 
 /// A session's secret name: 128 bits, in addresses as 32 lower-case hex digits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -37,6 +39,19 @@ const RESERVATION_MS: u64 = 60_000;
 const RESERVATIONS_MAX: usize = 16_384;
 /// The longest address that a session can begin at; with the number above, 32 MiB at the most.
 pub const URL_MAX: usize = 2048;
+const TOO_MANY_OWN: Refusal = Refusal {
+    status: 429,
+    reason: "you have as many sessions as one user may have; they end when nobody has looked at them for long \
+        (sessions_per_user of [limits])",
+};
+const TOO_MANY: Refusal = Refusal {
+    status: 503,
+    reason: "this server has as many sessions as it may have; try again later (sessions of [limits])",
+};
+const NO_MEMORY: Refusal = Refusal {
+    status: 503,
+    reason: "the sessions of this server use all the memory that they may; try again later (total_memory of [limits])",
+};
 /// Failed starts whose reason is still told.
 const FAILURES_MAX: usize = 256;
 
@@ -78,6 +93,8 @@ pub struct SessionTable {
     failures: VecDeque<Sid>,
     /// Who alone may use an id, if somebody logged in.
     owners: HashMap<Sid, Rc<str>>,
+    /// How many each has.
+    counts: HashMap<Rc<str>, usize>,
     last: u64,
 }
 
@@ -102,10 +119,48 @@ impl SessionTable {
 
     /// From now on `sid` is this user's alone; `None`: it is nobody's, and only where nobody logs in of use.
     pub fn own(&mut self, sid: Sid, owner: Option<&str>) {
-        match owner {
-            Some(owner) => self.owners.insert(sid, owner.into()),
-            None => self.owners.remove(&sid),
-        };
+        self.disown(sid);
+        if let Some(owner) = owner {
+            let owner: Rc<str> = owner.into();
+            *self.counts.entry(Rc::clone(&owner)).or_default() += 1;
+            self.owners.insert(sid, owner);
+        }
+    }
+
+    fn disown(&mut self, sid: Sid) {
+        if let Some(owner) = self.owners.remove(&sid)
+            && let Some(count) = self.counts.get_mut(&owner)
+        {
+            *count -= 1;
+            if *count == 0 {
+                self.counts.remove(&owner);
+            }
+        }
+    }
+
+    /// Whether one more session may begin for this user; `reserved`: it is counted among the user's already. `memory`
+    /// is what all that are awake use, in bytes.
+    ///
+    /// # Errors
+    /// When there is no room, and for whom.
+    pub fn check_room(
+        &self,
+        owner: Option<&str>,
+        reserved: bool,
+        room: &Quotas,
+        memory: u64,
+    ) -> Result<(), Refusal> {
+        let own = owner.and_then(|owner| self.counts.get(owner)).copied();
+        if own.unwrap_or(0) >= room.sessions_per_user + usize::from(reserved) {
+            return Err(TOO_MANY_OWN);
+        }
+        if self.sids.len() >= room.sessions {
+            return Err(TOO_MANY);
+        }
+        match memory < room.total_memory {
+            true => Ok(()),
+            false => Err(NO_MEMORY),
+        }
     }
 
     /// The name of the user whose it is.
@@ -120,7 +175,7 @@ impl SessionTable {
 
     fn forget(&mut self, sid: Sid) {
         self.entries.remove(&sid);
-        self.owners.remove(&sid);
+        self.disown(sid);
     }
 
     /// What `sid` stands for.
@@ -241,6 +296,7 @@ impl SessionTable {
             self.entries.shrink_to_fit();
             self.sids.shrink_to_fit();
             self.owners.shrink_to_fit();
+            self.counts.shrink_to_fit();
         }
     }
 }

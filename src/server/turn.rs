@@ -36,6 +36,7 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
         self.run_core();
         self.commit();
         self.write();
+        self.flush_audit();
         Ok(())
     }
 

@@ -28,3 +28,5 @@ pub mod suite;
 pub mod take;
 pub mod template;
 mod time;
+
+pub use time::show_time;

@@ -316,6 +316,7 @@ impl Stage {
             }
             Effect::Close { .. }
             | Effect::Log { .. }
+            | Effect::Done { .. }
             | Effect::Published { .. }
             | Effect::Saved { .. }
             | Effect::Download { .. } => {}

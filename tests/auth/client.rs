@@ -18,11 +18,14 @@ function App:who()
   return table.concat({ user.name, table.concat(user.groups, "+"), user.email or "-" }, "/")
 end
 function App:add() self.count = self.count + 1 end
-function App:export() session:download("a.txt", "content") end
+function App:export()
+  self.link = session:download("a.txt", "text/plain", function() return nil end)
+end
+function App:fail() error("no") end
 session:createAppVariable(session:create(App))
 "#;
 const VIEWDEF: &str = r#"<template><p ui-value="who()"></p><p ui-value="count"></p><button ui-action="add()"></button>
-<button ui-action="export()"></button></template>"#;
+<button ui-action="export()"></button><a ui-download="link"></a><button ui-action="fail()"></button></template>"#;
 
 /// Shows who it is, and makes the same page again for each view.
 pub const CREATE: &str = r#"[{"type":"watch","data":{"varId":1}},

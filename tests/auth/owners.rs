@@ -2,7 +2,6 @@
 
 use super::client::{ADD, CREATE, Place, say, value_of};
 use crate::net::process::status;
-use crate::net::websocket::receive;
 
 #[test]
 fn other_users_do_not_find_a_session() {
@@ -51,16 +50,12 @@ fn downloads_are_for_their_user() {
     let session = ann.session();
     let mut open = ann.attach(&session).unwrap();
     let export = r#"[{"type":"watch","data":{"varId":1}},
-        {"type":"create","data":{"id":2,"parentId":1,"properties":{"path":"export()","access":"action"}}},
-        {"type":"update","data":{"varId":2,"value":null}}]"#;
+        {"type":"create","data":{"id":2,"parentId":1,"properties":{"path":"link","access":"r"}}},
+        {"type":"create","data":{"id":3,"parentId":1,"properties":{"path":"export()","access":"action"}}},
+        {"type":"update","data":{"varId":3,"value":null}}]"#;
     say(&mut open, export);
-    let path = loop {
-        let (_, payload) = receive(&mut open);
-        let text = String::from_utf8(payload).unwrap();
-        if let Some(at) = text.find(&format!("/{session}/download/")) {
-            break text[at..at + 33 + 10 + 32].to_owned();
-        }
-    };
+    let path = value_of(&mut open, 2).trim_matches('"').to_owned();
+    assert!(path.starts_with(&format!("/{session}/download/")), "{path}");
     assert_eq!(status(&bob.get_as(&path, "*/*")), "404");
     assert_eq!(status(&place.stranger().get_as(&path, "*/*")), "401");
     let got = ann.get_as(&path, "*/*");

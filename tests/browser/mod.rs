@@ -44,6 +44,7 @@ mod keyboard;
 mod keys;
 mod links;
 mod lists;
+mod login;
 mod looks;
 mod messages;
 mod panel;

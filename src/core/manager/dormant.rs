@@ -140,6 +140,7 @@ impl<R: Runtime> SessionManager<R> {
             session.host.site = self.config.site.clone();
         }
         session.host.verbosity = self.config.verbosity;
+        session.host.audited = self.audited;
         if self.dormant.remove(&id).is_some() {
             self.topics.unsubscribe(id);
         }

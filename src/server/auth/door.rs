@@ -227,6 +227,7 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
     fn reply_at_door(&mut self, key: usize, request: &Request, response: Response) {
         self.log
             .line(3, format_args!("{} {}", response.status(), request.path()));
+        self.note_refused(key, Some(request), response.status());
         let peer = &mut self.peers[key];
         peer.connection
             .respond(Some(request), response, &self.limits, self.turn);
@@ -299,6 +300,8 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
                 0,
                 format_args!("refused a login as {name:?} from {address}: too many tries"),
             );
+            let what = format_args!("login from={address} outcome=too-many");
+            self.note(Some(&typed.name), what);
             let wait = seconds(wait_ms);
             let text = format!("Too many tries. Try again in {wait} seconds.");
             let shown = self.shown(Some(&text), &typed.name, place(&typed.next));
@@ -344,6 +347,10 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
         };
         self.log
             .line(1, format_args!("{:?} logged in from {address}", login.name));
+        self.note(
+            Some(&login.name),
+            format_args!("login from={address} outcome=ok"),
+        );
         let age = (login.until - self.turn.wall) / 1000;
         let cookie = self.cookie(key, &request, &cookie, age);
         let response = Response::see_other(place(next)).field("Set-Cookie", &cookie);
@@ -390,6 +397,7 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
             }
             self.log
                 .line(1, format_args!("{:?} logged out", login.name));
+            self.note(Some(&login.name), format_args!("logout outcome=ok"));
             self.close_logins("logged out", |other| other.id == login.id);
         }
         let cookie = self.cookie(key, request, "", 0);

@@ -3,10 +3,13 @@
 //! **Contract.** [`Auth::identify`] decides by one request alone: a cookie that this server sealed (`seal`), a
 //! secret in `Authorization`, or what a trusted proxy says. `users` is the file of names and passwords, `attempts`
 //! bounds how often they are tried, `page` is the page with the form, `passwd` the command that sets passwords, `door` is what happens at the server's door:
-//! forms that come in, one password checked in a turn, logging out.
+//! forms that come in, one password checked in a turn, logging out. `audit` writes
+//! down what is done.
 
 mod attempts;
+pub mod audit;
 mod door;
+mod notes;
 mod page;
 pub mod passwd;
 mod seal;

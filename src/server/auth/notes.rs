@@ -1,0 +1,80 @@
+//! What the server writes into the audit log, and whom it tells that there is no room.
+
+use std::fmt::Arguments;
+
+use crate::core::deed::Deed;
+use crate::core::id::SessionId;
+use crate::core::script::Runtime;
+use crate::net::http::Request;
+use crate::server::Server;
+use crate::server::world::World;
+
+/// Being full is told so often, however many are sent away.
+const FULL_EVERY_MS: u64 = 60_000;
+
+impl<R: Runtime + Clone, W: World> Server<R, W> {
+    /// Adds a line of this user's.
+    pub(super) fn note(&mut self, user: Option<&str>, what: Arguments<'_>) {
+        if let Some(audit) = &mut self.audit {
+            audit.line(self.turn.wall, user, what);
+        }
+    }
+
+    /// Adds what a page did.
+    pub(in crate::server) fn note_deed(&mut self, session: SessionId, deed: &Deed) {
+        let (Some(audit), Some(sid)) = (&mut self.audit, self.sessions.sid(session)) else {
+            return;
+        };
+        audit.deed(self.turn.wall, self.sessions.owner(sid), sid, deed);
+    }
+
+    /// Adds a request that was refused. That there is nothing at an address is no refusal.
+    pub(in crate::server) fn note_refused(
+        &mut self,
+        key: usize,
+        request: Option<&Request>,
+        status: u16,
+    ) {
+        let Some(audit) = self
+            .audit
+            .as_mut()
+            .filter(|_| status >= 400 && status != 404)
+        else {
+            return;
+        };
+        let peer = &self.peers[key];
+        let user = peer.login.as_ref().map(|login| &*login.name);
+        let path = request.map_or("", Request::path);
+        let from = match request {
+            Some(request) => self.door.origin_of(request, peer.address),
+            None => peer.address,
+        };
+        let from = from.map_or("-".into(), |from| from.to_string());
+        let what = format_args!("request from={from} path={path:?} outcome={status}");
+        audit.line(self.turn.wall, user, what);
+    }
+
+    /// At the end of a turn.
+    pub(in crate::server) fn flush_audit(&mut self) {
+        if let Some(audit) = &mut self.audit
+            && let Err(error) = audit.flush(self.turn.wall)
+        {
+            self.log.line(
+                0,
+                format_args!("what was done is not written down: {error}"),
+            );
+        }
+    }
+
+    /// Somebody was sent away.
+    pub(in crate::server) fn tell_full(&mut self, what: &str) {
+        let now = self.turn.now;
+        if self.told_full.is_none_or(|at| now >= at + FULL_EVERY_MS) {
+            self.told_full = Some(now);
+            self.log.line(
+                0,
+                format_args!("refused a session, and perhaps more: {what}"),
+            );
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! Where people log in, a page gets what viewdefs show, and nothing else of the objects behind them.
+
+use std::net::TcpStream;
+
+use serde_json::{Value, json};
+
+use super::client::{Place, say};
+use crate::net::websocket::receive;
+
+const MAIN: &str = r#"
+Row = session:prototype("Row", { label = "", password = "hidden" })
+Admin = session:prototype("Admin", {})
+function Admin:new(at) return session:create(Admin, { made = true }) end
+local App = session:prototype("App", { name = "shown", password = "hidden", rows = EMPTY })
+function App:wipe() self.name = "wiped" end
+local app = session:create(App)
+app.rows = { session:create(Row, { label = "a" }), session:create(Row, { label = "b" }) }
+session:createAppVariable(app)
+"#;
+const APP: &str = r#"<template><input ui-value="name"><div ui-viewlist="rows"></div></template>"#;
+const ROW: &str = r#"<template><p ui-value="label"></p></template>"#;
+
+fn place(settings: &str) -> Place {
+    let mut place = Place::new(settings, &["--state", "none"]);
+    place.folder.write("lua/main.lua", MAIN);
+    place.folder.write("viewdefs/App.DEFAULT.html", APP);
+    place.folder.write("viewdefs/Row.DEFAULT.html", ROW);
+    place.crash();
+    place
+}
+
+struct Probe {
+    stream: TcpStream,
+    last: u64,
+}
+
+impl Probe {
+    fn open(place: &Place) -> Probe {
+        let ann = place.ann();
+        let mut stream = ann.attach(&ann.session()).unwrap();
+        say(&mut stream, r#"[{"type":"watch","data":{"varId":1}}]"#);
+        receive(&mut stream);
+        Probe { stream, last: 1 }
+    }
+
+    /// The value of a new variable, or the code of the error.
+    fn ask(&mut self, parent: u64, properties: Value) -> String {
+        self.last += 1;
+        let id = self.last;
+        let create = json!([{"type": "create", "data": {"id": id, "parentId": parent, "properties": properties}}]);
+        say(&mut self.stream, &create.to_string());
+        self.told_of(id)
+    }
+
+    fn told_of(&mut self, id: u64) -> String {
+        loop {
+            let (_, payload) = receive(&mut self.stream);
+            let frame: Value = serde_json::from_slice(&payload).expect("JSON");
+            let messages = match frame {
+                Value::Array(messages) => messages,
+                one => vec![one],
+            };
+            for message in messages {
+                let data = &message["data"];
+                if data["varId"] == id && data["code"].is_string() {
+                    return data["code"].as_str().unwrap_or_default().to_owned();
+                }
+                if data["varId"] == id && !data["value"].is_null() {
+                    return data["value"].to_string();
+                }
+            }
+        }
+    }
+}
+
+const USERS: &str = "[auth]\nmode = \"users\"\nusers = \"users\"\n";
+
+#[test]
+fn a_page_gets_what_viewdefs_show_and_nothing_else() {
+    let place = place(USERS);
+    let mut probe = Probe::open(&place);
+    assert_eq!(probe.ask(1, json!({"path": "name"})), "\"shown\"");
+    let list = json!({"path": "rows", "wrapper": "lua.ViewList", "identity": "true"});
+    assert!(probe.ask(1, list).starts_with('{'));
+    let (list, items) = (probe.last, json!({"path": "items"}));
+    assert!(probe.ask(list, items).starts_with('['));
+    let row = probe.ask(probe.last, json!({"path": "0"}));
+    assert!(row.starts_with('{'), "{row}");
+    let item = probe.ask(probe.last, json!({"path": "item"}));
+    assert!(item.starts_with('{'), "{item}");
+    let item = probe.last;
+    assert_eq!(probe.ask(item, json!({"path": "label"})), "\"a\"");
+    for (parent, properties) in [
+        (1, json!({"path": "password"})),
+        (1, json!({"path": "wipe()", "access": "action"})),
+        (1, json!({"path": "rows.0.password"})),
+        (1, json!({"path": "rows.0.label"})),
+        (item, json!({"path": "password"})),
+        (item, json!({"path": "label", "wrapper": "Admin"})),
+        (item, json!({"path": "label", "create": "Admin"})),
+        (1, json!({"path": "", "type": "Row"})),
+        (1, json!({"path": "", "wrapper": "Admin"})),
+        (list, json!({"path": "value"})),
+    ] {
+        assert_eq!(
+            probe.ask(parent, properties.clone()),
+            "unauthorized",
+            "{properties}"
+        );
+    }
+    // What a type is cannot be said by a page, nor what is behind a number be asked for.
+    assert!(probe.ask(1, json!({"path": ""})).starts_with('{'));
+    let own = probe.last;
+    let change = json!([{"type": "update", "data": {"varId": own, "properties": {"type": "Row"}}},
+        {"type": "getObjects", "data": {"objIds": [1, 2, 3]}}]);
+    say(&mut probe.stream, &change.to_string());
+    assert_eq!(probe.told_of(0), "unauthorized");
+    assert_eq!(probe.ask(own, json!({"path": "label"})), "unauthorized");
+    assert_eq!(probe.ask(own, json!({"path": "name"})), "\"shown\"");
+}
+
+#[test]
+fn a_page_that_begins_anew_asks_for_all_of_it_at_once() {
+    let place = place(USERS);
+    let mut probe = Probe::open(&place);
+    let create = |id: u64, parent: u64, properties: Value| json!({"type": "create", "data": {"id": id, "parentId": parent, "properties": properties}});
+    let all = json!([
+        create(2, 1, json!({"path": "rows", "wrapper": "lua.ViewList"})),
+        create(3, 2, json!({"path": "items"})),
+        create(4, 3, json!({"path": "1"})),
+        create(5, 4, json!({"path": "item"})),
+        create(6, 5, json!({"path": "password"})),
+        create(7, 5, json!({"path": "label"})),
+    ]);
+    say(&mut probe.stream, &all.to_string());
+    let (_, payload) = receive(&mut probe.stream);
+    let frame = String::from_utf8(payload).unwrap();
+    assert!(frame.contains(r#""varId":7,"value":"b""#), "{frame}");
+    assert!(
+        frame.contains(r#""varId":6,"#) && frame.contains("unauthorized"),
+        "{frame}"
+    );
+    assert!(!frame.contains("hidden"), "{frame}");
+}
+
+#[test]
+fn a_site_may_let_pages_ask_for_anything() {
+    let place = place(&format!("{USERS}[security]\npaths = \"any\"\n"));
+    assert_eq!(
+        Probe::open(&place).ask(1, json!({"path": "password"})),
+        "\"hidden\""
+    );
+}
+
+#[test]
+fn what_was_refused_is_refused_again_in_a_replay() {
+    let mut place = place(USERS);
+    place.folder.write("recordings/.keep", "");
+    let recordings = place.folder.0.join("recordings");
+    let ann = {
+        let flags = ["--state", "none", "--record", recordings.to_str().unwrap()];
+        place.server = Some(crate::net::process::Server::start(&place.folder.0, &flags));
+        let mut probe = Probe::open(&place);
+        assert_eq!(probe.ask(1, json!({"path": "password"})), "unauthorized");
+        assert_eq!(probe.ask(1, json!({"path": "name"})), "\"shown\"");
+        probe
+    };
+    drop(ann);
+    drop(place.server.take());
+    let recording = recordings
+        .read_dir()
+        .unwrap()
+        .flatten()
+        .map(|entry| entry.path());
+    let recording = recording
+        .filter(|path| path.extension().is_some_and(|end| end == "lnt"))
+        .last()
+        .unwrap();
+    let run = std::process::Command::new(env!("CARGO_BIN_EXE_lunette"))
+        .arg("replay")
+        .arg(&recording)
+        .output()
+        .expect("it runs");
+    assert!(run.status.success(), "{run:?}");
+}
