@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{ArgAction, Args, Parser, Subcommand};
 
 use crate::config::file::RECOVER;
+use crate::config::net::NetSettings;
 use crate::config::state::{Recover, StateDir, StateSettings};
 use crate::config::units::{parse_bytes, parse_duration_ms};
 use crate::config::{Grant, Settings};
@@ -207,6 +208,12 @@ pub struct ServeFlags {
     /// Work an event may do, in about Lua instructions [default: 10000000]
     #[arg(long, value_name = "N")]
     gas: Option<u64>,
+    /// Connections at once; more are told to come later [default: 1024]
+    #[arg(long, value_name = "N")]
+    connections: Option<usize>,
+    /// Messages a second that a page may send for long; 0 any number [default: 1000]
+    #[arg(long, value_name = "N")]
+    message_rate: Option<u64>,
     /// For developing: hot reload, errors with tracebacks on the page, code from the page
     #[arg(long)]
     dev: bool,
@@ -262,8 +269,11 @@ impl From<ServeFlags> for Settings {
             lua_memory: flags.lua_memory,
             gas: flags.gas,
             session_timeout_ms: flags.session_timeout,
-            resume_window_ms: None,
-            resume_bytes: None,
+            net: NetSettings {
+                message_rate: flags.message_rate,
+                connections: flags.connections,
+                ..NetSettings::default()
+            },
             ..Settings::default()
         }
     }

@@ -5,6 +5,7 @@
 
 pub mod file;
 pub mod nearest;
+pub mod net;
 pub mod state;
 pub mod units;
 
@@ -14,6 +15,7 @@ use std::path::PathBuf;
 use crate::core::limits::SessionLimits;
 use crate::core::outside::Grants;
 use file::FileError;
+use net::{NetSettings, OutOfRange};
 use state::{StateConfig, StateSettings};
 
 /// What one source sets; `None`: nothing.
@@ -35,9 +37,8 @@ pub struct Settings {
     pub gas: Option<u64>,
     /// Milliseconds; 0: never.
     pub session_timeout_ms: Option<u64>,
-    /// How long a view is kept for a page that has lost its connection, ms; and bytes of what it missed.
-    pub resume_window_ms: Option<u64>,
-    pub resume_bytes: Option<usize>,
+    /// What one peer may use of the server.
+    pub net: NetSettings,
     /// What Lua code may do outside of its session.
     pub allow: Option<Vec<Grant>>,
     /// Directories, and single files, that Lua code may read or write.
@@ -143,8 +144,7 @@ impl Settings {
             lua_memory: self.lua_memory.or(others.lua_memory),
             gas: self.gas.or(others.gas),
             session_timeout_ms: self.session_timeout_ms.or(others.session_timeout_ms),
-            resume_window_ms: self.resume_window_ms.or(others.resume_window_ms),
-            resume_bytes: self.resume_bytes.or(others.resume_bytes),
+            net: self.net.or(others.net),
             allow: self.allow.or(others.allow),
             read: self.read.or(others.read),
             write: self.write.or(others.write),
@@ -212,9 +212,8 @@ pub struct Config {
     /// Edits of the site reach running sessions.
     pub hotload: bool,
     pub limits: SessionLimits,
-    /// As in [`Settings`]; `None`: as the server has it.
-    pub resume_window_ms: Option<u64>,
-    pub resume_bytes: Option<usize>,
+    /// Checked; `None`: as the server has it.
+    pub net: NetSettings,
     pub directories: Directories,
     pub pages: PageRules,
     /// `None`: none are taken.
@@ -235,6 +234,8 @@ pub enum ConfigError {
     Exposed(String),
     #[error("lua_memory is {0} bytes: a session needs at least 256K and can have at most 512M")]
     LuaMemory(usize),
+    #[error(transparent)]
+    Net(#[from] OutOfRange),
     #[error("gas is {0}: an event needs at least 10000")]
     Gas(u64),
     #[error(
@@ -313,14 +314,10 @@ impl Config {
         if limits.gas < GAS_MIN {
             return Err(at("gas", ConfigError::Gas(limits.gas)));
         }
-        let max_bytes = settings.upload_max_bytes.map(|bytes| bytes as u64);
-        if max_bytes.is_some() && settings.upload_dir.is_none() {
-            return Err(at("max_bytes", ConfigError::UploadWithoutDir));
-        }
-        let upload = settings.upload_dir.map(|dir| UploadConfig {
-            dir,
-            max_bytes: max_bytes.unwrap_or(UPLOAD_BYTES),
-        });
+        let checked = settings.net.check();
+        checked.map_err(|error| at(error.name, error.into()))?;
+        let upload = uploads(settings.upload_dir, settings.upload_max_bytes);
+        let upload = upload.map_err(|error| at("max_bytes", error))?;
         let state = settings.state.resolve(settings.dir.as_deref())?;
         Ok(Config {
             upload,
@@ -336,8 +333,7 @@ impl Config {
             verbosity: settings.verbosity.min(4),
             hotload: settings.hotload || settings.dev,
             limits,
-            resume_window_ms: settings.resume_window_ms,
-            resume_bytes: settings.resume_bytes,
+            net: settings.net,
             directories: Directories {
                 read: settings.read.unwrap_or_default(),
                 write: settings.write.unwrap_or_else(|| vec!["data".into()]),
@@ -350,6 +346,17 @@ impl Config {
             },
         })
     }
+}
+
+fn uploads(
+    dir: Option<PathBuf>,
+    max_bytes: Option<usize>,
+) -> Result<Option<UploadConfig>, ConfigError> {
+    if max_bytes.is_some() && dir.is_none() {
+        return Err(ConfigError::UploadWithoutDir);
+    }
+    let max_bytes = max_bytes.map_or(UPLOAD_BYTES, |bytes| bytes as u64);
+    Ok(dir.map(|dir| UploadConfig { dir, max_bytes }))
 }
 
 fn is_loopback(host: &str) -> bool {

@@ -5,6 +5,7 @@ mod faults;
 mod secrets;
 mod sizes;
 mod store;
+mod tail;
 mod versions;
 mod walk;
 

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::path::Path;
 
 use super::decode::{read_event, read_output};
-use super::disk::{Disk, RealDisk};
+use super::disk::RealDisk;
 use super::edits::are_named;
 use super::encode::{Digest, Numbers};
 use super::header::{LookUp, RawHeader};
@@ -112,9 +112,8 @@ impl Reader {
     /// When it cannot be read, is of another format, or is damaged. A torn tail is no error.
     pub fn open(path: &Path) -> Result<Reader, JournalError> {
         let disk = RealDisk;
-        let file = disk
-            .read(path, u64::MAX)
-            .map_err(|source| JournalError::io(path, source))?;
+        let file =
+            store::read_journal(&disk, path).map_err(|source| JournalError::io(path, source))?;
         Reader::resolved(file, &mut |name, sha256, bytes| {
             store::site_file_beside(&disk, path, name, sha256, bytes)
         })

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! lock                 locked by the one server that writes here
+//! tail                 what was committed last, not in the journals yet (see `tail`)
 //! sessions/SID.lnt     a journal; SID.ended, SID.quarantined, SID.lost: one that is not gone on with
 //! site/SHA256          a file of the site, once for all journals that name it
 //! values/NAME          small things the server keeps
@@ -22,19 +23,21 @@ use super::disk::{Disk, Lock, write_all};
 use super::edits::name_contents;
 use super::files::Files;
 use super::header::{FileRef, sha256};
+use super::tail::{self, Piece, TAIL_BYTES, Tail};
 use super::writer::{Durability, Policy, Writer};
 use super::{Header, JournalError, Reader};
 use crate::core::id::ConnectionId;
 use crate::core::site::Site;
 use crate::core::upload::{Sha256, hex};
 
-pub(super) use archive::site_file_beside;
 pub use archive::{Archive, Listed, Standing, StoreError, is_sid};
+pub(super) use archive::{read_journal, site_file_beside};
 
 const SESSIONS: &str = "sessions";
 const SITE: &str = "site";
 const VALUES: &str = "values";
 const LOCK: &str = "lock";
+const TAIL: &str = "tail";
 /// What a name ends in while its file is written.
 const UNFINISHED: &str = ".new";
 
@@ -78,12 +81,19 @@ impl Store {
             }
             locked => locked.map_err(StoreError::io(&lock))?,
         };
+        let mut archive = Archive::new(Rc::clone(&disk), dir);
+        let tail = open_tail(&archive, &*disk)?;
         let sessions = dir.join(SESSIONS);
         let entries = disk.list(&sessions).map_err(StoreError::io(&sessions))?;
-        let files = Files::new(Rc::clone(&disk));
+        let mut files = Files::new(disk);
+        if let (Some(tail), Durability::Process) = (tail, rules.policy.durability) {
+            files = files.with_tail(tail, Standing::Lost.name());
+        }
         files.set_total(entries.iter().map(|entry| entry.bytes).sum());
+        let files = Rc::new(files);
+        archive.write_first = Some(Rc::clone(&files));
         Ok(Store {
-            archive: Archive::new(disk, dir),
+            archive,
             files,
             rules,
             there: RefCell::default(),
@@ -101,6 +111,12 @@ impl Store {
     /// Bytes of all journals.
     pub fn total(&self) -> u64 {
         self.files.total()
+    }
+
+    /// Whether a journal could not take what waited for it since this was asked last: [`Writer::check`] tells
+    /// which.
+    pub fn take_failed(&self) -> bool {
+        self.files.take_failed()
     }
 
     /// Begins the journal of the session with the header's SID.
@@ -151,6 +167,8 @@ impl Store {
         let io = StoreError::io(&path);
         if reader.torn_bytes() > 0 {
             let disk = self.disk();
+            // What would be cut off must not come again from the tail.
+            self.files.settle_all();
             disk.truncate(&path, reader.whole_bytes() as u64)
                 .map_err(&io)?;
             let total = self.files.total();
@@ -159,7 +177,7 @@ impl Store {
         }
         let detail = reader.header().detail;
         let progress = reader.progress(live);
-        let file = self.files.file(&path);
+        let file = self.files.file(&path, progress.bytes);
         Ok(Writer::resume(file, progress, detail, self.rules.policy))
     }
 
@@ -261,6 +279,10 @@ impl Store {
         let files = self.disk().list(&dir).map_err(StoreError::io(&dir))?;
         let mut left: BTreeSet<String> = files.into_iter().map(|file| file.name).collect();
         left.retain(|name| !named.contains(name));
+        // What names a content may still wait for its journal.
+        if !left.is_empty() {
+            self.files.settle_all();
+        }
         for journal in &journals {
             if left.is_empty() {
                 break;
@@ -369,6 +391,60 @@ impl Store {
             }
         };
         write().map_err(StoreError::io(&dir.join(name)))
+    }
+}
+
+/// Writes what the tail holds to the journals it belongs to; then, where that can be, there is a new one.
+fn open_tail(archive: &Archive, disk: &dyn Disk) -> Result<Option<Tail>, StoreError> {
+    let path = archive.dir.join(TAIL);
+    let io = StoreError::io(&path);
+    let content = match disk.read(&path, u64::MAX) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+        content => content.map_err(&io)?,
+    };
+    if !tail::is_known(&content) {
+        let text = "what it holds belongs to journals, and this lunette cannot read it: start the one that wrote it, or remove the file to go on without";
+        return Err(io(io::Error::new(io::ErrorKind::InvalidData, text)));
+    }
+    for (sid, pieces) in tail::pieces(&content) {
+        let sid = format!("{sid:032x}");
+        let standing = match archive.find(&sid) {
+            Err(StoreError::NoSession { .. }) => continue,
+            found => found?.0,
+        };
+        let path = archive.path(&sid, standing);
+        settle(disk, &path, &pieces).map_err(StoreError::io(&path))?;
+    }
+    let memory = disk.map(&path, TAIL_BYTES).map_err(&io)?;
+    match memory {
+        Some(memory) => Ok(Some(Tail::new(memory))),
+        None => {
+            // What was just done must not be done again.
+            match disk.remove(&path) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+                removed => removed.map(|()| None).map_err(io),
+            }
+        }
+    }
+}
+
+/// Makes a journal what the pieces say it is.
+fn settle(disk: &dyn Disk, path: &Path, pieces: &[Piece<'_>]) -> io::Result<()> {
+    let Some(first) = pieces.first() else {
+        return Ok(());
+    };
+    if disk.length(path)? < first.offset {
+        return Ok(());
+    }
+    let there = disk.read_behind(path, first.offset)?;
+    let whole = tail::complete(there.clone(), first.offset, pieces);
+    let same = there.iter().zip(&whole).take_while(|(a, b)| a == b).count();
+    if same < there.len() {
+        disk.truncate(path, first.offset + same as u64)?;
+    }
+    match &whole[same..] {
+        [] => Ok(()),
+        rest => write_all(&mut *disk.append(path)?, rest),
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::rc::Rc;
 
-use super::checkpoint::Checkpoint;
+use super::checkpoint::{Checkpoint, HEAD_MAX, claim_of};
 use super::inflight::Inflight;
 use super::log::Logger;
 use crate::config::state::{Recover, StateConfig};
@@ -192,10 +192,26 @@ impl Keeper {
         self.store.collect().map(|_| ())
     }
 
-    /// What was last frozen of a session, if it can be read.
-    pub fn checkpoint(&self, sid: &str) -> Option<Checkpoint> {
-        let bytes = self.store.archive().get(&checkpoint_name(sid)).ok()??;
-        Checkpoint::from_bytes(&bytes)
+    /// What was last frozen of a session, if anything.
+    ///
+    /// # Errors
+    /// When it cannot be read, in words for the log.
+    pub fn checkpoint(&self, sid: &str) -> Result<Option<Checkpoint>, String> {
+        let stored = self.store.archive().get(&checkpoint_name(sid));
+        match stored.map_err(|error| error.to_string())? {
+            Some(bytes) => match Checkpoint::from_bytes(&bytes) {
+                None => Err("it is damaged, or of another version".into()),
+                checkpoint => Ok(checkpoint),
+            },
+            None => Ok(None),
+        }
+    }
+
+    /// What that claims, without a look at the rest of it; `None` also when it cannot be read.
+    pub fn claim(&self, sid: &str) -> Option<Vec<u8>> {
+        let archive = self.store.archive();
+        let beginning = archive.get_beginning(&checkpoint_name(sid), HEAD_MAX);
+        claim_of(&beginning.ok()??).map(Into::into)
     }
 
     /// Stores one in place of the one before.
@@ -206,12 +222,12 @@ impl Keeper {
         self.store.put(&checkpoint_name(sid), bytes)
     }
 
-    /// Drops what was frozen of a session; returns it.
-    pub fn drop_checkpoint(&self, sid: &str) -> Option<Checkpoint> {
-        let checkpoint = self.checkpoint(sid);
+    /// Drops what was frozen of a session; returns what it claimed.
+    pub fn drop_checkpoint(&self, sid: &str) -> Option<Vec<u8>> {
+        let claim = self.claim(sid);
         // One that stays is found when the server is started next.
         let _ = self.store.drop_value(&checkpoint_name(sid));
-        checkpoint
+        claim
     }
 
     /// Values that topics keep for late subscribers, as they were stored last.
@@ -278,15 +294,15 @@ impl Keeper {
     }
 
     /// An event of this session begins to run.
-    pub fn begin_event(&self, session: SessionId) {
-        if let Some(inflight) = &self.inflight {
+    pub fn begin_event(&mut self, session: SessionId) {
+        if let Some(inflight) = &mut self.inflight {
             inflight.begin(session);
         }
     }
 
     /// It has come to its end.
-    pub fn end_event(&self) {
-        if let Some(inflight) = &self.inflight {
+    pub fn end_event(&mut self) {
+        if let Some(inflight) = &mut self.inflight {
             inflight.end();
         }
     }

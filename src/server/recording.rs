@@ -332,6 +332,9 @@ impl Recordings {
                 self.write(session, |writer| writer.sync());
             }
         }
+        if self.store.as_ref().is_some_and(|store| store.take_failed()) {
+            self.write_all(Writer::check);
+        }
         if self.flush_at.is_none() {
             let due = |session| {
                 let sinks = self.sinks.get(session)?;
@@ -411,9 +414,13 @@ impl Recordings {
 
     /// Writes all that waits.
     pub fn flush_all(&mut self) {
+        self.write_all(Writer::flush);
+    }
+
+    fn write_all(&mut self, act: impl Fn(&mut Writer) -> Result<(), Stopped>) {
         let all: Vec<SessionId> = self.sinks.keys().copied().collect();
         for session in all {
-            self.write(session, Writer::flush);
+            self.write(session, &act);
         }
     }
 

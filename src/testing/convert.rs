@@ -422,9 +422,8 @@ impl Conversion<'_> {
             Message::Create { id, .. } => Some(*id),
             _ => None,
         });
-        let made: Vec<VarNo> = made.collect();
         if let Some((_, store)) = self.pages.get_mut(&connection) {
-            store.settle_answers(&made);
+            store.settle_answers(made);
         }
     }
 

@@ -64,7 +64,7 @@ fn comes_back_anew(page: &mut Page, place: &Place) -> String {
 fn a_damaged_journal_is_set_aside_and_the_session_begins_anew() {
     let mut place = Place::new(MAIN, &[]);
     let mut page = with_three(&place);
-    place.kill();
+    place.kill_and_settle();
     let journal = journals(&place, "lnt").pop().expect("a journal");
     let mut bytes = fs::read(&journal).expect("readable");
     let middle = bytes.len() - 60;
@@ -92,7 +92,7 @@ fn a_damaged_journal_is_set_aside_and_the_session_begins_anew() {
 fn a_torn_tail_is_cut_off() {
     let mut place = Place::new(MAIN, &[]);
     let mut page = with_three(&place);
-    place.kill();
+    place.kill_and_settle();
     let journal = journals(&place, "lnt").pop().expect("a journal");
     let bytes = fs::read(&journal).expect("readable");
     let mut torn = bytes.clone();
@@ -117,13 +117,21 @@ fn an_app_gets_back_what_it_saved_when_its_session_is_lost() {
     let mut place = Place::new(&main, &[]);
     let mut page = with_three(&place);
     let journal = journals(&place, "lnt").pop().expect("a journal");
-    let saved = |bytes: &[u8]| bytes.windows(10).any(|part| part == b"{\"kept\":3}");
-    while !saved(&fs::read(&journal).expect("readable")) {
+    let saved = || {
+        let reader = Reader::open(&journal).expect("a journal");
+        let kept = Output::Saved {
+            data: "{\"kept\":3}",
+        };
+        reader
+            .records()
+            .any(|record| record.outputs.contains(&kept))
+    };
+    while !saved() {
         std::thread::sleep(std::time::Duration::from_millis(50));
     }
     // It is more than what was saved that is lost.
     page.act(ADD).expect("acknowledged");
-    place.kill();
+    place.kill_and_settle();
     forget_outputs(&journal);
     place.start();
     let told = comes_back_anew(&mut page, &place);
