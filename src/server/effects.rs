@@ -41,6 +41,7 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
         while let Some(effect) = self.core.poll_effect() {
             self.carry_out(session, effect);
         }
+        self.post(session);
         let Some(keeper) = &mut self.keeper else {
             return;
         };
@@ -49,6 +50,18 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
             && let Some(sid) = self.sessions.sid(session)
         {
             keeper.acquit(&sid.to_string());
+        }
+    }
+
+    /// What the event has published is on its way.
+    fn post(&mut self, from: SessionId) {
+        let mut recordings = self.recordings.borrow_mut();
+        let (event, last) = (recordings.events(from), self.core.last_message());
+        if let Some(mail) = recordings.mail()
+            && mail.last() < last
+        {
+            let messages = self.core.messages_behind(mail.last());
+            mail.post(from, event, messages, last);
         }
     }
 

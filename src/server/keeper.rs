@@ -8,9 +8,12 @@ use std::rc::Rc;
 use super::checkpoint::Checkpoint;
 use super::inflight::Inflight;
 use super::log::Logger;
+use super::mail::Extent;
+use super::sleepers::Sleepers;
 use crate::config::state::{Recover, StateConfig};
 use crate::core::event::Turn;
 use crate::core::id::{SessionId, Timestamp};
+use crate::core::manager::Dormant;
 use crate::journal::{Disk, Policy, Rules, Standing, Store, StoreError};
 
 /// Where the clock stood when the server was started last.
@@ -31,6 +34,8 @@ const STOPPED: &str = "This session was stopped: the server ended twice while it
 pub struct Left {
     pub sid: String,
     pub number: SessionId,
+    /// What it waits for, if it slept when its process ended.
+    pub waits_for: Option<Dormant>,
     /// When it last did something, in milliseconds since 1970-01-01 UTC.
     pub modified: i64,
 }
@@ -50,6 +55,7 @@ pub struct Keeper {
     pub recover: Recover,
     pub hibernate_after_ms: u64,
     pub memory: u64,
+    sleepers: Sleepers,
     /// `None`: the disk is not this machine's.
     inflight: Option<Inflight>,
     /// Whose event ran when the process before this one ended.
@@ -92,8 +98,10 @@ impl Keeper {
             None => (None, None),
         };
         let strikes = store.archive().get(STRIKES)?.unwrap_or_default();
+        let store = Rc::new(store);
         Ok(Keeper {
-            store: Rc::new(store),
+            sleepers: Sleepers::open(&store)?,
+            store,
             recover: config.recover,
             hibernate_after_ms: config.hibernate_after_ms,
             memory: config.memory,
@@ -150,6 +158,7 @@ impl Keeper {
                     left.live.push(Left {
                         sid: listed.sid,
                         number,
+                        waits_for: self.sleepers.of(number, listed.bytes).cloned(),
                         modified: listed.modified,
                     });
                 }
@@ -166,6 +175,45 @@ impl Keeper {
         }
         left.live.sort_by_key(|left| left.number);
         Ok(left)
+    }
+
+    /// Sessions of before are known: only of those that sleep it is kept what they wait for.
+    ///
+    /// # Errors
+    /// When the disk says no.
+    pub fn settle_sleepers(
+        &mut self,
+        sleeps: impl Fn(SessionId) -> bool,
+    ) -> Result<(), StoreError> {
+        self.sleepers.settle(sleeps)
+    }
+
+    /// A session falls asleep, and all of its journal is written; `sleeps` tells who else does.
+    ///
+    /// # Errors
+    /// When the disk says no: it will be run again when the server is started next.
+    pub fn note_sleeper(
+        &mut self,
+        session: SessionId,
+        sid: &str,
+        waits_for: Dormant,
+        sleeps: impl Fn(SessionId) -> bool,
+    ) -> Result<(), StoreError> {
+        let bytes = self.store.archive().bytes(sid)?;
+        self.sleepers.note(session, bytes, waits_for, sleeps)
+    }
+
+    /// How many events the journal of a session has; `None`: it has none that is gone on with.
+    pub fn extent(&self, sid: &str) -> Option<Extent> {
+        let archive = self.store.archive();
+        let reader = match self.checkpoint(sid) {
+            Some(checkpoint) => archive.read_behind(sid, &checkpoint.mark),
+            None => archive.read(sid),
+        };
+        let reader = reader.ok()?;
+        let whole = reader.start().sequence + reader.events();
+        let begun = whole + u64::from(reader.interrupted().is_some());
+        Some(Extent { whole, begun })
     }
 
     /// What was last frozen of a session, if it can be read.

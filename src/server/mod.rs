@@ -25,6 +25,7 @@ mod inbox;
 mod inflight;
 pub mod keeper;
 pub mod log;
+mod mail;
 pub mod outside;
 mod pages;
 mod peers;
@@ -38,6 +39,7 @@ pub mod routes;
 mod scan;
 pub mod sessions;
 mod signals;
+mod sleepers;
 mod system;
 pub mod turn;
 mod uploads;
@@ -45,7 +47,7 @@ mod watch;
 pub mod world;
 
 use std::cell::RefCell;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -78,7 +80,7 @@ use outside::Machine;
 use peers::Peer;
 use process::{PROCESSES_MAX, Processes};
 use record_button::RecordButton;
-use recording::{Journaled, Recordings};
+use recording::{Journaled, NoRecordings, Recordings};
 use routes::Routes;
 use sessions::SessionTable;
 use uploads::{FILES_MAX, Uploads};
@@ -176,6 +178,8 @@ pub struct Server<R: Runtime, W: World> {
     /// Whether there is a journal or a recording of anything.
     is_written_down: bool,
     rest: Rest,
+    /// Sessions of an earlier process that were awake when it ended, to be run again one after the other.
+    unslept: VecDeque<SessionId>,
     /// How far sessions in memory had come when they were last frozen.
     progress: HashMap<SessionId, checkpoint::Progress>,
     session_timeout_ms: u64,
@@ -288,6 +292,7 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
             is_written_down: config.record.is_some() || keeper.is_some(),
             keeper,
             rest: Rest::default(),
+            unslept: VecDeque::new(),
             progress: HashMap::new(),
             session_timeout_ms: config.limits.session_timeout_ms,
             limits: net_limits(config),
@@ -335,6 +340,7 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
         while !self.is_stopped() {
             self.take_turn()?;
         }
+        self.leave();
         Ok(())
     }
 
@@ -400,12 +406,15 @@ fn recordings(
 ) -> Result<Recordings, ServerError> {
     let (dir, limits) = (config.record.as_deref(), config.limits.clone());
     let durability = config.state.as_ref().map(|state| state.durability);
-    Recordings::new(store.zip(durability), dir, site.clone(), limits, log).map_err(|source| {
-        ServerError::Record {
-            path: config.record.clone().unwrap_or_default(),
-            source,
-        }
-    })
+    Recordings::new(store.zip(durability), dir, site.clone(), limits, log).map_err(
+        |why| match why {
+            NoRecordings::Dir(source) => ServerError::Record {
+                path: config.record.clone().unwrap_or_default(),
+                source,
+            },
+            NoRecordings::State(error) => error.into(),
+        },
+    )
 }
 
 fn uploads(config: &Config) -> Result<Uploads, ServerError> {

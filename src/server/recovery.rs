@@ -66,10 +66,15 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
                 continue;
             };
             let idle = self.turn.wall.saturating_sub(session.modified).max(0) as u64;
-            let due = match self.session_timeout_ms {
-                0 => None,
-                timeout => Some(self.turn.now + timeout.saturating_sub(idle)),
-            };
+            let waits_for = session.waits_for.unwrap_or_else(|| {
+                self.unslept.push_back(session.number);
+                let timeout = self.session_timeout_ms;
+                Dormant {
+                    due: (timeout > 0).then(|| self.turn.now + timeout.saturating_sub(idle)),
+                    ends: true,
+                    topics: None,
+                }
+            });
             self.sessions.restore(sid, session.number);
             // Before the first session is made: its place in memory must be free.
             if let Some(checkpoint) = keeper.checkpoint(&session.sid)
@@ -81,14 +86,7 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
                     format_args!("its checkpoint is of no use: {why}"),
                 );
             }
-            self.core.restore_dormant(
-                session.number,
-                &Dormant {
-                    due,
-                    ends: true,
-                    topics: Vec::new(),
-                },
-            );
+            self.core.restore_dormant(session.number, &waits_for);
             found.push(session.number);
         }
         for (sid, reason) in left.stopped {
@@ -101,6 +99,17 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
                 if let Err(why) = self.core.restore_retained(&topic, &value) {
                     self.log.line(0, format_args!("topic {topic}: {why}"));
                 }
+            }
+        }
+        keeper.settle_sleepers(|session| self.core.is_dormant(session))?;
+        let mail = self.recordings.borrow_mut().mail().map(|mail| {
+            mail.left_behind(|session| keeper.extent(&self.sessions.sid(session)?.to_string()))
+        });
+        for (session, message) in mail.transpose()?.unwrap_or_default() {
+            if self.core.is_dormant(session)
+                && let Err(why) = self.core.restore_message(session, message)
+            {
+                self.log.session(0, session, format_args!("{why}"));
             }
         }
         if !found.is_empty() {
@@ -128,6 +137,35 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
             .line(0, format_args!("rebuilt {rebuilt} session{plural}"));
     }
 
+    /// One of those that were awake when the process before this one ended goes on, if nothing woke it before:
+    /// one a turn, so that nobody waits for more than one of them.
+    pub(super) fn wake_unslept(&mut self) {
+        while let Some(session) = self.unslept.pop_front() {
+            if self.core.is_dormant(session) {
+                match self.wake(session) {
+                    Ok(()) => self.note_idleness(session),
+                    Err(_) => self.let_sleep(session),
+                }
+                return;
+            }
+        }
+    }
+
+    /// Writes the mail anew without what has arrived, if it is worth that, or in any case.
+    pub(super) fn tidy_mail(&mut self, in_any_case: bool) {
+        let mut recordings = self.recordings.borrow_mut();
+        let Some(mail) = recordings
+            .mail()
+            .filter(|mail| in_any_case || mail.is_large())
+        else {
+            return;
+        };
+        if let Err(error) = mail.write_anew(self.core.messages_behind(0)) {
+            let text = "messages that have arrived stay written down";
+            self.log.line(1, format_args!("{text}: {error}"));
+        }
+    }
+
     /// Makes a session that sleeps again.
     ///
     /// # Errors
@@ -139,9 +177,11 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
         let woken = self
             .rebuild(session)
             .and_then(|rebuilt| self.adopt(session, rebuilt));
-        if let Err(lost) = &woken {
-            self.log
-                .session(0, session, format_args!("cannot be rebuilt: {lost}"));
+        match &woken {
+            Ok(()) => self.note_arrival(),
+            Err(lost) => self
+                .log
+                .session(0, session, format_args!("cannot be rebuilt: {lost}")),
         }
         woken
     }
@@ -416,7 +456,7 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
         let dormant = Dormant {
             due: (timeout > 0).then(|| self.turn.now + timeout),
             ends: true,
-            topics: Vec::new(),
+            topics: Some(Vec::new()),
         };
         self.core.restore_dormant(session, &dormant);
     }

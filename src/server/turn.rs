@@ -54,6 +54,7 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
             !(self.inbox.is_empty() && self.ready.is_empty() && self.touched.is_empty())
                 || self.accepting.goes_on()
                 || self.core.messages_waiting() > 0
+                || !self.unslept.is_empty()
                 || self.processes.has_work();
         if work_left {
             return Some(Duration::ZERO);
@@ -213,6 +214,7 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
         self.reload();
         self.run_timers();
         self.deliver_all(messages);
+        self.wake_unslept();
         self.rest();
         self.acknowledge();
     }
@@ -262,6 +264,17 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
         };
         let session = *session;
         let message = message.clone();
+        if self.core.must_wake(&event, self.turn.now) && self.wake(session).is_err() {
+            self.let_sleep(session);
+            return 0;
+        }
+        let is_for_nobody = !self.core.expects(session, &message);
+        self.recordings
+            .borrow_mut()
+            .hand_over(message.number, session, is_for_nobody);
+        if is_for_nobody {
+            return 0;
+        }
         let raw = RawEvent::MessagePublished {
             topic: &message.topic,
             value: &message.value,
@@ -313,6 +326,7 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
         drop(recordings);
         self.tell_stopped(&stopped);
         self.keep_retained(self.turn.now);
+        self.tidy_mail(false);
         for &session in &committed {
             self.checkpoint_if_far(session);
         }

@@ -190,6 +190,7 @@ impl Stage {
         let session = self.manager.session(SESSION);
         let subscribed = session.is_some_and(|s| !s.host().watches.of_topic(topic).is_empty());
         let message = topic::Message {
+            number: 0,
             topic: topic.into(),
             value: value.into(),
             only: None,

@@ -137,11 +137,8 @@ impl Town {
         town
     }
 
-    /// For so long (ms) there is no server. Sessions hear what others publish when they have been woken again.
+    /// For so long (ms) there is no server.
     pub fn pass_without_server(&mut self, ms: u64) {
-        for user in &mut self.users {
-            user.since = None;
-        }
         let until = self.net.now + ms;
         while self.net.next_at().is_some_and(|at| at <= until) {
             self.net.now = self.net.now.max(self.net.next_at().unwrap_or(0));

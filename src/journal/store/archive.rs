@@ -171,6 +171,14 @@ impl Archive {
         self.find(sid).map(|(standing, _)| standing)
     }
 
+    /// How many bytes a session's journal has.
+    ///
+    /// # Errors
+    /// As for [`Archive::standing`].
+    pub fn bytes(&self, sid: &str) -> Result<u64, StoreError> {
+        self.find(sid).map(|(_, bytes)| bytes)
+    }
+
     /// The standing of a session's journal, and its bytes. Asks for it by its names: to list a directory of
     /// many sessions would take longer than to wake one.
     pub(super) fn find(&self, sid: &str) -> Result<(Standing, u64), StoreError> {
