@@ -128,3 +128,42 @@ fn read_entry<'a>(from: &mut Decoder<'a>) -> Option<&'a [u8]> {
     let entry = from.bytes()?;
     (crc32c::crc32c(entry) == check).then_some(entry)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{self, OpenOptions};
+    use std::io::Write;
+
+    use super::super::{RealDisk, Rules};
+    use super::*;
+
+    #[test]
+    fn entries_stay_up_to_one_that_was_not_written_to_its_end() {
+        let dir = std::env::temp_dir().join(format!("lunette-ledger-{}", std::process::id()));
+        let _ = fs::remove_dir_all(&dir);
+        let open = || {
+            let store = Store::open(Rc::new(RealDisk), &dir, Rules::default()).unwrap();
+            Ledger::open(&Rc::new(store), "entries").unwrap()
+        };
+        let (mut ledger, entries) = open();
+        assert!(entries.is_empty());
+        let written: [&[u8]; 3] = [b"one", b"", &[7; 3000]];
+        written.iter().for_each(|e| ledger.append(e).unwrap());
+        drop(ledger);
+        let file = dir.join("values/entries");
+        let mut torn = OpenOptions::new().append(true).open(&file).unwrap();
+        torn.write_all(&[1, 2, 3, 4, 100, 1]).unwrap();
+        let (mut ledger, entries) = open();
+        assert_eq!(entries, written);
+        assert!(!ledger.has_outgrown(1));
+        ledger.append(&[8; 4000]).unwrap();
+        assert_eq!(ledger.entries().unwrap().len(), 4);
+        assert!(ledger.has_outgrown(7000) && !ledger.has_outgrown(8000));
+        ledger.replace([b"five".as_slice()].into_iter()).unwrap();
+        ledger.append(b"six").unwrap();
+        assert!(!ledger.has_outgrown(1));
+        drop(ledger);
+        assert_eq!(open().1, [b"five".as_slice(), b"six"]);
+        fs::remove_dir_all(&dir).unwrap();
+    }
+}

@@ -14,7 +14,7 @@ use crate::config::state::{Recover, StateConfig};
 use crate::core::event::Turn;
 use crate::core::id::{SessionId, Timestamp};
 use crate::core::manager::Dormant;
-use crate::journal::{Disk, Policy, Rules, Standing, Store, StoreError};
+use crate::journal::{Disk, JournalError, Policy, Rules, Standing, Store, StoreError};
 
 /// Where the clock stood when the server was started last.
 const CLOCK: &str = "clock";
@@ -162,6 +162,10 @@ impl Keeper {
                         modified: listed.modified,
                     });
                 }
+                // It was just being made: nobody has seen it.
+                (Standing::Live, Err(JournalError::NoHeader)) => {
+                    self.store.remove(&listed.sid)?;
+                }
                 (Standing::Live, Err(error)) => {
                     log.line(
                         0,
@@ -206,11 +210,13 @@ impl Keeper {
     /// How many events the journal of a session has; `None`: it has none that is gone on with.
     pub fn extent(&self, sid: &str) -> Option<Extent> {
         let archive = self.store.archive();
-        let reader = match self.checkpoint(sid) {
-            Some(checkpoint) => archive.read_behind(sid, &checkpoint.mark),
-            None => archive.read(sid),
+        let behind = self
+            .checkpoint(sid)
+            .and_then(|checkpoint| archive.read_behind(sid, &checkpoint.mark).ok());
+        let reader = match behind {
+            Some(reader) => reader,
+            None => archive.read(sid).ok()?,
         };
-        let reader = reader.ok()?;
         let whole = reader.start().sequence + reader.events();
         let begun = whole + u64::from(reader.interrupted().is_some());
         Some(Extent { whole, begun })

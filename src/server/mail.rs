@@ -252,3 +252,87 @@ fn read_item(from: &mut Decoder<'_>) -> Option<Item> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::journal::{RealDisk, Rules};
+
+    const SENDER: SessionId = SessionId(1);
+
+    fn letter(number: u64, to: u64) -> (SessionId, Message) {
+        let message = Message {
+            number,
+            topic: "t".into(),
+            value: format!("\"{number}\"").into(),
+            only: None,
+        };
+        (SessionId(to), message)
+    }
+
+    fn left(mail: &mut Mail, extent: Option<Extent>) -> Vec<(u64, u64)> {
+        let left = mail.left_behind(|_| extent).unwrap();
+        left.iter().map(|(to, m)| (m.number, to.0)).collect()
+    }
+
+    #[test]
+    fn what_is_on_its_way_is_what_was_posted_and_not_handed_over() {
+        let dir = std::env::temp_dir().join(format!("lunette-mail-{}", std::process::id()));
+        let _ = fs::remove_dir_all(&dir);
+        let open = || {
+            let store = Store::open(Rc::new(RealDisk), &dir, Rules::default()).unwrap();
+            Mail::open(&Rc::new(store)).unwrap()
+        };
+        let mut mail = open();
+        mail.post(SENDER, 5, [letter(1, 2), letter(1, 3)].iter(), 1);
+        mail.write().unwrap();
+        mail.end_turn();
+        mail.hand_over(1, SessionId(2), 8);
+        mail.post(SENDER, 6, [letter(2, 2)].iter(), 2);
+        mail.write().unwrap();
+        drop(mail);
+        let file = dir.join("values/mail");
+        let written = fs::read(&file).unwrap();
+        let extent = |whole| {
+            Some(Extent {
+                whole,
+                begun: whole,
+            })
+        };
+        for (extent, expected) in [
+            // Neither event of the last turn is in its journal.
+            (extent(5), vec![(1, 2), (1, 3)]),
+            (extent(6), vec![(1, 2), (1, 3), (2, 2)]),
+            (extent(8), vec![(1, 3), (2, 2)]),
+            // Who has no journal any more is over, and what it said was said.
+            (None, vec![(1, 2), (1, 3), (2, 2)]),
+        ] {
+            fs::write(&file, &written).unwrap();
+            assert_eq!(left(&mut open(), extent), expected);
+            assert_eq!(
+                left(&mut open(), Some(Extent { whole: 0, begun: 0 })),
+                expected
+            );
+        }
+        let mut mail = open();
+        mail.left_behind(|_| None).unwrap();
+        mail.write_anew([].iter()).unwrap();
+        let large = |number| {
+            let (to, mut message) = letter(number, 2);
+            message.value = "x".repeat(1000).into();
+            (to, message)
+        };
+        for number in 1..=300 {
+            mail.post(SENDER, number, [large(number)].iter(), number);
+            mail.write().unwrap();
+        }
+        assert!(mail.is_large());
+        mail.write_anew([letter(300, 2)].iter()).unwrap();
+        assert!(!mail.is_large());
+        drop(mail);
+        assert_eq!(left(&mut open(), None), [(300, 2)]);
+        fs::remove_dir_all(&dir).unwrap();
+    }
+}

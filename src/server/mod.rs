@@ -10,6 +10,8 @@
 //! `command` are its children; [`routes`] answers HTTP, `downloads` what Lua code makes piece by piece,
 //! and `uploads` takes files in; `record_button` makes tests of what is done in a browser; [`sessions`] knows the ids in the address bar; [`guard`] decides who may ask; `watch` notices
 //! edits of the site and `reload` tells the sessions of them.
+//! What outlives the process is in `keeper` and `recording`, what wakes those who sleep in `sleepers`, and messages
+//! between them in `mail`; `recovery` runs sessions again.
 
 mod accept;
 mod checkpoint;

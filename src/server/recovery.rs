@@ -478,15 +478,22 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
         };
         opening.notice = ANEW.into();
         if let Some(keeper) = &self.keeper {
-            if let Ok(reader) = keeper.store.archive().read(&sid.to_string()) {
+            let (store, name) = (&keeper.store, sid.to_string());
+            let mut aside = store.set_aside(&name, Standing::Lost);
+            if let Ok(reader) = store.archive().read(&name) {
                 let (url, saved) = last_known(&reader);
                 opening.url = url;
                 if !saved.is_empty() {
                     opening.saved = saved;
                     opening.notice = SAVED.into();
                 }
+                if reader.events() == 0 {
+                    // Its process ended when it was about to begin: nothing is lost.
+                    opening.notice = "".into();
+                    aside = store.remove(&name);
+                }
             }
-            if let Err(error) = keeper.store.set_aside(&sid.to_string(), Standing::Lost) {
+            if let Err(error) = aside {
                 self.log.session(0, session, format_args!("{error}"));
             }
         }

@@ -133,7 +133,10 @@ impl Sleepers {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
+    use crate::journal::{RealDisk, Rules};
 
     #[test]
     fn what_is_noted_is_read_back() {
@@ -152,5 +155,36 @@ mod tests {
             assert_eq!((read.session, read.bytes), (note.session, note.bytes));
             assert_eq!(read.waits_for, note.waits_for);
         }
+    }
+
+    #[test]
+    fn the_last_note_counts_as_long_as_the_journal_has_its_length_and_old_ones_go() {
+        let dir = std::env::temp_dir().join(format!("lunette-sleepers-{}", std::process::id()));
+        let _ = fs::remove_dir_all(&dir);
+        let open = || {
+            let store = Store::open(Rc::new(RealDisk), &dir, Rules::default()).unwrap();
+            Sleepers::open(&Rc::new(store)).unwrap()
+        };
+        let mut sleepers = open();
+        for bytes in 0..20_000 {
+            let waits_for = Dormant {
+                due: Some(bytes),
+                ends: false,
+                topics: Some(vec!["a topic that many wait for, with a long name".into()]),
+            };
+            let session = SessionId(bytes % 3);
+            let note = sleepers.note(session, bytes, waits_for, |s| s != SessionId(2));
+            note.unwrap();
+        }
+        drop(sleepers);
+        let length = fs::metadata(dir.join("values/sleepers")).unwrap().len();
+        assert!(length < 1 << 20, "{length} bytes");
+        let sleepers = open();
+        let due = |session, bytes| sleepers.of(SessionId(session), bytes)?.due;
+        assert_eq!(due(0, 19_998), Some(19_998));
+        assert_eq!(due(1, 19_999), Some(19_999));
+        assert_eq!(due(1, 19_996), None, "it was awake since");
+        assert_eq!(due(3, 0), None);
+        fs::remove_dir_all(&dir).unwrap();
     }
 }
