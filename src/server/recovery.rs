@@ -102,16 +102,7 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
             }
         }
         keeper.settle_sleepers(|session| self.core.is_dormant(session))?;
-        let mail = self.recordings.borrow_mut().mail().map(|mail| {
-            mail.left_behind(|session| keeper.extent(&self.sessions.sid(session)?.to_string()))
-        });
-        for (session, message) in mail.transpose()?.unwrap_or_default() {
-            if self.core.is_dormant(session)
-                && let Err(why) = self.core.restore_message(session, message)
-            {
-                self.log.session(0, session, format_args!("{why}"));
-            }
-        }
+        self.recover_mail()?;
         if !found.is_empty() {
             self.log.line(
                 0,
@@ -124,6 +115,26 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
             .is_some_and(|keeper| keeper.recover == Recover::Eager)
         {
             self.wake_all(&found);
+        }
+        Ok(())
+    }
+
+    /// Messages that were on their way when the process before this one ended are on their way again.
+    fn recover_mail(&mut self) -> Result<(), StoreError> {
+        let Some(keeper) = &self.keeper else {
+            return Ok(());
+        };
+        let extent = |session| keeper.extent(&self.sessions.sid(session)?.to_string());
+        let left = match self.recordings.borrow_mut().mail() {
+            Some(mail) => mail.left_behind(extent)?,
+            None => Vec::new(),
+        };
+        for (session, message) in left {
+            if self.core.is_dormant(session)
+                && let Err(why) = self.core.restore_message(session, message)
+            {
+                self.log.session(0, session, format_args!("{why}"));
+            }
         }
         Ok(())
     }
