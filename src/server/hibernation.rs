@@ -63,12 +63,11 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
             let mut next = None;
             let idle: Vec<Usage> = self.core.usage().filter(|u| !u.attached).collect();
             for usage in idle {
-                let mut at = usage.last_event + after;
+                let at = usage.last_event + after;
                 if at <= now {
-                    if self.hibernate(usage.session) {
-                        continue;
-                    }
-                    at = now + after;
+                    // Who cannot will be looked at again after an event that may have changed that.
+                    self.hibernate(usage.session);
+                    continue;
                 }
                 next = Some(next.map_or(at, |next: Timestamp| next.min(at)));
             }

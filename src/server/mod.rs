@@ -276,7 +276,7 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
         let processes = Processes::new(machine.base().into());
         let mut core = SessionManager::new(runtime, manager_config(config, site));
         core.set_outside(Box::new(Journaled {
-            machine: Box::new(machine),
+            machine: world.outside(machine),
             recordings: Rc::clone(&recordings),
         }));
         for problem in core.viewdef_problems() {

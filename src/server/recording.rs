@@ -404,6 +404,12 @@ impl Recordings {
         journal.is_some_and(|journal| journal.is_on())
     }
 
+    /// Whether a session has come further than what is written of it, and must not say so: with
+    /// `durability = power` it is as it was there, for whoever starts the server again.
+    pub fn is_beyond_disk(&self, session: SessionId) -> bool {
+        self.sinks.contains_key(&session) && !self.takes_input(session)
+    }
+
     /// When [`Recordings::flush`] is due.
     pub fn flush_due(&self) -> Option<Timestamp> {
         self.flush_at
