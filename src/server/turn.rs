@@ -292,6 +292,12 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
         upload: UploadId,
         news: UploadNews,
     ) {
+        // Before the app can move it.
+        let is_whole = matches!(news, UploadNews::Finished { .. });
+        let content = match is_whole && self.record_button.records(session) {
+            true => self.uploads.small_content(session, upload),
+            false => None,
+        };
         let event = Event::Upload {
             session,
             upload,
@@ -299,6 +305,9 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
         };
         let news = (&news).into();
         self.handle(event, &RawEvent::Upload { upload, news });
+        if let Some(content) = content {
+            self.record_button.file(session, upload, content);
+        }
     }
 
     pub(super) fn hear_of_process(

@@ -44,6 +44,11 @@ impl Server {
         Server::launch(Some(dir), &[], true)
     }
 
+    /// What is recorded of a session.
+    pub fn recording_of(&self, session: &str) -> PathBuf {
+        self.recordings.join(format!("{session}.lnt"))
+    }
+
     /// Serves a folder of the package.
     pub fn folder(path: &str) -> Server {
         let dir = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(path);
