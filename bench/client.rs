@@ -263,10 +263,6 @@ impl Socket {
     }
 
     /// Sends bytes as they are, for frames that no honest client makes.
-    #[allow(
-        dead_code,
-        reason = "the tests send such frames, the load generator does not"
-    )]
     pub fn send_raw(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.stream.write_all(bytes)
     }

@@ -7,6 +7,7 @@
 
 mod client;
 mod edits;
+mod floods;
 mod floor;
 mod links;
 mod lists;
@@ -26,7 +27,7 @@ use std::time::Instant;
 use report::Report;
 use subject::{FLOOR_MODE, Subject};
 
-/// How much of everything: the full run takes about three minutes, the small one seconds.
+/// How much of everything: the full run takes about five minutes, the small one seconds.
 pub struct Scale {
     pub starts: usize,
     pub idle_seconds: u64,
@@ -56,6 +57,14 @@ pub struct Scale {
     /// Sessions that the server leaves behind when it is killed.
     pub left_sessions: usize,
     pub replayed_actions: usize,
+    /// Of those that flood a server: connections, pages that never read and for how long, requests, attempts to connect,
+    /// floods of messages.
+    pub flooders: usize,
+    pub deaf_pages: usize,
+    pub deaf_seconds: u64,
+    pub reservations: usize,
+    pub attempts: usize,
+    pub message_floods: usize,
 }
 
 const FULL: Scale = Scale {
@@ -83,6 +92,12 @@ const FULL: Scale = Scale {
     ages: &[100, 1000, 10_000, 100_000],
     left_sessions: 1000,
     replayed_actions: 100_000,
+    flooders: 1000,
+    deaf_pages: 200,
+    deaf_seconds: 20,
+    reservations: 20_000,
+    attempts: 10_000,
+    message_floods: 20,
 };
 
 const SMOKE: Scale = Scale {
@@ -110,11 +125,17 @@ const SMOKE: Scale = Scale {
     ages: &[100, 1000],
     left_sessions: 20,
     replayed_actions: 1000,
+    flooders: 20,
+    deaf_pages: 3,
+    deaf_seconds: 1,
+    reservations: 300,
+    attempts: 1100,
+    message_floods: 1,
 };
 
 type Scenario = fn(&Subject, &Scale, &mut Report) -> io::Result<()>;
 
-const SCENARIOS: [(&str, Scenario); 18] = [
+const SCENARIOS: [(&str, Scenario); 25] = [
     ("idle", scenarios::idle),
     ("memory", scenarios::memory),
     ("sessions", scenarios::sessions),
@@ -131,6 +152,13 @@ const SCENARIOS: [(&str, Scenario); 18] = [
     ("wake", state::wake),
     ("recovery", state::recovery),
     ("replay", state::replay),
+    ("slow-heads", floods::slow_heads),
+    ("header-bombs", floods::header_bombs),
+    ("deaf", floods::deaf),
+    ("reservations", floods::reservations),
+    ("descriptors", floods::descriptors),
+    ("connections", floods::connections),
+    ("messages", floods::messages),
     ("first-load", pages::first_load),
     ("binary", pages::binary),
 ];

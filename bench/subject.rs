@@ -1,7 +1,7 @@
 //! What is measured: the server on one of the test sites, or the floor.
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use crate::process::Server;
@@ -11,22 +11,43 @@ pub const FLOOR_MODE: &str = "LUNETTE_BENCH_FLOOR";
 /// Set to anything to see what the server logs.
 const SHOW_LOG: &str = "LUNETTE_BENCH_LOG";
 
+const RATE_FLAG: &str = "--message-rate";
+
 pub struct Subject {
     /// Path of the server's binary.
     pub binary: String,
+    /// It would close a connection that sends as fast as it can.
+    limits_rate: bool,
 }
 
 impl Subject {
     pub fn new(binary: String) -> Subject {
-        Subject { binary }
+        let help = Command::new(&binary).args(["serve", "--help"]).output();
+        let knows = |flag: &str| {
+            help.is_ok_and(|help| String::from_utf8_lossy(&help.stdout).contains(flag))
+        };
+        Subject {
+            limits_rate: knows(RATE_FLAG),
+            binary,
+        }
     }
 
     /// The server on a site of `tests/sites`.
     pub fn site(&self, site: &str, flags: &[&str]) -> io::Result<Server> {
-        let dir = Path::new(env!("CARGO_MANIFEST_DIR"))
-            .join("tests/sites")
-            .join(site);
-        self.folder(&dir, flags)
+        self.folder(&site_dir(site), flags)
+    }
+
+    /// The same in a shell's limit, such as `-n 64`.
+    pub fn limited(&self, site: &str, limit: &str) -> io::Result<Server> {
+        let mut command = Command::new("sh");
+        command.args(["-c", &format!("ulimit {limit}; exec \"$0\" \"$@\"")]);
+        command.arg(&self.binary).arg("--dir").arg(site_dir(site));
+        self.serve(&mut command)
+    }
+
+    /// The same with the message rate of an installed one.
+    pub fn as_installed(&self, site: &str) -> io::Result<Server> {
+        self.serve(Command::new(&self.binary).arg("--dir").arg(site_dir(site)))
     }
 
     /// The server on the site in `dir`.
@@ -38,6 +59,9 @@ impl Subject {
     pub fn command(&self, dir: &Path) -> Command {
         let mut command = Command::new(&self.binary);
         command.arg("serve").arg("--dir").arg(dir);
+        if self.limits_rate {
+            command.args([RATE_FLAG, "0"]);
+        }
         command
     }
 
@@ -56,6 +80,12 @@ impl Subject {
             Command::new(std::env::current_exe()?).env(FLOOR_MODE, mode),
         ))
     }
+}
+
+fn site_dir(site: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/sites")
+        .join(site)
 }
 
 fn quiet(command: &mut Command) -> &mut Command {

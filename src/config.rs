@@ -5,6 +5,7 @@
 
 pub mod file;
 pub mod nearest;
+pub mod net;
 pub mod state;
 pub mod units;
 
@@ -14,6 +15,7 @@ use std::path::PathBuf;
 use crate::core::limits::SessionLimits;
 use crate::core::outside::Grants;
 use file::FileError;
+use net::{NetSettings, OutOfRange};
 use state::{StateConfig, StateSettings};
 
 /// What one source sets; `None`: nothing.
@@ -35,9 +37,8 @@ pub struct Settings {
     pub gas: Option<u64>,
     /// Milliseconds; 0: never.
     pub session_timeout_ms: Option<u64>,
-    /// How long a view is kept for a page that has lost its connection, ms; and bytes of what it missed.
-    pub resume_window_ms: Option<u64>,
-    pub resume_bytes: Option<usize>,
+    /// What one peer may use of the server.
+    pub net: NetSettings,
     /// What Lua code may do outside of its session.
     pub allow: Option<Vec<Grant>>,
     /// Directories, and single files, that Lua code may read or write.
@@ -56,6 +57,8 @@ pub struct Settings {
     pub allow_raw_html: Option<bool>,
     /// Paths whose values `lunette test` does not compare.
     pub test_ignore: Vec<String>,
+    /// Paths whose values are not for other eyes.
+    pub secret: Vec<String>,
     /// Where a setting stands, if it came from a file: its name and `FILE:LINE`.
     pub places: Vec<(&'static str, String)>,
 }
@@ -141,8 +144,7 @@ impl Settings {
             lua_memory: self.lua_memory.or(others.lua_memory),
             gas: self.gas.or(others.gas),
             session_timeout_ms: self.session_timeout_ms.or(others.session_timeout_ms),
-            resume_window_ms: self.resume_window_ms.or(others.resume_window_ms),
-            resume_bytes: self.resume_bytes.or(others.resume_bytes),
+            net: self.net.or(others.net),
             allow: self.allow.or(others.allow),
             read: self.read.or(others.read),
             write: self.write.or(others.write),
@@ -157,8 +159,22 @@ impl Settings {
             dev: self.dev || others.dev,
             hotload: self.hotload || others.hotload,
             test_ignore: longer(self.test_ignore, others.test_ignore),
+            // A flag that names another one does not give away those of the file.
+            secret: [self.secret, others.secret].concat(),
             places,
         }
+    }
+
+    /// These settings, and where they say nothing the `lunette.toml` of the site that they name.
+    ///
+    /// # Errors
+    /// When the file cannot be read or understood.
+    pub fn with_file(self) -> Result<Settings, ConfigError> {
+        let file = match &self.dir {
+            Some(dir) => file::read(dir)?,
+            None => Settings::default(),
+        };
+        Ok(self.or(file))
     }
 
     fn grants(&mut self) -> Grants {
@@ -196,15 +212,16 @@ pub struct Config {
     /// Edits of the site reach running sessions.
     pub hotload: bool,
     pub limits: SessionLimits,
-    /// As in [`Settings`]; `None`: as the server has it.
-    pub resume_window_ms: Option<u64>,
-    pub resume_bytes: Option<usize>,
+    /// Checked; `None`: as the server has it.
+    pub net: NetSettings,
     pub directories: Directories,
     pub pages: PageRules,
     /// `None`: none are taken.
     pub upload: Option<UploadConfig>,
     /// Paths whose values `lunette test` does not compare.
     pub test_ignore: Vec<String>,
+    /// Paths whose values are not for other eyes.
+    pub secret: Vec<String>,
 }
 
 /// Why settings make no configuration.
@@ -217,6 +234,8 @@ pub enum ConfigError {
     Exposed(String),
     #[error("lua_memory is {0} bytes: a session needs at least 256K and can have at most 512M")]
     LuaMemory(usize),
+    #[error(transparent)]
+    Net(#[from] OutOfRange),
     #[error("gas is {0}: an event needs at least 10000")]
     Gas(u64),
     #[error(
@@ -233,6 +252,11 @@ pub enum ConfigError {
          with the process"
     )]
     Homeless,
+    #[error(
+        "the site's lunette.toml or --state says that no state is kept, so there are no journals: say where they are \
+         by --state DIR if they are somewhere"
+    )]
+    Stateless,
     #[error(transparent)]
     File(#[from] FileError),
 }
@@ -250,11 +274,7 @@ impl Config {
     /// # Errors
     /// As for [`Config::resolve`], and when the file cannot be read or understood.
     pub fn load(flags: Settings) -> Result<Config, ConfigError> {
-        let file = match &flags.dir {
-            Some(dir) => file::read(dir)?,
-            None => Settings::default(),
-        };
-        Config::resolve(flags.or(file))
+        Config::resolve(flags.with_file()?)
     }
 
     /// The configuration that these settings make.
@@ -294,6 +314,8 @@ impl Config {
         if limits.gas < GAS_MIN {
             return Err(at("gas", ConfigError::Gas(limits.gas)));
         }
+        let checked = settings.net.check();
+        checked.map_err(|error| at(error.name, error.into()))?;
         let max_bytes = settings.upload_max_bytes.map(|bytes| bytes as u64);
         if max_bytes.is_some() && settings.upload_dir.is_none() {
             return Err(at("max_bytes", ConfigError::UploadWithoutDir));
@@ -306,6 +328,7 @@ impl Config {
         Ok(Config {
             upload,
             test_ignore: settings.test_ignore,
+            secret: settings.secret,
             state,
             dir: settings.dir,
             host,
@@ -316,8 +339,7 @@ impl Config {
             verbosity: settings.verbosity.min(4),
             hotload: settings.hotload || settings.dev,
             limits,
-            resume_window_ms: settings.resume_window_ms,
-            resume_bytes: settings.resume_bytes,
+            net: settings.net,
             directories: Directories {
                 read: settings.read.unwrap_or_default(),
                 write: settings.write.unwrap_or_else(|| vec!["data".into()]),

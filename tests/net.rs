@@ -3,6 +3,7 @@
 //! takes; reads have a deadline so that silence is a failure and not a hang.
 
 mod downloads;
+mod floods;
 mod http;
 mod limits;
 mod links;

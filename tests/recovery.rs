@@ -8,4 +8,5 @@ mod outside;
 mod page;
 mod sleeps;
 mod survives;
+mod upgrades;
 mod waits;

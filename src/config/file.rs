@@ -66,6 +66,7 @@ const KEYS: &[(&str, &[(&str, Reader)])] = &[
                 set(&mut s.state.hibernate_after_ms, duration(v))
             }),
             ("memory", |s, v| set(&mut s.state.memory, size(v))),
+            ("secret", |s, v| put(&mut s.secret, secret(v))),
         ],
     ),
     (
@@ -77,9 +78,42 @@ const KEYS: &[(&str, &[(&str, Reader)])] = &[
                 set(&mut s.session_timeout_ms, duration(v))
             }),
             ("resume_window", |s, v| {
-                set(&mut s.resume_window_ms, duration(v))
+                set(&mut s.net.resume_window_ms, duration(v))
             }),
-            ("resume_bytes", |s, v| set(&mut s.resume_bytes, size(v))),
+            ("resume_bytes", |s, v| set(&mut s.net.resume_bytes, size(v))),
+        ],
+    ),
+    (
+        "net",
+        &[
+            ("connections", |s, v| set(&mut s.net.connections, count(v))),
+            ("head_bytes", |s, v| set(&mut s.net.head_bytes, size(v))),
+            ("headers", |s, v| set(&mut s.net.headers, count(v))),
+            ("head_timeout", |s, v| {
+                set(&mut s.net.head_timeout_ms, duration(v))
+            }),
+            ("idle_timeout", |s, v| {
+                set(&mut s.net.idle_timeout_ms, duration(v))
+            }),
+            ("stall_timeout", |s, v| {
+                set(&mut s.net.stall_timeout_ms, duration(v))
+            }),
+            ("message_bytes", |s, v| {
+                set(&mut s.net.message_bytes, size(v))
+            }),
+            ("message_rate", |s, v| {
+                set(&mut s.net.message_rate, whole(v))
+            }),
+            ("messages_per_turn", |s, v| {
+                set(&mut s.net.messages_per_turn, count(v))
+            }),
+            ("output_bytes", |s, v| set(&mut s.net.output_bytes, size(v))),
+            ("ping_interval", |s, v| {
+                set(&mut s.net.ping_interval_ms, duration(v))
+            }),
+            ("missed_pongs", |s, v| {
+                set(&mut s.net.missed_pongs, count(v))
+            }),
         ],
     ),
     (
@@ -298,6 +332,11 @@ fn whole(value: &DeValue<'_>) -> Result<u64, String> {
     number(value).ok_or_else(|| not("a whole number that is not negative", value))
 }
 
+fn count(value: &DeValue<'_>) -> Result<usize, String> {
+    let count = number(value).and_then(|number| usize::try_from(number).ok());
+    count.ok_or_else(|| not("a whole number that is not negative", value))
+}
+
 fn number(value: &DeValue<'_>) -> Option<u64> {
     let number = value.as_integer()?;
     u64::from_str_radix(number.as_str(), number.radix()).ok()
@@ -391,6 +430,17 @@ fn paths(value: &DeValue<'_>) -> Result<Vec<PathBuf>, String> {
         return Err("has an empty path; \".\" is the site itself".into());
     }
     Ok(paths.into_iter().map(PathBuf::from).collect())
+}
+
+fn secret(value: &DeValue<'_>) -> Result<Vec<String>, String> {
+    let paths = texts(value)?;
+    let is_path = |path: &String| path.split('.').all(|name| !name.trim().is_empty());
+    match paths.iter().find(|path| !is_path(path)) {
+        Some(path) => Err(format!(
+            "has {path:?}, which is no path: write \"login.pin\", or \"users.*.pin\" for all rows"
+        )),
+        None => Ok(paths),
+    }
 }
 
 fn grants(value: &DeValue<'_>) -> Result<Vec<Grant>, String> {

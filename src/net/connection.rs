@@ -2,16 +2,18 @@
 //!
 //! The owner of the socket calls [`Connection::receive`] with what arrived, takes
 //! [`Action`]s until there are none, answers requests, and sends what [`Connection::pending`]
-//! shows. Time only comes in through `now`, in milliseconds; [`Connection::deadline`] says when
-//! [`Connection::handle_timeout`] wants to be called next.
+//! shows. Time only comes in through `now`, in milliseconds, and where something may be answered with the
+//! calendar's, as a [`Turn`]; [`Connection::deadline`] says when [`Connection::handle_timeout`] wants to be
+//! called next.
 
 use std::io::Read;
 
 use super::http::{Refusal, Request, parse_head};
-use super::limits::{NetLimits, PIPELINE_BACKLOG_BYTES};
+use super::limits::{BURST_SECONDS, NetLimits, PIPELINE_BACKLOG_BYTES};
 use super::output::OutputQueue;
 use super::response::{Body, Response};
 use super::websocket::{Incoming, Text, WebSocketEndpoint, close_code, write_handshake};
+use crate::core::event::Turn;
 
 /// What the owner shall know or do.
 #[derive(Debug, PartialEq, Eq)]
@@ -73,11 +75,36 @@ pub struct Connection {
     deadline: u64,
     /// The first head is timed from the start of the connection, later ones from their first byte.
     answered_any: bool,
-    /// Whether `input` may hold a complete head: a line break came since it was last looked at.
+    /// Whether `input` may hold a head that is complete or wrong: a line break or NUL came since it was
+    /// last looked at.
     look: bool,
     peer_finished: bool,
     shut: bool,
-    unanswered_pings: u8,
+    unanswered_pings: usize,
+    allowance: Allowance,
+}
+
+/// What is left of the messages that a connection may send: a bucket that fills by the rate.
+#[derive(Debug, Default)]
+struct Allowance {
+    /// When it would be full again; in thousandths of a millisecond, so that any rate counts.
+    full_at_us: u64,
+}
+
+impl Allowance {
+    /// Takes one message out; whether there was one.
+    fn spend(&mut self, limits: &NetLimits, now: u64) -> bool {
+        let Some(each_us) = 1_000_000u64.checked_div(limits.message_rate) else {
+            return true;
+        };
+        let now_us = now.saturating_mul(1_000);
+        let full_at_us = self.full_at_us.max(now_us) + each_us;
+        if full_at_us > now_us + BURST_SECONDS * 1_000_000 {
+            return false;
+        }
+        self.full_at_us = full_at_us;
+        true
+    }
 }
 
 /// How much of a streamed body is read at a time.
@@ -99,6 +126,7 @@ impl Connection {
             peer_finished: false,
             shut: false,
             unanswered_pings: 0,
+            allowance: Allowance::default(),
         }
     }
 
@@ -109,8 +137,9 @@ impl Connection {
                 if self.input.is_empty() && self.answered_any {
                     self.deadline = now + limits.head_timeout_ms;
                 }
-                self.look |=
-                    bytes.contains(&b'\n') || self.input.len() + bytes.len() >= limits.head_bytes;
+                // NUL ends a head, too: a browser that was told https here shall hear so at once.
+                self.look |= bytes.iter().any(|byte| matches!(byte, b'\n' | 0))
+                    || self.input.len() + bytes.len() >= limits.head_bytes;
                 self.input.extend_from_slice(bytes);
             }
             State::Body => {
@@ -167,15 +196,24 @@ impl Connection {
     }
 
     /// The next thing for the owner.
-    pub fn next(&mut self, limits: &NetLimits, now: u64) -> Option<Action> {
+    pub fn next(&mut self, limits: &NetLimits, turn: Turn) -> Option<Action> {
         match &mut self.state {
-            State::Head => self.next_request(limits, now),
+            State::Head => self.next_request(limits, turn),
             State::Body => self.next_of_body(),
             State::WebSocket(endpoint) => match endpoint.read() {
+                Some(Incoming::Binary(_)) => {
+                    let reason = "binary frames are not part of this protocol";
+                    Some(self.dismiss(close_code::UNSUPPORTED, reason, limits, turn))
+                }
+                Some(Incoming::Text(_) | Incoming::Alive)
+                    if !self.allowance.spend(limits, turn.now) =>
+                {
+                    Some(self.dismiss(close_code::POLICY, "too many messages", limits, turn))
+                }
                 Some(Incoming::Text(text)) => Some(Action::Text(text)),
                 Some(Incoming::Alive) => Some(Action::Alive),
                 Some(Incoming::Closed { code, reason }) => {
-                    self.leave_websocket(limits, now);
+                    self.leave_websocket(limits, turn.now);
                     Some(Action::Left { code, reason })
                 }
                 None if self.peer_finished => {
@@ -191,12 +229,12 @@ impl Connection {
         }
     }
 
-    fn next_request(&mut self, limits: &NetLimits, now: u64) -> Option<Action> {
+    fn next_request(&mut self, limits: &NetLimits, turn: Turn) -> Option<Action> {
         if self.is_backed_up() {
             return None;
         }
         if self.look {
-            match parse_head(&self.input, limits.head_bytes) {
+            match parse_head(&self.input, limits) {
                 Ok(Some((request, len))) => {
                     self.input.drain(..len);
                     self.look = !self.input.is_empty();
@@ -205,11 +243,11 @@ impl Connection {
                     return Some(Action::Request(Box::new(request)));
                 }
                 Ok(None) => self.look = false,
-                Err(refusal) => return Some(self.refuse(refusal, limits, now)),
+                Err(refusal) => return Some(self.refuse(refusal, limits, turn)),
             }
         }
         if self.peer_finished {
-            self.drain(limits.close_timeout_ms, now);
+            self.drain(limits.close_timeout_ms, turn.now);
         }
         None
     }
@@ -236,9 +274,9 @@ impl Connection {
         Some(Action::Body { data, last })
     }
 
-    fn refuse(&mut self, refusal: Refusal, limits: &NetLimits, now: u64) -> Action {
-        Response::from(refusal).write(None, self.output.tail());
-        self.drain(limits.close_timeout_ms, now);
+    fn refuse(&mut self, refusal: Refusal, limits: &NetLimits, turn: Turn) -> Action {
+        Response::from(refusal).write(None, turn.wall, self.output.tail());
+        self.drain(limits.close_timeout_ms, turn.now);
         Action::Refused(refusal)
     }
 
@@ -249,7 +287,7 @@ impl Connection {
         request: Option<&Request>,
         response: Response,
         limits: &NetLimits,
-        now: u64,
+        turn: Turn,
     ) {
         // What is left of a body would be read as the next request.
         let unread = std::mem::take(&mut self.body_left) > 0;
@@ -258,14 +296,14 @@ impl Connection {
         } else {
             response
         };
-        let written = response.write(request, self.output.tail());
+        let written = response.write(request, turn.wall, self.output.tail());
         self.stream = written.stream.map(|(reader, left)| Stream { reader, left });
         self.answered_any = true;
         if written.keep_alive {
             self.state = State::Head;
-            self.deadline = now + limits.stall_timeout_ms;
+            self.deadline = turn.now + limits.stall_timeout_ms;
         } else {
-            self.drain(limits.stall_timeout_ms, now);
+            self.drain(limits.stall_timeout_ms, turn.now);
         }
         self.refill();
     }
@@ -291,17 +329,17 @@ impl Connection {
         request: Option<&Request>,
         response: Response,
         limits: &NetLimits,
-        now: u64,
+        turn: Turn,
     ) {
         let framed = request.is_some_and(Request::takes_chunks);
         let response = response.body(Body::Chunks { framed }).close(!framed);
-        let written = response.write(request, self.output.tail());
+        let written = response.write(request, turn.wall, self.output.tail());
         self.chunks = Some(Chunks {
             framed,
             keep_alive: written.keep_alive,
         });
         self.answered_any = true;
-        self.deadline = now + limits.stall_timeout_ms;
+        self.deadline = turn.now + limits.stall_timeout_ms;
     }
 
     /// Adds to the body; nothing if there is none under way, or the piece is empty.
@@ -404,7 +442,15 @@ impl Connection {
                 endpoint.output().consume(n);
                 return;
             }
-            State::Draining if !self.shut => self.deadline = now + limits.stall_timeout_ms,
+            State::Draining if !self.shut => {
+                // With the last byte nothing is left for the peer but to hang up.
+                let is_last = n >= self.output.len() && self.stream.is_none();
+                let patience_ms = match is_last {
+                    true => limits.close_timeout_ms,
+                    false => limits.stall_timeout_ms,
+                };
+                self.deadline = now + patience_ms;
+            }
             State::Draining => {}
             State::Head | State::Answering | State::Body | State::Finished => {
                 self.deadline = now + limits.stall_timeout_ms;
@@ -463,8 +509,8 @@ impl Connection {
     }
 
     /// Time has passed: pings a silent peer, gives up a slow one.
-    pub fn handle_timeout(&mut self, limits: &NetLimits, now: u64) -> Option<Action> {
-        if now < self.deadline {
+    pub fn handle_timeout(&mut self, limits: &NetLimits, turn: Turn) -> Option<Action> {
+        if turn.now < self.deadline {
             return None;
         }
         match &mut self.state {
@@ -477,21 +523,21 @@ impl Connection {
                     status: 408,
                     reason: "the request took too long",
                 };
-                Some(self.refuse(refusal, limits, now))
+                Some(self.refuse(refusal, limits, turn))
             }
             State::Body => {
                 let refusal = Refusal {
                     status: 408,
                     reason: "the upload stalled: ask how much is here, and send the rest",
                 };
-                Some(self.refuse(refusal, limits, now))
+                Some(self.refuse(refusal, limits, turn))
             }
             State::WebSocket(endpoint)
                 if endpoint.is_open() && self.unanswered_pings < limits.missed_pongs =>
             {
                 endpoint.ping();
                 self.unanswered_pings += 1;
-                self.deadline = now + limits.ping_interval_ms;
+                self.deadline = turn.now + limits.ping_interval_ms;
                 None
             }
             State::WebSocket(_) => {
@@ -510,6 +556,19 @@ impl Connection {
 
     fn is_backed_up(&self) -> bool {
         self.stream.is_some() || self.output.len() > PIPELINE_BACKLOG_BYTES
+    }
+
+    /// Closes a WebSocket whose peer does not behave, without listening any more.
+    fn dismiss(
+        &mut self,
+        code: u16,
+        reason: &'static str,
+        limits: &NetLimits,
+        turn: Turn,
+    ) -> Action {
+        self.close(code, reason, limits, turn.now);
+        self.leave_websocket(limits, turn.now);
+        Action::Left { code, reason }
     }
 
     fn leave_websocket(&mut self, limits: &NetLimits, now: u64) {

@@ -22,12 +22,19 @@ impl Peer {
         }
     }
 
+    fn turn(&self) -> Turn {
+        Turn {
+            now: self.now,
+            wall: 0,
+        }
+    }
+
     fn feed(&mut self, bytes: &[u8]) {
         self.connection.receive(bytes, &self.limits, self.now);
     }
 
     fn next(&mut self) -> Option<Action> {
-        self.connection.next(&self.limits, self.now)
+        self.connection.next(&self.limits, self.turn())
     }
 
     /// Answers requests as a server would; returns what else happened.
@@ -56,7 +63,7 @@ impl Peer {
 
     fn respond(&mut self, request: &Request, response: Response) {
         self.connection
-            .respond(Some(request), response, &self.limits, self.now);
+            .respond(Some(request), response, &self.limits, self.turn());
     }
 
     fn take_output(&mut self) -> Vec<u8> {
@@ -71,7 +78,7 @@ impl Peer {
 
     fn wait_for_deadline(&mut self) -> Option<Action> {
         self.now = self.connection.deadline();
-        self.connection.handle_timeout(&self.limits, self.now)
+        self.connection.handle_timeout(&self.limits, self.turn())
     }
 }
 
@@ -277,7 +284,8 @@ fn a_body_of_unknown_length_comes_in_pieces() {
         let Peer {
             connection, limits, ..
         } = &mut peer;
-        connection.begin_chunks(Some(&request), Response::new(200), limits, 5);
+        let turn = Turn { now: 5, wall: 0 };
+        connection.begin_chunks(Some(&request), Response::new(200), limits, turn);
         connection.push_chunk(b"hello");
         connection.push_chunk(b"");
         connection.push_chunk(b" you");
@@ -395,7 +403,7 @@ fn a_body_that_stalls_is_given_up_and_one_that_moves_is_not() {
         assert_eq!(peer.take_body(), (b"x".to_vec(), false));
         assert!(
             peer.connection
-                .handle_timeout(&peer.limits, peer.now)
+                .handle_timeout(&peer.limits, peer.turn())
                 .is_none()
         );
     }
@@ -410,4 +418,39 @@ fn a_body_that_stalls_is_given_up_and_one_that_moves_is_not() {
     gone.connection.receive_end();
     assert_eq!(gone.take_body(), (b"abc".to_vec(), false));
     assert!(gone.connection.is_finished());
+}
+
+#[test]
+fn a_flood_of_messages_ends_with_a_close_and_a_steady_stream_does_not() {
+    let text: &[u8] = &[0x81, 0x82, 0, 0, 0, 0, b'{', b'}'];
+    let ping: &[u8] = &[0x89, 0x80, 0, 0, 0, 0];
+    let open = |rate| {
+        let mut peer = Peer::new();
+        peer.limits.message_rate = rate;
+        peer.now = 1_000_000;
+        peer.feed(UPGRADE);
+        peer.serve();
+        peer.take_output();
+        peer
+    };
+    for bytes in [text, ping] {
+        let mut flood = open(20);
+        flood.feed(&bytes.repeat(200));
+        assert_eq!(flood.serve().len(), 200, "ten seconds of it");
+        flood.take_output();
+        flood.feed(&bytes.repeat(3));
+        let seen = flood.serve();
+        assert!(seen[0].contains("1008") && seen.len() == 1, "{seen:?}");
+        assert_eq!(flood.take_output()[2..4], 1008u16.to_be_bytes());
+        assert!(flood.connection.take_shutdown());
+    }
+    let mut steady = open(20);
+    for _ in 0..1000 {
+        steady.now += 50;
+        steady.feed(text);
+        assert_eq!(steady.serve(), ["text {}"]);
+    }
+    let mut free = open(0);
+    free.feed(&text.repeat(100_000));
+    assert_eq!(free.serve().len(), 100_000);
 }

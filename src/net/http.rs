@@ -6,7 +6,7 @@
 
 use std::ops::Range;
 
-use super::limits::HEADERS_MAX;
+use super::limits::{HEADERS_MAX, NetLimits};
 
 /// Why a request gets no answer but an error. Anything from 400 up closes the connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -40,23 +40,21 @@ pub struct Request {
     body_bytes: u64,
 }
 
-/// Reads the request head at the start of `input`, at most `head_bytes_max` long. `None`: more
+/// Reads the request head at the start of `input`, as long as `limits` allow. `None`: more
 /// bytes are needed. Else the request and how many bytes it took.
 ///
 /// # Errors
 /// When the head can never become an acceptable one.
-pub fn parse_head(
-    input: &[u8],
-    head_bytes_max: usize,
-) -> Result<Option<(Request, usize)>, Refusal> {
-    let window = &input[..input.len().min(head_bytes_max)];
-    let Some((line, len)) = scan_lines(window)? else {
-        if input.len() >= head_bytes_max {
+pub fn parse_head(input: &[u8], limits: &NetLimits) -> Result<Option<(Request, usize)>, Refusal> {
+    let window = &input[..input.len().min(limits.head_bytes)];
+    let Some((line, len)) = scan_lines(window, limits.headers)? else {
+        if input.len() >= limits.head_bytes {
             return Err(refuse(431, "the request head is too long"));
         }
         return Ok(None);
     };
     let head = &input[..len];
+    // Lines were counted: all fields have room.
     let mut table = [httparse::EMPTY_HEADER; HEADERS_MAX];
     let mut parsed = httparse::Request::new(&mut table);
     match parsed.parse(head) {
@@ -96,7 +94,7 @@ const TOO_MANY_HEADERS: Refusal = refuse(431, "too many header fields");
 
 /// Walks the lines up to the blank one, checking bytes in the order they came. Returns the request
 /// line and the length of the head with its blank line.
-fn scan_lines(window: &[u8]) -> Result<Option<(RequestLine, usize)>, Refusal> {
+fn scan_lines(window: &[u8], headers_max: usize) -> Result<Option<(RequestLine, usize)>, Refusal> {
     let mut first: Option<RequestLine> = None;
     let mut lines = 0;
     let mut at = 0;
@@ -123,7 +121,7 @@ fn scan_lines(window: &[u8]) -> Result<Option<(RequestLine, usize)>, Refusal> {
             (request_line, Some(_)) => first = request_line,
         }
         lines += 1;
-        if lines > HEADERS_MAX + 1 {
+        if lines > headers_max + 1 {
             return Err(TOO_MANY_HEADERS);
         }
     }

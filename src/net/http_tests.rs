@@ -3,14 +3,14 @@ use super::*;
 const MAX: usize = 16 * 1024;
 
 fn read(head: &str) -> Result<Request, Refusal> {
-    let parsed = parse_head(head.as_bytes(), MAX)?;
+    let parsed = parse_head(head.as_bytes(), &NetLimits::default())?;
     let (request, len) = parsed.expect("the head is complete");
     assert_eq!(len, head.len());
     Ok(request)
 }
 
 fn status(head: &[u8]) -> u16 {
-    match parse_head(head, MAX) {
+    match parse_head(head, &NetLimits::default()) {
         Err(refusal) => refusal.status,
         Ok(None) => 0,
         Ok(Some(_)) => 200,
@@ -244,9 +244,13 @@ fn too_much_of_everything() {
 #[test]
 fn what_follows_the_head_is_left() {
     let two = "GET /a HTTP/1.1\r\nHost: a\r\n\r\nGET /b HTTP/1.1\r\nHost: a\r\n\r\n";
-    let (first, n) = parse_head(two.as_bytes(), MAX).unwrap().unwrap();
+    let (first, n) = parse_head(two.as_bytes(), &NetLimits::default())
+        .unwrap()
+        .unwrap();
     assert_eq!(first.path(), "/a");
-    let (second, m) = parse_head(&two.as_bytes()[n..], MAX).unwrap().unwrap();
+    let (second, m) = parse_head(&two.as_bytes()[n..], &NetLimits::default())
+        .unwrap()
+        .unwrap();
     assert_eq!(second.path(), "/b");
     assert_eq!(n + m, two.len());
 }

@@ -6,12 +6,18 @@ pub struct NetLimits {
     /// Bytes of a request head, request line to blank line. Browsers send 1 to 2 KiB; cookies of
     /// other apps on the same host can bring it to 8; the usual servers allow 8 to 16.
     pub head_bytes: usize,
+    /// Fields in it, at most [`HEADERS_MAX`]. Browsers send about 20, a chain of proxies adds some.
+    pub headers: usize,
     /// Bytes of a WebSocket frame and of a message. One number for both, since a frame header
     /// alone makes the reader reserve this much. A pasted document fits, a film does not.
     pub message_bytes: usize,
     /// Messages taken from one connection in a turn, so that a flood from one does not keep the
     /// others waiting for more than some milliseconds.
     pub messages_per_turn: usize,
+    /// Messages that one connection may send in a second for long, pings and pongs too; 0: any number. A page gathers for
+    /// 10 ms what its user does and sends at most some hundreds, a tool at its fastest some thousands for a moment:
+    /// [`BURST_SECONDS`] of it may come at once.
+    pub message_rate: u64,
     /// Bytes waiting to be sent on one connection. A frame larger than this is still taken when
     /// nothing else waits, so that a large page can load.
     pub output_bytes: usize,
@@ -28,7 +34,7 @@ pub struct NetLimits {
     /// Time between pings: proxies commonly drop what was silent for 30 to 60 seconds.
     pub ping_interval_ms: u64,
     /// Pings in a row without any answer after which the peer counts as dead.
-    pub missed_pongs: u8,
+    pub missed_pongs: usize,
     /// How long a view that has lost its connection is kept for its page to come back: longer than a
     /// train's tunnel or a router's restart. It costs what a connected one costs, so not for ever.
     pub resume_window_ms: u64,
@@ -40,8 +46,12 @@ pub struct NetLimits {
     pub connections: usize,
 }
 
-/// Header fields of a request. The table for them is on the stack: fixed, not configured.
-pub const HEADERS_MAX: usize = 64;
+/// The most header fields that can be configured: the table for them is on the stack.
+pub const HEADERS_MAX: usize = 128;
+
+/// How much of its `message_rate` a connection may use up at once: what a page has kept while its network was
+/// away, and a list that is built up.
+pub const BURST_SECONDS: u64 = 10;
 
 /// Buffers of a connection that are larger than this are given back as soon as they are empty.
 /// Most frames of a user interface are below it, so that they cost no allocation.
@@ -54,8 +64,10 @@ impl Default for NetLimits {
     fn default() -> Self {
         NetLimits {
             head_bytes: 16 * 1024,
+            headers: 64,
             message_bytes: 1 << 20,
             messages_per_turn: 256,
+            message_rate: 1_000,
             output_bytes: 1 << 20,
             head_timeout_ms: 10_000,
             idle_timeout_ms: 15_000,

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::io::Read;
 use std::rc::Rc;
+use std::time::{Duration, UNIX_EPOCH};
 
 use super::http::{Method, Refusal, Request};
 
@@ -147,8 +148,9 @@ impl Response {
     }
 
     /// Appends the head, and the body as far as it is in memory. `request`: what is answered;
-    /// `None` when it could not be read.
-    pub fn write(mut self, request: Option<&Request>, out: &mut Vec<u8>) -> Written {
+    /// `None` when it could not be read. `wall`: milliseconds since 1970, for the `Date` that a server
+    /// with a clock must tell (RFC 9110 section 6.6.1).
+    pub fn write(mut self, request: Option<&Request>, wall: i64, out: &mut Vec<u8>) -> Written {
         let fresh = match (request, &self.etag) {
             (Some(request), Some(etag)) => self.status == 200 && request.has_etag(etag),
             _ => false,
@@ -159,6 +161,7 @@ impl Response {
         let keep_alive = !self.close && request.is_some_and(Request::keep_alive);
         let mut head = String::with_capacity(self.fields.len() + 256);
         let _ = write!(head, "HTTP/1.1 {} {}\r\n", self.status, reason(self.status));
+        push_date(wall, &mut head);
         head.push_str(&self.fields);
         if let Some(etag) = &self.etag {
             let _ = write!(head, "ETag: {etag}\r\n");
@@ -242,6 +245,17 @@ fn reason(status: u16) -> &'static str {
     }
 }
 
+/// A calendar that stands before 1970 or after 9999 is no clock.
+fn push_date(wall: i64, head: &mut String) {
+    const END_MS: u64 = 253_402_300_800_000;
+    if let Ok(ms) = u64::try_from(wall)
+        && ms < END_MS
+    {
+        let date = httpdate::HttpDate::from(UNIX_EPOCH + Duration::from_millis(ms));
+        let _ = write!(head, "Date: {date}\r\n");
+    }
+}
+
 fn push_escaped(out: &mut String, text: &str) {
     for c in text.chars() {
         match c {
@@ -257,16 +271,22 @@ fn push_escaped(out: &mut String, text: &str) {
 #[cfg(test)]
 mod tests {
     use super::super::http::parse_head;
+    use super::super::limits::NetLimits;
     use super::*;
 
     fn request(line: &str, fields: &str) -> Request {
         let head = format!("{line} HTTP/1.1\r\nHost: a\r\n{fields}\r\n");
-        parse_head(head.as_bytes(), 4096).unwrap().unwrap().0
+        parse_head(head.as_bytes(), &NetLimits::default())
+            .unwrap()
+            .unwrap()
+            .0
     }
+
+    const WALL: i64 = 784_111_777_123;
 
     fn written(response: Response, request: &Request) -> (String, bool) {
         let mut out = Vec::new();
-        let written = response.write(Some(request), &mut out);
+        let written = response.write(Some(request), WALL, &mut out);
         (String::from_utf8(out).unwrap(), written.keep_alive)
     }
 
@@ -279,13 +299,25 @@ mod tests {
     #[test]
     fn head_get_and_not_modified() {
         let (got, kept) = written(page(), &request("GET /", ""));
-        assert!(kept && got.starts_with("HTTP/1.1 200 OK\r\nETag: \"e\"\r\nContent-Length: 5\r\n"));
+        assert!(
+            kept && got.starts_with("HTTP/1.1 200 OK\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\n")
+        );
+        assert!(got.contains("\r\nETag: \"e\"\r\nContent-Length: 5\r\n"));
         assert!(got.ends_with("\r\n\r\nhello") && got.contains("nosniff"));
         let (head, _) = written(page(), &request("HEAD /", ""));
         assert!(head.contains("Content-Length: 5") && head.ends_with("\r\n\r\n"));
         let (fresh, _) = written(page(), &request("GET /", "If-None-Match: \"e\"\r\n"));
         assert!(fresh.starts_with("HTTP/1.1 304") && fresh.ends_with("\r\n\r\n"));
         assert!(!fresh.contains("Content-Length"));
+    }
+
+    #[test]
+    fn a_clock_that_was_never_set_tells_no_date() {
+        for wall in [-1, i64::MIN, 253_402_300_800_000, i64::MAX] {
+            let mut out = Vec::new();
+            page().write(None, wall, &mut out);
+            assert!(out.starts_with(b"HTTP/1.1 200 OK\r\nETag"), "{wall}");
+        }
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! WebSocketEndpoint: one WebSocket, from the bytes of a peer to its messages and back.
 //!
-//! tungstenite reads, through a pipe in memory that holds what arrived. Frames to the peer are not
+//! tungstenite reads, through a pipe in memory that holds what arrived (large frames until they are
+//! whole). Frames to the peer are not
 //! masked and so are only a header and the text: they are written straight into the output, which
 //! saves two copies. What tungstenite itself answers (pongs, the reply to a close) goes there too.
 
@@ -13,7 +14,7 @@ use tungstenite::protocol::{Message, Role, WebSocket, WebSocketConfig};
 use super::limits::{BUFFER_KEPT_BYTES, NetLimits};
 use super::output::OutputQueue;
 
-pub use tungstenite::Utf8Bytes as Text;
+pub use tungstenite::{Bytes, Utf8Bytes as Text};
 
 /// Close codes of RFC 6455 section 7.4.1 that are used here.
 pub mod close_code {
@@ -22,6 +23,7 @@ pub mod close_code {
     /// Never sent: the connection ended without a close.
     pub const ABNORMAL: u16 = 1006;
     pub const BAD_TEXT: u16 = 1007;
+    pub const POLICY: u16 = 1008;
     pub const TOO_BIG: u16 = 1009;
     pub const INTERNAL_ERROR: u16 = 1011;
     pub const RESTARTING: u16 = 1012;
@@ -37,6 +39,7 @@ const READ_BUFFER_BYTES: usize = 1024;
 #[derive(Debug, PartialEq, Eq)]
 pub enum Incoming {
     Text(Text),
+    Binary(Bytes),
     /// The peer answered a ping, or sent one, which was answered.
     Alive,
     /// The peer closed, or broke the protocol and was told so with this code. Nothing follows.
@@ -81,6 +84,7 @@ impl WebSocketEndpoint {
     pub fn new(output: OutputQueue, tail: &[u8], limits: &NetLimits) -> WebSocketEndpoint {
         let pipe = Pipe {
             input: tail.to_vec(),
+            frame_bytes: limits.message_bytes as u64,
             output,
             ..Pipe::default()
         };
@@ -94,13 +98,15 @@ impl WebSocketEndpoint {
     /// Takes what arrived.
     pub fn feed(&mut self, bytes: &[u8]) {
         if self.state != State::Closed {
-            self.pipe().input.extend_from_slice(bytes);
+            let pipe = self.pipe();
+            pipe.input.extend_from_slice(bytes);
+            pipe.waits = false;
         }
     }
 
     /// Whether something that was fed has not been looked at.
     pub fn has_input(&self) -> bool {
-        self.state != State::Closed && self.socket.get_ref().unread() > 0
+        self.state != State::Closed && self.socket.get_ref().has_input()
     }
 
     /// What the peer said next; `None`: nothing more until more is fed.
@@ -110,11 +116,8 @@ impl WebSocketEndpoint {
                 Ok(Message::Text(text)) if self.state == State::Open => {
                     return Some(Incoming::Text(text));
                 }
-                Ok(Message::Binary(_)) if self.state == State::Open => {
-                    return Some(self.fail(
-                        close_code::UNSUPPORTED,
-                        "binary frames are not part of this protocol",
-                    ));
+                Ok(Message::Binary(data)) if self.state == State::Open => {
+                    return Some(Incoming::Binary(data));
                 }
                 Ok(Message::Ping(_) | Message::Pong(_)) => return Some(Incoming::Alive),
                 Ok(Message::Close(frame)) => {
@@ -206,11 +209,11 @@ impl WebSocketEndpoint {
         self.socket.get_mut()
     }
 
-    /// Everything fed has been read. tungstenite's buffer never shrinks: after a large frame, and
+    /// All that can be read of what was fed has been. tungstenite's buffer never shrinks: after a large frame, and
     /// between messages, it is replaced by a fresh one.
     fn rest(&mut self) {
         let pipe = self.pipe();
-        pipe.clear_input();
+        pipe.forget_what_was_read();
         if pipe.frames.was_large && pipe.frames.is_between_messages() && self.state == State::Open {
             let mut pipe = std::mem::take(self.pipe());
             pipe.frames.was_large = false;
@@ -279,6 +282,10 @@ struct Pipe {
     input: Vec<u8>,
     /// How much of `input` has been read.
     read: usize,
+    /// What is in `input` is the beginning of a frame that is kept back until more comes.
+    waits: bool,
+    /// The largest frame there may be.
+    frame_bytes: u64,
     output: OutputQueue,
     frames: FrameTracker,
     /// Nothing may follow our close (RFC 6455 section 5.5.1), so pongs and replies are dropped.
@@ -286,16 +293,31 @@ struct Pipe {
 }
 
 impl Pipe {
-    fn unread(&self) -> usize {
-        self.input.len() - self.read
+    fn has_input(&self) -> bool {
+        self.read < self.input.len() && !self.waits
     }
 
-    fn clear_input(&mut self) {
-        self.input.clear();
+    fn forget_what_was_read(&mut self) {
+        self.input.drain(..self.read);
         self.read = 0;
-        if self.input.capacity() > BUFFER_KEPT_BYTES {
+        if self.input.is_empty() && self.input.capacity() > BUFFER_KEPT_BYTES {
             self.input = Vec::new();
         }
+    }
+
+    /// Whether what comes next shall be kept back: tungstenite makes room for a frame as soon as it has
+    /// the header, and so a few bytes would cost as much as the largest frame. Headers are passed whole,
+    /// small frames as they come; one that is too large is refused by its header alone.
+    fn keeps_back(&self) -> bool {
+        if self.frames.left > 0 {
+            return false;
+        }
+        let unread = &self.input[self.read..];
+        let Some((header, payload)) = frame_header(unread) else {
+            return true;
+        };
+        let is_large = payload > READ_BUFFER_BYTES as u64 && payload <= self.frame_bytes;
+        is_large && (unread.len() as u64) < header + payload
     }
 }
 
@@ -303,12 +325,12 @@ impl Read for Pipe {
     /// Never reads past the end of a frame, so that nothing of the next one is in tungstenite's
     /// buffer while this one's message is handled.
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let unread = &self.input[self.read..];
-        let at_most = unread.len().min(buffer.len());
-        if at_most == 0 {
+        self.waits = self.keeps_back();
+        if !self.has_input() || buffer.is_empty() {
             return Err(io::ErrorKind::WouldBlock.into());
         }
-        let n = self.frames.pass(&unread[..at_most]);
+        let unread = &self.input[self.read..];
+        let n = self.frames.pass(unread, buffer.len());
         buffer[..n].copy_from_slice(&unread[..n]);
         self.read += n;
         Ok(n)
@@ -328,12 +350,34 @@ impl Write for Pipe {
     }
 }
 
+/// Bytes of the header at the start of these, and of the payload that it announces (RFC 6455 section 5.2);
+/// `None`: it is not complete.
+fn frame_header(bytes: &[u8]) -> Option<(u64, u64)> {
+    let second = *bytes.get(1)?;
+    let length_bytes = match second & 0x7f {
+        126 => 2,
+        127 => 8,
+        _ => 0,
+    };
+    let mask_bytes = if second & 0x80 != 0 { 4 } else { 0 };
+    let header = 2 + length_bytes + mask_bytes;
+    if bytes.len() < header {
+        return None;
+    }
+    let length = match length_bytes {
+        0 => u64::from(second & 0x7f),
+        n => bytes[2..2 + n]
+            .iter()
+            .fold(0, |sum, &byte| sum << 8 | u64::from(byte)),
+    };
+    Some((header as u64, length))
+}
+
 /// Knows where frames end, and nothing else about them.
 #[derive(Debug, Default)]
 struct FrameTracker {
-    header: [u8; 14],
-    header_len: usize,
-    payload_left: u64,
+    /// Bytes of the present frame that have not been passed.
+    left: u64,
     /// A message's last frame has not come.
     fragmented: bool,
     /// A frame made tungstenite's buffer grow.
@@ -341,57 +385,27 @@ struct FrameTracker {
 }
 
 impl FrameTracker {
-    /// How many of these next bytes belong to the present frame; at least one.
-    fn pass(&mut self, bytes: &[u8]) -> usize {
-        let mut used = 0;
-        while self.payload_left == 0 {
-            let Some(&byte) = bytes.get(used) else {
-                return used;
-            };
-            used += 1;
-            self.header[self.header_len] = byte;
-            self.header_len += 1;
-            if self.finish_header() && self.payload_left == 0 {
-                return used;
+    /// How many of these next bytes belong to the present frame, of `at_most`. They begin with a whole
+    /// header if a frame begins.
+    fn pass(&mut self, bytes: &[u8], at_most: usize) -> usize {
+        if self.left == 0
+            && let Some((header, payload)) = frame_header(bytes)
+        {
+            let (last, is_control) = (bytes[0] & 0x80 != 0, bytes[0] & 0x08 != 0);
+            if !is_control {
+                self.fragmented = !last;
             }
+            self.was_large |= payload > READ_BUFFER_BYTES as u64;
+            self.left = payload.saturating_add(header);
         }
-        let left = usize::try_from(self.payload_left).unwrap_or(usize::MAX);
-        let payload = left.min(bytes.len() - used);
-        self.payload_left -= payload as u64;
-        used + payload
-    }
-
-    /// Whether the header is complete; if so takes it (RFC 6455 section 5.2).
-    fn finish_header(&mut self) -> bool {
-        let header = &self.header;
-        let (extended, masked) = (header[1] & 0x7f, header[1] & 0x80 != 0);
-        let length_bytes = match extended {
-            126 => 2,
-            127 => 8,
-            _ => 0,
-        };
-        let total = 2 + length_bytes + if masked { 4 } else { 0 };
-        if self.header_len < 2 || self.header_len < total {
-            return false;
-        }
-        self.payload_left = match length_bytes {
-            0 => u64::from(extended),
-            n => header[2..2 + n]
-                .iter()
-                .fold(0, |sum, &byte| sum << 8 | u64::from(byte)),
-        };
-        let (last, opcode) = (header[0] & 0x80 != 0, header[0] & 0x0f);
-        let is_control = opcode & 0x08 != 0;
-        if !is_control {
-            self.fragmented = !last;
-        }
-        self.was_large |= self.payload_left > READ_BUFFER_BYTES as u64;
-        self.header_len = 0;
-        true
+        let left = usize::try_from(self.left).unwrap_or(usize::MAX);
+        let passed = left.min(bytes.len()).min(at_most);
+        self.left -= passed as u64;
+        passed
     }
 
     fn is_between_messages(&self) -> bool {
-        self.header_len == 0 && self.payload_left == 0 && !self.fragmented
+        self.left == 0 && !self.fragmented
     }
 }
 

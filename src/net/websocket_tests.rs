@@ -114,7 +114,6 @@ fn every_error_has_its_close_code() {
             1009,
             [frame(0x01, &[b'x'; 600]), frame(0x80, &[b'x'; 600])].concat(),
         ),
-        (1003, frame(0x82, b"binary")),
     ];
     for (code, bytes) in table {
         let mut endpoint = endpoint(1000);
@@ -222,4 +221,27 @@ fn the_handshake_of_rfc_6455() {
     assert!(text.starts_with("HTTP/1.1 101 "));
     assert!(text.contains("\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n"));
     assert!(text.ends_with("\r\nSec-WebSocket-Protocol: p\r\n\r\n"));
+}
+
+#[test]
+fn a_header_alone_takes_no_room_and_a_frame_that_is_too_large_none_either() {
+    let large = frame(0x81, &vec![b'x'; 1 << 20]);
+    for header in [&large[..1], &large[..9], &large[..14], &large[..500]] {
+        let mut endpoint = endpoint(1 << 20);
+        for byte in header {
+            endpoint.feed(&[*byte]);
+            assert_eq!(drain(&mut endpoint), []);
+            assert!(!endpoint.has_input(), "it would be asked again and again");
+        }
+        assert!(!endpoint.pipe().frames.was_large);
+        assert!(endpoint.pipe().input.capacity() <= 1024);
+        endpoint.feed(&large[header.len()..]);
+        assert_eq!(drain(&mut endpoint).len(), 1);
+    }
+    let mut small = endpoint(1 << 19);
+    small.feed(&large[..14]);
+    assert!(matches!(
+        drain(&mut small)[..],
+        [Incoming::Closed { code: 1009, .. }]
+    ));
 }

@@ -1,6 +1,6 @@
 //! New connections, and what to do when there are too many.
 
-use std::io;
+use std::io::{self, Read, Write};
 
 use mio::Token;
 
@@ -14,7 +14,7 @@ use crate::net::response::Response;
 
 /// Connections accepted in a turn; the rest wait until those that are here had theirs.
 const ACCEPTED_PER_TURN: usize = 64;
-/// Connections past the limit that are told so; more are just closed.
+/// Connections past the limit that are told so and may take their time to hear it; more are told and closed.
 const REFUSED_AT_ONCE: usize = 64;
 /// Descriptors may become free without any sign of it here.
 const RETRY_MS: u64 = 200;
@@ -91,7 +91,7 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
     fn welcome(&mut self, mut stream: W::Stream) {
         let count = self.peers.len();
         if count >= self.limits.connections + REFUSED_AT_ONCE {
-            return;
+            return self.turn_away(&mut stream);
         }
         let entry = self.peers.vacant_entry();
         let key = entry.key();
@@ -103,15 +103,27 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
         }
         let mut connection = Connection::new(&self.limits, self.turn.now);
         if count >= self.limits.connections {
-            let sorry = Response::error_text(503, "too many connections; try again later")
-                .field("Retry-After", "5");
-            connection.respond(None, sorry, &self.limits, self.turn.now);
+            connection.respond(None, sorry(), &self.limits, self.turn);
             self.log
                 .line(1, format_args!("refused a connection: there are {count}"));
         }
         let peer = entry.insert(Peer::new(stream, connection));
         peer.touch(key, &mut self.touched);
     }
+
+    /// A new socket has room for one answer. What the peer has said is read first: unread, it would make the
+    /// system discard the answer.
+    fn turn_away(&mut self, stream: &mut W::Stream) {
+        let _ = stream.read(&mut self.scratch);
+        let mut answer = Vec::new();
+        sorry().write(None, self.turn.wall, &mut answer);
+        let _ = stream.write(&answer);
+    }
+}
+
+fn sorry() -> Response {
+    let response = Response::error_text(503, "too many connections; try again later");
+    response.field("Retry-After", "5")
 }
 
 /// Whether the machine has run out of something that comes back.

@@ -36,7 +36,6 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
             .peers
             .iter()
             .any(|(_, p)| p.fetch.as_ref().is_some_and(fetches));
-        let now = self.turn.now;
         let peer = &mut self.peers[key];
         if taken {
             // Its pieces would go to one connection or the other.
@@ -45,7 +44,7 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
                 "this download is being fetched already: it comes once",
             );
             peer.connection
-                .respond(Some(&request), response, &self.limits, now);
+                .respond(Some(&request), response, &self.limits, self.turn);
             return peer.touch(key, &mut self.touched);
         }
         // While a connection answers it takes no other request, so there is one at a time.
@@ -80,7 +79,7 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
                     .field("Content-Security-Policy", CSP_SANDBOX)
                     .field("Cache-Control", "no-store");
                 let request = peer.fetching.take();
-                connection.begin_chunks(request.as_deref(), response, &self.limits, now);
+                connection.begin_chunks(request.as_deref(), response, &self.limits, self.turn);
             }
             Piece::Data(data) => {
                 connection.push_chunk(&data);
@@ -96,7 +95,7 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
                 match peer.fetching.take() {
                     Some(request) => {
                         let response = refusal(&request, &reason);
-                        connection.respond(Some(&request), response, &self.limits, now);
+                        connection.respond(Some(&request), response, &self.limits, self.turn);
                     }
                     // Cut off in the middle: the browser sees that the file is not whole.
                     None => connection.abort(),

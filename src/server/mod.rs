@@ -236,7 +236,8 @@ impl<R: Runtime + Clone> Server<R, Live> {
     /// When the site cannot be read, the address cannot be had, or the system lacks what is needed.
     pub fn bind(config: &Config, runtime: R) -> Result<Server<R, Live>, ServerError> {
         let limits = net_limits(config);
-        system::raise_descriptor_limit(2 * limits.connections as u64 + SPARE_DESCRIPTORS);
+        let wanted = limits.connections as u64 + SPARE_DESCRIPTORS;
+        let descriptors = system::raise_descriptor_limit(limits.connections as u64 + wanted);
         let site = site(config)?;
         let world = Live::listen(&config.host, config.port).map_err(|error| match error {
             NoWorld::Bind(source) => ServerError::Bind {
@@ -250,6 +251,16 @@ impl<R: Runtime + Clone> Server<R, Live> {
             Keeper::open(state, Rc::new(RealDisk), Some(&cell))
         });
         let mut server = Server::new(config, runtime, site, world, keeper.transpose()?)?;
+        if descriptors < wanted {
+            server.log.line(
+                0,
+                format_args!(
+                    "the system allows {descriptors} open files: {} connections need {wanted}. Raise the hard limit \
+                     (ulimit -Hn), or lower connections of [net]",
+                    limits.connections
+                ),
+            );
+        }
         server.watcher = watch_site(config, server.log, server.world.registry())?;
         Ok(server)
     }
@@ -373,10 +384,25 @@ fn manager_config(config: &Config, site: Site) -> ManagerConfig {
 
 fn net_limits(config: &Config) -> NetLimits {
     let usual = NetLimits::default();
+    let net = &config.net;
+    let or = |set: Option<usize>, usual| set.unwrap_or(usual);
+    let or_ms = |set: Option<u64>, usual| set.unwrap_or(usual);
     NetLimits {
-        resume_window_ms: config.resume_window_ms.unwrap_or(usual.resume_window_ms),
-        resume_bytes: config.resume_bytes.unwrap_or(usual.resume_bytes),
-        ..usual
+        head_bytes: or(net.head_bytes, usual.head_bytes),
+        headers: or(net.headers, usual.headers),
+        message_bytes: or(net.message_bytes, usual.message_bytes),
+        messages_per_turn: or(net.messages_per_turn, usual.messages_per_turn),
+        message_rate: net.message_rate.unwrap_or(usual.message_rate),
+        output_bytes: or(net.output_bytes, usual.output_bytes),
+        head_timeout_ms: or_ms(net.head_timeout_ms, usual.head_timeout_ms),
+        idle_timeout_ms: or_ms(net.idle_timeout_ms, usual.idle_timeout_ms),
+        stall_timeout_ms: or_ms(net.stall_timeout_ms, usual.stall_timeout_ms),
+        close_timeout_ms: usual.close_timeout_ms,
+        ping_interval_ms: or_ms(net.ping_interval_ms, usual.ping_interval_ms),
+        missed_pongs: or(net.missed_pongs, usual.missed_pongs),
+        resume_window_ms: or_ms(net.resume_window_ms, usual.resume_window_ms),
+        resume_bytes: or(net.resume_bytes, usual.resume_bytes),
+        connections: or(net.connections, usual.connections),
     }
 }
 
@@ -408,15 +434,15 @@ fn recordings(
 ) -> Result<Recordings, ServerError> {
     let (dir, limits) = (config.record.as_deref(), config.limits.clone());
     let durability = config.state.as_ref().map(|state| state.durability);
-    Recordings::new(store.zip(durability), dir, site.clone(), limits, log).map_err(
-        |why| match why {
-            NoRecordings::Dir(source) => ServerError::Record {
-                path: config.record.clone().unwrap_or_default(),
-                source,
-            },
-            NoRecordings::State(error) => error.into(),
+    let recordings = Recordings::new(store.zip(durability), dir, site.clone(), limits, log);
+    let recordings = recordings.map_err(|why| match why {
+        NoRecordings::Dir(source) => ServerError::Record {
+            path: config.record.clone().unwrap_or_default(),
+            source,
         },
-    )
+        NoRecordings::State(error) => error.into(),
+    })?;
+    Ok(recordings.with_secret(config.secret.clone()))
 }
 
 fn uploads(config: &Config) -> Result<Uploads, ServerError> {

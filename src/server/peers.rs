@@ -142,7 +142,7 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
             let peer = &mut self.peers[key];
             if actions_left > 0
                 && !self.inbox.is_full()
-                && let Some(action) = peer.connection.next(&self.limits, self.turn.now)
+                && let Some(action) = peer.connection.next(&self.limits, self.turn)
             {
                 actions_left -= 1;
                 self.act(key, action);
@@ -226,7 +226,7 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
             .line(3, format_args!("{} {}", response.status(), request.path()));
         self.peers[key]
             .connection
-            .respond(Some(&request), response, &self.limits, now);
+            .respond(Some(&request), response, &self.limits, self.turn);
     }
 
     /// Sends what waits and brings deadline and interests up to date. Returns whether the socket

@@ -37,6 +37,7 @@ pub struct RecordButton {
     /// The directory as it was given.
     dir: String,
     ignored: Vec<Vec<String>>,
+    secret: Vec<String>,
     /// Sessions to record that have not begun yet.
     wanted: BTreeSet<u128>,
     takes: BTreeMap<SessionId, Take>,
@@ -54,6 +55,7 @@ impl RecordButton {
                 .iter()
                 .map(|text| pattern(text))
                 .collect(),
+            secret: config.secret.clone(),
             wanted: BTreeSet::new(),
             takes: BTreeMap::new(),
         }
@@ -62,7 +64,8 @@ impl RecordButton {
     /// A session begins.
     pub fn begin(&mut self, session: SessionId, Sid(sid): Sid, site: &Site) {
         if self.wanted.remove(&sid) {
-            let take = Take::new(session, site.clone(), self.limits.clone());
+            let mut take = Take::new(session, site.clone(), self.limits.clone());
+            take.secret.clone_from(&self.secret);
             self.takes.insert(session, take);
         }
     }

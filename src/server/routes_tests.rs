@@ -30,7 +30,9 @@ impl Front {
 
     fn ask(&mut self, line: &str, fields: &str) -> String {
         let head = format!("{line} HTTP/1.1\r\n{fields}\r\n");
-        let (request, _) = parse_head(head.as_bytes(), 4096).unwrap().unwrap();
+        let (request, _) = parse_head(head.as_bytes(), &crate::net::limits::NetLimits::default())
+            .unwrap()
+            .unwrap();
         let mut desk = Desk {
             sessions: &mut self.sessions,
             random: &mut self.random,
@@ -49,7 +51,7 @@ impl Front {
             Answer::Upload { sid, token } => format!("upload {sid} {token:x}"),
             Answer::Response(response) => {
                 let mut out = Vec::new();
-                response.write(Some(&request), &mut out);
+                response.write(Some(&request), 0, &mut out);
                 String::from_utf8_lossy(&out).into_owned()
             }
         }

@@ -139,7 +139,7 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
             self.deadlines.pop_first();
             let peer = &mut self.peers[key];
             peer.armed = None;
-            let action = peer.connection.handle_timeout(&self.limits, self.turn.now);
+            let action = peer.connection.handle_timeout(&self.limits, self.turn);
             peer.touch(key, &mut self.touched);
             if let Some(action) = action {
                 self.act(key, action);

@@ -435,7 +435,7 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
         self.log
             .line(3, format_args!("{} an upload", response.status()));
         let connection = &mut self.peers[key].connection;
-        connection.respond(Some(request), response, &self.limits, self.turn.now);
+        connection.respond(Some(request), response, &self.limits, self.turn);
     }
 }
 

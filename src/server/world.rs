@@ -29,6 +29,9 @@ pub const EDITS: Token = Token(2);
 /// A peer's token is its place plus this.
 pub const FIRST_PEER: usize = 3;
 
+/// Connections that may wait to be taken, as far as the system allows: all pages of a server that was started
+/// again come back in the same second, and one that finds no place tries again only after a second or three.
+const BACKLOG: i32 = 1024;
 /// Socket events taken at a time.
 const EVENTS: usize = 256;
 
@@ -165,7 +168,10 @@ fn listen(host: &str, port: u16) -> io::Result<TcpListener> {
     let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
     for address in (bare, port).to_socket_addrs()? {
         match TcpListener::bind(address) {
-            Ok(listener) => return Ok(listener),
+            Ok(listener) => {
+                rustix::net::listen(&listener, BACKLOG)?;
+                return Ok(listener);
+            }
             Err(error) => last = error,
         }
     }

@@ -6,96 +6,64 @@ use std::os::unix::fs::symlink;
 
 use super::process::{Folder, Server, read_all, read_answer, site, status};
 
-/// What is sent and the status that must come, with the end of the connection after it.
-const REFUSALS: &[(&str, &str)] = &[
-    (
-        "400",
-        "GET / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\nTransfer-Encoding: chunked\r\n\r\n",
-    ),
-    (
-        "400",
-        "GET / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n",
-    ),
-    (
-        "400",
-        "GET / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\nContent-Length: 0\r\n\r\n",
-    ),
-    (
-        "400",
-        "GET / HTTP/1.1\r\nHost: localhost\r\nContent-Length: +5\r\n\r\nabcde",
-    ),
-    (
-        "400",
-        "GET / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5, 5\r\n\r\nabcde",
-    ),
-    (
-        "400",
-        "GET / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\nabcde",
-    ),
-    ("400", "GET / HTTP/1.1\r\n\r\n"),
-    (
-        "400",
-        "GET / HTTP/1.1\r\nHost: localhost\r\nHost: localhost\r\n\r\n",
-    ),
-    ("421", "GET / HTTP/1.1\r\nHost: rebound.example\r\n\r\n"),
-    (
-        "400",
-        "GET http://localhost/ HTTP/1.1\r\nHost: localhost\r\n\r\n",
-    ),
-    (
-        "405",
-        "CONNECT localhost:80 HTTP/1.1\r\nHost: localhost\r\n\r\n",
-    ),
-    ("400", "GET / HTTP/1.1\nHost: localhost\n\n"),
-    ("400", "\r\nGET / HTTP/1.1\r\nHost: localhost\r\n\r\n"),
-    ("400", "GET / HTTP/1.1\r\nHost: local\0host\r\n\r\n"),
-    ("501", "get / HTTP/1.1\r\nHost: localhost\r\n\r\n"),
-    ("501", "BREW / HTTP/1.1\r\nHost: localhost\r\n\r\n"),
-    ("405", "POST / HTTP/1.1\r\nHost: localhost\r\n\r\n"),
-    (
-        "400",
-        "GET / HTTP/1.1\r\nHost: localhost\r\n folded: x\r\n\r\n",
-    ),
-    ("400", "GET /\u{e4} HTTP/1.1\r\nHost: localhost\r\n\r\n"),
-    ("400", "GET /\" HTTP/1.1\r\nHost: localhost\r\n\r\n"),
-    ("400", "GET /\\ HTTP/1.1\r\nHost: localhost\r\n\r\n"),
-    (
-        "400",
-        "GET /%2e%2e/lua/main.lua HTTP/1.1\r\nHost: localhost\r\n\r\n",
-    ),
-    (
-        "400",
-        "GET /%252e%252e/lua/main.lua HTTP/1.1\r\nHost: localhost\r\n\r\n",
-    ),
-    (
-        "400",
-        "GET /../lua/main.lua HTTP/1.1\r\nHost: localhost\r\n\r\n",
-    ),
-    (
-        "404",
-        "GET /.git/config HTTP/1.1\r\nHost: localhost\r\n\r\n",
-    ),
-    ("404", "GET /none.css HTTP/1.1\r\nHost: localhost\r\n\r\n"),
-    ("400", "GET / HTTP/1.0\r\n\r\n"),
-    ("400", "GET /\r\n"),
-    ("505", "GET / HTTP/3.0\r\nHost: localhost\r\n\r\n"),
-];
+/// What is wrong, the status that must come with the end of the connection after it, and what is sent.
+fn refusals() -> Vec<(&'static str, &'static str, Vec<u8>)> {
+    let lines = include_str!("refusals.txt").lines();
+    let lines = lines.filter(|line| !line.starts_with('#'));
+    let refusal = |line: &'static str| {
+        let (status, rest) = line.split_once(' ').expect("a status");
+        let (what, request) = rest.split_once(": ").expect("what is wrong");
+        (what, status, unescape(request))
+    };
+    lines.map(refusal).collect()
+}
+
+fn unescape(text: &str) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once('\\') {
+        bytes.extend_from_slice(before.as_bytes());
+        let (byte, len) = match after.as_bytes()[0] {
+            b'r' => (b'\r', 1),
+            b'n' => (b'\n', 1),
+            b'0' => (0, 1),
+            b'\\' => (b'\\', 1),
+            _ => (u8::from_str_radix(&after[1..3], 16).expect("xNN"), 3),
+        };
+        bytes.push(byte);
+        rest = &after[len..];
+    }
+    bytes.extend_from_slice(rest.as_bytes());
+    bytes
+}
+
+/// What every answer says beside its own.
+fn check_fields(what: &str, answer: &str) {
+    let (head, _) = answer.split_once("\r\n\r\n").expect("a whole head");
+    for field in [
+        "Date: ",
+        "X-Content-Type-Options: nosniff",
+        "Referrer-Policy: ",
+    ] {
+        assert!(head.contains(field), "{what}: no {field}: {answer}");
+    }
+}
 
 #[test]
 fn each_refusal_is_told_and_closes() {
     let server = Server::start(&site("counter"), &[]);
-    for (expected, request) in REFUSALS {
-        let follow_up =
-            format!("{request}GET /_lunette/client.js HTTP/1.1\r\nHost: localhost\r\n\r\n");
-        for bytes in [request, follow_up.as_str()] {
-            let answer = server.ask(bytes.as_bytes());
-            assert_eq!(status(&answer), *expected, "{bytes:?}: {answer}");
+    let follow_up = b"GET /_lunette/client.js HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    for (what, expected, request) in refusals() {
+        for bytes in [&request, &[&request[..], follow_up].concat()] {
+            let answer = server.ask(bytes);
+            assert_eq!(status(&answer), expected, "{what}: {answer}");
             assert_eq!(
                 answer.matches("Content-Length: ").count(),
                 1,
-                "{bytes:?}: {answer}"
+                "{what}: {answer}"
             );
             assert!(answer.contains("Connection: close\r\n"), "{answer}");
+            check_fields(what, &answer);
         }
     }
     let long = format!("GET /{} HTTP/1.1\r\n", "x".repeat(20_000));
@@ -122,11 +90,28 @@ fn requests_follow_each_other_on_one_connection() {
     for byte in asset.as_bytes() {
         stream.write_all(&[*byte]).expect("sent");
     }
-    assert!(read_answer(&mut stream) == whole);
+    assert!(undated(&read_answer(&mut stream)) == undated(&whole));
     // Somebody who only reads from now on still gets the answer.
     stream.write_all(asset.as_bytes()).expect("sent");
     stream.shutdown(Shutdown::Write).expect("half closed");
-    assert!(read_all(&mut stream) == whole);
+    assert!(undated(&read_all(&mut stream)) == undated(&whole));
+}
+
+/// The same answer at any time.
+fn undated(answer: &str) -> String {
+    let lines = answer.lines().filter(|line| !line.starts_with("Date: "));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn old_peers_are_answered_once() {
+    let server = Server::start(&site("counter"), &[]);
+    let old =
+        "GET /_lunette/theme.css HTTP/1.0\r\nHost: localhost\r\nConnection: keep-alive\r\n\r\n";
+    let answer = server.ask(format!("{old}{old}").as_bytes());
+    assert_eq!(answer.matches("HTTP/1.1 200 OK\r\n").count(), 1);
+    assert!(answer.contains("Connection: close\r\n"));
+    check_fields("HTTP/1.0", &answer);
 }
 
 #[test]
@@ -153,6 +138,8 @@ fn static_files_are_checked_and_stay_inside() {
     folder.write("secret.txt", "secret");
     symlink("../secret.txt", folder.0.join("html/out.txt")).expect("a link");
     symlink("sub", folder.0.join("html/in")).expect("a link");
+    symlink("..", folder.0.join("html/up")).expect("a link");
+    folder.write("html/sub/.env", "secret");
     let server = Server::start(&folder.0, &[]);
     let get = |path: &str, fields: &str| {
         let head =
@@ -174,8 +161,25 @@ fn static_files_are_checked_and_stay_inside() {
         &format!("If-None-Match: {}\r\n", tag.expect("a tag")),
     );
     assert_eq!(status(&fresh), "304");
-    assert_eq!(status(&get("/out.txt", "")), "404");
-    assert_eq!(status(&get("/sub", "")), "404");
+    for path in [
+        "/out.txt",
+        "/up/secret.txt",
+        "/up/html/sub/a%20b.css",
+        "/up/lua/main.lua",
+        "/sub",
+        "/sub/.env",
+        "/in/.env",
+    ] {
+        let answer = get(path, "");
+        let inside = path == "/up/html/sub/a%20b.css";
+        assert_eq!(
+            status(&answer),
+            if inside { "200" } else { "404" },
+            "{path}: {answer}"
+        );
+        let shown = folder.0.to_string_lossy();
+        assert!(!answer.contains(&*shown), "{path}: {answer}");
+    }
     assert!(get("/big.bin", "").len() > 3_000_000);
     let redirect = get("/contacts/7?x", "Accept: text/html\r\n");
     let location = redirect

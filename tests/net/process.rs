@@ -61,10 +61,10 @@ impl Server {
         Server::run(with_flags(&mut command, dir, flags))
     }
 
-    /// The same with no more than this many descriptors.
-    pub fn start_with_descriptors(dir: &Path, count: u32, flags: &[&str]) -> Server {
+    /// The same within a limit of the shell's, such as `-n 24` for descriptors.
+    pub fn start_limited(dir: &Path, limit: &str, flags: &[&str]) -> Server {
         let mut command = Command::new("sh");
-        let script = format!("ulimit -n {count}; exec \"$0\" \"$@\"");
+        let script = format!("ulimit {limit}; exec \"$0\" \"$@\"");
         command
             .args(["-c", &script])
             .arg(env!("CARGO_BIN_EXE_lunette"));

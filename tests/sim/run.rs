@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::path::PathBuf;
 use std::rc::Rc;
 
+use lunette::config::net::NetSettings;
 use lunette::config::state::{Recover, StateConfig, StateDir, StateSettings};
 use lunette::config::{Config, Grant, Settings};
 use lunette::core::site::Site;
@@ -338,8 +339,11 @@ fn config(dice: &mut Dice) -> Config {
         state,
         allow: Some(vec![Grant::Io, Grant::Os, Grant::Blocking]),
         write: Some(vec![PathBuf::from(".")]),
-        resume_window_ms: Some([5_000, 60_000, 600_000][dice.roll(3)]),
-        resume_bytes: Some([2 << 10, 64 << 10, 256 << 10][dice.roll(3)]),
+        net: NetSettings {
+            resume_window_ms: Some([5_000, 60_000, 600_000][dice.roll(3)]),
+            resume_bytes: Some([2 << 10, 64 << 10, 256 << 10][dice.roll(3)]),
+            ..NetSettings::default()
+        },
         ..Settings::default()
     };
     Config::resolve(settings).expect("a configuration")

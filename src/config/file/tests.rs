@@ -1,6 +1,7 @@
 //! What the file can say, and each way to get it wrong with what is said of it.
 
 use super::*;
+use crate::config::net::NetSettings;
 use crate::config::{Config, ConfigError};
 
 #[test]
@@ -16,10 +17,27 @@ fn every_key_is_understood() {
         insecure_no_auth = true
         verbosity = 2
         record = "recordings"
+        [journal]
+        secret = ["login.pin", "users.*.pin"]
         [limits]
         lua_memory = "32M"
         gas = 20_000_000
         session_timeout = "1h30m"
+        resume_window = "5m"
+        resume_bytes = "64K"
+        [net]
+        connections = 100
+        head_bytes = "8K"
+        headers = 32
+        head_timeout = "5s"
+        idle_timeout = "6s"
+        stall_timeout = "7s"
+        message_bytes = "2M"
+        message_rate = 50
+        messages_per_turn = 16
+        output_bytes = "512K"
+        ping_interval = "20s"
+        missed_pongs = 3
         [lua]
         allow = ["io", "os", "files", "spawn", "blocking"]
         read = ["/proc", "assets"]
@@ -43,11 +61,29 @@ fn every_key_is_understood() {
     assert_eq!(config.allowed_hosts, ["a.example", "b.example"]);
     assert_eq!(config.allowed_origins, ["https://a.example"]);
     assert_eq!(config.verbosity, 2);
+    assert_eq!(config.secret, ["login.pin", "users.*.pin"]);
     assert_eq!(config.record.as_deref(), Some(Path::new("recordings")));
     let limits = &config.limits;
     assert_eq!((limits.lua_memory, limits.gas), (32 << 20, 20_000_000));
     assert_eq!(limits.session_timeout_ms, 5_400_000);
     assert!(limits.remote_code && limits.private_paths);
+    let net = NetSettings {
+        connections: Some(100),
+        head_bytes: Some(8 << 10),
+        headers: Some(32),
+        head_timeout_ms: Some(5_000),
+        idle_timeout_ms: Some(6_000),
+        stall_timeout_ms: Some(7_000),
+        message_bytes: Some(2 << 20),
+        message_rate: Some(50),
+        messages_per_turn: Some(16),
+        output_bytes: Some(512 << 10),
+        ping_interval_ms: Some(20_000),
+        missed_pongs: Some(3),
+        resume_window_ms: Some(300_000),
+        resume_bytes: Some(64 << 10),
+    };
+    assert_eq!(config.net, net);
     let pages = &config.pages;
     assert_eq!(pages.policy, Some(Policy::Compat));
     assert!(pages.scripts && pages.raw_html && !pages.dev);
@@ -72,6 +108,22 @@ fn files_are_taken_where_the_site_says_where_to() {
     assert!(
         error.starts_with("f:2: ") && error.contains("dir of [upload]"),
         "{error}"
+    );
+}
+
+#[test]
+fn limits_of_the_network_have_limits() {
+    let refused = |text: &str| {
+        let settings = parse("f", &format!("[net]\n{text}")).unwrap();
+        Config::resolve(settings).unwrap_err().to_string()
+    };
+    assert_eq!(
+        refused("connections = 0"),
+        "f:2: connections is 0: it must be from 1 to 1048576"
+    );
+    assert!(
+        refused("message_rate = 1\nping_interval = \"1ms\"")
+            .starts_with("f:3: ping_interval is 1: ")
     );
 }
 
@@ -108,7 +160,7 @@ fn what_is_wrong_is_said_with_its_line_and_a_way_out() {
         ),
         (
             "\n[zzzzzzz]\n",
-            "f:2: there is no section [zzzzzzz]; there are [server], [journal], [limits], [lua], [upload], [test], [security], [web]",
+            "f:2: there is no section [zzzzzzz]; there are [server], [journal], [limits], [net], [lua], [upload], [test], [security], [web]",
         ),
         ("gas = 5", "f:1: gas belongs into the section [limits]"),
         (

@@ -1,0 +1,124 @@
+//! What one peer may use of the server: section `[net]`, and what pages get that lose their connection. The defaults,
+//! with the reasons for them, stand where the numbers are used, in `net::limits`.
+
+use std::ops::RangeInclusive;
+
+/// What one source sets; `None`: nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct NetSettings {
+    /// Bytes of a request head, and fields in it.
+    pub head_bytes: Option<usize>,
+    pub headers: Option<usize>,
+    /// Bytes of a WebSocket message, and of a frame.
+    pub message_bytes: Option<usize>,
+    /// Messages taken from a connection in a turn, and in a second (0: any number).
+    pub messages_per_turn: Option<usize>,
+    pub message_rate: Option<u64>,
+    /// Bytes that may wait for a peer that does not read.
+    pub output_bytes: Option<usize>,
+    pub head_timeout_ms: Option<u64>,
+    pub idle_timeout_ms: Option<u64>,
+    pub stall_timeout_ms: Option<u64>,
+    pub ping_interval_ms: Option<u64>,
+    pub missed_pongs: Option<usize>,
+    /// Connections at once.
+    pub connections: Option<usize>,
+    /// How long a view is kept for a page that has lost its connection, ms; and bytes of what it missed.
+    pub resume_window_ms: Option<u64>,
+    pub resume_bytes: Option<usize>,
+}
+
+/// A number that makes a server nobody can use, or none that withstands anything.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{name} is {value}: it must be from {} to {}", range.start(), range.end())]
+pub struct OutOfRange {
+    pub name: &'static str,
+    value: u64,
+    range: RangeInclusive<u64>,
+}
+
+impl NetSettings {
+    /// These, and `others` where these say nothing.
+    #[must_use]
+    pub fn or(self, others: NetSettings) -> NetSettings {
+        NetSettings {
+            head_bytes: self.head_bytes.or(others.head_bytes),
+            headers: self.headers.or(others.headers),
+            message_bytes: self.message_bytes.or(others.message_bytes),
+            messages_per_turn: self.messages_per_turn.or(others.messages_per_turn),
+            message_rate: self.message_rate.or(others.message_rate),
+            output_bytes: self.output_bytes.or(others.output_bytes),
+            head_timeout_ms: self.head_timeout_ms.or(others.head_timeout_ms),
+            idle_timeout_ms: self.idle_timeout_ms.or(others.idle_timeout_ms),
+            stall_timeout_ms: self.stall_timeout_ms.or(others.stall_timeout_ms),
+            ping_interval_ms: self.ping_interval_ms.or(others.ping_interval_ms),
+            missed_pongs: self.missed_pongs.or(others.missed_pongs),
+            connections: self.connections.or(others.connections),
+            resume_window_ms: self.resume_window_ms.or(others.resume_window_ms),
+            resume_bytes: self.resume_bytes.or(others.resume_bytes),
+        }
+    }
+
+    /// Whether a server can work with them.
+    ///
+    /// # Errors
+    /// The first that is out of its range.
+    pub fn check(&self) -> Result<(), OutOfRange> {
+        let size = |bytes: Option<usize>| bytes.map(|bytes| bytes as u64);
+        let day = 86_400_000;
+        for (name, value, range) in [
+            // A browser's request must fit, and a head is read into memory before it is understood.
+            ("head_bytes", size(self.head_bytes), 1 << 10..=1 << 20),
+            ("headers", size(self.headers), 8..=128),
+            ("message_bytes", size(self.message_bytes), 1 << 10..=1 << 30),
+            (
+                "messages_per_turn",
+                size(self.messages_per_turn),
+                1..=1 << 20,
+            ),
+            ("message_rate", self.message_rate, 0..=1 << 30),
+            ("output_bytes", size(self.output_bytes), 1 << 10..=1 << 30),
+            ("head_timeout", self.head_timeout_ms, 100..=day),
+            ("idle_timeout", self.idle_timeout_ms, 100..=day),
+            ("stall_timeout", self.stall_timeout_ms, 100..=day),
+            ("ping_interval", self.ping_interval_ms, 100..=day),
+            ("missed_pongs", size(self.missed_pongs), 1..=100),
+            ("connections", size(self.connections), 1..=1 << 20),
+        ] {
+            match value {
+                Some(value) if !range.contains(&value) => {
+                    return Err(OutOfRange { name, value, range });
+                }
+                Some(_) | None => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_nobody_could_use_is_refused_with_what_there_may_be() {
+        let none = NetSettings::default();
+        assert_eq!(none.check(), Ok(()));
+        let many = NetSettings {
+            headers: Some(129),
+            ..none
+        };
+        let error = many.check().unwrap_err();
+        assert_eq!(error.name, "headers");
+        assert_eq!(
+            error.to_string(),
+            "headers is 129: it must be from 8 to 128"
+        );
+        let zero = NetSettings {
+            connections: Some(0),
+            message_rate: Some(0),
+            ..none
+        };
+        assert_eq!(zero.check().unwrap_err().name, "connections");
+    }
+}

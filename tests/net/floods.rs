@@ -1,0 +1,122 @@
+//! Floods in small: what they bring about, not how long it takes. `bench/floods.rs` has them in full, with figures.
+
+use std::io::Write;
+use std::net::TcpStream;
+
+use super::process::{Folder, Server, read_all, read_answer, site, status};
+use super::websocket::{WATCH_APP, attach, frame, new_session, receive};
+
+/// An honest page of a session of its own still gets what it asks for.
+fn serves_on(server: &Server) {
+    let mut page = attach(server, &new_session(server));
+    page.write_all(&frame(0x81, WATCH_APP.as_bytes()))
+        .expect("sent");
+    assert_eq!(receive(&mut page).0, 0x81);
+}
+
+#[test]
+fn slow_heads_are_given_up_and_others_are_served_meanwhile() {
+    let folder = Folder::new();
+    folder.write(
+        "lua/main.lua",
+        "session:createAppVariable({ type = 'App' })",
+    );
+    folder.write("lunette.toml", "[net]\nhead_timeout = \"1s\"");
+    let server = Server::start(&folder.0, &[]);
+    let mut slow: Vec<TcpStream> = (0..100).map(|_| server.connect()).collect();
+    for byte in b"GET / HTTP/1.1\r\nHost: localhost\r\nX: " {
+        for stream in &mut slow {
+            // Those that were given up already take no more.
+            let _ = stream.write_all(&[*byte]);
+        }
+    }
+    serves_on(&server);
+    for stream in &mut slow {
+        assert_eq!(status(&read_all(stream)), "408");
+    }
+    serves_on(&server);
+}
+
+#[test]
+fn what_is_only_announced_takes_no_memory() {
+    // So little address space that a tenth of what is announced would be the end.
+    let server = Server::start_limited(&site("counter"), "-v 163840", &[]);
+    let session = new_session(&server);
+    let announced = [
+        &[0x81, 0xff][..],
+        &(1u64 << 20).to_be_bytes(),
+        &[0; 4],
+        b"only this",
+    ]
+    .concat();
+    let pages: Vec<TcpStream> = (0..400)
+        .map(|_| {
+            let mut page = attach(&server, &session);
+            page.write_all(&announced).expect("sent");
+            page
+        })
+        .collect();
+    let field = format!("x: {}\r\n", "y".repeat(250));
+    let head = format!("GET / HTTP/1.1\r\n{}", field.repeat(60));
+    let heads: Vec<TcpStream> = (0..400)
+        .map(|_| {
+            let mut stream = server.connect();
+            stream.write_all(head.as_bytes()).expect("sent");
+            stream
+        })
+        .collect();
+    serves_on(&server);
+    drop((pages, heads));
+    serves_on(&server);
+}
+
+#[test]
+fn pages_that_never_read_are_let_go_and_others_hear_on() {
+    let folder = Folder::new();
+    folder.write(
+        "lua/main.lua",
+        "local app = { type = 'App', text = '' }
+         local n = 0
+         session:setInterval(function() n = n + 1 app.text = ('%08d'):format(n):rep(8192) end, 20)
+         session:createAppVariable(app)",
+    );
+    folder.write("lunette.toml", "[net]\noutput_bytes = \"128K\"");
+    let server = Server::start(&folder.0, &["-v"]);
+    let session = new_session(&server);
+    let create = r#"{"type":"create","data":{"id":2,"parentId":1,"properties":{"path":"text"}}}"#;
+    let watching = || {
+        let mut page = attach(&server, &session);
+        page.write_all(&frame(0x81, create.as_bytes()))
+            .expect("sent");
+        page
+    };
+    let deaf: Vec<TcpStream> = (0..5).map(|_| watching()).collect();
+    let mut honest = watching();
+    while server.log().matches("reads too slowly").count() < deaf.len() {
+        assert_eq!(receive(&mut honest).0, 0x81);
+    }
+    for _ in 0..10 {
+        assert_eq!(receive(&mut honest).0, 0x81);
+    }
+    let log = server.log();
+    assert_eq!(log.matches("reads too slowly").count(), deaf.len(), "{log}");
+}
+
+#[test]
+fn who_only_asks_for_sessions_takes_none_from_others() {
+    let server = Server::start(&site("counter"), &[]);
+    let first = new_session(&server);
+    let mut stream = server.connect();
+    let request = format!(
+        "GET /?{} HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        "x".repeat(2000)
+    );
+    for _ in 0..2000 {
+        stream.write_all(request.as_bytes()).expect("sent");
+        assert_eq!(status(&read_answer(&mut stream)), "307");
+    }
+    let mut page = attach(&server, &first);
+    page.write_all(&frame(0x81, WATCH_APP.as_bytes()))
+        .expect("sent");
+    assert_eq!(receive(&mut page).0, 0x81);
+}
