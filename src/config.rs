@@ -316,14 +316,8 @@ impl Config {
         }
         let checked = settings.net.check();
         checked.map_err(|error| at(error.name, error.into()))?;
-        let max_bytes = settings.upload_max_bytes.map(|bytes| bytes as u64);
-        if max_bytes.is_some() && settings.upload_dir.is_none() {
-            return Err(at("max_bytes", ConfigError::UploadWithoutDir));
-        }
-        let upload = settings.upload_dir.map(|dir| UploadConfig {
-            dir,
-            max_bytes: max_bytes.unwrap_or(UPLOAD_BYTES),
-        });
+        let upload = uploads(settings.upload_dir, settings.upload_max_bytes);
+        let upload = upload.map_err(|error| at("max_bytes", error))?;
         let state = settings.state.resolve(settings.dir.as_deref())?;
         Ok(Config {
             upload,
@@ -352,6 +346,17 @@ impl Config {
             },
         })
     }
+}
+
+fn uploads(
+    dir: Option<PathBuf>,
+    max_bytes: Option<usize>,
+) -> Result<Option<UploadConfig>, ConfigError> {
+    if max_bytes.is_some() && dir.is_none() {
+        return Err(ConfigError::UploadWithoutDir);
+    }
+    let max_bytes = max_bytes.map_or(UPLOAD_BYTES, |bytes| bytes as u64);
+    Ok(dir.map(|dir| UploadConfig { dir, max_bytes }))
 }
 
 fn is_loopback(host: &str) -> bool {
