@@ -41,6 +41,16 @@ impl File {
         }
     }
 
+    /// The same with another content.
+    pub fn with(self, content: &[u8]) -> File {
+        File {
+            size: content.len() as u64,
+            sha256: sum(content),
+            content: Some(content.to_vec()),
+            ..self
+        }
+    }
+
     /// Reads what [`File::value`] makes; `None`: it is something else.
     pub fn parse(value: &Value) -> Option<File> {
         let fields = value.as_object()?;

@@ -200,6 +200,15 @@ fn a_file_that_is_uploaded_is_a_part_of_the_test() {
         let file = server.recording_of(session.as_str().expect("a session"));
         let made = copy.test(&["from-a-journal", "--from", &file.display().to_string()]);
         assert_eq!(made.0, Some(0), "{}", made.1);
+        let settings = "[upload]\ndir = \"incoming\"\n[journal]\nsecret = [\"receive(_)\"]\n";
+        folder.write("site/lunette.toml", settings);
+        let made = copy.test(&["secret", "--from", &file.display().to_string()]);
+        assert_eq!(made.0, Some(0), "{}", made.1);
+        let secret = copy.0.join("tests/secret.lunette");
+        let text = fs::read_to_string(&secret).expect("a recording");
+        assert!(text.contains("upload receive(_) {"), "{text}");
+        assert!(!text.contains("Zoë"), "{text}");
+        fs::remove_file(secret).expect("it is there");
         session
     };
     assert!(session.is_string());

@@ -3,8 +3,12 @@
 use super::{Conversion, Upload};
 use crate::core::property::Properties;
 use crate::core::upload::{Announced, UploadId, UploadNews};
+use crate::testing::path::seen;
 use crate::testing::script::Step;
 use crate::testing::upload::File;
+
+/// To see whether it would be told.
+const SOMETHING: &str = "something";
 
 impl Conversion<'_> {
     /// The session takes in a file of so many bytes: the first of those just announced that has as many.
@@ -46,8 +50,14 @@ impl Conversion<'_> {
         match news {
             UploadNews::Finished { sha256 } => {
                 let content = self.contents.get(&id).cloned();
-                let file = File::new(&upload.announced, *sha256, content);
+                let mut file = File::new(&upload.announced, *sha256, content);
                 let path = upload.path;
+                // What is said in place of a secret is the file.
+                let told = seen(&self.secrets, &path, &SOMETHING.into());
+                if let Some(instead) = told.as_str().filter(|told| *told != SOMETHING) {
+                    file = file.with(instead.as_bytes());
+                    self.contents.insert(id, Vec::new());
+                }
                 self.act_on(upload.connection);
                 self.step(&Step::Upload { path, file });
             }
