@@ -190,6 +190,11 @@ impl SimDisk {
         self.calls.trouble.set(Some((call, trouble)));
     }
 
+    /// What was to go wrong will not any more.
+    pub fn has_no_trouble(&self) {
+        self.calls.trouble.set(None);
+    }
+
     /// Whether there was.
     pub fn had_trouble(&self) -> bool {
         self.calls.had_trouble.get()
@@ -488,6 +493,7 @@ impl Disk for SimDisk {
     }
 
     fn map(&self, path: &Path, bytes: usize) -> io::Result<Option<Box<dyn Mapping>>> {
+        self.call_or_not()?;
         self.change()?;
         let files = &mut *self.files.borrow_mut();
         let id = *files.names.entry(path.into()).or_insert_with(|| {

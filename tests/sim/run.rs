@@ -218,6 +218,8 @@ impl Simulation {
         let simulated_ms = self.town.borrow().net.now;
         self.outlive();
         self.server = None;
+        let calls = self.disk.calls();
+        self.disk.has_no_trouble();
         let archive = Archive::new(Rc::new(self.disk.clone()), &self.state().dir);
         let town = self.town.borrow();
         let is_strict = self.state().durability == Durability::Power;
@@ -230,7 +232,7 @@ impl Simulation {
             events: recordings::check(&archive, &town, may_stop),
             bytes: town.net.bytes,
             writes: town.writes,
-            calls: self.disk.calls(),
+            calls,
         }
     }
 
