@@ -53,18 +53,6 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
         }
     }
 
-    /// What the event has published is on its way.
-    fn post(&mut self, from: SessionId) {
-        let mut recordings = self.recordings.borrow_mut();
-        let (event, last) = (recordings.events(from), self.core.last_message());
-        if let Some(mail) = recordings.mail()
-            && mail.last() < last
-        {
-            let messages = self.core.messages_behind(mail.last());
-            mail.post(from, event, messages, last);
-        }
-    }
-
     fn carry_out(&mut self, session: SessionId, effect: Effect) {
         self.record_button.effect(session, &effect);
         if self.is_written_down {

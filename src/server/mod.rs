@@ -11,7 +11,7 @@
 //! and `uploads` takes files in; `record_button` makes tests of what is done in a browser; [`sessions`] knows the ids in the address bar; [`guard`] decides who may ask; `watch` notices
 //! edits of the site and `reload` tells the sessions of them.
 //! What outlives the process is in `keeper` and `recording`, what wakes those who sleep in `sleepers`, and messages
-//! between them in `mail`; `recovery` runs sessions again.
+//! between them in `mail` and `post`; `recovery` runs sessions again.
 
 mod accept;
 mod checkpoint;
@@ -31,6 +31,7 @@ mod mail;
 pub mod outside;
 mod pages;
 mod peers;
+mod post;
 mod process;
 pub mod random;
 mod record_button;
