@@ -20,7 +20,10 @@ fn serve() -> (Folder, Server) {
     let folder = Folder::new();
     folder.write("lua/main.lua", MAIN);
     folder.write("viewdefs/App.DEFAULT.html", VIEWDEF);
-    folder.write("lunette.toml", "[auth]\nmode = \"users\"\nusers = \"users\"\n");
+    folder.write(
+        "lunette.toml",
+        "[auth]\nmode = \"users\"\nusers = \"users\"\n",
+    );
     let users = folder.0.join("users");
     lunette::server::auth::users::set_password(&users, "ann", b"correct horse").expect("a user");
     let server = Server::with_flags(Path::new(&folder.0), &[]);
@@ -48,7 +51,10 @@ fn the_form_lets_people_in_tells_what_is_wrong_and_lets_them_out() {
     assert_eq!(page.eval("document.activeElement.name"), "name");
     assert_eq!(page.unnamed_controls(), Vec::<String>::new());
     // As pretty as the other pages: the theme is there before anybody is known.
-    assert_eq!(page.eval("getComputedStyle(document.querySelector('form.card')).borderRadius"), "12px");
+    assert_eq!(
+        page.eval("getComputedStyle(document.querySelector('form.card')).borderRadius"),
+        "12px"
+    );
     log_in(&mut page, "ann", "wrong");
     page.wait_for("document.querySelector('[role=alert]')");
     assert_eq!(page.value("[name=name]"), "ann");
@@ -56,8 +62,17 @@ fn the_form_lets_people_in_tells_what_is_wrong_and_lets_them_out() {
     assert_eq!(page.eval("document.activeElement.name"), "password");
     log_in(&mut page, "ann", "correct horse");
     page.wait_for_text("#who", "ann");
-    assert!(page.eval("location.pathname + location.search").as_str().unwrap().ends_with("/notes?a=1"));
-    assert_eq!(page.eval("document.cookie.includes('lunette-login')"), false, "no script sees it");
+    assert!(
+        page.eval("location.pathname + location.search")
+            .as_str()
+            .unwrap()
+            .ends_with("/notes?a=1")
+    );
+    assert_eq!(
+        page.eval("document.cookie.includes('lunette-login')"),
+        false,
+        "no script sees it"
+    );
     page.fill("#text", "typed");
     page.click("#out");
     page.wait_for("document.querySelector('form.card')");
@@ -69,7 +84,10 @@ fn it_works_without_scripts() {
     let browser = Browser::start();
     let mut page = browser.blank();
     page.server_may_be_away();
-    page.command("Emulation.setScriptExecutionDisabled", json!({ "value": true }));
+    page.command(
+        "Emulation.setScriptExecutionDisabled",
+        json!({ "value": true }),
+    );
     page.goto(&server.url("/"));
     page.wait_for("document.querySelector('form.card')");
     log_in(&mut page, "ann", "correct horse");
