@@ -231,6 +231,15 @@ impl Settings {
         Ok(self.or(file))
     }
 
+    fn pages(&mut self) -> PageRules {
+        PageRules {
+            policy: self.csp.take(),
+            scripts: self.allow_scripts.unwrap_or(false),
+            raw_html: self.allow_raw_html.unwrap_or(false),
+            dev: self.dev,
+        }
+    }
+
     fn grants(&mut self) -> Grants {
         let allow = self.allow.take().unwrap_or_default();
         let has = |grant| allow.contains(&grant);
@@ -354,6 +363,7 @@ impl Config {
         };
         let defaults = SessionLimits::default();
         let grants = settings.grants();
+        let pages = settings.pages();
         let host = settings.host.unwrap_or_else(|| "127.0.0.1".into());
         let proxies = settings.trusted_proxies.unwrap_or_default();
         let auth = settings.auth.resolve(&proxies);
@@ -361,6 +371,7 @@ impl Config {
         if !is_loopback(&host) && auth.is_none() && !settings.insecure_no_auth {
             return Err(at("host", ConfigError::Exposed(host)));
         }
+        let directories = directories(settings.read, settings.write);
         let limits = SessionLimits {
             lua_memory: settings.lua_memory.unwrap_or(defaults.lua_memory),
             gas: settings.gas.unwrap_or(defaults.gas),
@@ -380,10 +391,10 @@ impl Config {
         if limits.gas < GAS_MIN {
             return Err(at("gas", ConfigError::Gas(limits.gas)));
         }
-        let checked = settings.net.check();
-        checked.map_err(|error| at(error.name, error.into()))?;
-        let upload = uploads(settings.upload_dir, settings.upload_max_bytes);
-        let upload = upload.map_err(|error| at("max_bytes", error))?;
+        let net = settings.net.check();
+        net.map_err(|error| at(error.name, error.into()))?;
+        let upload = uploads(settings.upload_dir, settings.upload_max_bytes)
+            .map_err(|error| at("max_bytes", error))?;
         let state = settings.state.resolve(settings.dir.as_deref())?;
         Ok(Config {
             upload,
@@ -404,17 +415,16 @@ impl Config {
             hotload: settings.hotload || settings.dev,
             limits,
             net: settings.net,
-            directories: Directories {
-                read: settings.read.unwrap_or_default(),
-                write: settings.write.unwrap_or_else(|| vec!["data".into()]),
-            },
-            pages: PageRules {
-                policy: settings.csp,
-                scripts: settings.allow_scripts.unwrap_or(false),
-                raw_html: settings.allow_raw_html.unwrap_or(false),
-                dev: settings.dev,
-            },
+            directories,
+            pages,
         })
+    }
+}
+
+fn directories(read: Option<Vec<PathBuf>>, write: Option<Vec<PathBuf>>) -> Directories {
+    Directories {
+        read: read.unwrap_or_default(),
+        write: write.unwrap_or_else(|| vec!["data".into()]),
     }
 }
 

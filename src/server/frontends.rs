@@ -71,7 +71,9 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
         if self.sessions.live(sid).is_none() {
             let owner = self.sessions.owner(sid);
             let memory = self.memory_used();
-            let room = self.sessions.check_room(owner, true, &self.room, memory);
+            let room = self
+                .sessions
+                .check_room(owner, true, &self.door.room, memory);
             if let Err(refusal) = room {
                 self.tell_full(refusal.reason);
                 return None;

@@ -60,7 +60,7 @@ use std::rc::Rc;
 use mio::Registry;
 use slab::Slab;
 
-use crate::config::{self, Config};
+use crate::config::Config;
 use crate::core::event::Turn;
 use crate::core::id::{ConnectionId, SessionId, Timestamp};
 use crate::core::manager::{ManagerConfig, SessionManager};
@@ -74,9 +74,8 @@ use crate::net::limits::NetLimits;
 use crate::net::links::Links;
 use crate::web;
 use accept::Accepting;
-use auth::audit::Audit;
+use auth::Door;
 use auth::users::UsersError;
-use auth::{Auth, Door};
 use files::{SiteError, StaticFiles, built_in, load_site};
 use guard::Guard;
 use hibernation::Rest;
@@ -185,10 +184,6 @@ pub struct Server<R: Runtime, W: World> {
     routes: Routes,
     sessions: SessionTable,
     door: Door,
-    audit: Option<Audit>,
-    /// What all sessions together may use, and when it was last told that there is no more.
-    room: config::Quotas,
-    told_full: Option<Timestamp>,
     /// Shared with whoever answers scripts: what they do outside is written down before it is done.
     recordings: Rc<RefCell<Recordings>>,
     record_button: RecordButton,
@@ -302,29 +297,13 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
         let mut machine = Machine::new(config.dir.as_deref(), &config.directories);
         machine.set_uploads(uploads.dir());
         let processes = Processes::new(machine.base().into());
-        let mut core = SessionManager::new(runtime, manager_config(config, site));
-        core.set_outside(Box::new(Journaled {
+        let outside = Journaled {
             machine: world.outside(machine),
             recordings: Rc::clone(&recordings),
-        }));
-        for problem in core.viewdef_problems() {
-            log.line(0, format_args!("{problem}"));
-        }
-        let auth = config.auth.as_ref().map(|auth| {
-            let wall = world.turn().wall;
-            Auth::new(auth, keeper.as_ref(), world.random(), wall)
-        });
-        let audit = config.audit.as_deref().map(|path| {
-            Audit::open(path).map_err(|source| ServerError::Audit {
-                path: path.into(),
-                source,
-            })
-        });
-        let audit = audit.transpose()?;
-        if audit.is_some() {
-            core.audit();
-        }
-        let door = Door::new(config.trusted_proxies.clone(), auth.transpose()?);
+        };
+        let core = sessions_of(config, runtime, site, outside, log);
+        let wall = world.turn().wall;
+        let door = Door::new(config, keeper.as_ref(), world.random(), wall)?;
         let boot = world.random().seed().map_err(io::Error::from)?;
         let boot = format!("{boot:016x}");
         let guard = Guard::new(&config.host, &config.allowed_hosts, &config.allowed_origins);
@@ -333,9 +312,6 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
             routes: Routes::new(guard, files, config.pages.clone(), &boot),
             sessions: SessionTable::default(),
             door,
-            audit,
-            room: config.quotas,
-            told_full: None,
             recordings,
             record_button: RecordButton::new(config),
             is_written_down: config.record.is_some() || keeper.is_some(),
@@ -408,6 +384,25 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
         let idle = self.peers.is_empty() && self.processes.is_empty();
         self.stop_at.is_some_and(|at| idle || self.turn.now >= at)
     }
+}
+
+/// Sessions that ask `outside`.
+fn sessions_of<R: Runtime>(
+    config: &Config,
+    runtime: R,
+    site: Site,
+    outside: Journaled,
+    log: Logger,
+) -> SessionManager<R> {
+    let mut core = SessionManager::new(runtime, manager_config(config, site));
+    core.set_outside(Box::new(outside));
+    if config.audit.is_some() {
+        core.audit();
+    }
+    for problem in core.viewdef_problems() {
+        log.line(0, format_args!("{problem}"));
+    }
+    core
 }
 
 fn manager_config(config: &Config, site: Site) -> ManagerConfig {

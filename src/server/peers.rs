@@ -221,7 +221,7 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
             owner: login.as_ref().map(|login| &*login.name),
             random: self.world.random(),
             now,
-            room: self.room,
+            room: self.door.room,
             memory,
             full: None,
             notice: None,

@@ -84,12 +84,18 @@ fn it_works_without_scripts() {
     let browser = Browser::start();
     let mut page = browser.blank();
     page.server_may_be_away();
-    page.command(
+    page.connection.command(
         "Emulation.setScriptExecutionDisabled",
         json!({ "value": true }),
     );
     page.goto(&server.url("/"));
     page.wait_for("document.querySelector('form.card')");
-    log_in(&mut page, "ann", "correct horse");
+    // What is typed goes where the focus is, which is in the first field.
+    page.connection
+        .command("Input.insertText", json!({ "text": "ann" }));
+    page.press("Tab");
+    page.connection
+        .command("Input.insertText", json!({ "text": "correct horse" }));
+    page.press("Enter");
     page.wait_for("document.querySelector('[ui-app]')");
 }

@@ -5,17 +5,22 @@ use std::collections::VecDeque;
 use std::net::{IpAddr, Ipv4Addr};
 use std::rc::Rc;
 
+use super::audit::Audit;
 use super::page::{self, Shown};
 use super::seal::COOKIE;
 use super::users::{NAME_BYTES_MAX, PASSWORD_BYTES_MAX};
 use super::{Auth, Login, Stranger};
 use crate::config::auth::Network;
+use crate::config::{Config, Quotas};
+use crate::core::id::Timestamp;
 use crate::core::script::Runtime;
 use crate::net::http::{Method, Request};
 use crate::net::response::Response;
 use crate::net::websocket::close_code;
-use crate::server::Server;
+use crate::server::keeper::Keeper;
+use crate::server::random::Random;
 use crate::server::world::World;
+use crate::server::{Server, ServerError};
 use crate::web;
 
 const LOGIN: &str = "/login";
@@ -55,16 +60,40 @@ pub struct Door {
     pub proxies: Vec<Network>,
     /// `None`: everybody may come in.
     pub auth: Option<Auth>,
+    pub audit: Option<Audit>,
+    /// What all sessions together may use, and when it was last told that there is no more.
+    pub room: Quotas,
+    pub told_full: Option<Timestamp>,
     waiting: VecDeque<Waiting>,
 }
 
 impl Door {
-    pub fn new(proxies: Vec<Network>, auth: Option<Auth>) -> Door {
-        Door {
-            proxies,
-            auth,
+    /// As configured; `wall` is now.
+    ///
+    /// # Errors
+    /// When what it needs cannot be read or written.
+    pub fn new(
+        config: &Config,
+        keeper: Option<&Keeper>,
+        random: &mut Random,
+        wall: i64,
+    ) -> Result<Door, ServerError> {
+        let auth = config.auth.as_ref();
+        let auth = auth.map(|auth| Auth::new(auth, keeper, random, wall));
+        let audit = config.audit.as_deref().map(|path| {
+            Audit::open(path).map_err(|source| ServerError::Audit {
+                path: path.into(),
+                source,
+            })
+        });
+        Ok(Door {
+            proxies: config.trusted_proxies.clone(),
+            auth: auth.transpose()?,
+            audit: audit.transpose()?,
+            room: config.quotas,
+            told_full: None,
             waiting: VecDeque::new(),
-        }
+        })
     }
 
     /// Whether a password waits to be checked.
@@ -336,6 +365,10 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
             self.log.line(
                 0,
                 format_args!("refused a login as {name:?} from {address}"),
+            );
+            self.note(
+                Some(name),
+                format_args!("login from={address} outcome=wrong"),
             );
             let names = self.shown(None, "", "").names;
             let text = match names {

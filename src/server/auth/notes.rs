@@ -15,14 +15,14 @@ const FULL_EVERY_MS: u64 = 60_000;
 impl<R: Runtime + Clone, W: World> Server<R, W> {
     /// Adds a line of this user's.
     pub(super) fn note(&mut self, user: Option<&str>, what: Arguments<'_>) {
-        if let Some(audit) = &mut self.audit {
+        if let Some(audit) = &mut self.door.audit {
             audit.line(self.turn.wall, user, what);
         }
     }
 
     /// Adds what a page did.
     pub(in crate::server) fn note_deed(&mut self, session: SessionId, deed: &Deed) {
-        let (Some(audit), Some(sid)) = (&mut self.audit, self.sessions.sid(session)) else {
+        let (Some(audit), Some(sid)) = (&mut self.door.audit, self.sessions.sid(session)) else {
             return;
         };
         audit.deed(self.turn.wall, self.sessions.owner(sid), sid, deed);
@@ -36,6 +36,7 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
         status: u16,
     ) {
         let Some(audit) = self
+            .door
             .audit
             .as_mut()
             .filter(|_| status >= 400 && status != 404)
@@ -56,7 +57,7 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
 
     /// At the end of a turn.
     pub(in crate::server) fn flush_audit(&mut self) {
-        if let Some(audit) = &mut self.audit
+        if let Some(audit) = &mut self.door.audit
             && let Err(error) = audit.flush(self.turn.wall)
         {
             self.log.line(
@@ -69,8 +70,12 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
     /// Somebody was sent away.
     pub(in crate::server) fn tell_full(&mut self, what: &str) {
         let now = self.turn.now;
-        if self.told_full.is_none_or(|at| now >= at + FULL_EVERY_MS) {
-            self.told_full = Some(now);
+        if self
+            .door
+            .told_full
+            .is_none_or(|at| now >= at + FULL_EVERY_MS)
+        {
+            self.door.told_full = Some(now);
             self.log.line(
                 0,
                 format_args!("refused a session, and perhaps more: {what}"),
