@@ -35,16 +35,12 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
         request: Option<&Request>,
         status: u16,
     ) {
-        let Some(audit) = self
-            .door
-            .audit
-            .as_mut()
-            .filter(|_| status >= 400 && status != 404)
-        else {
+        if self.door.audit.is_none() || status < 400 || status == 404 {
             return;
-        };
+        }
         let peer = &self.peers[key];
-        let user = peer.login.as_ref().map(|login| &*login.name);
+        let login = peer.login.clone();
+        let user = login.as_ref().map(|login| &*login.name);
         let path = request.map_or("", Request::path);
         let from = match request {
             Some(request) => self.door.origin_of(request, peer.address),
@@ -52,7 +48,7 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
         };
         let from = from.map_or("-".into(), |from| from.to_string());
         let what = format_args!("request from={from} path={path:?} outcome={status}");
-        audit.line(self.turn.wall, user, what);
+        self.note(user, what);
     }
 
     /// At the end of a turn.
