@@ -46,7 +46,7 @@ impl Host {
     fn full_path(&self, slot: Slot) -> String {
         let variable = |slot: Slot| self.vars.get(slot);
         let above = |v: &&Variable| v.parent().and_then(variable);
-        let all = std::iter::successors(variable(slot), |v| above(&v));
+        let all = std::iter::successors(variable(slot), above);
         let paths = all.map(|v| v.properties.get("path").unwrap_or(""));
         let mut paths: Vec<&str> = paths.filter(|path| !path.is_empty()).collect();
         paths.reverse();

@@ -137,10 +137,7 @@ impl Desk<'_> {
         let refused = self
             .sessions
             .check_room(self.owner, reserved, &self.room, self.memory);
-        refused.map_err(|refusal| {
-            self.full = Some(refusal.reason);
-            refusal
-        })
+        refused.inspect_err(|refusal| self.full = Some(refusal.reason))
     }
 
     /// What `sid` stands for, for the one who asks: other people's sessions are as if they were not there.

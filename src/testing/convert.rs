@@ -21,6 +21,7 @@ use super::upload;
 use crate::core::effect::Effect;
 use crate::core::event::{Event, Opening, Turn};
 use crate::core::id::{ConnectionId, SessionId};
+use crate::core::limits::SessionLimits;
 use crate::core::manager::{ManagerConfig, SessionManager};
 use crate::core::message::{Batch, Json, Message};
 use crate::core::outside::{HostAnswer, HostCall, Outgoing, Outside, ProcessAction};
@@ -45,7 +46,11 @@ const FIRST_OWN: VarNo = 1 << 40;
 pub fn convert(take: &Take, ignored: &[Vec<String>]) -> Result<String, StateError> {
     let config = ManagerConfig {
         site: take.site.clone(),
-        limits: take.limits.clone(),
+        limits: SessionLimits {
+            // Rows are found by their keys, which no viewdef need show.
+            viewdef_paths: false,
+            ..take.limits.clone()
+        },
         verbosity: 0,
     };
     let asks = |moment: &Moment| match &moment.event {

@@ -76,6 +76,8 @@ impl Stage {
             coalesce_ms: 0,
             // Errors say where they come from.
             dev: true,
+            // All that is asked for comes of templates, but for the keys by which rows are found.
+            viewdef_paths: false,
             ..limits.clone()
         };
         let config = ManagerConfig {

@@ -183,3 +183,22 @@ fn what_was_refused_is_refused_again_in_a_replay() {
         .expect("it runs");
     assert!(run.status.success(), "{run:?}");
 }
+
+#[test]
+fn a_test_of_a_site_has_a_user_and_finds_rows_by_their_keys() {
+    let place = Place::new(USERS, &["--state", "none"]);
+    let main = MAIN.replace("name = \"shown\"", "name = session.user.name");
+    place.folder.write("lua/main.lua", main);
+    let app = APP.replace("\"rows\"", "\"rows?key=password\"");
+    place.folder.write("viewdefs/App.DEFAULT.html", app);
+    place.folder.write("viewdefs/Row.DEFAULT.html", ROW);
+    let text = "recording 1\nuser {\"name\": \"ann\", \"groups\": []}\n\nexpect name \"ann\"\n\
+                expect rows[password=\"hidden\"].label \"a\"\n";
+    place.folder.write("tests/user.lunette", text);
+    let run = std::process::Command::new(env!("CARGO_BIN_EXE_lunette"))
+        .arg("test")
+        .arg(&place.folder.0)
+        .output()
+        .expect("it runs");
+    assert!(run.status.success(), "{run:?}");
+}
