@@ -436,3 +436,42 @@ fn edits_of_the_site_survive() {
     let error = Reader::new(file).unwrap_err().to_string();
     assert!(error.contains("checks but cannot be read"), "{error}");
 }
+
+#[test]
+fn whose_a_session_is_survives_and_others_have_it_no_longer() {
+    let user = r#"{"groups":[],"name":"ann"}"#;
+    for (secret, owner, viewdef_paths) in [
+        (vec![], "", true),
+        (vec![], "ann", false),
+        (vec!["a.b".to_owned()], "ann", true),
+    ] {
+        let path = temp_path();
+        let limits = SessionLimits {
+            viewdef_paths,
+            ..header().limits
+        };
+        let header = Header {
+            secret,
+            owner: owner.to_owned(),
+            limits,
+            ..header()
+        };
+        let opening = Opening { user, ..OPENING };
+        let mut writer = Writer::create(&path, &header).unwrap();
+        writer.event(turn(5), &RawEvent::SessionOpened(opening));
+        writer.commit().unwrap();
+        let file = std::fs::read(&path).unwrap();
+        std::fs::remove_file(&path).unwrap();
+        let reader = Reader::new(file).unwrap();
+        assert_eq!(*reader.header(), header);
+        let first = reader.records().next().unwrap();
+        assert_eq!(first.event, RawEvent::SessionOpened(opening));
+    }
+    // Without any of it, the bytes are as they always were.
+    let plain = header().encode().0;
+    let named = Header {
+        owner: "ann".into(),
+        ..header()
+    };
+    assert_eq!(named.encode().0.len(), plain.len() + 1 + 4 + 1);
+}

@@ -160,7 +160,7 @@ fn what_is_wrong_is_said_with_its_line_and_a_way_out() {
         ),
         (
             "\n[zzzzzzz]\n",
-            "f:2: there is no section [zzzzzzz]; there are [server], [journal], [limits], [net], [lua], [upload], [test], [security], [web]",
+            "f:2: there is no section [zzzzzzz]; there are [server], [auth], [audit], [journal], [limits], [net], [lua], [upload], [test], [security], [web]",
         ),
         ("gas = 5", "f:1: gas belongs into the section [limits]"),
         (
