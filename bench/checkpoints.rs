@@ -7,11 +7,11 @@ use lunette::core::event::{Event, Opening, Turn};
 use lunette::core::id::{ConnectionId, SessionId};
 use lunette::core::manager::{Dormant, ManagerConfig, SessionManager};
 use lunette::core::site::Site;
+use lunette::lua::LuaRuntime;
 use lunette::wire::read_batch;
 
 use crate::dice::Dice;
 use crate::monkey::{Monkey, site};
-use crate::shelf::{Shelving, Way};
 use crate::turns::resident_kib;
 use crate::{Harness, print_line};
 
@@ -30,23 +30,24 @@ pub fn run(harness: &Harness) {
     if harness.wants(name) {
         measure_sleepers(name);
     }
-    let ways = [(Way::Moved, "core"), (Way::Image, "core and Lua")];
-    for (way, what) in ways {
-        for site in ["counter", "address_book"] {
-            for &age in ages {
-                let name = format!("freeze: {what} of {site}, {age} events");
-                if harness.wants(&name) {
-                    measure(harness, way, &name, site, age);
-                }
+    for site in ["counter", "address_book"] {
+        for &age in ages {
+            let name = format!("freeze: {site}, {age} events");
+            if harness.wants(&name) {
+                measure(harness, &name, site, age);
             }
         }
     }
 }
 
+fn runtime() -> LuaRuntime {
+    LuaRuntime::new().expect("a runtime can be made")
+}
+
 /// Prints what the manager keeps of a session that sleeps, with a deadline and two topics of which one
 /// is its own.
 fn measure_sleepers(name: &str) {
-    let mut manager = SessionManager::new(Shelving::new(Way::Fresh), ManagerConfig::default());
+    let mut manager = SessionManager::new(runtime(), ManagerConfig::default());
     let before = resident_kib();
     for n in 1..=SLEEPERS {
         let dormant = Dormant {
@@ -62,9 +63,9 @@ fn measure_sleepers(name: &str) {
 }
 
 /// Prints the bytes of a session of this age, and what freezing and thawing it take.
-fn measure(harness: &Harness, way: Way, name: &str, site_name: &str, age: usize) {
+fn measure(harness: &Harness, name: &str, site_name: &str, age: usize) {
     let site = site(site_name);
-    let mut manager = aged(way, &site, age);
+    let mut manager = aged(&site, age);
     let rounds = if harness.smoke { 1 } else { ROUNDS };
     let (mut freezing, mut thawing) = (Vec::new(), Vec::new());
     let mut bytes = 0;
@@ -94,12 +95,12 @@ fn measure(harness: &Harness, way: Way, name: &str, site_name: &str, age: usize)
 }
 
 /// A session in whose page so much has happened.
-fn aged(way: Way, site: &Site, age: usize) -> SessionManager<Shelving> {
+fn aged(site: &Site, age: usize) -> SessionManager<LuaRuntime> {
     let config = ManagerConfig {
         site: site.clone(),
         ..ManagerConfig::default()
     };
-    let mut manager = SessionManager::new(Shelving::new(way), config);
+    let mut manager = SessionManager::new(runtime(), config);
     let mut turn = Turn::default();
     let mut happens = |event| {
         turn.now += 20;

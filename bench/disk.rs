@@ -7,7 +7,7 @@ use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use lunette::journal::{Disk, DiskFile, Entry, Lock};
+use lunette::journal::{Disk, DiskFile, Entry, Lock, Mapping};
 
 /// What happens at a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,6 +33,16 @@ pub enum Unsynced {
     Zeros,
 }
 
+/// What something wrote.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Written {
+    /// Calls of `write`, and bytes they wrote.
+    pub calls: usize,
+    pub bytes: usize,
+    /// Bytes that were stored in mappings.
+    pub stored: usize,
+}
+
 #[derive(Clone, Debug, Default)]
 pub struct MemoryDisk {
     state: Rc<RefCell<State>>,
@@ -44,10 +54,11 @@ struct State {
     locked: BTreeSet<PathBuf>,
     fault: Option<(usize, Fault)>,
     calls: usize,
-    writes: usize,
-    written: usize,
+    written: Written,
     full: bool,
     off: bool,
+    unmapped: bool,
+    broken: BTreeSet<PathBuf>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -77,6 +88,17 @@ impl MemoryDisk {
         state.locked.clear();
     }
 
+    /// It is one of those that have no mappings.
+    pub fn without_mappings(self) -> MemoryDisk {
+        self.state.borrow_mut().unmapped = true;
+        self
+    }
+
+    /// From now on all that is done to this file fails.
+    pub fn break_file(&self, path: &Path) {
+        self.state.borrow_mut().broken.insert(path.into());
+    }
+
     /// The power comes back.
     pub fn restart(&self, unsynced: Unsynced) {
         self.mend();
@@ -95,10 +117,8 @@ impl MemoryDisk {
         }
     }
 
-    /// Calls of `write`, and bytes they wrote.
-    pub fn written(&self) -> (usize, usize) {
-        let state = self.state.borrow();
-        (state.writes, state.written)
+    pub fn written(&self) -> Written {
+        self.state.borrow().written
     }
 
     pub fn content(&self, path: &Path) -> Option<Vec<u8>> {
@@ -259,6 +279,25 @@ impl Disk for MemoryDisk {
         })
     }
 
+    fn map(&self, path: &Path, bytes: usize) -> io::Result<Option<Box<dyn Mapping>>> {
+        let there = self.call(|state| {
+            if state.full {
+                return Err(Fault::Full.error());
+            }
+            if state.unmapped {
+                return Ok(None);
+            }
+            let content = state.files.entry(path.into()).or_default();
+            let length = content.bytes.len().max(bytes);
+            content.bytes.resize(length, 0);
+            Ok(Some(content.bytes[..bytes].to_vec()))
+        })?;
+        Ok(there.map(|bytes| {
+            let (disk, path) = (self.clone(), path.into());
+            Box::new(MemoryMapping { disk, path, bytes }) as Box<dyn Mapping>
+        }))
+    }
+
     fn lock(&self, path: &Path) -> io::Result<Box<dyn Lock>> {
         self.call(|state| match state.locked.insert(path.into()) {
             true => Ok(()),
@@ -294,6 +333,37 @@ impl Drop for MemoryLock {
     }
 }
 
+/// Bytes of a file that are memory. Stores are no calls of the system, and cannot fail; without power they
+/// change nothing.
+#[derive(Debug)]
+struct MemoryMapping {
+    disk: MemoryDisk,
+    path: PathBuf,
+    bytes: Vec<u8>,
+}
+
+impl Mapping for MemoryMapping {
+    fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    fn store(&mut self, at: usize, bytes: &[u8]) {
+        let mut state = self.disk.state.borrow_mut();
+        self.bytes[at..at + bytes.len()].copy_from_slice(bytes);
+        if state.off {
+            return;
+        }
+        state.written.stored += bytes.len();
+        if let Some(content) = state.files.get_mut(&self.path) {
+            content.bytes[at..at + bytes.len()].copy_from_slice(bytes);
+        }
+    }
+
+    fn store_word(&mut self, at: usize, word: u64) {
+        self.store(at, &word.to_ne_bytes());
+    }
+}
+
 #[derive(Debug)]
 struct MemoryFile {
     disk: MemoryDisk,
@@ -303,6 +373,9 @@ struct MemoryFile {
 impl DiskFile for MemoryFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let mut state = self.disk.state.borrow_mut();
+        if state.broken.contains(&self.path) {
+            return Err(Fault::Broken.error());
+        }
         let was_full = state.full;
         let fault = state.strike()?;
         let count = match fault {
@@ -317,8 +390,8 @@ impl DiskFile for MemoryFile {
             }
             Some(fault @ Fault::Interrupted) => return Err(fault.error()),
         };
-        state.writes += 1;
-        state.written += count;
+        state.written.calls += 1;
+        state.written.bytes += count;
         state.append(&self.path, &bytes[..count])?;
         Ok(count)
     }

@@ -14,7 +14,7 @@ use lunette::journal::{Detail, Disk, Header, Output, RawEvent, Rules, Store, Wri
 use lunette::lua::LuaRuntime;
 use lunette::replay::to_event;
 
-use crate::memory_disk::MemoryDisk;
+use crate::memory_disk::{MemoryDisk, Written};
 
 const SESSION: SessionId = SessionId(1);
 const TAB: ConnectionId = ConnectionId(5);
@@ -28,13 +28,6 @@ const TICKING: &str = "local App = session:prototype('App', { count = 0, hidden 
 local app = session:create(App)
 session:createAppVariable(app)
 session:setInterval(function() app.FIELD = app.FIELD + 1 end, 1000)";
-
-/// What something wrote.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Written {
-    pub calls: usize,
-    pub bytes: usize,
-}
 
 /// A session as a server runs it, with its journal.
 pub struct Journaled {
@@ -141,15 +134,21 @@ impl Journaled {
 
     /// What was written while `act` ran, and what it left to be written.
     fn measure(&mut self, disk: &MemoryDisk, act: impl FnOnce(&mut Journaled)) -> Written {
-        let (calls, bytes) = disk.written();
+        self.flush();
+        let before = disk.written();
         act(self);
+        self.flush();
+        let after = disk.written();
+        Written {
+            calls: after.calls - before.calls,
+            bytes: after.bytes - before.bytes,
+            stored: after.stored - before.stored,
+        }
+    }
+
+    fn flush(&mut self) {
         if let Some(writer) = &mut self.writer {
             writer.flush().expect("written");
-        }
-        let (calls_after, bytes_after) = disk.written();
-        Written {
-            calls: calls_after - calls,
-            bytes: bytes_after - bytes,
         }
     }
 }

@@ -19,9 +19,6 @@ mod monkey;
 mod outside;
 mod recording;
 mod scale;
-#[allow(dead_code, reason = "the tests use the rest")]
-#[path = "../tests/checkpoints/shelf.rs"]
-mod shelf;
 mod tests;
 mod turns;
 

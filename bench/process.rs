@@ -110,6 +110,13 @@ impl Server {
         )
     }
 
+    /// Bytes that it has read, of files above all.
+    #[allow(dead_code, reason = "the load generator asks, the tests do not")]
+    pub fn bytes_read(&self) -> io::Result<u64> {
+        let io = fs::read_to_string(format!("/proc/{}/io", self.id()))?;
+        field_kib(&io, "rchar:")
+    }
+
     /// How often the threads went to sleep of their own will, and so were woken.
     pub fn sleeps(&self) -> io::Result<u64> {
         let mut total = 0;

@@ -22,8 +22,8 @@ pub fn run(harness: &Harness) {
     for (name, written) in figures() {
         if harness.wants(name) {
             println!(
-                "{name:<52} {:>10} B in {} calls",
-                written.bytes, written.calls
+                "{name:<52} {:>10} B in {} calls, {} B stored before",
+                written.bytes, written.calls, written.stored
             );
         }
     }

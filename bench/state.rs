@@ -10,6 +10,8 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use lunette::journal::Reader;
+
 use crate::Scale;
 use crate::client::{Http, Socket, new_session};
 use crate::links::Linked;
@@ -31,6 +33,8 @@ const POWER_SAFE: &str = "[journal]\ndurability = \"power\"\n";
 const PATIENCE: Duration = Duration::from_secs(120);
 /// Actions that are sent before their answers are waited for.
 const IN_FLIGHT: usize = 100;
+/// Actions after which a session that falls asleep leaves a checkpoint.
+const WORTH_A_CHECKPOINT: usize = 100;
 /// Sessions of which the time to wake is the middle.
 const OLD_SESSIONS: usize = 5;
 /// How often each session of `wake`, and the server of `recovery`, is woken.
@@ -92,11 +96,12 @@ impl Place {
         Ok(())
     }
 
-    /// Bytes of all journals.
-    fn journal_bytes(&self) -> io::Result<u64> {
+    /// Bytes of all journals, with those that are on their way there.
+    fn journal_bytes(&self) -> io::Result<usize> {
         let mut total = 0;
         for file in fs::read_dir(self.state().join("sessions"))? {
-            total += file?.metadata()?.len();
+            let reader = Reader::open(&file?.path()).map_err(Error::other)?;
+            total += reader.whole_bytes();
         }
         Ok(total)
     }
@@ -222,7 +227,7 @@ pub fn hibernation(subject: &Subject, scale: &Scale, report: &mut Report) -> io:
     };
     let before = memory(&server)?;
     for _ in 0..scale.sleepers {
-        live_and_leave(&mut http, server.address, 1)?;
+        live_and_leave(&mut http, server.address, WORTH_A_CHECKPOINT)?;
     }
     place.wait_for_sleep(OLD_SESSIONS + scale.sleepers)?;
     let after = memory(&server)?;
@@ -261,6 +266,24 @@ pub fn hibernation(subject: &Subject, scale: &Scale, report: &mut Report) -> io:
     if place.logged("behind a checkpoint")? != OLD_SESSIONS {
         report.note("not all were woken from a checkpoint".into());
     }
+    place.wait_for_sleep(2 * OLD_SESSIONS + scale.sleepers)?;
+    drop(server);
+    start_beside_sleepers(subject, &place, report)
+}
+
+/// How long a server takes to start where so many sleep, and what it reads of the disk for that.
+fn start_beside_sleepers(subject: &Subject, place: &Place, report: &mut Report) -> io::Result<()> {
+    let (mut times, mut read) = (Vec::new(), Vec::new());
+    for _ in 0..WAKES {
+        let server = place.start(subject, &[])?;
+        Http::connect(server.address)?.request("GET", "/", "")?;
+        times.push(millis(server.spawned.elapsed()));
+        read.push(server.bytes_read()? as f64 / 1e6);
+    }
+    let name = "... a start where they sleep, first byte";
+    report.add(Figure::new(name, "ms", Less, median(&mut times)));
+    let name = "... read of files for that";
+    report.add(Figure::new(name, "MB", Less, median(&mut read)));
     Ok(())
 }
 

@@ -31,29 +31,17 @@ pub enum Command {
     /// Serve a site (the default)
     Serve(Box<ServeFlags>),
     /// Run a recording again and compare every frame
-    Replay {
-        /// A file that --record or export made, or a journal of a state directory
-        file: PathBuf,
-    },
-    /// Print a recording as text, without what was typed into password fields
-    Transcript {
-        /// A file that --record or export made, or a journal of a state directory
-        file: PathBuf,
-        #[command(flatten)]
-        secrets: SecretFlags,
-    },
-    /// Write a session into one file that replays elsewhere
+    Replay(RecordingFlags),
+    /// Print a recording as text, without its secrets
+    Transcript(RecordingFlags),
+    /// Write a recording into one file that replays elsewhere
     #[command(after_help = EXPORT_HELP)]
     Export {
-        /// The session's id, as in its address
-        sid: String,
+        #[command(flatten)]
+        recording: RecordingFlags,
         /// The file to make, such as bug.lnt
         #[arg(short, long, value_name = "FILE")]
         output: PathBuf,
-        #[command(flatten)]
-        state: StateFlags,
-        #[command(flatten)]
-        secrets: SecretFlags,
     },
     /// List the sessions of a site whose journals are kept
     Sessions {
@@ -73,8 +61,8 @@ pub enum Command {
 /// Flags of `inspect`.
 #[derive(Args, Clone, Debug)]
 pub struct InspectFlags {
-    /// A file that --record made
-    pub file: PathBuf,
+    #[command(flatten)]
+    pub recording: RecordingFlags,
     /// Port to listen on, for this machine only [default: any free one]
     #[arg(long, value_name = "N")]
     port: Option<u16>,
@@ -99,8 +87,8 @@ impl From<InspectFlags> for Settings {
 
 const EXPORT_HELP: &str = "The file has the site's code, all that the session was told and all that it sent. \
     Journals keep only digests of what was sent: the session is run again, and if that does not give the same \
-    digests, the file has digests, too, and the command says so.\n\nWhat was typed into password fields, and what \
-    --secret names, is replaced by \"***\", in both directions. So the app gets something else in a replay: where its \
+    digests, the file has digests, too, and the command says so.\n\nSecrets are replaced by \"***\", in both directions: \
+    what was typed into password fields, and what --secret or the site's lunette.toml names. So the app gets something else in a replay: where its \
     code looks at such a value, a replay of the file diverges.";
 
 /// What can be done to sessions.
@@ -124,12 +112,39 @@ pub struct StateFlags {
     pub dir: Option<PathBuf>,
 }
 
-/// What is left out.
+impl From<StateFlags> for Settings {
+    fn from(flags: StateFlags) -> Settings {
+        Settings {
+            dir: flags.dir,
+            state: StateSettings {
+                dir: flags.state.map(state_dir),
+                ..StateSettings::default()
+            },
+            ..Settings::default()
+        }
+    }
+}
+
+/// Which recording is meant, and what of it is not shown.
 #[derive(Args, Clone, Debug, Default)]
-pub struct SecretFlags {
-    /// Also leave out values at this path, such as login.pin or users.*.pin; may be repeated
+pub struct RecordingFlags {
+    /// A file that --record or export made, or a session's id, as in its address
+    #[arg(value_name = "FILE|SESSION")]
+    pub recording: PathBuf,
+    #[command(flatten)]
+    pub state: StateFlags,
+    /// Do not show values at this path, such as login.pin or users.*.pin; may be repeated
     #[arg(long, value_name = "PATH")]
     pub secret: Vec<String>,
+}
+
+impl From<RecordingFlags> for Settings {
+    fn from(flags: RecordingFlags) -> Settings {
+        Settings {
+            secret: flags.secret,
+            ..flags.state.into()
+        }
+    }
 }
 
 /// Flags of `test`.
@@ -140,8 +155,8 @@ pub struct TestFlags {
     pub dir: PathBuf,
     /// Parts of the names of those to run [default: all]; with --from, the name of the new one
     pub names: Vec<String>,
-    /// Make a recording of a file that --record made
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["update", "accept", "ci", "record_missing"])]
+    /// Make a recording of a file that --record or export made, or of a session of the site
+    #[arg(long, value_name = "FILE|SESSION", conflicts_with_all = ["update", "accept", "ci", "record_missing"])]
     pub from: Option<PathBuf>,
     /// Write recordings with what is now, as NAME.lunette.new
     #[arg(long, conflicts_with_all = ["ci", "accept"])]
@@ -299,5 +314,13 @@ mod tests {
         ));
         assert!(read("lunette export 1f").is_err());
         assert!(read("lunette export 1f -o x --secret a.b --secret c").is_ok());
+        for command in ["replay", "transcript", "inspect"] {
+            assert!(
+                read(&format!(
+                    "lunette {command} x.lnt --secret a --dir b --state c"
+                ))
+                .is_ok()
+            );
+        }
     }
 }

@@ -57,6 +57,8 @@ pub struct Settings {
     pub allow_raw_html: Option<bool>,
     /// Paths whose values `lunette test` does not compare.
     pub test_ignore: Vec<String>,
+    /// Paths whose values are not for other eyes.
+    pub secret: Vec<String>,
     /// Where a setting stands, if it came from a file: its name and `FILE:LINE`.
     pub places: Vec<(&'static str, String)>,
 }
@@ -157,8 +159,22 @@ impl Settings {
             dev: self.dev || others.dev,
             hotload: self.hotload || others.hotload,
             test_ignore: longer(self.test_ignore, others.test_ignore),
+            // A flag that names another one does not give away those of the file.
+            secret: [self.secret, others.secret].concat(),
             places,
         }
+    }
+
+    /// These settings, and where they say nothing the `lunette.toml` of the site that they name.
+    ///
+    /// # Errors
+    /// When the file cannot be read or understood.
+    pub fn with_file(self) -> Result<Settings, ConfigError> {
+        let file = match &self.dir {
+            Some(dir) => file::read(dir)?,
+            None => Settings::default(),
+        };
+        Ok(self.or(file))
     }
 
     fn grants(&mut self) -> Grants {
@@ -204,6 +220,8 @@ pub struct Config {
     pub upload: Option<UploadConfig>,
     /// Paths whose values `lunette test` does not compare.
     pub test_ignore: Vec<String>,
+    /// Paths whose values are not for other eyes.
+    pub secret: Vec<String>,
 }
 
 /// Why settings make no configuration.
@@ -234,6 +252,11 @@ pub enum ConfigError {
          with the process"
     )]
     Homeless,
+    #[error(
+        "the site's lunette.toml or --state says that no state is kept, so there are no journals: say where they are \
+         by --state DIR if they are somewhere"
+    )]
+    Stateless,
     #[error(transparent)]
     File(#[from] FileError),
 }
@@ -251,11 +274,7 @@ impl Config {
     /// # Errors
     /// As for [`Config::resolve`], and when the file cannot be read or understood.
     pub fn load(flags: Settings) -> Result<Config, ConfigError> {
-        let file = match &flags.dir {
-            Some(dir) => file::read(dir)?,
-            None => Settings::default(),
-        };
-        Config::resolve(flags.or(file))
+        Config::resolve(flags.with_file()?)
     }
 
     /// The configuration that these settings make.
@@ -297,18 +316,13 @@ impl Config {
         }
         let checked = settings.net.check();
         checked.map_err(|error| at(error.name, error.into()))?;
-        let max_bytes = settings.upload_max_bytes.map(|bytes| bytes as u64);
-        if max_bytes.is_some() && settings.upload_dir.is_none() {
-            return Err(at("max_bytes", ConfigError::UploadWithoutDir));
-        }
-        let upload = settings.upload_dir.map(|dir| UploadConfig {
-            dir,
-            max_bytes: max_bytes.unwrap_or(UPLOAD_BYTES),
-        });
+        let upload = uploads(settings.upload_dir, settings.upload_max_bytes);
+        let upload = upload.map_err(|error| at("max_bytes", error))?;
         let state = settings.state.resolve(settings.dir.as_deref())?;
         Ok(Config {
             upload,
             test_ignore: settings.test_ignore,
+            secret: settings.secret,
             state,
             dir: settings.dir,
             host,
@@ -332,6 +346,17 @@ impl Config {
             },
         })
     }
+}
+
+fn uploads(
+    dir: Option<PathBuf>,
+    max_bytes: Option<usize>,
+) -> Result<Option<UploadConfig>, ConfigError> {
+    if max_bytes.is_some() && dir.is_none() {
+        return Err(ConfigError::UploadWithoutDir);
+    }
+    let max_bytes = max_bytes.map_or(UPLOAD_BYTES, |bytes| bytes as u64);
+    Ok(dir.map(|dir| UploadConfig { dir, max_bytes }))
 }
 
 fn is_loopback(host: &str) -> bool {

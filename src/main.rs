@@ -2,18 +2,18 @@
 
 use std::fmt::Display;
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Parser;
 use lunette::cli::{
-    Cli, Command, InspectFlags, SecretFlags, SessionsAction, StateFlags, TestFlags,
+    Cli, Command, InspectFlags, RecordingFlags, SessionsAction, StateFlags, TestFlags,
 };
 use lunette::config::state::{StateDir, StateSettings};
 use lunette::config::{Config, Settings};
 use lunette::core::outside::Outside;
 use lunette::inspect::Inspector;
-use lunette::replay;
+use lunette::replay::{self, Reader};
 use lunette::server::outside::Machine;
 use lunette::server::{self, ServerError};
 use lunette::testing::path::pattern;
@@ -31,18 +31,11 @@ fn main() -> ExitCode {
     let done = match cli.command {
         None => serve(cli.serve.into(), None),
         Some(Command::Serve(flags)) => serve((*flags).into(), None),
-        Some(Command::Replay { file }) => run_again(&file),
-        Some(Command::Transcript { file, secrets }) => {
-            replay::transcript_file(&file, &secrets.secret)
-                .map_err(failed(RUNTIME))
-                .and_then(|text| print(&text))
+        Some(Command::Replay(flags)) => run_again(flags),
+        Some(Command::Transcript(flags)) => {
+            open(flags).and_then(|reader| print(&replay::transcript(&reader)))
         }
-        Some(Command::Export {
-            sid,
-            output,
-            state,
-            secrets,
-        }) => export(&sid, &output, state, &secrets),
+        Some(Command::Export { recording, output }) => export(recording, &output),
         Some(Command::Sessions { action, state }) => sessions(action, state),
         Some(Command::Inspect(flags)) => inspect(flags),
         Some(Command::Test(flags)) => test(flags),
@@ -75,12 +68,34 @@ fn serve(settings: Settings, recording: Option<Inspector>) -> Result<(), u8> {
 }
 
 fn inspect(flags: InspectFlags) -> Result<(), u8> {
-    let inspector = Inspector::open(&flags.file).map_err(failed(RUNTIME))?;
+    let recording = &flags.recording.recording;
+    let name = recording.file_name().unwrap_or(recording.as_os_str());
+    let name = name.to_string_lossy().into_owned();
+    let reader = open(flags.recording.clone())?;
+    let inspector = Inspector::new(name, reader).map_err(failed(RUNTIME))?;
     serve(flags.into(), Some(inspector))
 }
 
-fn run_again(file: &Path) -> Result<(), u8> {
-    let report = replay::replay_file(file).map_err(failed(RUNTIME))?;
+/// The recording that is meant, which knows all that is secret in it.
+fn open(flags: RecordingFlags) -> Result<Reader, u8> {
+    let recording = flags.recording.clone();
+    let settings = Settings::from(flags).with_file().map_err(failed(CONFIG))?;
+    let reader = match replay::session_named(&recording) {
+        None => replay::read_file(&recording).map_err(failed(RUNTIME)),
+        Some(sid) => {
+            let place = settings.state.place(settings.dir.as_deref());
+            let place = place.map_err(failed(CONFIG))?;
+            replay::read_session(&place, sid).map_err(failed(RUNTIME))
+        }
+    };
+    let mut reader = reader?;
+    reader.keep_secret(&settings.secret);
+    Ok(reader)
+}
+
+fn run_again(flags: RecordingFlags) -> Result<(), u8> {
+    let reader = open(flags)?;
+    let report = replay::replay_here(&reader).map_err(failed(RUNTIME))?;
     print(&report.to_string())?;
     match report.exit_code() {
         0 => Ok(()),
@@ -88,15 +103,16 @@ fn run_again(file: &Path) -> Result<(), u8> {
     }
 }
 
-fn export(sid: &str, output: &Path, state: StateFlags, secrets: &SecretFlags) -> Result<(), u8> {
-    let state = state_of(state)?;
-    let reader = replay::read_session(&state, sid).map_err(failed(RUNTIME))?;
-    let exported = replay::export(&reader, &secrets.secret, output).map_err(failed(RUNTIME))?;
+fn export(flags: RecordingFlags, output: &Path) -> Result<(), u8> {
+    let reader = open(flags)?;
+    let exported = replay::export(&reader, output).map_err(failed(RUNTIME))?;
     print(&exported.to_string())
 }
 
-fn sessions(action: Option<SessionsAction>, state: StateFlags) -> Result<(), u8> {
-    let state = state_of(state)?;
+fn sessions(action: Option<SessionsAction>, flags: StateFlags) -> Result<(), u8> {
+    let settings = Settings::from(flags).with_file().map_err(failed(CONFIG))?;
+    let place = settings.state.place(settings.dir.as_deref());
+    let state = place.map_err(failed(CONFIG))?;
     match action {
         None => replay::list_sessions(&state)
             .map_err(failed(RUNTIME))
@@ -105,15 +121,6 @@ fn sessions(action: Option<SessionsAction>, state: StateFlags) -> Result<(), u8>
             replay::drop_session(&state, &sid).map_err(failed(RUNTIME))
         }
     }
-}
-
-fn state_of(flags: StateFlags) -> Result<PathBuf, u8> {
-    let default = || replay::state_dir(flags.dir.as_deref(), |name| std::env::var_os(name));
-    flags.state.or_else(default).ok_or_else(|| {
-        failed(CONFIG)(
-            "neither HOME nor XDG_STATE_HOME is set: say where the state is by --state DIR",
-        )
-    })
 }
 
 fn test(flags: TestFlags) -> Result<(), u8> {
@@ -140,12 +147,20 @@ fn test(flags: TestFlags) -> Result<(), u8> {
         };
         failed(code)(error)
     };
-    if let Some(journal) = &flags.from {
-        let stem = journal
+    if let Some(recording) = &flags.from {
+        let stem = recording
             .file_stem()
             .map(|stem| stem.to_string_lossy().into_owned());
         let name = flags.names.first().cloned().or(stem).unwrap_or_default();
-        let file = suite.add_journal(&name, journal, &ignored).map_err(told)?;
+        let reader = open(RecordingFlags {
+            recording: recording.clone(),
+            state: StateFlags {
+                dir: Some(flags.dir.clone()),
+                state: None,
+            },
+            secret: Vec::new(),
+        })?;
+        let file = suite.add_journal(&name, &reader, &ignored).map_err(told)?;
         return print(&format!("wrote {}\n", flags.dir.join(file).display()));
     }
     let mut out = std::io::stdout().lock();
@@ -156,6 +171,7 @@ fn test(flags: TestFlags) -> Result<(), u8> {
         site: server::files::load_site(&flags.dir).map_err(failed(CONFIG))?,
         limits: config.limits.clone(),
         ignored,
+        secret: config.secret.clone(),
         update: flags.update,
     };
     let wishes = Wishes {

@@ -16,25 +16,25 @@ mod sessions;
 
 use crate::core::effect::Effect;
 use crate::core::event::Event;
-use crate::core::id::{SessionId, WireId};
+use crate::core::id::SessionId;
 use crate::core::manager::{ManagerConfig, SessionManager};
 use crate::core::outside::{HostAnswer, HostCall, Outgoing, Outside};
 use crate::core::script::Runtime;
 use crate::core::site::Site;
 use crate::core::topic;
 use crate::journal::{
-    Detail, Digest, Header, JournalError, Output, Paths, RawEvent, Reader, Record, decode_edits,
+    Detail, Digest, Header, JournalError, Output, RawEvent, Record, Secrets, decode_edits,
 };
 use crate::lua::state::{StateError, StateLimits};
 use crate::lua::{DIALECT, LuaRuntime};
 use crate::wire;
 
-pub use crate::journal::FORMAT_VERSION;
-pub use crate::journal::{StoreError, state_dir};
+pub use crate::journal::StoreError;
+pub use crate::journal::{FORMAT_VERSION, Reader, transcript};
 pub use difference::Difference;
-use difference::first_difference;
+use difference::shown_difference;
 pub use export::{Exported, export};
-pub use sessions::{drop_session, list_sessions, read_session};
+pub use sessions::{drop_session, list_sessions, read_session, session_named};
 
 /// What a replay found.
 #[derive(Clone, Debug, Default)]
@@ -134,15 +134,14 @@ pub fn step<R: Runtime>(
     let event = to_event(&record.event, header.session, manager.site());
     seen(Seen::Event(&record.event));
     manager.handle_event(event, record.turn);
-    let compared = compare(manager, record, header.detail, report, seen);
-    let Err(mut divergence) = compared else {
-        return true;
-    };
-    if let Some(difference) = &mut divergence.difference {
-        difference.path = path_of(reader, record, difference.var);
+    let mut told = Told::new(reader, record);
+    match compare(manager, &mut told, header.detail, report, seen) {
+        Ok(()) => true,
+        Err(divergence) => {
+            report.divergence = Some(divergence);
+            false
+        }
     }
-    report.divergence = Some(divergence);
-    false
 }
 
 /// What a manager needs to run the session of this header.
@@ -264,11 +263,12 @@ pub fn to_event(event: &RawEvent<'_>, session: SessionId, site: &Site) -> Event 
 /// Compares what the event just handled led to with what its record says.
 fn compare<R: Runtime>(
     manager: &mut SessionManager<R>,
-    record: &Record<'_>,
+    told: &mut Told<'_>,
     detail: Detail,
     report: &mut Report,
     seen: &mut dyn FnMut(Seen<'_>),
 ) -> Result<(), Box<Divergence>> {
+    let record = told.record;
     let effects: Vec<Effect> = std::iter::from_fn(|| manager.poll_effect()).collect();
     let mut recorded = record.outputs.iter();
     let mut digest = Digest::default();
@@ -298,19 +298,19 @@ fn compare<R: Runtime>(
         match recorded.next() {
             Some(output) if *output == replayed => {}
             output => {
-                let mut divergence = Divergence::new(record, output, Some(&replayed));
+                let mut divergence = told.divergence(output, Some(&replayed));
                 divergence.at = asked_at(effect);
                 return Err(divergence);
             }
         }
     }
     if let Some(missing) = recorded.next() {
-        return Err(Divergence::new(record, Some(missing), None));
+        return Err(told.divergence(Some(missing), None));
     }
     let expected = record.digest.unwrap_or_default();
     match detail {
         Detail::Digest if digest != expected => {
-            Err(Divergence::of_digests(record, expected, digest, &effects))
+            Err(told.divergence_of_digests(expected, digest, &effects))
         }
         Detail::Digest | Detail::Full => Ok(()),
     }
@@ -327,22 +327,34 @@ fn asked_at(effect: &Effect) -> Option<String> {
     }
 }
 
-impl Divergence {
+/// A record that may have to be told of, without its secrets.
+struct Told<'a> {
+    reader: &'a Reader,
+    record: &'a Record<'a>,
+}
+
+impl<'a> Told<'a> {
+    fn new(reader: &'a Reader, record: &'a Record<'a>) -> Told<'a> {
+        Told { reader, record }
+    }
+
     /// Of what was recorded there is a digest only; what came out now is all there.
-    fn of_digests(
-        record: &Record<'_>,
+    fn divergence_of_digests(
+        &self,
         recorded: Digest,
         replayed: Digest,
         effects: &[Effect],
     ) -> Box<Divergence> {
-        let mut divergence = Divergence::new(record, None, None);
+        let mut divergence = self.divergence(None, None);
         divergence.recorded = Some(format!(
             "{recorded} (this file has no frames, only their digests)"
         ));
+        let mut secrets = Secrets::at(self.reader, self.record);
         let mut frame = Vec::new();
         let mut text = replayed.to_string();
         for effect in effects {
             if let Some(output) = Output::of(effect, &mut frame) {
+                let output = secrets.output(&output, |output| output.to_string());
                 text = format!("{text}\n{output}");
             }
         }
@@ -350,41 +362,42 @@ impl Divergence {
         divergence
     }
 
-    fn new(
-        record: &Record<'_>,
+    fn divergence(
+        &self,
         recorded: Option<&Output<'_>>,
         replayed: Option<&Output<'_>>,
     ) -> Box<Divergence> {
+        let record = self.record;
+        let mut secrets = Secrets::at(self.reader, record);
         let difference = match (recorded, replayed) {
-            (Some(Output::Frame { text: a, .. }), Some(Output::Frame { text: b, .. })) => {
-                first_difference(a, b)
+            (
+                Some(Output::Frame {
+                    connection,
+                    text: a,
+                }),
+                Some(Output::Frame { text: b, .. }),
+            ) => {
+                let mut blank = |text| secrets.frame(*connection, text).into_owned();
+                let mut difference = shown_difference((a, b), (&blank(a), &blank(b)));
+                if let Some(difference) = &mut difference {
+                    difference.path = secrets.paths().of(*connection, difference.var);
+                }
+                difference
             }
             _ => None,
         };
+        let mut shown = |output: &Output<'_>| secrets.output(output, |output| output.to_string());
         Box::new(Divergence {
             turn_number: record.turn_number,
             sequence: record.sequence,
             now_ms: record.turn.now,
-            event: record.event.to_string(),
-            recorded: recorded.map(Output::to_string),
-            replayed: replayed.map(Output::to_string),
+            recorded: recorded.map(&mut shown),
+            replayed: replayed.map(&mut shown),
+            event: secrets.event(&record.event, |event| event.to_string()),
             at: None,
             difference,
         })
     }
-}
-
-/// The path from variable 1 of what `record`'s receiver calls `var`, from the creates before it.
-fn path_of(reader: &Reader, record: &Record<'_>, var: WireId) -> Option<String> {
-    let receiver = record.outputs.iter().find_map(|o| match o {
-        Output::Frame { connection, .. } => Some(*connection),
-        _ => None,
-    })?;
-    let mut paths = Paths::default();
-    for earlier in reader.records().take(record.sequence as usize) {
-        paths.hear(&earlier.event);
-    }
-    paths.of(receiver, var)
 }
 
 impl fmt::Display for Report {
@@ -485,16 +498,22 @@ pub fn runtime_for(header: &Header) -> Result<LuaRuntime, ReplayError> {
     }
 }
 
-/// What `lunette replay FILE` does: needs nothing but the file. The report can be printed and has
-/// the exit code.
+/// Opens the recording in a file.
 ///
 /// # Errors
-/// When the file cannot be read, is damaged, or was made by an engine too different from this one.
-pub fn replay_file(path: &Path) -> Result<Report, ReplayError> {
-    let reader = Reader::open(path)?;
+/// When it cannot be read or is damaged.
+pub fn read_file(path: &Path) -> Result<Reader, JournalError> {
+    Reader::open(path)
+}
+
+/// What `lunette replay` does: needs nothing but the recording. The report can be printed and has the exit code.
+///
+/// # Errors
+/// When it was made by an engine too different from this one.
+pub fn replay_here(reader: &Reader) -> Result<Report, ReplayError> {
     let header = reader.header();
     let runtime = runtime_for(header)?;
-    let mut report = replay(&reader, |_| runtime);
+    let mut report = replay(reader, |_| runtime);
     report.notes.extend(space_note(header));
     Ok(report)
 }
@@ -512,14 +531,6 @@ pub fn space_note(header: &Header) -> Option<String> {
              the order of tables keyed by tables may differ; only frames are compared"
         )
     })
-}
-
-/// What `lunette transcript FILE` prints.
-///
-/// # Errors
-/// When the file cannot be read or is damaged.
-pub fn transcript_file(path: &Path, secret: &[String]) -> Result<String, JournalError> {
-    Ok(crate::journal::transcript(&Reader::open(path)?, secret))
 }
 
 #[cfg(test)]

@@ -3,7 +3,6 @@
 
 mod addresses;
 mod damage;
-mod shelf;
 mod sleep;
 mod twin;
 
@@ -11,15 +10,15 @@ use std::collections::BTreeMap;
 
 use lunette::core::event::{Event, Opening, Turn};
 use lunette::core::id::{ConnectionId, SessionId};
-use lunette::core::manager::ManagerConfig;
+use lunette::core::manager::{ManagerConfig, SessionManager};
 use lunette::core::site::Site;
-use lunette::journal::Reader;
+use lunette::journal::{Output, Reader};
+use lunette::lua::LuaRuntime;
 use lunette::replay::{Recorded, to_event};
 use lunette::wire::read_batch;
 
 use crate::dice::Dice;
 use crate::monkey::{Monkey, site};
-use shelf::Way;
 use twin::Twin;
 
 /// After which events a session is frozen and thawed.
@@ -48,7 +47,7 @@ pub fn survives(reader: &Reader, often: Often) -> Result<(), String> {
         limits: header.limits.clone(),
         verbosity: 4,
     };
-    let mut twin = Twin::new(Way::Image, config);
+    let mut twin = Twin::new(config);
     twin.looks = often == Often::Always;
     for (number, record) in reader.records().enumerate() {
         let event = to_event(&record.event, header.session, twin.plain().site());
@@ -68,6 +67,19 @@ pub fn survives(reader: &Reader, often: Often) -> Result<(), String> {
     }
 }
 
+/// What came out, frames byte for byte.
+fn effects(manager: &mut SessionManager<LuaRuntime>) -> Vec<String> {
+    let mut frame = Vec::new();
+    let mut all = Vec::new();
+    while let Some(effect) = manager.poll_effect() {
+        all.push(match Output::of(&effect, &mut frame) {
+            Some(output) => output.to_string(),
+            None => format!("{effect:?}"),
+        });
+    }
+    all
+}
+
 /// A few sessions of a site with a few pages each, at which monkeys sit.
 struct Zoo {
     twin: Twin,
@@ -80,7 +92,7 @@ struct Zoo {
 }
 
 impl Zoo {
-    fn open(way: Way, name: &str, seed: u64) -> Zoo {
+    fn open(name: &str, seed: u64) -> Zoo {
         let site = site(name);
         let config = ManagerConfig {
             site: site.clone(),
@@ -88,7 +100,7 @@ impl Zoo {
             ..ManagerConfig::default()
         };
         let mut zoo = Zoo {
-            twin: Twin::new(way, config),
+            twin: Twin::new(config),
             turn: Turn {
                 now: 1_000,
                 wall: 1_704_067_200_000,
@@ -218,9 +230,8 @@ fn whatever_a_page_does_a_thawed_session_goes_on_alike() {
         "typing",
     ];
     let mut sums = [0; 4];
-    let both = |name| [(name, 1, Way::Moved), (name, 2, Way::Image)];
-    for (name, seed, way) in sites.into_iter().flat_map(both) {
-        let mut zoo = Zoo::open(way, name, seed);
+    for (name, seed) in sites.into_iter().flat_map(|name| [(name, 1), (name, 2)]) {
+        let mut zoo = Zoo::open(name, seed);
         for step in 0..60 {
             zoo.step();
             let same = match zoo.dice.roll(8) {

@@ -8,3 +8,4 @@ mod outside;
 mod page;
 mod sleeps;
 mod survives;
+mod upgrades;

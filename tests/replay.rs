@@ -2,8 +2,10 @@
 //! server did, wherever memory lies and whatever became of the site; damage and changes are told.
 
 mod faults;
+mod secrets;
 mod sizes;
 mod store;
+mod tail;
 mod versions;
 mod walk;
 

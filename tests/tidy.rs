@@ -142,8 +142,8 @@ const UNSAFE_FILES: [(&str, &[&str]); 6] = [
         &["src/server/system.rs"],
     ),
     (
-        "maps a word that outlives the process",
-        &["src/server/inflight.rs"],
+        "maps memory that outlives the process",
+        &["src/journal/mapped.rs"],
     ),
     (
         "asks the system what processes use; not part of the program",

@@ -66,6 +66,7 @@ const KEYS: &[(&str, &[(&str, Reader)])] = &[
                 set(&mut s.state.hibernate_after_ms, duration(v))
             }),
             ("memory", |s, v| set(&mut s.state.memory, size(v))),
+            ("secret", |s, v| put(&mut s.secret, secret(v))),
         ],
     ),
     (
@@ -429,6 +430,17 @@ fn paths(value: &DeValue<'_>) -> Result<Vec<PathBuf>, String> {
         return Err("has an empty path; \".\" is the site itself".into());
     }
     Ok(paths.into_iter().map(PathBuf::from).collect())
+}
+
+fn secret(value: &DeValue<'_>) -> Result<Vec<String>, String> {
+    let paths = texts(value)?;
+    let is_path = |path: &String| path.split('.').all(|name| !name.trim().is_empty());
+    match paths.iter().find(|path| !is_path(path)) {
+        Some(path) => Err(format!(
+            "has {path:?}, which is no path: write \"login.pin\", or \"users.*.pin\" for all rows"
+        )),
+        None => Ok(paths),
+    }
 }
 
 fn grants(value: &DeValue<'_>) -> Result<Vec<Grant>, String> {

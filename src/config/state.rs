@@ -75,6 +75,15 @@ impl StateSettings {
         }
     }
 
+    /// The state directory of the site in `site` (`None`: the built-in demo), for a command that looks into it.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn place(self, site: Option<&Path>) -> Result<PathBuf, ConfigError> {
+        let kept = self.resolve(site)?;
+        Ok(kept.ok_or(ConfigError::Stateless)?.dir)
+    }
+
     /// The configuration that these make for the site in `site` (`None`: the built-in demo).
     ///
     /// # Errors

@@ -148,11 +148,6 @@ impl<S: Script> Session<S> {
     }
 }
 
-/// The script's part of what a manager froze; `None`: it is damaged or of another version.
-pub fn image_of(frozen: &[u8]) -> Option<&[u8]> {
-    parts(frozen).ok().map(|(_, image)| image)
-}
-
 const BETWEEN: &str = "the session is in the middle of an event";
 const DAMAGED: &str = "the frozen session is damaged";
 

@@ -55,3 +55,51 @@ impl Default for SessionLimits {
         }
     }
 }
+
+impl SessionLimits {
+    /// What a session with these limits may do that one with `others` may not: an amount is none of it.
+    pub fn allows_beyond(&self, others: &SessionLimits) -> Option<String> {
+        let (had, has) = (&self.grants, &others.grants);
+        let lost = [
+            ("io", had.io, has.io),
+            ("os", had.os, has.os),
+            ("files", had.files, has.files),
+            ("spawn", had.spawn, has.spawn),
+            ("blocking", had.blocking, has.blocking),
+            ("remote_code", self.remote_code, others.remote_code),
+            ("private_paths", self.private_paths, others.private_paths),
+            ("--dev", self.dev, others.dev),
+        ];
+        let lost = lost.iter().find(|(_, had, has)| *had && !has);
+        let command = had.commands.iter().find(|c| !has.commands.contains(c));
+        let command = command.filter(|_| had.spawn);
+        lost.map(|(name, ..)| (*name).to_owned())
+            .or_else(|| command.map(|command| format!("the command {command}")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_allowed_is_told_from_what_is() {
+        let limits = |commands: &[&str], change: fn(&mut SessionLimits)| {
+            let mut limits = SessionLimits::default();
+            limits.grants.spawn = true;
+            limits.grants.commands = commands.iter().map(|&c| c.into()).collect();
+            change(&mut limits);
+            limits
+        };
+        let now = limits(&["df"], |limits| limits.gas = 1);
+        let beyond = |had: SessionLimits| had.allows_beyond(&now);
+        assert_eq!(beyond(limits(&["df"], |_| {})), None);
+        assert_eq!(beyond(SessionLimits::default()), None);
+        let command = beyond(limits(&["df", "rm"], |_| {}));
+        assert_eq!(command.as_deref(), Some("the command rm"));
+        let io = beyond(limits(&["df"], |limits| limits.grants.io = true));
+        assert_eq!(io.as_deref(), Some("io"));
+        let dev = beyond(limits(&["df"], |limits| limits.dev = true));
+        assert_eq!(dev.as_deref(), Some("--dev"));
+    }
+}

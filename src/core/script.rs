@@ -86,19 +86,19 @@ pub trait Runtime: Clone {
         image: &[u8],
     ) -> Result<Self::Script, String>;
 
-    /// An image that another process made is to be thawed some day: what it needs then is kept for it. To be
-    /// called before the first session is made.
+    /// An image that another process made is to be thawed some day: what it claims ([`Script::claim`]) is kept
+    /// for it. To be called before the first session is made.
     ///
     /// # Errors
     /// When it can never be thawed here, in words for the log.
-    fn keep(&self, image: &[u8]) -> Result<(), String> {
-        let _ = image;
+    fn keep(&self, claim: &[u8]) -> Result<(), String> {
+        let _ = claim;
         Ok(())
     }
 
-    /// An image is thrown away.
-    fn forget(&self, image: &[u8]) {
-        let _ = image;
+    /// The image with this claim is thrown away.
+    fn forget(&self, claim: &[u8]) {
+        let _ = claim;
     }
 }
 
@@ -215,6 +215,11 @@ pub trait Script {
     /// # Errors
     /// What cannot be carried, in words for the log; `out` is of no use then.
     fn freeze(&mut self, out: &mut Vec<u8>) -> Result<(), String>;
+
+    /// What an image of the script needs of the process that thaws it, in a few bytes.
+    fn claim(&self) -> Vec<u8> {
+        Vec::new()
+    }
 }
 
 /// What a watch is told.

@@ -1,9 +1,13 @@
 //! A site's files as core and scripts see them: a value, read by somebody else beforehand.
 
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
+use sha2::{Digest, Sha256 as Hasher};
+
 use super::script::{ErrorCode, ScriptError};
+use super::upload::Sha256;
 use super::variable::Detail;
 use super::{json, viewdef};
 
@@ -12,9 +16,32 @@ use super::{json, viewdef};
 /// here.
 ///
 /// Cheap to clone: sessions share one copy.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default)]
 pub struct Site {
-    files: Rc<BTreeMap<String, Rc<[u8]>>>,
+    shared: Rc<SharedFiles>,
+}
+
+#[derive(Debug, Default)]
+struct SharedFiles {
+    files: Files,
+    check: OnceCell<Sha256>,
+}
+
+type Files = BTreeMap<String, Rc<[u8]>>;
+
+impl PartialEq for Site {
+    fn eq(&self, other: &Site) -> bool {
+        self.is(other) || self.shared.files == other.shared.files
+    }
+}
+
+impl From<Files> for Site {
+    fn from(files: Files) -> Site {
+        let check = OnceCell::new();
+        Site {
+            shared: Rc::new(SharedFiles { files, check }),
+        }
+    }
 }
 
 /// Files that were edited, by path; `None`: removed.
@@ -34,40 +61,49 @@ impl Site {
     /// A site of these files.
     pub fn new(files: BTreeMap<String, Vec<u8>>) -> Site {
         let files = files.into_iter();
-        Site {
-            files: Rc::new(
-                files
-                    .map(|(path, content)| (path, content.into()))
-                    .collect(),
-            ),
-        }
+        let files = files.map(|(path, content)| (path, content.into()));
+        files.collect::<Files>().into()
     }
 
     /// The content of the file at `path`, such as `lua/main.lua`.
     pub fn read(&self, path: &str) -> Option<&[u8]> {
-        self.files.get(path).map(|content| &**content)
+        self.shared.files.get(path).map(|content| &**content)
     }
 
     /// The path as the site itself keeps it, and the content, of the file at `path`.
     pub fn entry(&self, path: &str) -> Option<(&str, &[u8])> {
-        let (path, content) = self.files.get_key_value(path)?;
+        let (path, content) = self.shared.files.get_key_value(path)?;
         Some((path, content))
     }
 
     /// All files, sorted by path.
     pub fn files(&self) -> impl Iterator<Item = (&str, &[u8])> {
-        self.files.iter().map(|(k, v)| (k.as_str(), &**v))
+        self.shared.files.iter().map(|(k, v)| (k.as_str(), &**v))
     }
 
     /// Whether both are the same copy.
     pub fn is(&self, other: &Site) -> bool {
-        Rc::ptr_eq(&self.files, &other.files)
+        Rc::ptr_eq(&self.shared, &other.shared)
+    }
+
+    /// What its files are, in 32 bytes. Each copy is looked through once.
+    pub fn check(&self) -> &Sha256 {
+        self.shared.check.get_or_init(|| {
+            let mut sum = Hasher::new();
+            for (path, content) in self.files() {
+                for part in [path.as_bytes(), content] {
+                    sum.update((part.len() as u64).to_le_bytes());
+                    sum.update(part);
+                }
+            }
+            sum.finalize().into()
+        })
     }
 
     /// This site with files edited. A file in a folder of viewdefs that is none leaves the site as it
     /// was: what sessions show stays, and a session that begins later shows the same.
     pub fn edit(&self, edits: Edits) -> SiteChange {
-        let mut files = (*self.files).clone();
+        let mut files = self.shared.files.clone();
         let paths = edits.keys().map(|path| path.as_str().into()).collect();
         let mut problems = BTreeMap::new();
         for (path, content) in edits {
@@ -85,9 +121,7 @@ impl Site {
             }
         }
         SiteChange {
-            site: Site {
-                files: Rc::new(files),
-            },
+            site: files.into(),
             paths,
             problems: Rc::new(problems),
         }
@@ -95,13 +129,11 @@ impl Site {
 
     /// What has to be edited so that this site becomes the other one.
     pub fn edits_to(&self, other: &Site) -> Edits {
-        let gone = self
-            .files
-            .keys()
-            .filter(|path| !other.files.contains_key(*path));
+        let (had, has) = (&self.shared.files, &other.shared.files);
+        let gone = had.keys().filter(|path| !has.contains_key(*path));
         let mut edits: Edits = gone.map(|path| (path.clone(), None)).collect();
-        for (path, content) in &*other.files {
-            if self.files.get(path) != Some(content) {
+        for (path, content) in has {
+            if had.get(path) != Some(content) {
                 edits.insert(path.clone(), Some(content.to_vec()));
             }
         }
@@ -168,6 +200,7 @@ mod tests {
         assert_eq!(change.paths.len(), 3);
         assert!(change.problems.is_empty());
         assert!(!change.site.is(&before) && before.clone().is(&before));
+        assert_ne!(change.site.check(), before.check());
     }
 
     #[test]
@@ -176,7 +209,13 @@ mod tests {
         let after = site(&[("lua/a.lua", "3"), ("lua/c.lua", "4"), ("lua/d.lua", "5")]);
         let edits = before.edits_to(&after);
         assert_eq!(edits.len(), 3, "{edits:?}");
-        assert_eq!(before.edit(edits).site, after);
+        let edited = before.edit(edits).site;
+        assert_eq!(edited, after);
+        assert_eq!(edited.check(), after.check());
+        assert_ne!(before.check(), after.check());
+        // Where one file ends and the next begins is part of it.
+        let [one, other] = [("ab", "c"), ("a", "bc")].map(|file| site(&[file]));
+        assert_ne!(one.check(), other.check());
         assert!(after.edits_to(&after).is_empty());
     }
 

@@ -18,18 +18,17 @@ mod variables;
 
 use serde_json::{Value, json};
 
-pub use objects::{describe, field, objects};
+pub use objects::{field, objects};
 pub use variables::{history, variables};
 
 use super::Inspector;
-use super::index::TurnEntry;
+use super::index::{ENTRY_MAX, Sent, TurnEntry};
 use super::label::cut;
 use crate::journal::{Output, RawEvent, Record, show_frame};
 
 /// Rows of variables, fields of an object, changes of a history: more than one reads through.
 const ROWS_MAX: usize = 500;
-/// Letters of one frame, and entries of one turn.
-const ENTRY_MAX: usize = 4_000;
+/// Entries of one turn.
 const ENTRIES_MAX: usize = 200;
 /// Bars of the picture of the whole recording.
 const BARS: usize = 120;
@@ -118,17 +117,29 @@ pub fn turns(inspector: &Inspector, range: &str) -> Option<Value> {
 }
 
 /// All of a turn but its state.
-pub fn turn(inspector: &Inspector, number: &str) -> Option<Value> {
+pub fn turn(inspector: &mut Inspector, number: &str) -> Option<Value> {
     let number: u64 = number.parse().ok()?;
+    let place = entry(inspector, number)?.place;
+    let Inspector {
+        reader,
+        shown,
+        index,
+        ..
+    } = &mut *inspector;
+    let sent = &index.turns.get(number as usize - 1)?.sent;
+    let mut entries = Vec::new();
+    let records = reader.records_from(place);
+    for (at, record) in (1..).zip(records.take_while(|record| record.turn_number == number)) {
+        let secrets = shown.at(reader, &record);
+        entries.push(secrets.event(&record.event, of_event));
+        let outputs = record.outputs.iter().filter(|_| sent.is_empty());
+        entries.extend(outputs.map(|output| secrets.output(output, of_output)));
+        entries.extend(sent.iter().filter(|sent| sent.event == at).map(of_sent));
+    }
+    let inspector = &*inspector;
     let index = &inspector.index;
     let at = entry(inspector, number)?;
     let since = entry(inspector, number - 1).map_or(0, |before| at.turn.now - before.turn.now);
-    let mut entries = Vec::new();
-    let records = inspector.reader.records_from(at.place);
-    for record in records.take_while(|record| record.turn_number == number) {
-        entries.push(of_event(&record));
-        entries.extend(record.outputs.iter().map(of_output));
-    }
     let left_out = entries.len().saturating_sub(ENTRIES_MAX);
     entries.truncate(ENTRIES_MAX);
     let lines = index.lines_of(number).iter();
@@ -160,8 +171,8 @@ pub fn turn(inspector: &Inspector, number: &str) -> Option<Value> {
     }))
 }
 
-fn of_event(record: &Record<'_>) -> Value {
-    match record.event {
+fn of_event(event: &RawEvent<'_>) -> Value {
+    match *event {
         RawEvent::Frame { connection, text } => one_entry(
             "in",
             &format!("page {connection}"),
@@ -179,6 +190,15 @@ fn of_output(output: &Output<'_>) -> Value {
         Output::HostCalled { .. } => one_entry("host", "", &output.to_string()),
         _ => one_entry("effect", "", &output.to_string()),
     }
+}
+
+fn of_sent(sent: &Sent) -> Value {
+    let (way, who) = match sent.page {
+        Some(page) => ("out", format!("page {page}")),
+        None if sent.is_call => ("host", String::new()),
+        None => ("effect", String::new()),
+    };
+    json!({ "way": way, "who": who, "text": sent.text, "left_out": sent.left_out })
 }
 
 fn one_entry(way: &str, who: &str, text: &str) -> Value {
@@ -202,7 +222,7 @@ fn changes_of(
 }
 
 /// The next turn of a kind, forth or back.
-pub fn find(inspector: &Inspector, rest: &str) -> Option<Value> {
+pub fn find(inspector: &mut Inspector, rest: &str) -> Option<Value> {
     let mut parts = rest.splitn(4, '/');
     let from: u64 = parts.next()?.parse().ok()?;
     let forward = parts.next()? == "next";
@@ -216,7 +236,7 @@ pub fn find(inspector: &Inspector, rest: &str) -> Option<Value> {
         match what {
             "errors" => at.errors > 0,
             "changes" => at.made + at.gone + at.changed > 0,
-            _ => says(inspector, *turn, at, wanted.as_bytes()),
+            _ => says(inspector, *turn, wanted.as_bytes()),
         }
     };
     let turn = match forward {
@@ -227,27 +247,44 @@ pub fn find(inspector: &Inspector, rest: &str) -> Option<Value> {
 }
 
 /// Whether a turn has this text somewhere: in its label, its frames, other events and effects, or the log.
-fn says(inspector: &Inspector, turn: u64, at: &TurnEntry, wanted: &[u8]) -> bool {
+fn says(inspector: &mut Inspector, turn: u64, wanted: &[u8]) -> bool {
+    let Inspector {
+        reader,
+        shown,
+        index,
+        ..
+    } = inspector;
+    let Some(at) = index.turns.get(turn as usize - 1) else {
+        return false;
+    };
     let has = |text: &[u8]| contains(text, wanted);
+    let in_event = |event: &RawEvent<'_>| match event {
+        RawEvent::Frame { text, .. } => has(text.as_bytes()),
+        event => has(event.to_string().as_bytes()),
+    };
     let in_output = |output: &Output<'_>| match output {
         Output::Frame { text, .. } => has(text),
         other => has(other.to_string().as_bytes()),
     };
-    let in_record = |record: Record<'_>| {
-        let in_event = match record.event {
-            RawEvent::Frame { text, .. } => has(text.as_bytes()),
-            event => has(event.to_string().as_bytes()),
-        };
-        in_event || record.outputs.iter().any(in_output)
+    // What is secret is not found; it is left out only where something else would be.
+    let mut in_record = |record: Record<'_>| {
+        let mut outputs = record.outputs.iter();
+        if !in_event(&record.event) && !outputs.any(in_output) {
+            return false;
+        }
+        let secrets = shown.at(reader, &record);
+        let mut outputs = record.outputs.iter();
+        secrets.event(&record.event, in_event)
+            || outputs.any(|output| secrets.output(output, in_output))
     };
-    let mut lines = inspector.index.lines_of(turn).iter();
+    let mut lines = index.lines_of(turn).iter();
     has(at.label.as_bytes())
+        || at.sent.iter().any(|sent| has(sent.text.as_bytes()))
         || lines.any(|line| has(line.text.as_bytes()))
-        || inspector
-            .reader
+        || reader
             .records_from(at.place)
             .take_while(|record| record.turn_number == turn)
-            .any(in_record)
+            .any(&mut in_record)
 }
 
 /// Whether a text is in another; ASCII letters are the same large and small.

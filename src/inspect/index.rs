@@ -7,20 +7,22 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use super::label;
+use super::label::{self, cut};
 use super::run::Run;
 use crate::core::event::Turn;
 use crate::core::id::{VarId, WireId};
 use crate::core::property::Properties;
 use crate::core::script::ErrorCode;
 use crate::core::variable::Variable;
-use crate::journal::{Output, Place, RawEvent, Reader};
+use crate::journal::{Header, Output, Place, RawEvent, Reader, Secrets, show_frame, spelled};
 
 /// Bytes of values and lines that are kept, about. A recording of 100,000 turns with some changes in
 /// each takes a tenth of it.
 const BYTES_MAX: usize = 256 << 20;
 /// Bytes of a value, or of a log line, that are kept.
 const TEXT_MAX: usize = 1_000;
+/// Letters of a frame, or of something else that came out, that are told.
+pub const ENTRY_MAX: usize = 4_000;
 /// What a record of the index takes besides its texts, about.
 const MOMENT_BYTES: usize = 100;
 const TURN_BYTES: usize = 200;
@@ -35,10 +37,14 @@ pub struct Index {
     live: Vec<VarId>,
     /// What pages call theirs.
     names: BTreeMap<(u64, WireId), VarId>,
-    /// Lines of the turn that runs.
+    /// Lines of the turn that runs, and what it sent where the recording has only digests of that.
     heard: Vec<(u8, String)>,
+    sent: Vec<Sent>,
+    events: u32,
     scratch: Vec<u8>,
     bytes: usize,
+    /// What is not kept.
+    pub secrets: Secrets,
 }
 
 /// One turn.
@@ -60,6 +66,22 @@ pub struct TurnEntry {
     pub errors: u32,
     /// Where its log lines begin.
     pub lines: usize,
+    /// What came out in the first run, if the recording has only digests of it.
+    pub sent: Box<[Sent]>,
+}
+
+/// Something that came out, as a page shows it.
+#[derive(Debug)]
+pub struct Sent {
+    /// Which of the turn's events it came of, from 1.
+    pub event: u32,
+    /// The page that a frame went to.
+    pub page: Option<u64>,
+    pub is_call: bool,
+    is_error: bool,
+    pub text: Box<str>,
+    /// Letters that it has beyond those.
+    pub left_out: usize,
 }
 
 /// A log line.
@@ -121,9 +143,47 @@ impl Track {
 }
 
 impl Index {
+    /// Before the first turn.
+    pub fn new(header: &Header) -> Index {
+        Index {
+            secrets: Secrets::of(header),
+            ..Index::default()
+        }
+    }
+
     /// Whether no more fits in.
     pub fn is_full(&self) -> bool {
         self.bytes > BYTES_MAX
+    }
+
+    /// The turn that runs goes on with this event.
+    pub fn note_event(&mut self, event: &RawEvent<'_>) {
+        self.secrets.hear(event);
+        self.events += 1;
+    }
+
+    /// Keeps what came of it, for a recording that has not got that itself.
+    pub fn note_output(&mut self, output: &Output<'_>) {
+        let event = self.events;
+        let sent = self.secrets.output(output, |output| {
+            let text = match output {
+                Output::Frame { text, .. } => show_frame("", text),
+                other => other.to_string(),
+            };
+            Sent {
+                event,
+                page: match output {
+                    Output::Frame { connection, .. } => Some(connection.0),
+                    _ => None,
+                },
+                is_call: matches!(output, Output::HostCalled { .. }),
+                is_error: is_error(output),
+                left_out: text.chars().count().saturating_sub(ENTRY_MAX),
+                text: cut(&text, ENTRY_MAX).into(),
+            }
+        });
+        self.bytes += sent.text.len() + MOMENT_BYTES;
+        self.sent.push(sent);
     }
 
     /// Keeps what the turn that runs has logged.
@@ -146,7 +206,9 @@ impl Index {
             changed: 0,
             errors: 0,
             lines: self.lines.len(),
+            sent: std::mem::take(&mut self.sent).into(),
         };
+        self.events = 0;
         let logged = self.keep_lines();
         let looked_at = self.look(number, run, &mut entry);
         let mut told = 0;
@@ -159,6 +221,16 @@ impl Index {
             for output in &record.outputs {
                 entry.frames.1 += u32::from(matches!(output, Output::Frame { .. }));
                 told += u32::from(is_error(output));
+            }
+            // Of those that are kept all the same there is a copy.
+            if record.digest.is_some() {
+                let sent = entry.sent.iter().filter(|sent| sent.event == entry.events);
+                let sent = sent.filter(|sent| sent.page.is_some());
+                let (frames, errors) = sent.fold((0, 0), |(frames, errors), sent| {
+                    (frames + 1, errors + u32::from(sent.is_error))
+                });
+                entry.frames.1 += frames;
+                told += errors;
             }
             labels.push(label::of(&record, self));
         }
@@ -228,6 +300,7 @@ impl Index {
                     self.add(number, variable, parent.map(|parent| parent.id));
                     entry.made += 1;
                 }
+                self.leave_out_secrets(id);
                 self.compare(number, variable, entry);
             }
         }
@@ -263,6 +336,23 @@ impl Index {
             moments: Vec::new(),
         };
         self.tracks.insert(variable.id, track);
+    }
+
+    /// Blanks what is secret of a variable's value in `scratch`.
+    fn leave_out_secrets(&mut self, id: VarId) {
+        if self.secrets.are_there()
+            && let Ok(value) = std::str::from_utf8(&self.scratch)
+        {
+            let shown = self.shown(id, value);
+            self.scratch = shown.into_bytes();
+        }
+    }
+
+    /// A value of a variable as it may be seen.
+    pub fn shown(&self, id: VarId, value: &str) -> String {
+        let own = self.tracks.get(&id).map_or("", |track| &*track.path);
+        let path = self.full_path(id);
+        self.secrets.value(&spelled(&path), own, value).into_owned()
     }
 
     /// Compares a variable, whose value is in `scratch`, with what was kept of it last.

@@ -3,7 +3,7 @@
 use super::index::Index;
 use crate::core::id::{APP, ConnectionId, WireId};
 use crate::core::message::Message;
-use crate::journal::{RawEvent, Record};
+use crate::journal::{BLANK, RawEvent, Record};
 use crate::wire;
 
 /// Letters of a value, and of the label of a turn.
@@ -101,7 +101,13 @@ fn of_frame(connection: ConnectionId, text: &str, index: &Index) -> String {
 
 fn of_write(connection: ConnectionId, var: WireId, value: &str, index: &Index) -> String {
     let path = name(connection, var, index);
-    let value = cut(value, VALUE_MAX);
+    let known = index.named(connection.0, var);
+    let value = match known {
+        Some((id, _)) => index.shown(id, value),
+        None if index.secrets.are_there() => BLANK.into(),
+        None => value.to_owned(),
+    };
+    let value = cut(&value, VALUE_MAX);
     match path.ends_with(')') {
         true if value == "null" => format!("call {path}"),
         true => format!("call {path} with {value}"),

@@ -7,7 +7,7 @@
 //!
 //! The first run of the recording fills an `index::Index`: turns, and the history of each variable. What is
 //! not in there (objects) comes of running it again up to the turn (`objects`, `probe`). `label` puts
-//! turns into words, `answer` all of it into JSON. Imports `replay` and what that stands on.
+//! turns into words, `shown` leaves out what is secret, `answer` puts all of it into JSON. Imports `replay` and what that stands on.
 
 mod answer;
 mod index;
@@ -15,17 +15,17 @@ mod label;
 mod objects;
 mod probe;
 mod run;
-
-use std::path::Path;
+mod shown;
 
 use crate::core::id::SessionId;
 use crate::core::outside::{HostAnswer, HostCall, Outside};
 use crate::journal::{Detail, Reader};
-use crate::replay::{self, Divergence, ReplayError};
+use crate::replay::{self, Divergence, ReplayError, Seen};
 use index::Index;
 use objects::Window;
 use probe::Probe;
 use run::Run;
+use shown::Shown;
 
 /// What one answer may do, in variables looked at; an event counts as `EVENT_COST`. Some tens of
 /// milliseconds of work.
@@ -37,6 +37,7 @@ pub struct Inspector {
     /// The file's name, for the page.
     name: String,
     reader: Reader,
+    shown: Shown,
     notes: Vec<String>,
     index: Index,
     /// The run that fills the index, until it is full.
@@ -55,17 +56,7 @@ impl std::fmt::Debug for Inspector {
 }
 
 impl Inspector {
-    /// Opens the recording at `path`.
-    ///
-    /// # Errors
-    /// When it cannot be read, is damaged, or was made by an engine too different from this one.
-    pub fn open(path: &Path) -> Result<Inspector, ReplayError> {
-        let name = path.file_name().unwrap_or(path.as_os_str());
-        let name = name.to_string_lossy().into_owned();
-        Inspector::new(name, Reader::open(path)?)
-    }
-
-    /// Around a recording that is open already.
+    /// Of a recording that the page calls `name`.
     ///
     /// # Errors
     /// When this engine cannot run it.
@@ -75,9 +66,16 @@ impl Inspector {
         notes.extend(replay::space_note(reader.header()));
         if reader.header().detail == Detail::Digest {
             notes.push(
-                "this is a journal: it has digests of what was sent to pages, not the frames"
+                "this is a journal, which has digests of what was sent: the frames are those of the session run \
+                 again, and give these digests"
                     .into(),
             );
+        }
+        if let Some(last) = reader.interrupted() {
+            notes.push(format!(
+                "the server ended while this was being done, in an event that is left out: {}",
+                last.call
+            ));
         }
         if reader.torn_bytes() > 0 {
             let torn = reader.torn_bytes();
@@ -88,7 +86,8 @@ impl Inspector {
         Ok(Inspector {
             name,
             notes,
-            index: Index::default(),
+            index: Index::new(reader.header()),
+            shown: Shown::new(reader.header()),
             first_run: Some(first_run),
             divergence: None,
             window: Window::default(),
@@ -105,9 +104,17 @@ impl Inspector {
         let mut work = 0;
         while work < WORK_PER_ANSWER {
             let place = run.place();
-            let Some(events) = run.turn(&self.reader, &mut |level, text| {
-                self.index.note_line(level, text)
-            }) else {
+            let (index, digested) = (
+                &mut self.index,
+                self.reader.header().detail == Detail::Digest,
+            );
+            let mut seen = |seen: Seen<'_>| match seen {
+                Seen::Event(event) => index.note_event(event),
+                Seen::Output(output) if digested => index.note_output(output),
+                Seen::Output(_) => {}
+                Seen::Line { level, text } => index.note_line(level, text),
+            };
+            let Some(events) = run.turn(&self.reader, &mut seen) else {
                 return self.end_first_run();
             };
             let looked_at = self.index.take_turn(&self.reader, place, run);

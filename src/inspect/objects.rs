@@ -211,7 +211,7 @@ impl Window {
     /// Runs one turn on the way to another. Returns what that cost.
     fn advance(&mut self, reader: &Reader, mut run: Run, goal: u64) -> Result<usize, NotThere> {
         self.snapshots.entry(0).or_default();
-        let events = run.turn(reader, &mut |_, _| {}).ok_or(NotThere)?;
+        let events = run.turn(reader, &mut |_| {}).ok_or(NotThere)?;
         let mut cost = events * EVENT_COST;
         let turn = run.turn_number();
         if turn + KEPT > goal {

@@ -1,11 +1,11 @@
 //! Probe: one field of one object, followed through the whole recording.
 
 use super::EVENT_COST;
-use super::answer::describe;
 use super::index::Index;
 use super::run::Run;
+use super::shown::describe;
 use crate::core::peek::{Key, Root};
-use crate::journal::Reader;
+use crate::journal::{Reader, Secrets};
 use crate::replay::ReplayError;
 
 /// Fields of the object that are read to find the one.
@@ -54,9 +54,9 @@ impl Probe {
             if run.turn_number() >= last || self.changes.len() >= CHANGES_MAX {
                 return None;
             }
-            let events = run.turn(reader, &mut |_, _| {})?;
+            let events = run.turn(reader, &mut |_| {})?;
             work = work.saturating_sub(events * EVENT_COST);
-            let value = self.read(&mut run);
+            let value = self.read(&mut run, &index.secrets);
             if self.changes.last().is_none_or(|(_, last)| *last != value) {
                 self.changes.push((run.turn_number(), value));
             }
@@ -66,10 +66,11 @@ impl Probe {
         Some(turn)
     }
 
-    fn read(&self, run: &mut Run) -> String {
+    fn read(&self, run: &mut Run, secrets: &Secrets) -> String {
         let found = self.path.split_last().and_then(|(key, path)| {
             let object = run.session()?.object_at(Root::App, path, FIELDS_MAX)?;
-            object.field(key).map(describe)
+            let held = object.field(key)?;
+            Some(describe(secrets, Root::App, path, key, held))
         });
         found.unwrap_or_else(|| "nil".into())
     }

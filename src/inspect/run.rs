@@ -68,19 +68,14 @@ impl Run {
         self.manager.look_into(self.session)
     }
 
-    /// Runs one turn, and hands over what is logged. Returns how many events it had; `None`: there is no
+    /// Runs one turn, and hands over what is seen of it. Returns how many events it had; `None`: there is no
     /// further turn, or none after the divergence.
-    pub fn turn(&mut self, reader: &Reader, hear: &mut dyn FnMut(u8, &str)) -> Option<usize> {
+    pub fn turn(&mut self, reader: &Reader, seen: &mut dyn FnMut(Seen<'_>)) -> Option<usize> {
         if self.ended {
             return None;
         }
         let mut events = 0;
         let mut records = reader.records_from(self.place);
-        let mut seen = |seen: Seen<'_>| {
-            if let Seen::Line { level, text } = seen {
-                hear(level, text);
-            }
-        };
         while let Some(record) = records.next() {
             if events > 0 && record.turn_number != self.turn {
                 return Some(events);
@@ -88,7 +83,7 @@ impl Run {
             self.turn = record.turn_number;
             events += 1;
             let report = &mut self.report;
-            let same = replay::step(&mut self.manager, reader, &record, report, &mut seen);
+            let same = replay::step(&mut self.manager, reader, &record, report, seen);
             self.place = records.place();
             if !same {
                 self.ended = true;

@@ -1,6 +1,6 @@
 //! Events and outputs out of bytes; see `encode`.
 
-use super::writer::SAVED;
+use super::writer::{SAVED, SITE_CHANGED};
 use super::{Output, RawAnswer, RawEvent, RawNews, RawPiece, RawProgress, decode_edits};
 use crate::core::code::Decoder;
 use crate::core::download::Demand;
@@ -50,7 +50,7 @@ pub(super) fn read_event<'a>(kind: u8, old: bool, from: &mut Decoder<'a>) -> Opt
             process: from.varint()?,
             news: RawNews::read(from)?,
         },
-        6 => {
+        SITE_CHANGED => {
             let edits = from.bytes()?;
             decode_edits(edits)?;
             RawEvent::SiteChanged { edits }

@@ -12,6 +12,8 @@ use std::path::Path;
 use std::thread;
 use std::time::{Duration, UNIX_EPOCH};
 
+use super::mapped::MappedFile;
+
 /// How often a lock is tried for, and how long between.
 const LOCK_TRIES: u32 = 20;
 const LOCK_PAUSE: Duration = Duration::from_millis(20);
@@ -84,6 +86,13 @@ pub trait Disk: fmt::Debug {
     /// What the system says.
     fn sync_dir(&self, dir: &Path) -> io::Result<()>;
 
+    /// Makes the file at `path`, if it is missing, at least `bytes` long, and its first `bytes` bytes memory of
+    /// this process. `None`: this disk cannot, and the file, if there is one, is as it was.
+    ///
+    /// # Errors
+    /// What the system says.
+    fn map(&self, path: &Path, bytes: usize) -> io::Result<Option<Box<dyn Mapping>>>;
+
     /// Makes the file at `path` ours alone until the lock is dropped or the process ends.
     ///
     /// # Errors
@@ -104,6 +113,18 @@ pub trait DiskFile: fmt::Debug {
     /// # Errors
     /// What the system says. What was written before may be lost then, and another try would not tell.
     fn sync(&mut self) -> io::Result<()>;
+}
+
+/// Bytes of a file that are memory: what is stored is in the file, however the process ends then.
+pub trait Mapping: fmt::Debug {
+    /// All of them.
+    fn bytes(&self) -> &[u8];
+
+    /// Stores bytes from `at` on. When the process ends meanwhile, any of them may be missing.
+    fn store(&mut self, at: usize, bytes: &[u8]);
+
+    /// Stores a word in the machine's own order at `at`, a multiple of eight: whole or not at all.
+    fn store_word(&mut self, at: usize, word: u64);
 }
 
 /// Something that is held until it is dropped.
@@ -218,6 +239,11 @@ impl Disk for RealDisk {
 
     fn sync_dir(&self, dir: &Path) -> io::Result<()> {
         File::open(dir)?.sync_all()
+    }
+
+    fn map(&self, path: &Path, bytes: usize) -> io::Result<Option<Box<dyn Mapping>>> {
+        let mapped = MappedFile::open(path, bytes)?;
+        Ok(mapped.map(|mapped| Box::new(mapped) as Box<dyn Mapping>))
     }
 
     fn lock(&self, path: &Path) -> io::Result<Box<dyn Lock>> {

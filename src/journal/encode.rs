@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::writer::SAVED;
+use super::writer::{SAVED, SITE_CHANGED};
 use super::{Output, RawEvent, RawPiece};
 use crate::core::code::{Sink, push_bytes, push_varint};
 use crate::core::download::Demand;
@@ -76,7 +76,7 @@ pub(super) fn push_event(event: &RawEvent<'_>, numbers: &mut Numbers, out: &mut 
         RawEvent::TimersDue => 5,
         RawEvent::SiteChanged { edits } => {
             push_bytes(out, edits);
-            6
+            SITE_CHANGED
         }
         RawEvent::Process { process, news } => {
             push_varint(out, process);

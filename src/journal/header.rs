@@ -38,6 +38,8 @@ pub struct Header {
     pub session: SessionId,
     pub limits: SessionLimits,
     pub site: Site,
+    /// Paths whose values are not for other eyes, see [`Secrets`](super::Secrets).
+    pub secret: Vec<String>,
 }
 
 /// How much is kept of what a session sent.
@@ -104,6 +106,7 @@ impl Header {
             session,
             limits,
             site,
+            secret: Vec::new(),
         }
     }
 
@@ -141,6 +144,12 @@ impl Header {
                     body.extend_from_slice(sha256);
                     push_varint(&mut body, *bytes);
                 }
+            }
+        }
+        if !self.secret.is_empty() {
+            push_varint(&mut body, self.secret.len() as u64);
+            for path in &self.secret {
+                push_bytes(&mut body, path.as_bytes());
             }
         }
         let mut out = MAGIC.to_vec();
@@ -256,6 +265,12 @@ fn read_body(format: u16, body: &[u8]) -> Option<(Header, Vec<(String, SiteFile)
         };
         files.push((path, file));
     }
+    let mut secret = Vec::new();
+    if !old && !from.is_empty() {
+        for _ in 0..from.varint()? {
+            secret.push(from.text()?.to_owned());
+        }
+    }
     let header = Header {
         engine,
         build,
@@ -269,6 +284,7 @@ fn read_body(format: u16, body: &[u8]) -> Option<(Header, Vec<(String, SiteFile)
         session,
         limits,
         site: Site::default(),
+        secret,
     };
     from.is_empty().then_some((header, files))
 }

@@ -26,6 +26,7 @@
 //!            grants(varint)               bits from the lowest: io, os, files, spawn, blocking
 //!            count(varint) command(text)* what may be spawned
 //!            count(varint) file*          the site, sorted by path
+//!            (count(varint) secret(text)*)?          paths whose values are not shown, if there are any
 //! file     = path(text) 0(varint) content(bytes)
 //!          | path(text) 1(varint) sha256(32 bytes) size(varint)      the content is in the store
 //!
@@ -49,7 +50,9 @@
 //!          | 5 TimersDue
 //!          | 6 SiteChanged      edits(bytes), which are:
 //!                              count(varint) then for each, sorted by path:
-//!                              path(text) there(varint: 0 removed, 1) content(bytes, if there)
+//!                              path(text) there(varint) what
+//!                              there 0: removed; 1: content(bytes); 2: sha256(32 bytes) size(varint), the
+//!                              content is in the store, as those of a header's files may be
 //!          | 7 process          process(varint) news
 //!          | 8 MessagePublished topic(text) value(text) only(varint)  0: for all subscriptions
 //!          | 9 Download         token(u128) demand(varint)           0 next, 1 dropped
@@ -103,10 +106,12 @@
 
 mod decode;
 mod disk;
+mod edits;
 mod encode;
 mod files;
 mod frames;
 mod header;
+mod mapped;
 mod mark;
 mod outside;
 mod paths;
@@ -115,6 +120,7 @@ mod reader;
 mod scan;
 mod secrets;
 mod store;
+mod tail;
 mod ticks;
 mod transcript;
 mod writer;
@@ -123,27 +129,27 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
-use crate::core::code::{Decoder, push_bytes, push_varint};
 use crate::core::download::{Demand, Piece, Token};
 use crate::core::effect::Effect;
 use crate::core::event::Opening;
 use crate::core::id::ConnectionId;
 use crate::core::outside::ProcessId;
-use crate::core::site::Edits;
 use crate::core::upload::UploadId;
 use crate::core::watch::WatchHandle;
 use crate::wire;
 
-pub use disk::{Disk, DiskFile, Entry, Lock, RealDisk};
+pub use disk::{Disk, DiskFile, Entry, Lock, Mapping, RealDisk};
+pub use edits::{decode_edits, encode_edits};
 pub use encode::Digest;
 pub use header::{BUILD, Detail, Header};
+pub use mapped::MappedFile;
 pub use mark::Mark;
 pub use outside::{RawAnswer, RawExit, RawNews, RawProgress};
 pub use paths::Paths;
 pub use place::state_dir;
 pub use reader::{Interrupted, Place, Reader, Record, Records};
-pub use secrets::Secrets;
-pub use store::{Archive, Listed, Rules, Standing, Store, StoreError};
+pub use secrets::{BLANK, Secrets, spelled};
+pub use store::{Archive, Listed, Rules, Standing, Store, StoreError, is_sid};
 pub use transcript::{show_frame, transcript};
 pub use writer::{Durability, Policy, Recorder, Stopped, Writer};
 
@@ -317,35 +323,6 @@ impl RawPiece<'_> {
             Piece::Failed(reason) => RawPiece::Failed(reason),
         }
     }
-}
-
-/// Edits of a site as they are recorded: once for all sessions.
-pub fn encode_edits(edits: &Edits) -> Vec<u8> {
-    let mut out = Vec::new();
-    push_varint(&mut out, edits.len() as u64);
-    for (path, content) in edits {
-        push_bytes(&mut out, path.as_bytes());
-        push_varint(&mut out, u64::from(content.is_some()));
-        if let Some(content) = content {
-            push_bytes(&mut out, content);
-        }
-    }
-    out
-}
-
-/// What [`encode_edits`] wrote; `None`: it is something else.
-pub fn decode_edits(bytes: &[u8]) -> Option<Edits> {
-    let mut from = Decoder::new(bytes);
-    let mut edits = Edits::new();
-    for _ in 0..from.varint()? {
-        let path = from.text()?.to_owned();
-        let content = match from.flag()? {
-            true => Some(from.bytes()?.to_vec()),
-            false => None,
-        };
-        edits.insert(path, content);
-    }
-    from.is_empty().then_some(edits)
 }
 
 /// Why a recording cannot be used. Offsets count bytes from the start of the file.

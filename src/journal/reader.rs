@@ -4,7 +4,8 @@ use std::collections::VecDeque;
 use std::path::Path;
 
 use super::decode::{read_event, read_output};
-use super::disk::{Disk, RealDisk};
+use super::disk::RealDisk;
+use super::edits::are_named;
 use super::encode::{Digest, Numbers};
 use super::header::{LookUp, RawHeader};
 use super::scan::{Layout, UNREADABLE, corrupt, scan};
@@ -12,7 +13,7 @@ use super::store;
 use super::ticks::{Step, TickReader};
 use super::writer::{
     ANSWER_HERE, ANSWERED, BEGINS_TURN, DIGEST, DRIFTED, FRAME_DIFFERS, GOES_ON, INTENT, Progress,
-    TICKS,
+    SITE_CHANGED, TICKS,
 };
 use super::{Header, JournalError, Mark, OLDEST_VERSION, Output, RawAnswer, RawEvent};
 use crate::core::code::Decoder;
@@ -111,9 +112,8 @@ impl Reader {
     /// When it cannot be read, is of another format, or is damaged. A torn tail is no error.
     pub fn open(path: &Path) -> Result<Reader, JournalError> {
         let disk = RealDisk;
-        let file = disk
-            .read(path, u64::MAX)
-            .map_err(|source| JournalError::io(path, source))?;
+        let file =
+            store::read_journal(&disk, path).map_err(|source| JournalError::io(path, source))?;
         Reader::resolved(file, &mut |name, sha256, bytes| {
             store::site_file_beside(&disk, path, name, sha256, bytes)
         })
@@ -139,15 +139,16 @@ impl Reader {
     ) -> Result<Reader, JournalError> {
         let raw = RawHeader::read(&file)?;
         let header = raw.resolve(look_up)?;
-        Reader::with_header(file, &raw, header)
+        Reader::with_header(file, &raw, header, look_up)
     }
 
     pub(super) fn with_header(
         file: Vec<u8>,
         raw: &RawHeader,
         header: Header,
+        look_up: &mut LookUp<'_>,
     ) -> Result<Reader, JournalError> {
-        let layout = scan(&file, raw.format, raw.end, raw.check)?;
+        let layout = scan(&file, raw.format, raw.end, raw.check, look_up)?;
         Reader {
             format: raw.format,
             header,
@@ -167,8 +168,9 @@ impl Reader {
         rest: Vec<u8>,
         raw: &RawHeader,
         header: Header,
+        look_up: &mut LookUp<'_>,
     ) -> Result<Reader, JournalError> {
-        let layout = scan(&rest, raw.format, 0, mark.check)?;
+        let layout = scan(&rest, raw.format, 0, mark.check, look_up)?;
         Reader {
             format: raw.format,
             header,
@@ -208,6 +210,16 @@ impl Reader {
     /// What stands before the first event.
     pub fn header(&self) -> &Header {
         &self.header
+    }
+
+    /// These paths are secret, too.
+    pub fn keep_secret(&mut self, paths: &[String]) {
+        let known = &mut self.header.secret;
+        for path in paths {
+            if !known.contains(path) {
+                known.push(path.clone());
+            }
+        }
     }
 
     /// Where the first record begins.
@@ -499,6 +511,7 @@ impl<'a> Records<'a> {
         }
         let event = match kind {
             FRAME_DIFFERS => self.read_difference(&mut from)?,
+            SITE_CHANGED => self.read_edits(&mut from)?,
             kind => read_event(kind, false, &mut from)?,
         };
         let mut outcome = Outcome::default();
@@ -529,10 +542,23 @@ impl<'a> Records<'a> {
     fn read_difference(&mut self, from: &mut Decoder<'a>) -> Option<RawEvent<'a>> {
         let connection = ConnectionId(from.varint()?);
         let _ = (from.varint()?, from.varint()?, from.bytes()?);
-        let text = self.layout.rebuilt.get(self.rebuilt)?;
-        self.rebuilt += 1;
-        let text = std::str::from_utf8(text.of(&self.layout.texts)).ok()?;
+        let text = std::str::from_utf8(self.next_rebuilt()?).ok()?;
         Some(RawEvent::Frame { connection, text })
+    }
+
+    fn read_edits(&mut self, from: &mut Decoder<'a>) -> Option<RawEvent<'a>> {
+        let edits = from.bytes()?;
+        let edits = match are_named(edits)? {
+            false => edits,
+            true => self.next_rebuilt()?,
+        };
+        Some(RawEvent::SiteChanged { edits })
+    }
+
+    fn next_rebuilt(&mut self) -> Option<&'a [u8]> {
+        let span = self.layout.rebuilt.get(self.rebuilt)?;
+        self.rebuilt += 1;
+        Some(span.of(&self.layout.texts))
     }
 }
 

@@ -2,8 +2,10 @@
 //! only as the difference to the one before.
 
 use super::JournalError;
+use super::edits;
 use super::frames::rebuilt;
-use super::writer::{BEGINS_TURN, DRIFTED, FRAME_DIFFERS, head_check};
+use super::header::LookUp;
+use super::writer::{BEGINS_TURN, DRIFTED, FRAME_DIFFERS, SITE_CHANGED, head_check};
 use super::{FORMAT_VERSION, OLDEST_VERSION};
 use crate::core::code::Decoder;
 
@@ -22,7 +24,7 @@ pub(super) struct Layout {
     /// Where the last whole record ends, and its checksum.
     pub end: usize,
     pub check: u32,
-    /// Frames rebuilt, in their order.
+    /// Frames rebuilt, and edits whose contents were looked up, in their order.
     pub texts: Vec<u8>,
     /// The place of each of them in there.
     pub rebuilt: Vec<Span>,
@@ -42,12 +44,13 @@ impl Span {
 }
 
 /// Finds the records of a file, or of the rest of one, from `at` on, and where a torn tail begins. `check` is the
-/// checksum of what is before them.
+/// checksum of what is before them; `look_up` finds the contents of edited files that they only name.
 pub(super) fn scan(
     file: &[u8],
     format: u16,
     at: usize,
     check: u32,
+    look_up: &mut LookUp<'_>,
 ) -> Result<Layout, JournalError> {
     let mut scan = Scan {
         file,
@@ -66,8 +69,12 @@ pub(super) fn scan(
         let Some(payload) = found? else {
             break;
         };
-        if format == FORMAT_VERSION && texts.take(file, payload).is_none() {
-            return Err(corrupt(start, UNREADABLE));
+        if format == FORMAT_VERSION {
+            let taken = texts.take(file, payload);
+            let named = taken.ok_or_else(|| corrupt(start, UNREADABLE))?;
+            if let Some(edits) = named {
+                texts.put(&edits::resolve(edits, look_up)?);
+            }
         }
         payloads.push(payload);
     }
@@ -186,8 +193,8 @@ struct Texts {
 }
 
 impl Texts {
-    /// Looks at a record; `None`: it cannot be read.
-    fn take(&mut self, file: &[u8], payload: Span) -> Option<()> {
+    /// Looks at a record; `None`: it cannot be read. Returns edits whose contents must be looked up.
+    fn take<'a>(&mut self, file: &'a [u8], payload: Span) -> Option<Option<&'a [u8]>> {
         let bytes = payload.of(file);
         let mut from = Decoder::new(bytes);
         let kind = from.byte()?;
@@ -213,14 +220,23 @@ impl Texts {
                 let last = span.of(if rebuilt_before { &self.bytes } else { file });
                 let text = rebuilt(last, front, back, middle)?;
                 std::str::from_utf8(&text).ok()?;
-                let (at, length) = (self.bytes.len(), text.len());
-                self.bytes.extend_from_slice(&text);
-                self.rebuilt.push(Span { at, length });
-                self.keep(connection, true, Span { at, length });
+                let span = self.put(&text);
+                self.keep(connection, true, span);
+            }
+            SITE_CHANGED => {
+                let edits = from.bytes()?;
+                return Some(edits::are_named(edits)?.then_some(edits));
             }
             _ => {}
         }
-        Some(())
+        Some(None)
+    }
+
+    fn put(&mut self, bytes: &[u8]) -> Span {
+        let (at, length) = (self.bytes.len(), bytes.len());
+        self.bytes.extend_from_slice(bytes);
+        self.rebuilt.push(Span { at, length });
+        Span { at, length }
     }
 
     fn keep(&mut self, connection: u64, rebuilt: bool, span: Span) {

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! lock                 locked by the one server that writes here
+//! tail                 what was committed last, not in the journals yet (see `tail`)
 //! sessions/SID.lnt     a journal; SID.ended, SID.quarantined, SID.lost: one that is not gone on with
 //! site/SHA256          a file of the site, once for all journals that name it
 //! values/NAME          small things the server keeps
@@ -15,25 +16,28 @@ mod archive;
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use super::disk::{Disk, Lock, write_all};
+use super::edits::name_contents;
 use super::files::Files;
 use super::header::{FileRef, sha256};
+use super::tail::{self, Piece, TAIL_BYTES, Tail};
 use super::writer::{Durability, Policy, Writer};
 use super::{Header, JournalError, Reader};
 use crate::core::id::ConnectionId;
 use crate::core::site::Site;
 use crate::core::upload::{Sha256, hex};
 
-pub(super) use archive::site_file_beside;
-pub use archive::{Archive, Listed, Standing, StoreError};
+pub use archive::{Archive, Listed, Standing, StoreError, is_sid};
+pub(super) use archive::{read_journal, site_file_beside};
 
 const SESSIONS: &str = "sessions";
 const SITE: &str = "site";
 const VALUES: &str = "values";
 const LOCK: &str = "lock";
+const TAIL: &str = "tail";
 /// What a name ends in while its file is written.
 const UNFINISHED: &str = ".new";
 
@@ -53,6 +57,10 @@ pub struct Store {
     rules: Rules,
     /// Contents of site files that are known to be there.
     there: RefCell<BTreeSet<Sha256>>,
+    /// Those that edits name: what names them may not be written yet.
+    edited: RefCell<BTreeSet<Sha256>>,
+    /// The last edits, and how journals have them: all sessions hear of the same.
+    edits: RefCell<(Vec<u8>, Vec<u8>)>,
     _lock: Box<dyn Lock>,
 }
 
@@ -73,15 +81,24 @@ impl Store {
             }
             locked => locked.map_err(StoreError::io(&lock))?,
         };
+        let mut archive = Archive::new(Rc::clone(&disk), dir);
+        let tail = open_tail(&archive, &*disk)?;
         let sessions = dir.join(SESSIONS);
         let entries = disk.list(&sessions).map_err(StoreError::io(&sessions))?;
-        let files = Files::new(Rc::clone(&disk));
+        let mut files = Files::new(disk);
+        if let (Some(tail), Durability::Process) = (tail, rules.policy.durability) {
+            files = files.with_tail(tail, Standing::Lost.name());
+        }
         files.set_total(entries.iter().map(|entry| entry.bytes).sum());
+        let files = Rc::new(files);
+        archive.write_first = Some(Rc::clone(&files));
         Ok(Store {
-            archive: Archive::new(disk, dir),
+            archive,
             files,
             rules,
             there: RefCell::default(),
+            edited: RefCell::default(),
+            edits: RefCell::default(),
             _lock: lock,
         })
     }
@@ -94,6 +111,12 @@ impl Store {
     /// Bytes of all journals.
     pub fn total(&self) -> u64 {
         self.files.total()
+    }
+
+    /// Whether a journal could not take what waited for it since this was asked last: [`Writer::check`] tells
+    /// which.
+    pub fn take_failed(&self) -> bool {
+        self.files.take_failed()
     }
 
     /// Begins the journal of the session with the header's SID.
@@ -144,6 +167,8 @@ impl Store {
         let io = StoreError::io(&path);
         if reader.torn_bytes() > 0 {
             let disk = self.disk();
+            // What would be cut off must not come again from the tail.
+            self.files.settle_all();
             disk.truncate(&path, reader.whole_bytes() as u64)
                 .map_err(&io)?;
             let total = self.files.total();
@@ -152,7 +177,7 @@ impl Store {
         }
         let detail = reader.header().detail;
         let progress = reader.progress(live);
-        let file = self.files.file(&path);
+        let file = self.files.file(&path, progress.bytes);
         Ok(Writer::resume(file, progress, detail, self.rules.policy))
     }
 
@@ -211,19 +236,34 @@ impl Store {
         Ok(old.len())
     }
 
+    /// Edits of a site as journals have them: the contents are in the store, once for all.
+    ///
+    /// # Errors
+    /// When the disk says no.
+    pub fn name_edits(&self, edits: &[u8]) -> Result<Vec<u8>, StoreError> {
+        let mut last = self.edits.borrow_mut();
+        if last.0 != edits {
+            let named = name_contents(edits, &mut |check, content| {
+                self.edited.borrow_mut().insert(check);
+                self.keep_file(check, content)
+            })?;
+            *last = (edits.to_vec(), named);
+        }
+        Ok(last.1.clone())
+    }
+
     /// Removes files of sites that no journal names any more, and what was left unfinished. Returns how many.
     ///
     /// # Errors
     /// When the disk says no.
     pub fn collect(&self) -> Result<usize, StoreError> {
-        let mut named = BTreeSet::new();
         let sessions = self.archive.dir.join(SESSIONS);
-        for entry in self
-            .disk()
-            .list(&sessions)
-            .map_err(StoreError::io(&sessions))?
-        {
-            match self.archive.raw_header(&sessions.join(&entry.name)) {
+        let journals = self.disk().list(&sessions);
+        let journals = journals.map_err(StoreError::io(&sessions))?;
+        let journals: Vec<PathBuf> = journals.iter().map(|j| sessions.join(&j.name)).collect();
+        let mut named: BTreeSet<String> = self.edited.borrow().iter().map(hex).collect();
+        for journal in &journals {
+            match self.archive.raw_header(journal) {
                 Ok(raw) => named.extend(
                     raw.files
                         .iter()
@@ -236,20 +276,32 @@ impl Store {
             }
         }
         let dir = self.archive.dir.join(SITE);
-        let mut removed = 0;
-        for entry in self.disk().list(&dir).map_err(StoreError::io(&dir))? {
-            if !named.contains(&entry.name) {
-                let path = dir.join(&entry.name);
-                self.disk().remove(&path).map_err(StoreError::io(&path))?;
-                removed += 1;
+        let files = self.disk().list(&dir).map_err(StoreError::io(&dir))?;
+        let mut left: BTreeSet<String> = files.into_iter().map(|file| file.name).collect();
+        left.retain(|name| !named.contains(name));
+        // What names a content may still wait for its journal.
+        if !left.is_empty() {
+            self.files.settle_all();
+        }
+        for journal in &journals {
+            if left.is_empty() {
+                break;
             }
+            // Edits name contents, too, somewhere in the journal. Most have none, and there is mostly nothing left.
+            let bytes = self.disk().read(journal, u64::MAX);
+            let bytes = bytes.map_err(StoreError::io(journal))?;
+            left.retain(|name| !names(&bytes, name));
+        }
+        for name in &left {
+            let path = dir.join(name);
+            self.disk().remove(&path).map_err(StoreError::io(&path))?;
         }
         self.there
             .borrow_mut()
-            .retain(|sha256| named.contains(&hex(sha256)));
+            .retain(|sha256| !left.contains(&hex(sha256)));
         // A site that is remembered may have lost files.
         self.archive.sites.borrow_mut().clear();
-        Ok(removed)
+        Ok(left.len())
     }
 
     /// Keeps a small thing under a name, in place of what was there.
@@ -340,4 +392,65 @@ impl Store {
         };
         write().map_err(StoreError::io(&dir.join(name)))
     }
+}
+
+/// Writes what the tail holds to the journals it belongs to; then, where that can be, there is a new one.
+fn open_tail(archive: &Archive, disk: &dyn Disk) -> Result<Option<Tail>, StoreError> {
+    let path = archive.dir.join(TAIL);
+    let io = StoreError::io(&path);
+    let content = match disk.read(&path, u64::MAX) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+        content => content.map_err(&io)?,
+    };
+    if !tail::is_known(&content) {
+        let text = "what it holds belongs to journals, and this lunette cannot read it: start the one that wrote it, or remove the file to go on without";
+        return Err(io(io::Error::new(io::ErrorKind::InvalidData, text)));
+    }
+    for (sid, pieces) in tail::pieces(&content) {
+        let sid = format!("{sid:032x}");
+        let standing = match archive.find(&sid) {
+            Err(StoreError::NoSession { .. }) => continue,
+            found => found?.0,
+        };
+        let path = archive.path(&sid, standing);
+        settle(disk, &path, &pieces).map_err(StoreError::io(&path))?;
+    }
+    let memory = disk.map(&path, TAIL_BYTES).map_err(&io)?;
+    match memory {
+        Some(memory) => Ok(Some(Tail::new(memory))),
+        None => {
+            // What was just done must not be done again.
+            match disk.remove(&path) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+                removed => removed.map(|()| None).map_err(io),
+            }
+        }
+    }
+}
+
+/// Makes a journal what the pieces say it is.
+fn settle(disk: &dyn Disk, path: &Path, pieces: &[Piece<'_>]) -> io::Result<()> {
+    let Some(first) = pieces.first() else {
+        return Ok(());
+    };
+    if disk.length(path)? < first.offset {
+        return Ok(());
+    }
+    let there = disk.read_behind(path, first.offset)?;
+    let whole = tail::complete(there.clone(), first.offset, pieces);
+    let same = there.iter().zip(&whole).take_while(|(a, b)| a == b).count();
+    if same < there.len() {
+        disk.truncate(path, first.offset + same as u64)?;
+    }
+    match &whole[same..] {
+        [] => Ok(()),
+        rest => write_all(&mut *disk.append(path)?, rest),
+    }
+}
+
+/// Whether a journal has the checksum that a content is called by.
+fn names(journal: &[u8], content: &str) -> bool {
+    let byte = |at| u8::from_str_radix(content.get(at..at + 2)?, 16).ok();
+    let check: Option<Vec<u8>> = (0..content.len()).step_by(2).map(byte).collect();
+    check.is_some_and(|check| journal.windows(check.len()).any(|part| part == check))
 }

@@ -8,6 +8,7 @@ use crate::core::event::{Opening, Turn};
 use crate::core::id::SessionId;
 use crate::core::limits::SessionLimits;
 use crate::core::outside::{Grants, Stream};
+use crate::core::site::Edits;
 use crate::core::site::Site;
 
 const OPENING: Opening<&str> = Opening {
@@ -223,7 +224,7 @@ fn of_uploads_there_is_all_but_the_content() {
         assert_eq!(record.event, RawEvent::Upload { upload: 300, news });
         assert_eq!(record.outputs, [output]);
     }
-    let text = transcript(&reader, &[]);
+    let text = transcript(&reader);
     assert!(
         text.contains(&format!("upload 300 is whole: {}\n", "ab".repeat(32))),
         "{text}"
@@ -234,7 +235,7 @@ fn of_uploads_there_is_all_but_the_content() {
 
 #[test]
 fn the_transcript_shows_every_byte_of_a_frame() {
-    let text = transcript(&Reader::new(recording()).unwrap(), &[]);
+    let text = transcript(&Reader::new(recording()).unwrap());
     assert!(
         text.contains("opened seed fffffffffffffffe at /a?b=c\n"),
         "{text}"

@@ -5,22 +5,18 @@ use std::fmt::{self, Write};
 use serde_json::value::RawValue;
 
 use super::secrets::variables;
-use super::{
-    Detail, Header, Output, Paths, RawEvent, RawPiece, Reader, Record, Secrets, decode_edits,
-};
+use super::{Detail, Header, Output, RawEvent, RawPiece, Reader, Record, Secrets, decode_edits};
 use crate::core::download::Demand;
 use crate::core::event::{Opening, Turn};
 use crate::core::id::ConnectionId;
 
 /// The exact turns, events and frames. `>` is what a connection sent, `<` what it was sent; a frame
-/// of several messages has a line for each, and below it where the variables are that it is about. Secrets are
-/// left out: what is written into password fields, and what paths that fit a pattern of `secret` show. The same
-/// recording always gives the same text.
-pub fn transcript(reader: &Reader, secret: &[String]) -> String {
+/// of several messages has a line for each, and below it where the variables are that it is about. [`Secrets`]
+/// are left out. The same recording always gives the same text.
+pub fn transcript(reader: &Reader) -> String {
     let mut shown = Transcript {
         out: String::new(),
-        paths: Paths::default(),
-        secrets: Secrets::of(&reader.header().site, secret),
+        secrets: Secrets::of(reader.header()),
     };
     push_header(&mut shown.out, reader.format(), reader.header());
     let mut turn_number = 0;
@@ -53,7 +49,6 @@ pub fn transcript(reader: &Reader, secret: &[String]) -> String {
 /// A transcript as far as it got.
 struct Transcript {
     out: String,
-    paths: Paths,
     secrets: Secrets,
 }
 
@@ -79,40 +74,36 @@ impl Transcript {
     }
 
     fn push_event(&mut self, event: &RawEvent<'_>) {
-        self.secrets.hear(event);
-        let RawEvent::Frame { connection, text } = *event else {
-            push_line(&mut self.out, format_args!("{event}"));
-            return self.paths.hear(event);
-        };
         // Creates are understood with the variables they create.
-        self.paths.hear(event);
-        self.push_frame("", '>', connection, text.as_bytes());
+        self.secrets.hear(event);
+        let shown = self.secrets.event(event, |event| event.to_string());
+        push_line(&mut self.out, format_args!("{shown}"));
+        if let RawEvent::Frame { connection, text } = *event {
+            self.push_places("", connection, text.as_bytes());
+        }
     }
 
     fn push_output(&mut self, output: &Output<'_>) {
+        let shown = self.secrets.output(output, |output| output.to_string());
+        let shown = shown.replace('\n', "\n  ");
+        push_line(&mut self.out, format_args!("  {shown}"));
         if let Output::Frame { connection, text } = *output {
-            return self.push_frame("  ", '<', connection, text);
+            self.push_places("  ", connection, text);
         }
-        let output = output.to_string().replace('\n', "\n  ");
-        push_line(&mut self.out, format_args!("  {output}"));
     }
 
-    fn push_frame(&mut self, indent: &str, way: char, connection: ConnectionId, text: &[u8]) {
-        let lead = format!("{indent}{connection} {way} ");
-        let shown = self.secrets.blank(&self.paths, connection, text);
-        push_line(&mut self.out, format_args!("{}", show_frame(&lead, &shown)));
+    /// Tells where the variables of a frame are.
+    fn push_places(&mut self, indent: &str, connection: ConnectionId, text: &[u8]) {
         let about = variables(&String::from_utf8_lossy(text));
         let places = about.iter().filter_map(|&var| {
-            let path = self.paths.of(connection, var)?;
+            let path = self.secrets.paths().of(connection, var)?;
             Some(format!("{var} is {}", one_line(&path)))
         });
         let places: Vec<String> = places.collect();
         if !places.is_empty() {
-            let indent = " ".repeat(lead.len());
-            push_line(
-                &mut self.out,
-                format_args!("{indent}({})", places.join(", ")),
-            );
+            let below = " ".repeat(format!("{connection} > ").len());
+            let places = places.join(", ");
+            push_line(&mut self.out, format_args!("{indent}{below}({places})"));
         }
     }
 }
@@ -131,6 +122,7 @@ fn push_header(out: &mut String, format: u16, header: &Header) {
         session,
         limits,
         site,
+        secret,
     } = header;
     push_line(out, format_args!("recording format {format}"));
     let build = match build.as_str() {
@@ -154,6 +146,9 @@ fn push_header(out: &mut String, format: u16, header: &Header) {
         );
     }
     push_line(out, format_args!("{limits:?}"));
+    if !secret.is_empty() {
+        push_line(out, format_args!("secret {}", secret.join(", ")));
+    }
     for (path, content) in site.files() {
         let (size, check) = (content.len(), crc32c::crc32c(content));
         push_line(out, format_args!("file {path} {size} bytes {check:08x}"));

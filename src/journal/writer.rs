@@ -21,6 +21,7 @@ pub(super) const BEGINS_TURN: u8 = 0x80;
 pub(super) const DRIFTED: u8 = 0x40;
 /// Kinds of records besides events.
 pub(super) const GOES_ON: u8 = 0;
+pub(super) const SITE_CHANGED: u8 = 6;
 pub(super) const FRAME_DIFFERS: u8 = 11;
 pub(super) const TICKS: u8 = 12;
 /// Things that stand among outputs.
@@ -42,7 +43,8 @@ const TICKS_BYTES: usize = 2 << 10;
 pub enum Durability {
     /// Nothing for sure: records wait for each other.
     None,
-    /// The end of the process, however sudden: a write a turn.
+    /// The end of the process, however sudden: a copy a turn into memory that outlives it, or a write where
+    /// the file system has no such memory.
     #[default]
     Process,
     /// A power cut: the caller calls [`Writer::sync`] after the commit.
@@ -99,7 +101,7 @@ impl Recorder {
         if !dir.is_dir() {
             disk.make_dir(dir)?;
         }
-        let files = Files::new(disk);
+        let files = Rc::new(Files::new(disk));
         Ok(Recorder {
             dir: dir.into(),
             files,
@@ -183,7 +185,7 @@ impl Writer {
     /// When the file exists already or cannot be written.
     pub fn create(path: &Path, header: &Header) -> io::Result<Writer> {
         let (bytes, check) = header.encode();
-        let file = Files::new(Rc::new(RealDisk)).create(path)?;
+        let file = Rc::new(Files::new(Rc::new(RealDisk))).create(path)?;
         Writer::begin(file, &bytes, check, header.detail, Policy::default())
     }
 
@@ -195,7 +197,7 @@ impl Writer {
         detail: Detail,
         policy: Policy,
     ) -> io::Result<Writer> {
-        file.write(header)?;
+        file.write_through(header)?;
         let progress = Progress {
             check,
             bytes: header.len() as u64,
@@ -236,7 +238,7 @@ impl Writer {
         self.file.is_some()
     }
 
-    /// Bytes in the file.
+    /// Bytes in the file, or on their way there.
     pub fn bytes(&self) -> u64 {
         self.written
     }
@@ -386,7 +388,21 @@ impl Writer {
         self.finish_record(true);
         self.in_turn = false;
         self.push_ticks();
-        self.write()
+        self.write()?;
+        self.act(File::settle)
+    }
+
+    /// Asks whether what was written before could be kept: see [`super::Store::take_failed`].
+    ///
+    /// # Errors
+    /// As for [`Writer::commit`].
+    pub fn check(&mut self) -> Result<(), Stopped> {
+        self.act(File::check)
+    }
+
+    fn act(&mut self, act: impl FnOnce(&File) -> io::Result<()>) -> Result<(), Stopped> {
+        let done = self.file.as_ref().map_or(Ok(()), act);
+        done.map_err(|error| self.stop(error.into()))
     }
 
     /// Writes all that waits and names the place behind it. `None`: recording is off.
@@ -422,11 +438,7 @@ impl Writer {
     /// # Errors
     /// Once, when the disk says no: nobody knows then what it has, so recording is off from then on.
     pub fn sync(&mut self) -> Result<(), Stopped> {
-        let synced = match &self.file {
-            Some(file) => file.sync(),
-            None => Ok(()),
-        };
-        synced.map_err(|error| self.stop(error.into()))
+        self.act(File::sync)
     }
 
     fn write(&mut self) -> Result<(), Stopped> {

@@ -9,12 +9,13 @@
 //! An image is of one build on one kind of machine: another one refuses it, and so does a process in
 //! which its window is taken. What it cannot carry it says; nothing is dropped silently. Whoever keeps
 //! an image keeps its window with it (`keep`, and `freeze` does so itself) and lets go of both at once
-//! (`forget`).
+//! (`forget`): for that its claim is enough.
 //!
 //! ```text
-//! image  = magic check version build place session heap
+//! image  = magic check claim session heap
 //! magic  = 89 4C 4E 49 0D 0A 1A 0A
 //! check  = u32, little-endian: CRC32C of all behind it
+//! claim  = version build place
 //! build  = bytes: what the linker calls this program
 //! place  = class_bits index: the window, as in the heap
 //! session = pending files, then the kernel (`kernel`); heap: see `alloc::image`
@@ -60,16 +61,13 @@ pub(super) fn freeze(
     pending: &BTreeSet<Box<str>>,
     out: &mut Vec<u8>,
 ) -> Result<(), String> {
-    let build = identity::build().ok_or(
-        "this program cannot tell its build from others: its linker left no build id \
-         (--build-id), or the system has none",
-    )?;
     let begin = out.len();
     out.extend_from_slice(MAGIC);
     out.extend_from_slice(&[0; 4]);
-    VERSION.freeze(out);
-    push_bytes(out, build);
-    state.place().freeze(out);
+    push_claim(state, out).ok_or(
+        "this program cannot tell its build from others: its linker left no build id \
+         (--build-id), or the system has none",
+    )?;
     pending.freeze(out);
     kernel::freeze(kernel, out)?;
     state.freeze(out)?;
@@ -84,7 +82,7 @@ pub(super) fn freeze(
 /// # Errors
 /// Why that cannot be done here.
 pub(super) fn thaw(image: &[u8], chunks: Rc<ChunkCache>) -> Result<Thawed, String> {
-    let (_, mut from) = open(image)?;
+    let mut from = open(image)?;
     let pending = BTreeSet::thaw(&mut from).ok_or(DAMAGED)?;
     let kernel = kernel::thaw(&mut from).ok_or(DAMAGED)?;
     let state = Box::new(State::thaw(&mut from)?);
@@ -100,30 +98,23 @@ pub(super) fn thaw(image: &[u8], chunks: Rc<ChunkCache>) -> Result<Thawed, Strin
     })
 }
 
-/// Keeps the window of an image that was made by another process: to be called before this one makes
-/// states that could take it.
-///
-/// # Errors
-/// When it is no image for this build; then there is nothing to keep.
-pub fn keep(image: &[u8]) -> Result<(), String> {
-    open(image).map(|(place, _)| place.keep())
+/// What an image of this state needs of a process: to be of this build, and to have the state's window free.
+/// Empty where there are no images.
+pub fn claim(state: &State) -> Vec<u8> {
+    let mut claim = Vec::new();
+    push_claim(state, &mut claim);
+    claim
 }
 
-/// The image is thrown away, and its window is free again unless its session lives.
-pub fn forget(image: &[u8]) {
-    if let Ok((place, _)) = open(image) {
-        place.forget();
-    }
+fn push_claim(state: &State, out: &mut Vec<u8>) -> Option<()> {
+    let build = identity::build()?;
+    VERSION.freeze(out);
+    push_bytes(out, build);
+    state.place().freeze(out);
+    Some(())
 }
 
-/// Checks what comes before a session.
-fn open(image: &[u8]) -> Result<(Place, Decoder<'_>), String> {
-    let rest = image.strip_prefix(MAGIC).ok_or("this is no image")?;
-    let (check, rest) = rest.split_at_checked(4).ok_or(DAMAGED)?;
-    if crc32c::crc32c(rest).to_le_bytes() != *check {
-        return Err(DAMAGED.into());
-    }
-    let mut from = Decoder::new(rest);
+fn read_claim(from: &mut Decoder<'_>) -> Result<Place, String> {
     if from.varint() != Some(VERSION) {
         return Err("the image is of another version of this program".into());
     }
@@ -131,6 +122,34 @@ fn open(image: &[u8]) -> Result<(Place, Decoder<'_>), String> {
     if identity::build() != Some(build) {
         return Err("the image was made by another build of this program".into());
     }
-    let place = Place::thaw(&mut from).filter(|place| place.exists());
-    Ok((place.ok_or(DAMAGED)?, from))
+    let place = Place::thaw(from).filter(|place| place.exists());
+    Ok(place.ok_or(DAMAGED)?)
+}
+
+/// Keeps the window that an image of another process claims: to be called before this one makes states that
+/// could take it.
+///
+/// # Errors
+/// When it is no image for this build; then there is nothing to keep.
+pub fn keep(claim: &[u8]) -> Result<(), String> {
+    read_claim(&mut Decoder::new(claim)).map(Place::keep)
+}
+
+/// The image with this claim is thrown away, and its window is free again unless its session lives.
+pub fn forget(claim: &[u8]) {
+    if let Ok(place) = read_claim(&mut Decoder::new(claim)) {
+        place.forget();
+    }
+}
+
+/// Checks what comes before a session.
+fn open(image: &[u8]) -> Result<Decoder<'_>, String> {
+    let rest = image.strip_prefix(MAGIC).ok_or("this is no image")?;
+    let (check, rest) = rest.split_at_checked(4).ok_or(DAMAGED)?;
+    if crc32c::crc32c(rest).to_le_bytes() != *check {
+        return Err(DAMAGED.into());
+    }
+    let mut from = Decoder::new(rest);
+    read_claim(&mut from)?;
+    Ok(from)
 }

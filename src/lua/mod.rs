@@ -96,11 +96,11 @@ impl Runtime for LuaRuntime {
         LuaSession::thaw(image, self.chunks.clone())
     }
 
-    fn keep(&self, image: &[u8]) -> Result<(), String> {
-        image::keep(image)
+    fn keep(&self, claim: &[u8]) -> Result<(), String> {
+        image::keep(claim)
     }
 
-    fn forget(&self, image: &[u8]) {
-        image::forget(image);
+    fn forget(&self, claim: &[u8]) {
+        image::forget(claim);
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::ffi::c_int;
+use std::fmt;
 use std::ptr;
 use std::rc::Rc;
 
@@ -47,6 +48,13 @@ pub struct LuaSession {
     state: Box<State>,
     /// Files that could not be run again: tried again with the next edit.
     pending: BTreeSet<Box<str>>,
+}
+
+/// What is in a state is for Lua to tell.
+impl fmt::Debug for LuaSession {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LuaSession").finish_non_exhaustive()
+    }
 }
 
 impl LuaSession {
@@ -349,6 +357,10 @@ impl Script for LuaSession {
 
     fn freeze(&mut self, out: &mut Vec<u8>) -> Result<(), String> {
         image::freeze(&self.state, &self.kernel, &self.pending, out)
+    }
+
+    fn claim(&self) -> Vec<u8> {
+        image::claim(&self.state)
     }
 }
 

@@ -16,6 +16,21 @@ pub struct Difference {
     pub replayed: String,
 }
 
+/// The first place where two frames differ, told as the frames may be shown.
+pub(super) fn shown_difference(
+    frames: (&[u8], &[u8]),
+    shown: (&[u8], &[u8]),
+) -> Option<Difference> {
+    first_difference(shown.0, shown.1).or_else(|| {
+        // What may be shown is the same: it is a secret that differs.
+        Some(Difference {
+            recorded: "a secret".into(),
+            replayed: "another".into(),
+            ..first_difference(frames.0, frames.1)?
+        })
+    })
+}
+
 /// The first place where two frames say different things.
 pub(super) fn first_difference(recorded: &[u8], replayed: &[u8]) -> Option<Difference> {
     let (recorded, replayed) = (messages(recorded)?, messages(replayed)?);

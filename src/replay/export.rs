@@ -5,12 +5,9 @@ use std::io;
 use std::path::Path;
 
 use super::{ReplayError, Report, Seen, config_of, rerun, runtime_for};
-use crate::core::id::ConnectionId;
 use crate::core::manager::SessionManager;
 use crate::core::script::Runtime;
-use crate::journal::{
-    Detail, Header, Output, Paths, RawEvent, Reader, Record, Secrets, Stopped, Writer,
-};
+use crate::journal::{Detail, Header, Output, Reader, Record, Secrets, Stopped, Writer};
 
 /// What is in the file that was made.
 #[derive(Debug)]
@@ -24,12 +21,11 @@ pub struct Exported {
     pub interrupted: bool,
 }
 
-/// Writes the journal in `reader` into a new file at `out`. `secret` are patterns of paths, see
-/// [`Secrets::of`].
+/// Writes the journal in `reader` into a new file at `out`, without its secrets.
 ///
 /// # Errors
 /// When it cannot be run here at all, or the file is there already or cannot be written.
-pub fn export(reader: &Reader, secret: &[String], out: &Path) -> Result<Exported, ReplayError> {
+pub fn export(reader: &Reader, out: &Path) -> Result<Exported, ReplayError> {
     let header = reader.header();
     let failed = |source| ReplayError::Output {
         path: out.into(),
@@ -45,8 +41,7 @@ pub fn export(reader: &Reader, secret: &[String], out: &Path) -> Result<Exported
             writer,
             stopped: None,
             turn_number: 0,
-            paths: Paths::default(),
-            secrets: Secrets::of(&header.site, secret),
+            secrets: Secrets::of(&header),
         })
     };
     let mut copy = begin(Detail::Full)?;
@@ -81,7 +76,6 @@ struct Copy {
     /// Why the file could not be written, if so.
     stopped: Option<Stopped>,
     turn_number: u64,
-    paths: Paths,
     secrets: Secrets,
 }
 
@@ -122,33 +116,18 @@ impl Copy {
             let committed = self.writer.commit();
             self.stopped = self.stopped.take().or(committed.err());
         }
-        self.secrets.hear(&record.event);
-        self.paths.hear(&record.event);
-        match record.event {
-            RawEvent::Frame { connection, text } => {
-                let text = self.blank(connection, text.as_bytes());
-                // Blanks are texts, and so are frames.
-                let text = std::str::from_utf8(&text).unwrap_or_default();
-                let event = RawEvent::Frame { connection, text };
-                self.writer.event(record.turn, &event);
-            }
-            event => self.writer.event(record.turn, &event),
-        }
+        let Copy {
+            writer, secrets, ..
+        } = self;
+        secrets.hear(&record.event);
+        secrets.event(&record.event, |event| writer.event(record.turn, event));
     }
 
     fn output(&mut self, output: &Output<'_>) {
-        match *output {
-            Output::Frame { connection, text } => {
-                let text = &self.blank(connection, text);
-                self.writer.output(&Output::Frame { connection, text });
-            }
-            _ => self.writer.output(output),
-        }
-    }
-
-    fn blank(&mut self, connection: ConnectionId, frame: &[u8]) -> Vec<u8> {
-        let Copy { paths, secrets, .. } = self;
-        secrets.blank(paths, connection, frame).into_owned()
+        let Copy {
+            writer, secrets, ..
+        } = self;
+        secrets.output(output, |output| writer.output(output));
     }
 }
 

@@ -5,11 +5,17 @@ use std::path::Path;
 use std::rc::Rc;
 
 use crate::journal::{
-    Archive, JournalError, Listed, Reader, RealDisk, Rules, Standing, Store, StoreError,
+    Archive, JournalError, Listed, Reader, RealDisk, Rules, Standing, Store, StoreError, is_sid,
 };
 
 const MS_PER_SECOND: i64 = 1000;
 const SECONDS_PER_DAY: i64 = 86_400;
+
+/// The session that a command's argument names, if it names no file.
+pub fn session_named(recording: &Path) -> Option<&str> {
+    let name = recording.to_str().filter(|_| !recording.exists())?;
+    is_sid(name).then_some(name)
+}
 
 /// Reads the journal of a session, whoever writes to it meanwhile.
 ///

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::difference::first_difference;
 use super::*;
 use crate::core::change::{Change, Changes};
 use crate::core::event::{Opening, Turn};
@@ -280,8 +281,10 @@ fn the_first_difference_is_told_with_its_variable() {
 fn the_path_of_the_variable_is_told() {
     let reader = Reader::new(record(counter(1))).unwrap();
     let record = reader.records().last().unwrap();
-    assert_eq!(path_of(&reader, &record, 7).as_deref(), Some("rows.0"));
-    assert_eq!(path_of(&reader, &record, 8), None);
+    let secrets = Secrets::at(&reader, &record);
+    let paths = secrets.paths();
+    assert_eq!(paths.of(ConnectionId(1), 7).as_deref(), Some("rows.0"));
+    assert_eq!(paths.of(ConnectionId(1), 8), None);
 }
 
 #[test]

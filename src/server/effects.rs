@@ -34,7 +34,7 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
 
     /// Lets an event happen of which the record has been begun.
     pub(super) fn run_event(&mut self, session: SessionId, event: Event, turn: Turn) {
-        if let Some(keeper) = &self.keeper {
+        if let Some(keeper) = &mut self.keeper {
             keeper.begin_event(session);
         }
         self.core.handle_event(event, turn);

@@ -215,6 +215,11 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
     pub(super) fn end_session(&mut self, session: SessionId) {
         let sid = self.sessions.sid(session);
         self.recordings.borrow_mut().end(session, sid);
+        if let Some(keeper) = &mut self.keeper
+            && let Err(error) = keeper.tidy(self.turn.wall)
+        {
+            self.log.line(0, format_args!("old journals stay: {error}"));
+        }
         self.progress.remove(&session);
         self.drop_checkpoint(sid);
         self.record_button.end(session);

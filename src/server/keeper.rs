@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::rc::Rc;
 
-use super::checkpoint::Checkpoint;
+use super::checkpoint::{Checkpoint, HEAD_MAX, claim_of};
 use super::inflight::Inflight;
 use super::log::Logger;
 use crate::config::state::{Recover, StateConfig};
@@ -21,6 +21,8 @@ const STRIKES: &str = "strikes";
 const RETAINED: &str = "retained";
 /// A value may change ten times a second, and disks of small machines wear out.
 const RETAINED_EVERY_MS: u64 = 5_000;
+/// Journals are kept for days; to look for old ones takes a list of all.
+const TIDY_EVERY_MS: i64 = 3_600_000;
 const STRIKES_MAX: u32 = 2;
 
 const STOPPED: &str = "This session was stopped: the server ended twice while it ran it.\n\nWhoever runs the server finds it with \
@@ -39,6 +41,8 @@ pub struct Left {
 #[derive(Debug, Default)]
 pub struct LeftBehind {
     pub live: Vec<Left>,
+    /// Those whose journals cannot be read at all.
+    pub unreadable: Vec<String>,
     /// Those that must not run any more, and why.
     pub stopped: Vec<(String, &'static str)>,
 }
@@ -55,6 +59,8 @@ pub struct Keeper {
     /// Whose event ran when the process before this one ended.
     before: Option<SessionId>,
     strikes: BTreeMap<String, u32>,
+    /// When that was done last, by the wall clock.
+    tidied: Option<i64>,
     retained_changes: u64,
     /// Not before then.
     retained_at: Timestamp,
@@ -100,6 +106,7 @@ impl Keeper {
             inflight,
             before,
             strikes: parse_strikes(&strikes),
+            tidied: None,
             retained_changes: 0,
             retained_at: 0,
         })
@@ -159,6 +166,7 @@ impl Keeper {
                         format_args!("a session is lost, its journal is set aside: {error}"),
                     );
                     self.store.set_aside(&listed.sid, Standing::Lost)?;
+                    left.unreadable.push(listed.sid);
                 }
                 (Standing::Quarantined, _) => left.stopped.push((listed.sid, STOPPED)),
                 (Standing::Ended | Standing::Lost, _) => {}
@@ -168,10 +176,42 @@ impl Keeper {
         Ok(left)
     }
 
-    /// What was last frozen of a session, if it can be read.
-    pub fn checkpoint(&self, sid: &str) -> Option<Checkpoint> {
-        let bytes = self.store.archive().get(&checkpoint_name(sid)).ok()??;
-        Checkpoint::from_bytes(&bytes)
+    /// Removes what has been kept for long enough, if that was not done within the last hour; `wall` is now.
+    ///
+    /// # Errors
+    /// When the disk says no.
+    pub fn tidy(&mut self, wall: i64) -> Result<(), StoreError> {
+        if self
+            .tidied
+            .is_some_and(|at| wall < at.saturating_add(TIDY_EVERY_MS))
+        {
+            return Ok(());
+        }
+        self.tidied = Some(wall);
+        self.store.expire(wall)?;
+        self.store.collect().map(|_| ())
+    }
+
+    /// What was last frozen of a session, if anything.
+    ///
+    /// # Errors
+    /// When it cannot be read, in words for the log.
+    pub fn checkpoint(&self, sid: &str) -> Result<Option<Checkpoint>, String> {
+        let stored = self.store.archive().get(&checkpoint_name(sid));
+        match stored.map_err(|error| error.to_string())? {
+            Some(bytes) => match Checkpoint::from_bytes(&bytes) {
+                None => Err("it is damaged, or of another version".into()),
+                checkpoint => Ok(checkpoint),
+            },
+            None => Ok(None),
+        }
+    }
+
+    /// What that claims, without a look at the rest of it; `None` also when it cannot be read.
+    pub fn claim(&self, sid: &str) -> Option<Vec<u8>> {
+        let archive = self.store.archive();
+        let beginning = archive.get_beginning(&checkpoint_name(sid), HEAD_MAX);
+        claim_of(&beginning.ok()??).map(Into::into)
     }
 
     /// Stores one in place of the one before.
@@ -182,12 +222,12 @@ impl Keeper {
         self.store.put(&checkpoint_name(sid), bytes)
     }
 
-    /// Drops what was frozen of a session; returns it.
-    pub fn drop_checkpoint(&self, sid: &str) -> Option<Checkpoint> {
-        let checkpoint = self.checkpoint(sid);
+    /// Drops what was frozen of a session; returns what it claimed.
+    pub fn drop_checkpoint(&self, sid: &str) -> Option<Vec<u8>> {
+        let claim = self.claim(sid);
         // One that stays is found when the server is started next.
         let _ = self.store.drop_value(&checkpoint_name(sid));
-        checkpoint
+        claim
     }
 
     /// Values that topics keep for late subscribers, as they were stored last.
@@ -254,15 +294,15 @@ impl Keeper {
     }
 
     /// An event of this session begins to run.
-    pub fn begin_event(&self, session: SessionId) {
-        if let Some(inflight) = &self.inflight {
+    pub fn begin_event(&mut self, session: SessionId) {
+        if let Some(inflight) = &mut self.inflight {
             inflight.begin(session);
         }
     }
 
     /// It has come to its end.
-    pub fn end_event(&self) {
-        if let Some(inflight) = &self.inflight {
+    pub fn end_event(&mut self) {
+        if let Some(inflight) = &mut self.inflight {
             inflight.end();
         }
     }

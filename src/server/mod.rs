@@ -426,12 +426,12 @@ fn recordings(
 ) -> Result<Recordings, ServerError> {
     let (dir, limits) = (config.record.as_deref(), config.limits.clone());
     let durability = config.state.as_ref().map(|state| state.durability);
-    Recordings::new(store.zip(durability), dir, site.clone(), limits, log).map_err(|source| {
-        ServerError::Record {
-            path: config.record.clone().unwrap_or_default(),
-            source,
-        }
-    })
+    let recordings = Recordings::new(store.zip(durability), dir, site.clone(), limits, log);
+    let recordings = recordings.map_err(|source| ServerError::Record {
+        path: config.record.clone().unwrap_or_default(),
+        source,
+    })?;
+    Ok(recordings.with_secret(config.secret.clone()))
 }
 
 fn uploads(config: &Config) -> Result<Uploads, ServerError> {

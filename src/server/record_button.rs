@@ -36,6 +36,7 @@ pub struct RecordButton {
     /// The directory as it was given.
     dir: String,
     ignored: Vec<Vec<String>>,
+    secret: Vec<String>,
     /// Sessions to record that have not begun yet.
     wanted: BTreeSet<u128>,
     takes: BTreeMap<SessionId, Take>,
@@ -53,6 +54,7 @@ impl RecordButton {
                 .iter()
                 .map(|text| pattern(text))
                 .collect(),
+            secret: config.secret.clone(),
             wanted: BTreeSet::new(),
             takes: BTreeMap::new(),
         }
@@ -61,7 +63,8 @@ impl RecordButton {
     /// A session begins.
     pub fn begin(&mut self, session: SessionId, Sid(sid): Sid, site: &Site) {
         if self.wanted.remove(&sid) {
-            let take = Take::new(session, site.clone(), self.limits.clone());
+            let mut take = Take::new(session, site.clone(), self.limits.clone());
+            take.secret.clone_from(&self.secret);
             self.takes.insert(session, take);
         }
     }

@@ -62,6 +62,8 @@ pub struct Recordings {
     flush_at: Option<Timestamp>,
     site: Site,
     limits: SessionLimits,
+    /// Paths whose values are not for other eyes.
+    secret: Vec<String>,
     log: Logger,
 }
 
@@ -89,8 +91,30 @@ impl Recordings {
             flush_at: None,
             site,
             limits,
+            secret: Vec::new(),
             log,
         })
+    }
+
+    /// These paths are secret in what is written from now on.
+    #[must_use]
+    pub fn with_secret(self, secret: Vec<String>) -> Recordings {
+        Recordings { secret, ..self }
+    }
+
+    /// What sessions that begin now may use and do.
+    pub fn limits(&self) -> &SessionLimits {
+        &self.limits
+    }
+
+    /// Whether sessions that begin now are recorded into files of their own.
+    pub fn records(&self) -> bool {
+        self.recorder.is_some()
+    }
+
+    /// Paths whose values are not for other eyes.
+    pub fn secret(&self) -> &[String] {
+        &self.secret
     }
 
     /// Sessions that begin from now on are of this site.
@@ -108,6 +132,7 @@ impl Recordings {
         let mut header = Header::here(session, site, limits, state.class() as u64, DIALECT);
         header.sid = sid.to_string();
         header.started = wall;
+        header.secret.clone_from(&self.secret);
         let mut sinks = Sinks {
             sid,
             recording: self.begin_recording(session, &header),
@@ -206,12 +231,22 @@ impl Recordings {
 
     /// An event is about to be handled.
     pub fn event(&mut self, session: SessionId, turn: Turn, event: &RawEvent<'_>) {
-        if let Some(sinks) = self.sinks.get_mut(&session) {
-            for writer in sinks.all() {
-                writer.event(turn, event);
-            }
-            self.touch(session);
+        let Some(sinks) = self.sinks.get_mut(&session) else {
+            return;
+        };
+        if let Some(recording) = &mut sinks.recording {
+            recording.event(turn, event);
         }
+        if let (RawEvent::SiteChanged { edits }, Some(store)) = (event, &self.store) {
+            // Without room for the contents there may be room for one more journal's record.
+            let named = store.name_edits(edits);
+            let edits = named.as_deref().unwrap_or(edits);
+            let event = RawEvent::SiteChanged { edits };
+            sinks.journal.iter_mut().for_each(|j| j.event(turn, &event));
+        } else if let Some(journal) = &mut sinks.journal {
+            journal.event(turn, event);
+        }
+        self.touch(session);
     }
 
     fn touch(&mut self, session: SessionId) {
@@ -297,6 +332,9 @@ impl Recordings {
                 self.write(session, |writer| writer.sync());
             }
         }
+        if self.store.as_ref().is_some_and(|store| store.take_failed()) {
+            self.write_all(Writer::check);
+        }
         if self.flush_at.is_none() {
             let due = |session| {
                 let sinks = self.sinks.get(session)?;
@@ -376,9 +414,13 @@ impl Recordings {
 
     /// Writes all that waits.
     pub fn flush_all(&mut self) {
+        self.write_all(Writer::flush);
+    }
+
+    fn write_all(&mut self, act: impl Fn(&mut Writer) -> Result<(), Stopped>) {
         let all: Vec<SessionId> = self.sinks.keys().copied().collect();
         for session in all {
-            self.write(session, Writer::flush);
+            self.write(session, &act);
         }
     }
 

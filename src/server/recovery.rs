@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use super::Server;
-use super::checkpoint::{Checkpoint, site_check};
+use super::checkpoint::Checkpoint;
 use super::inbox::Input;
 use super::routes::Place;
 use super::sessions::Sid;
@@ -24,7 +24,9 @@ use crate::core::script::Runtime;
 use crate::core::session::Session;
 use crate::core::site::{Site, SiteChange};
 use crate::core::upload::UploadNews;
-use crate::journal::{Interrupted, Output, RawEvent, Reader, Standing, StoreError, encode_edits};
+use crate::journal::{
+    Interrupted, Output, RawEvent, Reader, Standing, Store, StoreError, encode_edits,
+};
 use crate::net::links::Recalled;
 use crate::replay::{Seen, rerun, to_event};
 
@@ -35,6 +37,8 @@ pub(super) enum Lost {
     Store(#[from] StoreError),
     #[error("it has no journal")]
     NoJournal,
+    #[error("it began with {0}, which is not allowed any more")]
+    NotAllowed(String),
     /// In words for the log.
     #[error("{0}")]
     Differs(String),
@@ -60,6 +64,7 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
         self.epoch = keeper.epoch(self.turn)?;
         self.turn.now += self.epoch;
         let left = keeper.left_behind(&self.log)?;
+        keeper.tidy(self.turn.wall)?;
         let mut found = Vec::new();
         for session in left.live {
             let Some(sid) = Sid::parse(&session.sid) else {
@@ -72,8 +77,8 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
             };
             self.sessions.restore(sid, session.number);
             // Before the first session is made: its place in memory must be free.
-            if let Some(checkpoint) = keeper.checkpoint(&session.sid)
-                && let Err(why) = self.core.keep_frozen(&checkpoint.frozen)
+            if let Some(claim) = keeper.claim(&session.sid)
+                && let Err(why) = self.core.keep_claim(&claim)
             {
                 self.log.session(
                     2,
@@ -91,11 +96,6 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
             );
             found.push(session.number);
         }
-        for (sid, reason) in left.stopped {
-            if let Some(sid) = Sid::parse(&sid) {
-                self.sessions.stop(sid, reason);
-            }
-        }
         if keeper.recover != Recover::None {
             for (topic, value) in keeper.retained() {
                 if let Err(why) = self.core.restore_retained(&topic, &value) {
@@ -103,6 +103,7 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
                 }
             }
         }
+        self.know_lost(&left.stopped, &left.unreadable);
         if !found.is_empty() {
             self.log.line(
                 0,
@@ -117,6 +118,22 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
             self.wake_all(&found);
         }
         Ok(())
+    }
+
+    /// Knows of the addresses of sessions that do not go on.
+    fn know_lost(&mut self, stopped: &[(String, &'static str)], unreadable: &[String]) {
+        for (sid, reason) in stopped {
+            if let Some(sid) = Sid::parse(sid) {
+                self.sessions.stop(sid, reason);
+            }
+        }
+        // They begin anew when somebody comes.
+        for sid in unreadable {
+            if let Some(sid) = Sid::parse(sid) {
+                let session = self.sessions.restore_unnumbered(sid);
+                self.let_sleep(session);
+            }
+        }
     }
 
     fn wake_all(&mut self, sessions: &[SessionId]) {
@@ -152,31 +169,49 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
             return Err(Lost::NoJournal);
         };
         let (store, name) = (Rc::clone(&keeper.store), sid.to_string());
-        if let Some(checkpoint) = keeper.checkpoint(&name) {
-            let behind = store.archive().read_behind(&name, &checkpoint.mark);
-            let rebuilt = behind.map_err(Lost::from);
-            match rebuilt.and_then(|reader| self.run_again(session, reader, Some(checkpoint))) {
-                Ok(rebuilt) => return Ok(rebuilt),
+        match self.rebuild_behind(session, &store, keeper.checkpoint(&name), &name) {
+            Ok(Some(rebuilt)) => return Ok(rebuilt),
+            Ok(None) => {}
+            Err(lost) => {
                 // From the start it takes longer, and that is all.
-                Err(lost) => self.log.session(
-                    1,
-                    session,
-                    format_args!("its checkpoint is of no use: {lost}"),
-                ),
+                let text = "its checkpoint is of no use";
+                self.log.session(1, session, format_args!("{text}: {lost}"));
+                self.drop_checkpoint(Some(sid));
             }
-            self.drop_checkpoint(Some(sid));
         }
         let reader = store.archive().read(&name)?;
         self.run_again(session, reader, None)
+    }
+
+    /// Makes it again of its checkpoint, if it has one, and of what its journal has behind that.
+    fn rebuild_behind(
+        &mut self,
+        session: SessionId,
+        store: &Store,
+        checkpoint: Result<Option<Checkpoint>, String>,
+        name: &str,
+    ) -> Result<Option<Rebuilt>, Lost> {
+        let Some(checkpoint) = checkpoint.map_err(Lost::Differs)? else {
+            return Ok(None);
+        };
+        let reader = store.archive().read_behind(name, &checkpoint.mark)?;
+        self.run_again(session, reader, Some(checkpoint)).map(Some)
     }
 
     /// Runs what a reader has again: all of a journal, or what is behind a checkpoint.
     fn run_again(
         &mut self,
         session: SessionId,
-        reader: Reader,
+        mut reader: Reader,
         checkpoint: Option<Checkpoint>,
     ) -> Result<Rebuilt, Lost> {
+        let had = &reader.header().limits;
+        let beyond = had.allows_beyond(self.recordings.borrow().limits());
+        if let Some(what) = beyond {
+            return Err(Lost::NotAllowed(what));
+        }
+        // Of what does not come out as it did, the log tells.
+        reader.keep_secret(self.recordings.borrow().secret());
         let header = reader.header();
         let site = match &checkpoint {
             Some(checkpoint) => self.site_of(checkpoint, &header.site)?,
@@ -228,7 +263,7 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
     /// The site that a session had when it was frozen: the one that it began with, or the present one.
     fn site_of(&self, checkpoint: &Checkpoint, began: &Site) -> Result<Site, Lost> {
         let mut known = [self.core.site(), began].into_iter();
-        let found = known.find(|site| site_check(site) == checkpoint.site);
+        let found = known.find(|site| *site.check() == checkpoint.site);
         found
             .cloned()
             .ok_or_else(|| Lost::Differs("the site was edited since, and before".into()))
@@ -297,6 +332,10 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
             session,
             format_args!("rebuilt from {events} events{start}"),
         );
+        if self.recordings.borrow().records() {
+            let text = "not recorded any more since it was rebuilt; its journal has all of it: lunette export";
+            self.log.session(0, session, format_args!("{text} {sid}"));
+        }
         Ok(())
     }
 
@@ -402,9 +441,9 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
     /// What was frozen of a session is of no use any more.
     pub(super) fn drop_checkpoint(&self, sid: Option<Sid>) {
         if let (Some(keeper), Some(sid)) = (&self.keeper, sid)
-            && let Some(checkpoint) = keeper.drop_checkpoint(&sid.to_string())
+            && let Some(claim) = keeper.drop_checkpoint(&sid.to_string())
         {
-            self.core.forget_frozen(&checkpoint.frozen);
+            self.core.forget_claim(&claim);
         }
     }
 

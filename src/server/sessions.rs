@@ -132,6 +132,13 @@ impl SessionTable {
         self.last = self.last.max(session.0);
     }
 
+    /// A session of an earlier process whose number nobody knows: it gets another. To be called behind all others.
+    pub fn restore_unnumbered(&mut self, sid: Sid) -> SessionId {
+        let session = SessionId(self.last + 1);
+        self.restore(sid, session);
+        session
+    }
+
     /// A session of an earlier process that may not run any more.
     pub fn stop(&mut self, sid: Sid, reason: &str) {
         self.entries.insert(sid, Entry::Stopped(reason.into()));

@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use serde_json::Value;
 
 use super::answers::{Answer, News};
+use super::path::seen;
 use super::script::{Header, Step};
 use super::store::{Error, ROOT, Store, VarNo, object_of};
 use super::take::{Moment, Take};
@@ -21,6 +22,7 @@ use crate::core::id::{ConnectionId, SessionId};
 use crate::core::manager::{ManagerConfig, SessionManager};
 use crate::core::message::{Batch, Json, Message};
 use crate::core::outside::{HostAnswer, HostCall, Outgoing, Outside, ProcessAction};
+use crate::journal::Secrets;
 use crate::lua::LuaRuntime;
 use crate::lua::state::StateError;
 use crate::wire;
@@ -54,6 +56,7 @@ pub fn convert(take: &Take, ignored: &[Vec<String>]) -> Result<String, StateErro
         manager: SessionManager::new(LuaRuntime::new()?, config),
         session: take.session,
         ignored,
+        secrets: Secrets::of_site(&take.site, &take.secret),
         marked: take.moments.iter().any(asks),
         header: Header::default(),
         answers: Vec::new(),
@@ -96,6 +99,7 @@ struct Conversion<'c> {
     manager: SessionManager<LuaRuntime>,
     session: SessionId,
     ignored: &'c [Vec<String>],
+    secrets: Secrets,
     marked: bool,
     header: Header,
     answers: Vec<(String, Answer)>,
@@ -151,6 +155,7 @@ impl Conversion<'_> {
                 match own {
                     Some(at) => drop(self.own.remove(at)),
                     None => {
+                        let text = self.secrets.unplaced(&text);
                         let value = serde_json::from_str(&text).unwrap_or(Value::Null);
                         self.step(&Step::Publish { topic, value });
                     }
@@ -164,7 +169,8 @@ impl Conversion<'_> {
                 self.remark("a file was uploaded here: uploads are not part of a recording")
             }
             Event::Download { .. } => {}
-            Event::SiteChanged { .. } => {
+            Event::SiteChanged { change, .. } => {
+                self.secrets.learn(&change.site);
                 self.remark("the site was edited here: the site on disk is what is tested")
             }
         }
@@ -198,7 +204,7 @@ impl Conversion<'_> {
             url: (*opening.url).to_owned(),
             locale: (*opening.locale).to_owned(),
             timezone: (*opening.timezone).to_owned(),
-            saved: (*opening.saved).to_owned(),
+            saved: self.secrets.unplaced(&opening.saved).into_owned(),
         };
         self.url = self.header.url.clone();
         self.told_ms = self.turn.now;
@@ -312,6 +318,7 @@ impl Conversion<'_> {
             var.value = Some(value.clone());
         }
         let path = store.name(id);
+        let value = seen(&self.secrets, &path, &value);
         let takes = crate::core::path::Path::parse(&last).is_ok_and(|path| path.is_setter());
         let step = match (form && value.is_object(), action) {
             (true, _) => Step::Submit {
@@ -340,6 +347,9 @@ impl Conversion<'_> {
             .get(&id)
             .and_then(|var| var.value.clone())
             .unwrap_or(Value::Null);
+        if seen(&self.secrets, &path, &value) != value {
+            return self.remark(&format!("what was marked is secret: {path}"));
+        }
         let step = match (store.count_of(id), names_objects(&value)) {
             (Some(count), _) => Step::ExpectCount { path, count },
             (None, false) => Step::Expect { path, value },
@@ -412,9 +422,8 @@ impl Conversion<'_> {
             Message::Create { id, .. } => Some(*id),
             _ => None,
         });
-        let made: Vec<VarNo> = made.collect();
         if let Some((_, store)) = self.pages.get_mut(&connection) {
-            store.settle_answers(&made);
+            store.settle_answers(made);
         }
     }
 

@@ -77,7 +77,7 @@ pub struct Page {
     to_arrange: BTreeSet<usize>,
     out: Vec<Message>,
     /// Made since the last frame.
-    made: Vec<VarNo>,
+    made: BTreeSet<VarNo>,
     last_id: VarNo,
     vended: u64,
     history_index: u64,
@@ -144,17 +144,13 @@ impl Page {
         });
     }
 
-    /// Whether anything waits to be sent.
-    pub fn has_news(&self) -> bool {
-        !self.out.is_empty()
-    }
-
     /// What is to be sent, and the variables that it makes.
-    pub fn take_out(&mut self) -> (Vec<Message>, Vec<VarNo>) {
-        (
-            std::mem::take(&mut self.out),
-            std::mem::take(&mut self.made),
-        )
+    pub fn take_out(&mut self) -> (Vec<Message>, BTreeSet<VarNo>) {
+        let mut out = std::mem::take(&mut self.out);
+        let mut made = std::mem::take(&mut self.made);
+        out.retain(|message| self.is_news(message));
+        made.retain(|id| self.store.vars.contains_key(id));
+        (out, made)
     }
 
     /// Takes in what the server said.
@@ -183,26 +179,16 @@ impl Page {
     }
 
     /// The server has answered all that was sent: what it did not mention is nil.
-    pub fn answered(&mut self, made: &[VarNo]) {
+    pub fn answered(&mut self, made: BTreeSet<VarNo>) {
         self.dirty.extend(self.store.settle_answers(made));
     }
 
     /// Namespaces are inherited, so everything below looks at its template again.
     fn touch(&mut self, id: VarNo) {
         self.dirty.insert(id);
-        let told = self
-            .store
-            .vars
-            .get(&id)
-            .is_some_and(|var| !var.told.is_empty());
-        let children = self
-            .store
-            .vars
-            .get(&id)
-            .map_or(Vec::new(), |var| var.children.clone());
-        if told {
-            children.into_iter().for_each(|child| self.touch(child));
-        }
+        let told = self.store.vars.get(&id).filter(|var| !var.told.is_empty());
+        let children = told.map_or(Vec::new(), |var| var.children.clone());
+        children.into_iter().for_each(|child| self.touch(child));
     }
 
     /// Shows what has changed, lists first: they decide what rows stay.
@@ -262,7 +248,7 @@ impl Page {
             value: held.map(|obj| Json(format!("{{\"obj\":{obj}}}").into())),
         });
         self.store.create(id, parent, props, held);
-        self.made.push(id);
+        self.made.insert(id);
         if held.is_some() {
             self.dirty.insert(id);
         }
@@ -270,24 +256,21 @@ impl Page {
     }
 
     fn destroy(&mut self, id: VarNo) {
-        let unsent = self.made.iter().position(|&made| made == id);
-        match unsent {
-            Some(at) => {
-                self.made.remove(at);
-                self.out.retain(
-                    |message| !matches!(message, Message::Create { id: new, .. } if *new == id),
-                );
-            }
-            None => self.out.push(Message::Destroy { var: id }),
+        // What was not sent yet is nobody's news: `take_out` leaves it out.
+        if !self.made.contains(&id) {
+            self.out.push(Message::Destroy { var: id });
         }
         self.store.destroy(id);
-        let vars = &self.store.vars;
-        self.made.retain(|made| vars.contains_key(made));
-        self.out.retain(|message| match message {
-            Message::Create { id, .. } => vars.contains_key(id),
-            Message::Update { var, .. } => vars.contains_key(var),
+    }
+
+    /// Whether a message is about a variable that is there, or says that one is gone.
+    fn is_news(&self, message: &Message) -> bool {
+        match message {
+            Message::Create { id: var, .. } | Message::Update { var, .. } => {
+                self.store.vars.contains_key(var)
+            }
             _ => true,
-        });
+        }
     }
 
     fn vend_element(&mut self) -> String {

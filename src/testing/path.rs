@@ -1,7 +1,11 @@
 //! Absolute paths of what a page shows: `page.rows[id=7].name`. The names between the dots are those of the
 //! templates; a list's row is named by its key, where the list declares one, else by its index from 0.
 
+use std::borrow::Cow;
+
 use serde_json::Value;
+
+use crate::journal::Secrets;
 
 /// Which row of a list.
 #[derive(Clone, Debug, PartialEq)]
@@ -112,21 +116,35 @@ pub fn is_ignored(path: &str, patterns: &[Vec<String>]) -> bool {
     if patterns.is_empty() {
         return false;
     }
-    let mut names = Vec::new();
-    for part in split(path) {
-        let (name, row) = match part.find('[').filter(|_| part.ends_with(']')) {
-            Some(at) => (&part[..at], true),
-            None => (part, false),
-        };
-        names.push(name);
-        if row {
-            names.push("");
-        }
-    }
+    let names = names(path);
     patterns.iter().any(|pattern| {
         let fits = |(wanted, name): (&String, &&str)| wanted == "*" || wanted == name;
         names.len() >= pattern.len() && pattern.iter().zip(&names).all(fits)
     })
+}
+
+/// The names in a path, of a row first that of its list and then what tells the row.
+pub fn names(path: &str) -> Vec<&str> {
+    let mut names = Vec::new();
+    for part in split(path) {
+        match part.strip_suffix(']').and_then(|part| part.split_once('[')) {
+            Some((list, row)) => names.extend([list, row]),
+            None => names.push(part),
+        }
+    }
+    names
+}
+
+/// The value at a path as it may be seen.
+pub fn seen(secrets: &Secrets, path: &str, value: &Value) -> Value {
+    let path = path.replace("].item.", "].");
+    let names = names(&path);
+    let own = names.last().copied().unwrap_or_default();
+    let json = value.to_string();
+    match secrets.value(&names, own, &json) {
+        Cow::Borrowed(_) => value.clone(),
+        Cow::Owned(shown) => serde_json::from_str(&shown).unwrap_or(Value::Null),
+    }
 }
 
 /// A pattern of `[test] ignore` as [`is_ignored`] takes it.

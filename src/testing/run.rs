@@ -24,6 +24,8 @@ pub struct Setting {
     pub limits: SessionLimits,
     /// Paths whose values are not compared.
     pub ignored: Vec<Vec<String>>,
+    /// Paths whose values are not told, see [`Secrets`](crate::journal::Secrets).
+    pub secret: Vec<String>,
     /// Expectations are written anew, not complained about.
     pub update: bool,
 }

@@ -6,8 +6,10 @@ use std::fmt::{self, Display, Formatter};
 use serde_json::Value;
 
 use super::answers::{Answer, News, parse_call, parse_news};
+use super::path::seen;
 use super::time::{parse_time, show_time};
 use crate::config::nearest::nearest;
+use crate::journal::Secrets;
 
 /// The first line of every recording, with the version of the format.
 pub const FIRST_LINE: &str = "recording 1";
@@ -382,6 +384,16 @@ impl Display for Header {
             }
         }
         Ok(())
+    }
+}
+
+impl Step {
+    /// Whether it would write down a secret that the page shows.
+    pub fn tells_secret(&self, secrets: &Secrets) -> bool {
+        match self {
+            Step::Expect { path, value } => seen(secrets, path, value) != *value,
+            _ => false,
+        }
     }
 }
 

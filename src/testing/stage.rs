@@ -264,11 +264,11 @@ impl Stage {
         let Some((connection, page)) = self.pages.get_mut(&number) else {
             return false;
         };
-        if !page.has_news() {
-            return false;
-        }
         let connection = *connection;
         let (out, made) = page.take_out();
+        if out.is_empty() {
+            return false;
+        }
         // There has to be something to do something to.
         let (done, first): (Vec<Message>, Vec<Message>) = out
             .into_iter()
@@ -283,7 +283,7 @@ impl Stage {
             },
         });
         if let Some(page) = self.page(number) {
-            page.answered(&made);
+            page.answered(made);
         }
         true
     }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
+use super::frame::{self, Destroyed, Told, Update};
 use super::template::{Props, canonical};
 
 /// A variable's number in its view.
@@ -163,76 +164,73 @@ impl Store {
     /// Takes in a frame of the server.
     pub fn apply(&mut self, frame: &[u8]) -> News {
         let mut news = News::default();
-        let messages = match serde_json::from_slice(frame) {
-            Ok(Value::Array(messages)) => messages,
-            Ok(message) => vec![message],
-            Err(_) => return news,
+        let messages = frame::read(frame);
+        let refused = |message: &Told| match message {
+            Told::Error(refusal) => Some(refusal.var),
+            _ => None,
         };
-        let kind = |message: &Value| message["type"].as_str().unwrap_or("").to_owned();
-        let of = |message: &Value| message["data"]["varId"].as_i64().unwrap_or(0);
-        let errors = messages.iter().filter(|message| kind(message) == "error");
-        let refused: BTreeSet<VarNo> = errors.map(of).collect();
+        let refused: BTreeSet<VarNo> = messages.iter().filter_map(refused).collect();
         let mut faults = Vec::new();
-        for mut message in messages {
-            let (kind, id) = (kind(&message), of(&message));
-            let data = message["data"].take();
-            match kind.as_str() {
-                "update" => self.update(id, data, refused.contains(&id), &mut news),
-                "destroy" if id != ROOT => {
+        for message in messages {
+            match message {
+                Told::Update(update) => {
+                    let refused = refused.contains(&update.var);
+                    self.update(update, refused, &mut news);
+                }
+                Told::Destroy(Destroyed { var: id }) if id != ROOT => {
                     if let Some(var) = self.vars.get_mut(&id) {
                         var.value = Some(Value::Null);
                         var.type_name = Some(String::new());
                         news.changed.insert(id);
                     }
                 }
-                "error" => faults.push((id, data)),
-                _ => {}
+                Told::Error(refusal) => faults.push(refusal),
+                Told::Destroy(_) | Told::Objects(_) => {}
             }
         }
         // A value that comes along is the one the error stands on, not its end.
-        for (id, data) in faults {
+        for refusal in faults {
+            let id = refusal.var;
             if let Some(var) = self.vars.get_mut(&id)
                 && !var.props.contains_key(KEY_MARK)
             {
-                var.fault = Some(fault(&data));
+                var.fault = Some(refusal.into());
                 news.failed.insert(id);
             }
         }
         news
     }
 
-    fn update(&mut self, id: VarNo, mut data: Value, refused: bool, news: &mut News) {
+    fn update(&mut self, update: Update, refused: bool, news: &mut News) {
+        let id = update.var;
         let Some(var) = self.vars.get_mut(&id) else {
             return;
         };
-        if let Some(properties) = data["properties"].as_object() {
-            for (name, value) in properties {
-                let value = value.as_str().unwrap_or("").to_owned();
-                match name.as_str() {
-                    "type" => {
-                        var.type_name = Some(value);
+        for (name, value) in update.properties {
+            match name.as_str() {
+                "type" => {
+                    var.type_name = Some(value);
+                    news.changed.insert(id);
+                }
+                "viewdefs" if id == ROOT => {
+                    news.viewdefs.extend(
+                        serde_json::from_str::<BTreeMap<String, String>>(&value)
+                            .unwrap_or_default(),
+                    );
+                }
+                "url" if id == ROOT => news.url = Some(value),
+                _ => {
+                    if name.to_ascii_lowercase().ends_with("namespace") {
                         news.changed.insert(id);
                     }
-                    "viewdefs" if id == ROOT => {
-                        news.viewdefs.extend(
-                            serde_json::from_str::<BTreeMap<String, String>>(&value)
-                                .unwrap_or_default(),
-                        );
-                    }
-                    "url" if id == ROOT => news.url = Some(value),
-                    name => {
-                        if name.to_ascii_lowercase().ends_with("namespace") {
-                            news.changed.insert(id);
-                        }
-                        var.told.insert(name.into(), value);
-                    }
+                    var.told.insert(name, value);
                 }
             }
         }
-        let value = match (data.get("pieces"), data.get("value")) {
-            (Some(Value::Array(pieces)), _) => join_pieces(var.value.as_ref(), pieces),
-            (_, Some(_)) => data["value"].take(),
-            _ => return,
+        let value = match (update.pieces, update.value) {
+            (Some(pieces), _) => join_pieces(var.value.as_ref(), &pieces),
+            (None, Some(value)) => value,
+            (None, None) => return,
         };
         var.fault = None;
         if refused && var.wrote {
@@ -247,9 +245,9 @@ impl Store {
     }
 
     /// Nil is never sent: of the variables that were made, those that were not told of are nil.
-    pub fn settle_answers(&mut self, made: &[VarNo]) -> Vec<VarNo> {
+    pub fn settle_answers(&mut self, made: impl IntoIterator<Item = VarNo>) -> Vec<VarNo> {
         let mut nil = Vec::new();
-        for &id in made {
+        for id in made {
             if let Some(var) = self.vars.get_mut(&id)
                 && var.value.is_none()
                 && var.props.get("access").map(String::as_str) != Some("action")
@@ -462,34 +460,6 @@ fn joined(base: &str, path: &str) -> String {
         (true, _) => path.to_owned(),
         (_, true) => base.to_owned(),
         _ => format!("{base}.{path}"),
-    }
-}
-
-fn fault(data: &Value) -> Fault {
-    let text = |name: &str| data[name].as_str().unwrap_or("").to_owned();
-    let mut parts = vec![text("description")];
-    if let Some(fields) = data["detail"]["fields"].as_object() {
-        // What no variable shows is told twice.
-        let told = |part: &&str| !fields.values().any(|what| what.as_str() == Some(*part));
-        parts = parts[0]
-            .split("; ")
-            .filter(told)
-            .map(str::to_owned)
-            .collect();
-        let field =
-            |(field, what): (&String, &Value)| format!("{field}: {}", what.as_str().unwrap_or(""));
-        parts.extend(fields.iter().map(field));
-    }
-    parts.retain(|part| !part.is_empty());
-    let said = match parts.is_empty() {
-        true => text("code"),
-        false => parts.join("; "),
-    };
-    let traceback = ["traceback", "source"].map(|name| data["detail"][name].as_str().unwrap_or(""));
-    let traceback = traceback.join("\n").trim().to_owned();
-    Fault {
-        text: said,
-        traceback: (!traceback.is_empty()).then_some(traceback),
     }
 }
 

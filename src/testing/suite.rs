@@ -13,7 +13,7 @@ use super::script::{Recording, ScriptError, Step};
 use super::take::Take;
 use crate::config::nearest::nearest;
 use crate::core::outside::Outside;
-use crate::journal::{JournalError, Reader};
+use crate::journal::Reader;
 use crate::lua::DIALECT;
 use crate::lua::state::StateError;
 
@@ -40,7 +40,7 @@ pub struct Wishes {
 #[derive(Debug, thiserror::Error)]
 pub enum SuiteError {
     #[error(
-        "there are no recordings in {0}: make one with the Record button of lunette --dir {1} --dev, or of a journal \
+        "there are no recordings in {0}: make one with the Record button of lunette --dir {1} --dev, or of a recording \
          with lunette test {1} NAME --from FILE.lnt"
     )]
     None(String, String),
@@ -48,8 +48,6 @@ pub enum SuiteError {
     NoSuch(String, String),
     #[error("{path}: {source}")]
     Io { path: String, source: io::Error },
-    #[error(transparent)]
-    Journal(#[from] JournalError),
     #[error("the recording is of {0}, this engine runs {DIALECT}")]
     Dialect(String),
     #[error("{0} is there already: give another name, or remove it")]
@@ -253,14 +251,13 @@ impl Suite {
     pub fn add_journal(
         &self,
         name: &str,
-        journal: &Path,
+        reader: &Reader,
         ignored: &[Vec<String>],
     ) -> Result<String, SuiteError> {
-        let reader = Reader::open(journal)?;
         if reader.header().dialect != DIALECT {
             return Err(SuiteError::Dialect(reader.header().dialect.clone()));
         }
-        self.add(name, &Take::of_journal(&reader), ignored)
+        self.add(name, &Take::of_journal(reader), ignored)
     }
 
     /// Makes a recording of what a session was seen to do. Returns the file, inside the site.

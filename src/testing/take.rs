@@ -23,6 +23,8 @@ pub struct Take {
     pub session: SessionId,
     pub site: Site,
     pub limits: SessionLimits,
+    /// Paths whose values are not for other eyes.
+    pub secret: Vec<String>,
     pub moments: Vec<Moment>,
 }
 
@@ -33,6 +35,7 @@ impl Take {
             session,
             site,
             limits,
+            secret: Vec::new(),
             moments: Vec::new(),
         }
     }
@@ -58,10 +61,11 @@ impl Take {
         }
     }
 
-    /// The session that was recorded into a file (`--record`).
+    /// The session of a recording or journal.
     pub fn of_journal(reader: &Reader) -> Take {
         let header = reader.header();
         let mut take = Take::new(header.session, header.site.clone(), header.limits.clone());
+        take.secret.clone_from(&header.secret);
         let mut site = header.site.clone();
         for record in reader.records() {
             let event = to_event(&record.event, header.session, &site);

@@ -79,7 +79,7 @@ fn inspect(file: &Path) -> Command {
 }
 
 /// The page of a recording that has been read, in a tab of this size.
-fn open(browser: &Browser, server: &process::Server, (width, height): (u32, u32)) -> Page {
+pub fn open(browser: &Browser, server: &process::Server, (width, height): (u32, u32)) -> Page {
     let mut page = browser.blank();
     page.size(width, height);
     page.dark(false);
@@ -88,7 +88,7 @@ fn open(browser: &Browser, server: &process::Server, (width, height): (u32, u32)
     page
 }
 
-const DESK: (u32, u32) = (1280, 900);
+pub const DESK: (u32, u32) = (1280, 900);
 
 /// Somebody looks for a contact, gives it another company, and fails to add one.
 fn record_the_demo(browser: &Browser) -> Recording {
@@ -147,14 +147,14 @@ fn record_an_error(browser: &Browser) -> Recording {
 }
 
 /// The turn that the whole page shows.
-fn wait_for_turn(page: &mut Page, turn: &str) {
+pub fn wait_for_turn(page: &mut Page, turn: &str) {
     page.wait_for_text("#moment-title", &format!("Turn {turn}"));
     page.wait_for(&format!("document.querySelector('#slider').value === '{turn}' && document.querySelector('#number').value === '{turn}'"));
     page.wait_for_text("#near [aria-current] .num", turn);
 }
 
 /// Goes to the only turn in the list around the present one with this label, and tells its number.
-fn go_to(page: &mut Page, label: &str) -> String {
+pub fn go_to(page: &mut Page, label: &str) -> String {
     let find = format!(
         "[...document.querySelectorAll('.near')].find(row => row.querySelector('.link').textContent.startsWith({label:?}))"
     );
@@ -174,7 +174,7 @@ fn slide(page: &mut Page, to: &str) {
 }
 
 /// The rows of a list, each as the texts of its name, its old value and its value.
-fn rows(page: &mut Page, list: &str) -> Vec<[String; 3]> {
+pub fn rows(page: &mut Page, list: &str) -> Vec<[String; 3]> {
     let rows = page.eval(&format!(
         "[...document.querySelectorAll('{list} > li')].map(row => {{
             const shown = (selector) => [...row.querySelectorAll(selector)].filter(e => !e.hidden).map(e => e.textContent).join('');
@@ -184,9 +184,16 @@ fn rows(page: &mut Page, list: &str) -> Vec<[String; 3]> {
     serde_json::from_value(rows).expect("rows of three texts")
 }
 
-fn has_row(page: &mut Page, list: &str, row: [&str; 3]) -> bool {
-    let rows = rows(page, list);
-    rows.iter().any(|found| *found == row)
+fn wait_for_row(page: &mut Page, list: &str, row: [&str; 3]) {
+    let mut found = Vec::new();
+    for _ in 0..POLLS_MAX {
+        found = rows(page, list);
+        if found.iter().any(|found| *found == row) {
+            return;
+        }
+        page.eval("new Promise(done => setTimeout(done, 50))");
+    }
+    panic!("{row:?} is not in {found:?}");
 }
 
 #[test]
@@ -255,12 +262,12 @@ fn the_objects_of_the_app_are_there_at_every_turn() {
     page.click("#fields > li:nth-child(2) .object");
     page.wait_for_text("#crumbs [aria-current]", "contacts");
     page.wait_for("document.querySelector('#object-told').textContent.startsWith('Contacts, ')");
-    assert!(has_row(&mut page, "#fields", ["query", "", "\"berg\""]));
+    wait_for_row(&mut page, "#fields", ["query", "", "\"berg\""]);
 
     // Saving changes the contact: an object two steps away.
     let saved = go_to(&mut page, "call page.panel.save()");
     page.wait_for("[...document.querySelectorAll('#changed-fields .link')].some(link => link.textContent === 'contacts.selected.company')");
-    assert!(has_row(&mut page, "#fields", ["revision", "0", "1"]));
+    wait_for_row(&mut page, "#fields", ["revision", "0", "1"]);
 
     // The same object before and after, and the turns at which the field was something else.
     page.eval("[...document.querySelectorAll('#fields > li')].find(row => row.textContent.includes('revision')).querySelector('.name').click()");
@@ -356,7 +363,7 @@ fn a_recording_that_comes_out_differently_says_where() {
     // It is where one begins, and the last there is.
     page.wait_for_text("#label", "call increment()");
     page.wait_for("document.querySelector('#on').disabled");
-    assert!(has_row(&mut page, "#variables", ["count", "0", "2"]));
+    wait_for_row(&mut page, "#variables", ["count", "0", "2"]);
     page.press("Home");
     wait_for_turn(&mut page, "1");
     page.click("#go-divergence");

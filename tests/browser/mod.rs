@@ -24,6 +24,7 @@
 //! - [`reload`]: files of a site are edited while its page is used.
 //! - [`apps`]: sites as people wrote them for the predecessor, run as they are and used as people use them.
 //! - [`inspect`]: recordings, looked at turn by turn.
+//! - [`journals`]: the same of what a server keeps of its sessions; what of it nobody may see.
 //! - [`sites`]: the small sites of `tests/sites`, the hostile ones among them.
 //!
 //! Waiting is always for a condition, asked again a bounded number of times; nothing here asserts how long
@@ -38,6 +39,7 @@ mod directives;
 mod files;
 mod hands;
 mod inspect;
+mod journals;
 mod keyboard;
 mod keys;
 mod links;

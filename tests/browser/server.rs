@@ -44,6 +44,16 @@ impl Server {
         Server::launch(Some(dir), &[], true)
     }
 
+    /// Serves the site in `dir`; sessions outlive the process.
+    pub fn keeping_of(dir: &Path, flags: &[&'static str]) -> Server {
+        Server::launch(Some(dir.into()), flags, true)
+    }
+
+    /// Where sessions outlive the process.
+    pub fn state(&self) -> &Path {
+        self.state.as_deref().expect("a server that keeps sessions")
+    }
+
     /// Serves a folder of the package.
     pub fn folder(path: &str) -> Server {
         let dir = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(path);

@@ -7,9 +7,10 @@ use lunette::core::id::{ConnectionId, SessionId};
 use lunette::core::limits::SessionLimits;
 use lunette::core::manager::{Dormant, ManagerConfig, SessionManager};
 use lunette::core::site::Site;
-use lunette::journal::Output;
 use lunette::lua::LuaRuntime;
 use lunette::wire::read_batch;
+
+use super::effects;
 
 const A: SessionId = SessionId(1);
 const B: SessionId = SessionId(2);
@@ -45,18 +46,6 @@ fn config(main: &str) -> ManagerConfig {
 fn manager(main: &str) -> SessionManager<LuaRuntime> {
     let runtime = LuaRuntime::new().expect("a runtime can be made");
     SessionManager::new(runtime, config(main))
-}
-
-fn effects(manager: &mut SessionManager<LuaRuntime>) -> Vec<String> {
-    let mut frame = Vec::new();
-    let mut all = Vec::new();
-    while let Some(effect) = manager.poll_effect() {
-        all.push(match Output::of(&effect, &mut frame) {
-            Some(output) => output.to_string(),
-            None => format!("{effect:?}"),
-        });
-    }
-    all
 }
 
 /// A manager and what has happened to its sessions.

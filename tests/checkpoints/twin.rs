@@ -9,17 +9,16 @@ use lunette::core::id::SessionId;
 use lunette::core::manager::{ManagerConfig, SessionManager};
 use lunette::core::outside::Outside;
 use lunette::core::site::Site;
-use lunette::journal::Output;
+use lunette::lua::LuaRuntime;
 
-use super::shelf::{Shelving, Way};
+use super::effects;
 
 /// See the module's description.
 pub struct Twin {
-    way: Way,
     config: ManagerConfig,
-    plain: SessionManager<Shelving>,
-    frozen: SessionManager<Shelving>,
-    runtime: Shelving,
+    plain: SessionManager<LuaRuntime>,
+    frozen: SessionManager<LuaRuntime>,
+    runtime: LuaRuntime,
     /// The site that each session has by now.
     sites: BTreeMap<SessionId, Site>,
     pub checkpoints: usize,
@@ -36,11 +35,11 @@ pub struct Twin {
 }
 
 impl Twin {
-    pub fn new(way: Way, config: ManagerConfig) -> Twin {
-        let runtime = Shelving::new(way);
+    pub fn new(config: ManagerConfig) -> Twin {
+        let new_runtime = || LuaRuntime::new().expect("a runtime can be made");
+        let runtime = new_runtime();
         Twin {
-            way,
-            plain: SessionManager::new(Shelving::new(way), config.clone()),
+            plain: SessionManager::new(new_runtime(), config.clone()),
             frozen: SessionManager::new(runtime.clone(), config.clone()),
             config,
             runtime,
@@ -55,7 +54,7 @@ impl Twin {
     }
 
     /// The world in which nothing is frozen.
-    pub fn plain(&mut self) -> &mut SessionManager<Shelving> {
+    pub fn plain(&mut self) -> &mut SessionManager<LuaRuntime> {
         &mut self.plain
     }
 
@@ -110,7 +109,7 @@ impl Twin {
     fn same<T: PartialEq + std::fmt::Debug>(
         &mut self,
         what: &str,
-        ask: impl Fn(&mut SessionManager<Shelving>) -> T,
+        ask: impl Fn(&mut SessionManager<LuaRuntime>) -> T,
     ) -> Result<T, String> {
         let (plain, frozen) = (ask(&mut self.plain), ask(&mut self.frozen));
         if plain != frozen {
@@ -169,7 +168,7 @@ impl Twin {
             }
         }
         self.checkpoints += 1;
-        if self.way == Way::Image && self.checkpoints.is_multiple_of(3) {
+        if self.checkpoints.is_multiple_of(3) {
             // What was frozen lives on as if nothing had happened, too.
             return Ok(());
         }
@@ -196,7 +195,7 @@ impl Twin {
 }
 
 /// All of a session but its script, site included.
-fn shown(manager: &SessionManager<Shelving>, id: SessionId) -> String {
+fn shown(manager: &SessionManager<LuaRuntime>, id: SessionId) -> String {
     let mut out = String::new();
     let _ = write!(out, "{:?}", manager.session(id));
     out
@@ -210,17 +209,4 @@ fn first_difference(before: &str, after: &str) -> String {
         String::from_utf8_lossy(&text.as_bytes()[from..text.len().min(at + 100)]).into_owned()
     };
     format!("was ...{}...\nis now ...{}...", show(before), show(after))
-}
-
-/// What came out, frames byte for byte.
-fn effects(manager: &mut SessionManager<Shelving>) -> Vec<String> {
-    let mut frame = Vec::new();
-    let mut all = Vec::new();
-    while let Some(effect) = manager.poll_effect() {
-        all.push(match Output::of(&effect, &mut frame) {
-            Some(output) => output.to_string(),
-            None => format!("{effect:?}"),
-        });
-    }
-    all
 }

@@ -37,8 +37,15 @@ struct Live {
     app: usize,
     site: Site,
     writer: Writer,
-    /// Frozen, while it sleeps, and what wakes it.
-    asleep: Option<(Vec<u8>, Dormant)>,
+    asleep: Option<Asleep>,
+}
+
+/// A session that sleeps.
+struct Asleep {
+    frozen: Vec<u8>,
+    claim: Vec<u8>,
+    /// What wakes it.
+    dormant: Dormant,
 }
 
 impl Stage {
@@ -105,7 +112,7 @@ impl Stage {
         live.writer.event(turn, event);
         let event = to_event(event, id, &live.site);
         if manager.must_wake(&event, turn.now) {
-            let (frozen, _) = live.asleep.take().expect("it was frozen");
+            let Asleep { frozen, .. } = live.asleep.take().expect("it was frozen");
             let limits = config.limits.clone();
             let thawed = manager.thaw(id, &frozen, live.site.clone(), limits);
             thawed.unwrap_or_else(|text| panic!("session {id} cannot be thawed: {text}"));
@@ -128,8 +135,8 @@ impl Stage {
         live.writer.commit().expect("recorded");
         if over {
             live.writer.flush().expect("recorded");
-            if let Some((frozen, _)) = &live.asleep {
-                manager.forget_frozen(frozen);
+            if let Some(Asleep { claim, .. }) = &live.asleep {
+                manager.forget_claim(claim);
             }
             self.sessions.remove(&id);
         }
@@ -150,9 +157,11 @@ impl Stage {
         let manager = &mut self.apps[live.app].manager;
         let session = manager.session(id);
         if session.is_some_and(|session| session.connections().next().is_none()) {
-            let frozen = freeze(manager, id);
-            let dormant = manager.hibernate(id).expect("nobody looks at it");
-            live.asleep = Some((frozen, dormant));
+            live.asleep = Some(Asleep {
+                frozen: freeze(manager, id),
+                claim: manager.claim(id).expect("it is there"),
+                dormant: manager.hibernate(id).expect("nobody looks at it"),
+            });
         }
     }
 
@@ -172,7 +181,7 @@ impl Stage {
         let mut frozen = Vec::new();
         for id in ids {
             match &self.sessions[&id].asleep {
-                Some((_, dormant)) => next.restore_dormant(id, dormant),
+                Some(Asleep { dormant, .. }) => next.restore_dormant(id, dormant),
                 None => frozen.push((id, freeze(manager, id))),
             }
         }

@@ -75,26 +75,67 @@ fn a_server_that_is_stopped_leaves_little_to_do_for_the_next() {
     replay(&place, &page.session);
 }
 
+/// Disks are spared big checkpoints, but not for so long that a burst makes waking slow.
+#[test]
+fn however_much_happens_at_once_little_is_behind_the_last_checkpoint() {
+    // So big that it is not due again before this test is over, with actions of 500,000 units of gas and more.
+    let main = MAIN.replace(
+        "function App:add() ",
+        "function App:add() self.big = self.big or string.rep('x', 1 << 20) for i = 1, 500000 do end ",
+    );
+    assert_ne!(main, MAIN);
+    let mut place = Place::new(&main, &[]);
+    let mut page = place.page();
+    page.act(CREATE).expect("acknowledged");
+    for burst in [20, 80] {
+        for _ in 0..burst {
+            page.send(ADD).expect("sent");
+        }
+        page.settle().expect("acknowledged");
+    }
+    let address = place.crash().address;
+    page.resume(address).expect("it is there again");
+    let log = place.server().log();
+    let said = "rebuilt from ";
+    let rebuilt = log.find(said).map(|at| &log[at + said.len()..]);
+    let (events, rest) = rebuilt
+        .and_then(|text| text.split_once(' '))
+        .expect("it was");
+    assert!(rest.starts_with("events behind a checkpoint"), "{log}");
+    let events: usize = events.parse().expect("a number");
+    assert!(events < 32, "{events} events were run again");
+    page.act(ADD).expect("acknowledged");
+    assert_eq!(page.value(2), Some(json!(101)));
+}
+
 /// A checkpoint is a shortcut: damaged or gone, it takes longer, and that is all.
 #[test]
 fn without_its_checkpoint_a_session_is_run_again_from_the_beginning() {
     let mut place = Place::new(MAIN, &[]);
     let mut page = old(&place);
-    place.kill();
     let checkpoint = place.checkpoint(&page.session);
-    let mut bytes = std::fs::read(&checkpoint).expect("a checkpoint");
-    let middle = bytes.len() / 2;
-    bytes[middle] ^= 1;
-    std::fs::write(&checkpoint, bytes).expect("written");
-    let address = place.start().address;
-    page.resume(address).expect("it is there again");
-    page.act(ADD).expect("acknowledged");
-    assert_eq!(page.value(2), Some(json!(MANY + 1)));
-    let log = place.server().log();
-    assert!(
-        log.contains("rebuilt from") && !log.contains("behind"),
-        "{log}"
-    );
+    // In what is read when a server starts, and in what is read when a session is woken.
+    let (head, middle) = (|_| 8, |length| length / 2);
+    let places: [fn(usize) -> usize; 2] = [head, middle];
+    for (times, at) in places.into_iter().enumerate() {
+        place.kill();
+        let mut bytes = std::fs::read(&checkpoint).expect("a checkpoint");
+        let at = at(bytes.len());
+        bytes[at] ^= 1;
+        std::fs::write(&checkpoint, &bytes).expect("written");
+        let address = place.start().address;
+        page.resume(address).expect("it is there again");
+        page.act(ADD).expect("acknowledged");
+        assert_eq!(page.value(2), Some(json!(MANY + 1 + times)));
+        let log = place.server().log();
+        assert!(log.contains("its checkpoint is of no use"), "{log}");
+        assert!(
+            log.contains("rebuilt from") && !log.contains("behind"),
+            "{log}"
+        );
+        // The next time it has another one.
+        assert!(std::fs::read(&checkpoint).expect("a checkpoint") != bytes);
+    }
 }
 
 /// A checkpoint of which a session was woken is good for the next time, too, if little was done meanwhile: flash

@@ -64,7 +64,7 @@ fn comes_back_anew(page: &mut Page, place: &Place) -> String {
 fn a_damaged_journal_is_set_aside_and_the_session_begins_anew() {
     let mut place = Place::new(MAIN, &[]);
     let mut page = with_three(&place);
-    place.kill();
+    place.kill_and_settle();
     let journal = journals(&place, "lnt").pop().expect("a journal");
     let mut bytes = fs::read(&journal).expect("readable");
     let middle = bytes.len() - 60;
@@ -92,7 +92,7 @@ fn a_damaged_journal_is_set_aside_and_the_session_begins_anew() {
 fn a_torn_tail_is_cut_off() {
     let mut place = Place::new(MAIN, &[]);
     let mut page = with_three(&place);
-    place.kill();
+    place.kill_and_settle();
     let journal = journals(&place, "lnt").pop().expect("a journal");
     let bytes = fs::read(&journal).expect("readable");
     let mut torn = bytes.clone();
@@ -117,13 +117,21 @@ fn an_app_gets_back_what_it_saved_when_its_session_is_lost() {
     let mut place = Place::new(&main, &[]);
     let mut page = with_three(&place);
     let journal = journals(&place, "lnt").pop().expect("a journal");
-    let saved = |bytes: &[u8]| bytes.windows(10).any(|part| part == b"{\"kept\":3}");
-    while !saved(&fs::read(&journal).expect("readable")) {
+    let saved = || {
+        let reader = Reader::open(&journal).expect("a journal");
+        let kept = Output::Saved {
+            data: "{\"kept\":3}",
+        };
+        reader
+            .records()
+            .any(|record| record.outputs.contains(&kept))
+    };
+    while !saved() {
         std::thread::sleep(std::time::Duration::from_millis(50));
     }
     // It is more than what was saved that is lost.
     page.act(ADD).expect("acknowledged");
-    place.kill();
+    place.kill_and_settle();
     forget_outputs(&journal);
     place.start();
     let told = comes_back_anew(&mut page, &place);
@@ -285,4 +293,35 @@ fn a_hundred_sessions_survive_an_upgrade_of_their_site() {
     }
     assert_eq!(pages[0].value(2), Some(json!(13)));
     assert_eq!(pages[99].value(2), Some(json!(23)));
+}
+
+/// Journals of ended sessions stay for as long as they shall, and no longer.
+#[test]
+fn journals_of_ended_sessions_go_when_they_are_old_enough() {
+    let mut place = Place::new(MAIN, &[]);
+    let pages = [with_three(&place), with_three(&place), with_three(&place)];
+    place.kill();
+    place
+        .folder
+        .write("site/lunette.toml", "[journal]\nkeep = \"1h\"\n");
+    let hour = std::time::Duration::from_secs(3_600);
+    for (page, age) in pages.iter().zip([0, 2]) {
+        let of = |ending: &str| {
+            place
+                .folder
+                .0
+                .join(format!("state/sessions/{}.{ending}", page.session))
+        };
+        fs::rename(of("lnt"), of("ended")).expect("renamed");
+        let file = fs::File::options().append(true).open(of("ended"));
+        let then = std::time::SystemTime::now() - age * hour;
+        file.expect("it is there")
+            .set_modified(then)
+            .expect("older");
+    }
+    place.start();
+    let ended = journals(&place, "ended");
+    assert_eq!(ended.len(), 1, "{ended:?}");
+    assert!(ended[0].to_string_lossy().contains(&pages[0].session));
+    assert_eq!(journals(&place, "lnt").len(), 1);
 }

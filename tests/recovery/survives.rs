@@ -2,7 +2,9 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::rc::Rc;
 
+use lunette::journal::{RealDisk, Rules, Store};
 use serde_json::json;
 
 use super::page::Page;
@@ -78,6 +80,13 @@ impl Place {
 
     pub fn kill(&mut self) {
         drop(self.server.take());
+    }
+
+    /// The same, and what the process left in the tail is in the journals, as whoever comes next finds it first.
+    pub fn kill_and_settle(&mut self) {
+        self.kill();
+        let state = self.folder.0.join("state");
+        Store::open(Rc::new(RealDisk), &state, Rules::default()).expect("nobody has it");
     }
 
     /// Where a session's checkpoint is, if it has one.

@@ -274,12 +274,20 @@ fn found(disk: &MemoryDisk, durability: Durability) -> Result<Vec<String>, Store
 fn a_disk_that_fails_at_any_call_leaves_a_clean_prefix() {
     let (_, all_full) = whole(Detail::Full);
     let (_, all_digest) = whole(Detail::Digest);
-    for durability in [Durability::None, Durability::Process, Durability::Power] {
+    for (durability, is_mapped) in [
+        (Durability::None, true),
+        (Durability::Process, true),
+        (Durability::Process, false),
+        (Durability::Power, true),
+    ] {
         for (detail, all) in [(Detail::Full, &all_full), (Detail::Digest, &all_digest)] {
             for fault in [Fault::Full, Fault::Broken, Fault::Short, Fault::Interrupted] {
                 let mut struck = 0;
                 for call in 1.. {
-                    let disk = MemoryDisk::default();
+                    let disk = match is_mapped {
+                        true => MemoryDisk::default(),
+                        false => MemoryDisk::default().without_mappings(),
+                    };
                     disk.fail_at(call, fault);
                     let ran = run(&disk, durability, detail);
                     if disk.is_waiting() {
@@ -287,7 +295,9 @@ fn a_disk_that_fails_at_any_call_leaves_a_clean_prefix() {
                     }
                     struck += 1;
                     disk.mend();
-                    let at = format!("{fault:?} at call {call}, {durability:?}, {detail:?}");
+                    let at = format!(
+                        "{fault:?} at call {call}, {durability:?}, {detail:?}, mapped: {is_mapped}"
+                    );
                     assert!(ran.stopped <= 1, "{at}: told {} times", ran.stopped);
                     match found(&disk, durability) {
                         Ok(told) => {

@@ -12,7 +12,7 @@ use lunette::core::manager::{ManagerConfig, SessionManager};
 use lunette::core::site::Site;
 use lunette::journal::{
     Detail, Header, JournalError, Output, Policy, RawEvent, RealDisk, Rules, Standing, Store,
-    StoreError, Writer,
+    StoreError, Writer, encode_edits,
 };
 use lunette::lua::state::StateLimits;
 use lunette::lua::{DIALECT, LuaRuntime};
@@ -44,7 +44,7 @@ fn begin(store: &Store, number: u64) -> Writer {
     store.create(&header).expect("a journal")
 }
 
-fn turn(now: u64) -> Turn {
+pub(super) fn turn(now: u64) -> Turn {
     Turn { now, wall: 5 }
 }
 
@@ -85,8 +85,8 @@ fn one_process_uses_it_and_only_its_owner_reads_it() {
             }
         }
     }
-    // Lock, journal, two files of the site, one value.
-    assert_eq!(files, 5);
+    // Lock, tail, journal, two files of the site, one value.
+    assert_eq!(files, 6);
     drop(store);
     open(&dir).expect("nobody uses it any more");
 }
@@ -148,6 +148,60 @@ fn the_files_of_a_site_are_there_once_and_missed_when_they_are_not() {
 }
 
 #[test]
+fn contents_that_edits_name_stay_as_long_as_their_journals() {
+    let scratch = Scratch::new();
+    let dir = scratch.path("state");
+    let store = open(&dir).expect("a store");
+    let long = vec![b'-'; 1_000];
+    let edits = [
+        ("lua/main.lua".to_owned(), Some(long.clone())),
+        ("lua/b.lua".to_owned(), Some(b"x = 1".to_vec())),
+        ("lua/c.lua".to_owned(), None),
+    ];
+    let edits = encode_edits(&edits.into());
+    for number in 1..3 {
+        let mut writer = begin(&store, number);
+        let named = store.name_edits(&edits).expect("kept");
+        assert!(named.len() < 100, "{} bytes", named.len());
+        writer.event(turn(1), &RawEvent::SiteChanged { edits: &named });
+        publish(&mut writer, 2);
+        let mark = writer.mark().expect("written").expect("it records");
+        writer.event(turn(3), &RawEvent::SiteChanged { edits: &named });
+        writer.commit().expect("written");
+        let read = store.archive().read(&sid(number)).expect("whole");
+        let behind = store.archive().read_behind(&sid(number), &mark);
+        let events = [read, behind.expect("there is the mark")];
+        for reader in events {
+            let last = reader.records().last().expect("a record");
+            assert_eq!(last.event, RawEvent::SiteChanged { edits: &edits });
+        }
+    }
+    drop(store);
+    let site = || fs::read_dir(dir.join("site")).expect("readable").count();
+    assert_eq!(site(), 3, "those of the header, and one of the edits");
+    let store = open(&dir).expect("a store");
+    store.remove(&sid(1)).expect("removed");
+    assert_eq!((store.collect().expect("nothing yet"), site()), (0, 3));
+    store.archive().read(&sid(2)).expect("it has all it needs");
+    let content = dir.join("site").join(hex_of(&long));
+    fs::remove_file(&content).expect("it is there");
+    let told = store.archive().read(&sid(2)).expect_err("missing");
+    assert!(
+        told.to_string()
+            .contains("lua/main.lua, which the recording needs")
+    );
+    fs::write(&content, &long).expect("back again");
+    store.remove(&sid(2)).expect("removed");
+    assert_eq!((store.collect().expect("all of them"), site()), (3, 0));
+}
+
+fn hex_of(content: &[u8]) -> String {
+    use sha2::Digest;
+    let check = sha2::Sha256::digest(content);
+    check.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[test]
 fn more_sessions_than_files_may_be_open() {
     let scratch = Scratch::new();
     let dir = scratch.path("state");
@@ -171,7 +225,8 @@ fn more_sessions_than_files_may_be_open() {
     fs::remove_file(store.archive().path(&sid(0), Standing::Live)).expect("removed");
     writers[0].event(turn(9), &RawEvent::TimersDue);
     writers[0].output(&Output::SessionEnded);
-    assert!(writers[0].commit().is_err());
+    let written = writers[0].commit().and_then(|()| writers[0].flush());
+    assert!(written.is_err());
     publish(&mut writers[1], 9);
 }
 

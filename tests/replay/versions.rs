@@ -39,6 +39,41 @@ fn replays(file: &Path, version: u16) {
     assert!(text.starts_with(&first), "{text}");
 }
 
+/// What is only named in a journal (files of the site, and contents of edits) is inside of a file made of it.
+#[test]
+fn journals_of_any_kind_are_exported_whole() {
+    let dir = std::env::temp_dir().join(format!("lunette-exported-{}", std::process::id()));
+    fs::create_dir_all(&dir).expect("made");
+    let journals = recordings(3);
+    let journals = journals
+        .iter()
+        .filter(|file| file.to_string_lossy().contains("/state/"));
+    let mut edited = 0;
+    for journal in journals {
+        let bug = dir.join(journal.file_name().expect("a name"));
+        let mut export = super::lunette("export");
+        let done = export
+            .arg(journal)
+            .arg("-o")
+            .arg(&bug)
+            .output()
+            .expect("it runs");
+        let said = String::from_utf8_lossy(&done.stdout).into_owned();
+        assert!(
+            said.contains("with all frames"),
+            "{}: {said}",
+            journal.display()
+        );
+        // The app whose pin is secret does not look at it.
+        let (code, said) = run("replay", &bug);
+        assert_eq!(code, 0, "{}: {said}", journal.display());
+        let (_, text) = run("transcript", &bug);
+        edited += text.matches("\nsite changed\n").count();
+    }
+    assert_eq!(edited, 4);
+    fs::remove_dir_all(dir).expect("removed");
+}
+
 #[test]
 fn others_are_refused_with_what_to_do() {
     let file = std::env::temp_dir().join(format!("lunette-version-{}.lnt", std::process::id()));

@@ -10,7 +10,7 @@ use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use lunette::journal::{Disk, DiskFile, Entry, Lock};
+use lunette::journal::{Disk, DiskFile, Entry, Lock, Mapping};
 
 use crate::dice::Dice;
 
@@ -72,8 +72,13 @@ impl Life {
 struct Inode {
     content: Vec<u8>,
     synced: usize,
+    /// Of a file that is mapped: what the disk had when it was.
+    unmapped: Option<Vec<u8>>,
     modified: i64,
 }
+
+/// What the disk takes of a mapping at once.
+const PAGE: usize = 4096;
 
 #[derive(Debug, Default)]
 struct Files {
@@ -90,6 +95,24 @@ impl Files {
     fn inode(&mut self, path: &Path) -> io::Result<&mut Inode> {
         let id = self.names.get(path).ok_or(ErrorKind::NotFound)?;
         self.inodes.get_mut(id).ok_or(ErrorKind::NotFound.into())
+    }
+
+    /// Each page of a mapping is on the disk as it was or as it is now. False: it is none.
+    fn lose_pages(&mut self, id: u64) -> bool {
+        let Some(mut before) = self.inodes.get_mut(&id).and_then(|i| i.unmapped.take()) else {
+            return false;
+        };
+        let kept: Vec<bool> = before.chunks(PAGE).map(|_| self.roll(2) == 1).collect();
+        if let Some(inode) = self.inodes.get_mut(&id) {
+            before.resize(inode.content.len(), 0);
+            let pages = inode.content.chunks_mut(PAGE).zip(before.chunks(PAGE));
+            for ((now, before), kept) in pages.zip(kept) {
+                if !kept {
+                    now.copy_from_slice(before);
+                }
+            }
+        }
+        true
     }
 
     fn roll(&mut self, sides: usize) -> usize {
@@ -145,6 +168,9 @@ impl SimDisk {
         }
         let ids: Vec<u64> = files.inodes.keys().copied().collect();
         for id in ids {
+            if files.lose_pages(id) {
+                continue;
+            }
             let (length, synced) = files
                 .inodes
                 .get(&id)
@@ -182,6 +208,49 @@ fn dead() -> io::Error {
 struct SimFile {
     disk: SimDisk,
     id: u64,
+}
+
+#[derive(Debug)]
+struct SimMapping {
+    disk: SimDisk,
+    id: u64,
+    bytes: Vec<u8>,
+}
+
+impl SimMapping {
+    /// Of what is stored in its last moment, a dying process leaves some of the bytes, in any order.
+    fn put(&mut self, at: usize, bytes: &[u8], is_word: bool) {
+        let was_over = self.disk.life.is_over();
+        let lives = self.disk.life.write();
+        self.bytes[at..at + bytes.len()].copy_from_slice(bytes);
+        let files = &mut *self.disk.files.borrow_mut();
+        let torn = files.roll(bytes.len() + 1);
+        let from_behind = files.roll(2) == 1;
+        let Some(inode) = files.inodes.get_mut(&self.id).filter(|_| !was_over) else {
+            return;
+        };
+        let (from, to) = match (lives, is_word) {
+            (true, _) => (0, bytes.len()),
+            (false, true) => (0, bytes.len() * (torn % 2)),
+            (false, false) if from_behind => (torn, bytes.len()),
+            (false, false) => (0, torn),
+        };
+        inode.content[at + from..at + to].copy_from_slice(&bytes[from..to]);
+    }
+}
+
+impl Mapping for SimMapping {
+    fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    fn store(&mut self, at: usize, bytes: &[u8]) {
+        self.put(at, bytes, false);
+    }
+
+    fn store_word(&mut self, at: usize, word: u64) {
+        self.put(at, &word.to_ne_bytes(), true);
+    }
 }
 
 #[derive(Debug)]
@@ -318,6 +387,24 @@ impl Disk for SimDisk {
             .synced_names
             .extend(inside.map(|(path, id)| (path.clone(), *id)));
         Ok(())
+    }
+
+    fn map(&self, path: &Path, bytes: usize) -> io::Result<Option<Box<dyn Mapping>>> {
+        self.change()?;
+        let files = &mut *self.files.borrow_mut();
+        let id = *files.names.entry(path.into()).or_insert_with(|| {
+            files.last += 1;
+            files.last
+        });
+        let inode = files.inodes.entry(id).or_default();
+        let content = &mut inode.content;
+        content.resize(content.len().max(bytes), 0);
+        inode.unmapped.get_or_insert_with(|| content.clone());
+        Ok(Some(Box::new(SimMapping {
+            disk: self.clone(),
+            id,
+            bytes: content[..bytes].to_vec(),
+        })))
     }
 
     fn lock(&self, _: &Path) -> io::Result<Box<dyn Lock>> {

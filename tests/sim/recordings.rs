@@ -33,10 +33,10 @@ pub fn check(archive: &Archive, town: &Town) -> u64 {
             .unwrap_or_else(|error| panic!("{sid}: {error}"));
         let (views, count) = replayed(&sid, &reader);
         events += count;
-        let text = transcript(&reader, &[]);
+        let text = transcript(&reader);
         assert_eq!(
             text,
-            transcript(&reader, &[]),
+            transcript(&reader),
             "the transcript of {sid} says something else the second time"
         );
         sessions.insert(sid, views);

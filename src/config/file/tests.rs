@@ -17,6 +17,8 @@ fn every_key_is_understood() {
         insecure_no_auth = true
         verbosity = 2
         record = "recordings"
+        [journal]
+        secret = ["login.pin", "users.*.pin"]
         [limits]
         lua_memory = "32M"
         gas = 20_000_000
@@ -59,6 +61,7 @@ fn every_key_is_understood() {
     assert_eq!(config.allowed_hosts, ["a.example", "b.example"]);
     assert_eq!(config.allowed_origins, ["https://a.example"]);
     assert_eq!(config.verbosity, 2);
+    assert_eq!(config.secret, ["login.pin", "users.*.pin"]);
     assert_eq!(config.record.as_deref(), Some(Path::new("recordings")));
     let limits = &config.limits;
     assert_eq!((limits.lua_memory, limits.gas), (32 << 20, 20_000_000));

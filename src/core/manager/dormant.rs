@@ -9,10 +9,10 @@
 
 use super::{ManagerConfig, SessionManager};
 use crate::core::event::Event;
-use crate::core::frozen::{Surroundings, image_of};
+use crate::core::frozen::Surroundings;
 use crate::core::id::{ConnectionId, SessionId, Timestamp};
 use crate::core::limits::SessionLimits;
-use crate::core::script::Runtime;
+use crate::core::script::{Runtime, Script};
 use crate::core::session::Session;
 use crate::core::site::Site;
 
@@ -76,21 +76,25 @@ impl<R: Runtime> SessionManager<R> {
         Ok(())
     }
 
-    /// What an earlier process froze is to be thawed here some day. To be called before the first session
-    /// is made.
+    /// What a frozen session needs of the process in which it is to be thawed, in a few bytes. `None`: it is
+    /// not in memory.
+    pub fn claim(&self, id: SessionId) -> Option<Vec<u8>> {
+        let session = self.session(id)?;
+        Some(session.script.claim())
+    }
+
+    /// What an earlier process froze is to be thawed here some day: its claim is kept for it. To be called
+    /// before the first session is made.
     ///
     /// # Errors
     /// When it can never be thawed here, in words for the log.
-    pub fn keep_frozen(&self, frozen: &[u8]) -> Result<(), String> {
-        let image = image_of(frozen).ok_or("it is of another version, or damaged")?;
-        self.runtime.keep(image)
+    pub fn keep_claim(&self, claim: &[u8]) -> Result<(), String> {
+        self.runtime.keep(claim)
     }
 
-    /// What was frozen is thrown away.
-    pub fn forget_frozen(&self, frozen: &[u8]) {
-        if let Some(image) = image_of(frozen) {
-            self.runtime.forget(image);
-        }
+    /// What was frozen with this claim is thrown away.
+    pub fn forget_claim(&self, claim: &[u8]) {
+        self.runtime.forget(claim);
     }
 
     /// Makes a session again by running its old events again: `run` hands them in to a manager of its

@@ -6,7 +6,9 @@ use super::{ROWS_MAX, changes_of, entry};
 use crate::core::peek::{Held, Key, Root};
 use crate::inspect::objects::{Found, Snapshot};
 use crate::inspect::probe::Probe;
+use crate::inspect::shown::{describe, is_secret};
 use crate::inspect::{Inspector, WORK_PER_ANSWER};
+use crate::journal::Secrets;
 
 /// An object after a turn, and what the turn changed in all objects.
 pub fn objects(inspector: &mut Inspector, rest: &str) -> Option<Value> {
@@ -18,6 +20,7 @@ pub fn objects(inspector: &mut Inspector, rest: &str) -> Option<Value> {
         number => Root::Number(number.parse().ok()?),
     };
     let path = read_path(parts.next().unwrap_or("[]"))?;
+    let secrets = &inspector.index.secrets;
     let found = inspector
         .window
         .at(&inspector.reader, turn, WORK_PER_ANSWER);
@@ -27,10 +30,14 @@ pub fn objects(inspector: &mut Inspector, rest: &str) -> Option<Value> {
     let changed: Vec<Value> = now
         .differing(before)
         .into_iter()
-        .flat_map(|(now, before)| differing_fields(now, before))
+        .flat_map(|(now, before)| differing_fields(now, before, secrets))
         .collect();
-    let mut answer = match now.object(root, &path) {
-        Some(found) => of_object(found, now, before, root, &path),
+    let hidden = path
+        .split_last()
+        .is_some_and(|(key, path)| is_secret(secrets, root, path, key));
+    let found = now.object(root, &path).filter(|_| !hidden);
+    let mut answer = match found {
+        Some(found) => of_object(found, (now, before), (root, &path), secrets),
         None => json!({ "missing": true }),
     };
     answer["crumbs"] = crumbs(root, &path);
@@ -54,7 +61,13 @@ fn crumbs(root: Root, path: &[Key]) -> Value {
     (0..=path.len()).map(crumb).collect()
 }
 
-fn of_object(found: &Found, now: &Snapshot, before: &Snapshot, root: Root, path: &[Key]) -> Value {
+fn of_object(
+    found: &Found,
+    (now, before): (&Snapshot, &Snapshot),
+    (root, path): (Root, &[Key]),
+    secrets: &Secrets,
+) -> Value {
+    let describe = |key: &Key, held: &Held| describe(secrets, root, path, key, held);
     let object = &found.object;
     // What was at this way before, be it the same object or not.
     let was = before.object(root, path).map(|was| &was.object);
@@ -69,11 +82,13 @@ fn of_object(found: &Found, now: &Snapshot, before: &Snapshot, root: Root, path:
         };
         let mut to = path.to_vec();
         to.push(key.clone());
-        let is_object = matches!(held, Held::Object { .. }) && now.object(root, &to).is_some();
+        let is_object = matches!(held, Held::Object { .. })
+            && now.object(root, &to).is_some()
+            && !is_secret(secrets, root, path, key);
         fields.push(json!({
             "key": key_text(key),
-            "value": describe(held),
-            "was": old.filter(|_| mark == "changed").map(describe).filter(|was| *was != describe(held)),
+            "value": describe(key, held),
+            "was": old.filter(|_| mark == "changed").map(|old| describe(key, old)).filter(|was| *was != describe(key, held)),
             "mark": mark,
             "object": is_object,
             "path": write_path(&to),
@@ -82,7 +97,7 @@ fn of_object(found: &Found, now: &Snapshot, before: &Snapshot, root: Root, path:
     }
     let gone = was.into_iter().flat_map(|was| &was.fields);
     for (key, held) in gone.filter(|(key, _)| object.field(key).is_none()) {
-        fields.push(json!({ "key": key_text(key), "value": describe(held), "mark": "gone", "object": false }));
+        fields.push(json!({ "key": key_text(key), "value": describe(key, held), "mark": "gone", "object": false }));
     }
     json!({
         "kind": object.type_name,
@@ -93,7 +108,7 @@ fn of_object(found: &Found, now: &Snapshot, before: &Snapshot, root: Root, path:
     })
 }
 
-fn differing_fields(now: &Found, before: &Found) -> Vec<Value> {
+fn differing_fields(now: &Found, before: &Found, secrets: &Secrets) -> Vec<Value> {
     let mut keys: Vec<&Key> = now
         .object
         .fields
@@ -104,15 +119,17 @@ fn differing_fields(now: &Found, before: &Found) -> Vec<Value> {
     keys.sort();
     keys.dedup();
     let differs = |key: &&Key| now.object.field(key) != before.object.field(key);
-    let show = |held: Option<&Held>| held.map(describe);
+    let show = |key: &Key, held: Option<&Held>| {
+        held.map(|held| describe(secrets, now.root, &now.path, key, held))
+    };
     let one = |key: &Key| {
         json!({
             "name": way_text(now, key),
             "root": match now.root { Root::App => json!("app"), Root::Number(n) => json!(n) },
             "path": write_path(&now.path),
             "kind": now.object.type_name,
-            "was": show(before.object.field(key)),
-            "value": show(now.object.field(key)),
+            "was": show(key, before.object.field(key)),
+            "value": show(key, now.object.field(key)),
         })
     };
     keys.into_iter().filter(differs).map(one).collect()
@@ -141,21 +158,6 @@ fn key_text(key: &Key) -> String {
         Key::Index(index) => format!("[{index}]"),
         Key::Name(name) => name.to_string(),
         Key::Other(text) => format!("[{text}]"),
-    }
-}
-
-/// What a field holds, in the words of a page.
-pub fn describe(held: &Held) -> String {
-    match held {
-        Held::Plain(json) => json.to_string(),
-        Held::Opaque(kind) => (*kind).into(),
-        Held::Object {
-            type_name, length, ..
-        } => match (&**type_name, length) {
-            ("", 0) => "{}".into(),
-            ("", length) => format!("array of {length}"),
-            (name, _) => name.into(),
-        },
     }
 }
 

@@ -8,9 +8,11 @@ use std::rc::Rc;
 use thiserror::Error;
 
 use super::super::disk::Disk;
+use super::super::files::Files;
 use super::super::header::{RawHeader, SiteFile, sha256};
+use super::super::tail;
 use super::super::{Header, JournalError, Mark, Reader};
-use super::{SESSIONS, SITE, VALUES};
+use super::{SESSIONS, SITE, TAIL, VALUES};
 use crate::core::site::Site;
 use crate::core::upload::{Sha256, hex};
 
@@ -93,6 +95,9 @@ pub struct Archive {
     disk: Rc<dyn Disk>,
     pub(super) dir: PathBuf,
     pub(super) sites: RefCell<Vec<KnownSite>>,
+    /// Whose writers are in this process: what they have not written yet is written before it is read. `None`:
+    /// another process may be writing.
+    pub(super) write_first: Option<Rc<Files>>,
 }
 
 /// A site and the names of its files' contents: sessions of one site share it.
@@ -109,6 +114,7 @@ impl Archive {
             disk,
             dir: dir.into(),
             sites: RefCell::default(),
+            write_first: None,
         }
     }
 
@@ -193,20 +199,28 @@ impl Archive {
     /// When there is none, or it or its site's files are damaged or missing.
     pub fn read(&self, sid: &str) -> Result<Reader, StoreError> {
         let path = self.path(sid, self.standing(sid)?);
-        let file = self
-            .disk
-            .read(&path, u64::MAX)
-            .map_err(StoreError::io(&path))?;
+        let file = match &self.write_first {
+            Some(files) => files
+                .settle_at(&path)
+                .and_then(|()| self.disk.read(&path, u64::MAX)),
+            None => read_journal(&*self.disk, &path),
+        };
+        let file = file.map_err(StoreError::io(&path))?;
         let raw = RawHeader::read(&file)?;
         let site = self.site(&raw, &path)?;
         let header = Header {
             site,
             ..raw.header.clone()
         };
-        Ok(Reader::with_header(file, &raw, header)?)
+        Ok(Reader::with_header(
+            file,
+            &raw,
+            header,
+            &mut self.look_up(&path),
+        )?)
     }
 
-    /// Reads what stands in a session's journal behind a mark.
+    /// Reads what stands in the file of a session's journal behind a mark.
     ///
     /// # Errors
     /// As for [`Archive::read`], and when the journal does not go on from there.
@@ -225,7 +239,16 @@ impl Archive {
             site: self.site(&raw, &path)?,
             ..raw.header.clone()
         };
-        Ok(Reader::behind(mark, rest, &raw, header)?)
+        let look_up = &mut self.look_up(&path);
+        Ok(Reader::behind(mark, rest, &raw, header, look_up)?)
+    }
+
+    /// Finds contents that the journal at `path` names.
+    fn look_up<'a>(
+        &'a self,
+        path: &'a Path,
+    ) -> impl FnMut(&str, &Sha256, u64) -> Result<Vec<u8>, JournalError> + 'a {
+        |name, sha256, bytes| site_file_beside(&*self.disk, path, name, sha256, bytes)
     }
 
     /// The site of a journal; the same copy for all that have the same.
@@ -239,9 +262,7 @@ impl Archive {
         if let Some(site) = known {
             return Ok(site);
         }
-        let header = raw.resolve(&mut |name, sha256, bytes| {
-            site_file_beside(&*self.disk, path, name, sha256, bytes)
-        })?;
+        let header = raw.resolve(&mut self.look_up(path))?;
         if let Some(files) = named {
             self.remember(files, &header.site);
         }
@@ -260,8 +281,16 @@ impl Archive {
     /// # Errors
     /// When it cannot be read.
     pub fn get(&self, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        self.get_beginning(name, u64::MAX)
+    }
+
+    /// The first `most` bytes of it.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn get_beginning(&self, name: &str, most: u64) -> Result<Option<Vec<u8>>, StoreError> {
         let path = self.dir.join(VALUES).join(name);
-        match self.disk.read(&path, u64::MAX) {
+        match self.disk.read(&path, most) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             read => read.map(Some).map_err(StoreError::io(&path)),
         }
@@ -275,9 +304,25 @@ pub(super) fn named((path, file): &(String, SiteFile)) -> Option<(String, Sha256
     }
 }
 
-/// A SID is hexadecimal, and so no path.
-fn is_sid(sid: &str) -> bool {
+/// Whether a text may be a SID: hexadecimal, and so no path.
+pub fn is_sid(sid: &str) -> bool {
     !sid.is_empty() && sid.bytes().all(|b| b.is_ascii_hexdigit())
+}
+
+/// Reads a journal; where it lies in a state directory, together with what the tail there has of it.
+pub fn read_journal(disk: &dyn Disk, path: &Path) -> io::Result<Vec<u8>> {
+    let state = path.parent().and_then(Path::parent);
+    let sid = path
+        .file_stem()
+        .and_then(|stem| tail::parse_sid(stem.to_str()?));
+    // First: what goes from there to the journal meanwhile is found twice, and not missed.
+    let tail = match (state, sid) {
+        (Some(state), Some(_)) => disk.read(&state.join(TAIL), u64::MAX).unwrap_or_default(),
+        _ => Vec::new(),
+    };
+    let file = disk.read(path, u64::MAX)?;
+    let pieces = sid.and_then(|sid| tail::pieces(&tail).remove(&sid));
+    Ok(tail::complete(file, 0, &pieces.unwrap_or_default()))
 }
 
 /// The content of a file of the site that the journal at `journal` names.
@@ -300,6 +345,6 @@ pub fn site_file_beside(
         .map_err(|error| wrong(error.to_string()))?;
     match sha256(&content) == *check {
         true => Ok(content),
-        false => Err(wrong("is not what it was when the session began".into())),
+        false => Err(wrong("is not what it was for the session".into())),
     }
 }

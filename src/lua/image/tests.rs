@@ -8,7 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use battery::BATTERY;
 
-use super::{HEAD, MAGIC, forget, keep};
+use super::{HEAD, MAGIC};
 use crate::core::code::Decoder;
 use crate::core::event::{Opening, Turn};
 use crate::core::host::Host;
@@ -309,7 +309,7 @@ fn session_image(runtime: &mut LuaRuntime, host: &mut Host) -> (LuaSession, Vec<
 
 fn problem(runtime: &mut LuaRuntime, image: &[u8]) -> String {
     let thawed = runtime.thaw(SessionId(1), &mut host(), image);
-    thawed.err().expect("it is refused")
+    thawed.expect_err("it is refused")
 }
 
 fn with_right_check(mut image: Vec<u8>) -> Vec<u8> {
@@ -323,6 +323,7 @@ fn what_is_cut_or_altered_is_refused() {
     let _alone = alone();
     let mut runtime = LuaRuntime::new().unwrap();
     let (session, image) = session_image(&mut runtime, &mut host());
+    let claim = session.claim();
     drop(session);
     for length in (0..image.len()).step_by(7).chain([image.len() - 1]) {
         problem(&mut runtime, &image[..length]);
@@ -335,7 +336,7 @@ fn what_is_cut_or_altered_is_refused() {
     let longer = [&image[..], b"x"].concat();
     problem(&mut runtime, &longer);
     assert!(runtime.thaw(SessionId(1), &mut host(), &image).is_ok());
-    forget(&image);
+    runtime.forget(&claim);
 }
 
 #[test]
@@ -343,16 +344,22 @@ fn other_builds_and_versions_say_so() {
     let _alone = alone();
     let mut runtime = LuaRuntime::new().unwrap();
     let (session, image) = session_image(&mut runtime, &mut host());
+    let claim = session.claim();
+    assert!(image[HEAD..].starts_with(&claim));
     drop(session);
     let mut other = image.clone();
     other[HEAD + 2] ^= 1;
     let other = with_right_check(other);
     assert!(problem(&mut runtime, &other).contains("another build"));
-    assert!(keep(&other).is_err());
+    let mut of_other = claim.clone();
+    of_other[2] ^= 1;
+    for of_other in [&of_other[..], &claim[..claim.len() - 1], b""] {
+        assert!(runtime.keep(of_other).is_err());
+    }
     let mut other = image.clone();
     other[HEAD] += 1;
     assert!(problem(&mut runtime, &with_right_check(other)).contains("another version"));
-    forget(&image);
+    runtime.forget(&claim);
 }
 
 #[test]
@@ -360,6 +367,7 @@ fn a_frozen_session_keeps_its_window() {
     let _alone = alone();
     let mut runtime = LuaRuntime::new().unwrap();
     let (session, image) = session_image(&mut runtime, &mut host());
+    let claim = session.claim();
     let taken = problem(&mut runtime, &image);
     assert!(taken.contains("in use"), "{taken}");
     drop(session);
@@ -367,12 +375,12 @@ fn a_frozen_session_keeps_its_window() {
     let thawed = runtime.thaw(SessionId(1), &mut host(), &image);
     drop((other, thawed.expect("its window was kept for it")));
     // As if the image had come from another process.
-    forget(&image);
-    keep(&image).unwrap();
+    runtime.forget(&claim);
+    runtime.keep(&claim).unwrap();
     let other = State::new(1, LIMITS).unwrap();
     assert!(runtime.thaw(SessionId(1), &mut host(), &image).is_ok());
     drop(other);
-    forget(&image);
+    runtime.forget(&claim);
     let other = State::new(1, LIMITS).unwrap();
     assert!(problem(&mut runtime, &image).contains("in use"));
     drop(other);

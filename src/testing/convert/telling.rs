@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::{Conversion, MOMENT_MS, UNMARKED_MAX};
+use crate::journal::BLANK;
 use crate::testing::path::is_ignored;
 use crate::testing::script::Step;
 use crate::testing::store::{ROOT, Store, VarNo, object_of};
@@ -119,7 +120,8 @@ impl Conversion<'_> {
         for &(page, id) in of_page {
             let line = stores
                 .get(&page)
-                .and_then(|store| expectation(store, id, self.ignored));
+                .and_then(|store| expectation(store, id, self.ignored))
+                .filter(|step| !step.tells_secret(&self.secrets));
             let line = line.map(|step| step.to_string());
             told.extend(line.filter(|line| !told.contains(line)));
         }
@@ -148,6 +150,9 @@ impl Conversion<'_> {
         }
         self.tell_changes();
         let mut text = self.header.to_string();
+        if self.steps.iter().any(|line| line.contains(BLANK)) {
+            text.push_str("# \"***\" was secret: put in its place what a test may know\n");
+        }
         if !self.answers.is_empty() {
             text.push('\n');
         }

@@ -3,9 +3,10 @@
 use serde_json::Value;
 
 use super::{Failure, Run, Told};
-use crate::testing::diff;
+use crate::journal::Secrets;
+use crate::testing::diff::{self, Difference};
 use crate::testing::find::Target;
-use crate::testing::path::is_ignored;
+use crate::testing::path::{is_ignored, seen};
 use crate::testing::script::Step;
 use crate::testing::store::{Error, object_of};
 
@@ -27,7 +28,12 @@ impl Run<'_> {
         };
         match told {
             Ok(()) => self.outcome.updated.push(text.to_owned()),
-            Err(_) if self.setting.update => {
+            Err(_)
+                if self.setting.update
+                    && now
+                        .as_ref()
+                        .is_none_or(|now| !now.tells_secret(&self.secrets())) =>
+            {
                 self.outcome
                     .updated
                     .extend(now.map(|step| step.to_string()));
@@ -65,7 +71,7 @@ impl Run<'_> {
                     path: path.into(),
                     value,
                 };
-                (Err(diff::show(path, &differences)), Some(now))
+                (Err(self.show(path, differences)), Some(now))
             }
             None => {
                 let text = format!(
@@ -74,6 +80,33 @@ impl Run<'_> {
                 (Err(vec![text]), None)
             }
         }
+    }
+
+    fn secrets(&self) -> Secrets {
+        Secrets::of_site(&self.setting.site, &self.setting.secret)
+    }
+
+    /// The differences as lines, without their secrets.
+    fn show(&self, path: &str, mut differences: Vec<Difference>) -> Vec<String> {
+        let secrets = self.secrets();
+        let mut hidden = false;
+        for Difference {
+            path,
+            expected,
+            actual,
+        } in &mut differences
+        {
+            for value in [expected, actual].into_iter().flatten() {
+                let shown = seen(&secrets, path, value);
+                hidden |= shown != *value;
+                *value = shown;
+            }
+        }
+        let mut lines = diff::show(path, &differences);
+        if hidden {
+            lines.push("\"***\" stands for what is secret".into());
+        }
+        lines
     }
 
     /// The values that are shown at a path.

@@ -33,7 +33,7 @@ pub fn journal(data: &[u8]) -> u64 {
     if signed & 1 == 1 {
         sign(&mut file);
     }
-    let reader = match Reader::new(file) {
+    let mut reader = match Reader::new(file) {
         Ok(reader) => reader,
         Err(error) => {
             let text: String = error.to_string();
@@ -47,7 +47,8 @@ pub fn journal(data: &[u8]) -> u64 {
         outputs += record.outputs.len();
     }
     assert_eq!(events, reader.events());
-    let text = transcript(&reader, &["a.b".into()]);
+    reader.keep_secret(&["a.b".into()]);
+    let text = transcript(&reader);
     assert!(text.contains('\n'));
     let interrupted = reader.interrupted().is_some();
     class((
