@@ -321,6 +321,10 @@ pub fn read_journal(disk: &dyn Disk, path: &Path) -> io::Result<Vec<u8>> {
         _ => Vec::new(),
     };
     let file = disk.read(path, u64::MAX)?;
+    // Of a session that began anew beside the journal it lost, they are the new one's.
+    let live = path.with_extension(Standing::Live.name());
+    let is_own = live == path || disk.length(&live).is_err();
+    let sid = sid.filter(|_| is_own);
     let pieces = sid.and_then(|sid| tail::pieces(&tail).remove(&sid));
     Ok(tail::complete(file, 0, &pieces.unwrap_or_default()))
 }
