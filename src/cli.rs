@@ -54,7 +54,7 @@ pub enum Command {
     Inspect(InspectFlags),
     /// Run a site's recordings (tests/*.lunette) against its files on disk
     Test(TestFlags),
-    /// Set a user's password in a file for [auth]; it is asked for, or piped in
+    /// Set a user's password in a file of users; it is asked for, or piped in
     Passwd {
         /// The file, which is made if it is missing
         file: PathBuf,

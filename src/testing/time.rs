@@ -20,7 +20,7 @@ pub fn parse_time(text: &str) -> Option<i64> {
     (fits && is_day).then_some(days * DAY_MS + ms)
 }
 
-/// As [`parse_time`] reads it.
+/// A time as recordings have it: `2026-01-31T12:00:00.250Z`.
 pub fn show_time(ms: i64) -> String {
     let (days, rest) = (ms.div_euclid(DAY_MS), ms.rem_euclid(DAY_MS));
     // At least one day of a year, and never too late.
