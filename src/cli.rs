@@ -4,11 +4,12 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Parser, Subcommand};
 
+use crate::config::environment::quoted;
 use crate::config::file::RECOVER;
 use crate::config::net::NetSettings;
 use crate::config::state::{Recover, StateDir, StateSettings};
 use crate::config::units::{parse_bytes, parse_duration_ms};
-use crate::config::{Grant, Settings};
+use crate::config::{Grant, Place, Settings};
 
 /// Shows live Lua objects as web pages. Without a command it serves; without --dir, the built-in
 /// demo.
@@ -54,6 +55,21 @@ pub enum Command {
     Inspect(InspectFlags),
     /// Run a site's recordings (tests/*.lunette) against its files on disk
     Test(TestFlags),
+    /// Load a site's settings, code and templates, and tell what is wrong with them
+    #[command(after_help = CHECK_HELP)]
+    Check {
+        /// The site
+        #[arg(default_value = ".")]
+        dir: PathBuf,
+    },
+    /// Print each setting and where it comes from, as a lunette.toml
+    DumpConfig {
+        #[command(flatten)]
+        serve: Box<ServeFlags>,
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
     /// Print the version and the format of recordings
     Version,
 }
@@ -90,6 +106,10 @@ const EXPORT_HELP: &str = "The file has the site's code, all that the session wa
     digests, the file has digests, too, and the command says so.\n\nSecrets are replaced by \"***\", in both directions: \
     what was typed into password fields, and what --secret or the site's lunette.toml names. So the app gets something else in a replay: where its \
     code looks at such a value, a replay of the file diverges.";
+
+const CHECK_HELP: &str = "Compiles every Lua file, reads every template, and shows the first page of a session that is thrown away: \
+    its files are read, but nothing is written or started. Each problem is told with FILE:LINE. Exit codes: 0 all is \
+    well, 3 something is not.";
 
 /// What can be done to sessions.
 #[derive(Debug, Subcommand)]
@@ -247,8 +267,77 @@ fn state_dir(dir: PathBuf) -> StateDir {
     }
 }
 
+impl ServeFlags {
+    /// Where what was typed stands, for messages and dumps.
+    fn places(&self) -> Vec<Place> {
+        let text = |text: &str| Some(quoted(text));
+        let path = |path: &Option<PathBuf>| path.as_ref().and_then(|p| text(&p.to_string_lossy()));
+        let list = |list: &[String]| {
+            let items: Vec<String> = list.iter().map(|item| quoted(item)).collect();
+            (!items.is_empty()).then(|| format!("[{}]", items.join(", ")))
+        };
+        let number = |number: Option<u64>| number.map(|number| number.to_string());
+        let recover = RECOVER.iter().find(|(_, when)| Some(*when) == self.recover);
+        let timeout = self.session_timeout.map(|ms| match ms {
+            0 => "0".into(),
+            ms => quoted(&format!("{ms}ms")),
+        });
+        let said = [
+            ("state", "--state", path(&self.state)),
+            (
+                "recover",
+                "--recover",
+                recover.and_then(|(name, _)| text(name)),
+            ),
+            ("host", "--host", self.host.as_deref().and_then(text)),
+            ("port", "--port", number(self.port.map(u64::from))),
+            ("record", "--record", path(&self.record)),
+            (
+                "allowed_hosts",
+                "--allowed-hosts",
+                list(&self.allowed_hosts),
+            ),
+            (
+                "allowed_origins",
+                "--allowed-origins",
+                list(&self.allowed_origins),
+            ),
+            (
+                "insecure_no_auth",
+                "--insecure-no-auth",
+                self.insecure_no_auth.then(|| "true".into()),
+            ),
+            (
+                "verbosity",
+                "-v",
+                number((self.verbose > 0).then_some(self.verbose.min(4).into())),
+            ),
+            (
+                "lua_memory",
+                "--lua-memory",
+                number(self.lua_memory.map(|n| n as u64)),
+            ),
+            ("gas", "--gas", number(self.gas)),
+            ("session_timeout", "--session-timeout", timeout),
+            ("message_rate", "--message-rate", number(self.message_rate)),
+            (
+                "connections",
+                "--connections",
+                number(self.connections.map(|n| n as u64)),
+            ),
+        ];
+        let said = said.into_iter();
+        said.filter_map(|(key, at, literal)| {
+            let (at, literal) = (at.into(), literal?);
+            Some(Place { key, at, literal })
+        })
+        .collect()
+    }
+}
+
 impl From<ServeFlags> for Settings {
     fn from(flags: ServeFlags) -> Settings {
+        let places = flags.places();
         let state = StateSettings {
             dir: flags.state.map(state_dir),
             recover: flags.recover,
@@ -262,10 +351,11 @@ impl From<ServeFlags> for Settings {
             record: flags.record,
             allowed_hosts: flags.allowed_hosts,
             allowed_origins: flags.allowed_origins,
-            insecure_no_auth: flags.insecure_no_auth,
+            insecure_no_auth: flags.insecure_no_auth.then_some(true),
             dev: flags.dev,
             hotload: flags.hotload,
-            verbosity: flags.verbose,
+            verbosity: (flags.verbose > 0).then_some(flags.verbose),
+            places,
             lua_memory: flags.lua_memory,
             gas: flags.gas,
             session_timeout_ms: flags.session_timeout,

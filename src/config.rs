@@ -1,8 +1,12 @@
 //! What the server shall do: defaults, overridden by what was set, checked once.
 //!
-//! Each source makes [`Settings`]: the site's `lunette.toml` ([`mod@file`]) and the command line. Later ones
-//! win ([`Settings::or`]), and [`Config::resolve`] makes of the whole one valid configuration.
+//! Each source makes [`Settings`]: the site's `lunette.toml` ([`mod@file`]), the environment ([`environment`]) and
+//! the command line. Later ones win ([`Settings::or`]), and [`Config::resolve`] makes of the whole one valid
+//! configuration. [`dump`] tells where each value comes from, [`defaults`] what is so without any.
 
+pub mod defaults;
+pub mod dump;
+pub mod environment;
 pub mod file;
 pub mod nearest;
 pub mod net;
@@ -28,10 +32,10 @@ pub struct Settings {
     pub state: StateSettings,
     pub allowed_hosts: Vec<String>,
     pub allowed_origins: Vec<String>,
-    pub insecure_no_auth: bool,
+    pub insecure_no_auth: Option<bool>,
     pub dev: bool,
     pub hotload: bool,
-    pub verbosity: u8,
+    pub verbosity: Option<u8>,
     /// Bytes.
     pub lua_memory: Option<usize>,
     pub gas: Option<u64>,
@@ -59,8 +63,19 @@ pub struct Settings {
     pub test_ignore: Vec<String>,
     /// Paths whose values are not for other eyes.
     pub secret: Vec<String>,
-    /// Where a setting stands, if it came from a file: its name and `FILE:LINE`.
-    pub places: Vec<(&'static str, String)>,
+    /// Where each setting comes from; of several of one name the first is the one in force.
+    pub places: Vec<Place>,
+}
+
+/// Where a setting comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// Its name in `lunette.toml`.
+    pub key: &'static str,
+    /// `FILE:LINE`, a variable of the environment, or a flag.
+    pub at: String,
+    /// What it says there, as TOML.
+    pub literal: String,
 }
 
 /// What `[lua] allow` can name.
@@ -119,15 +134,6 @@ impl Settings {
     #[must_use]
     pub fn or(self, others: Settings) -> Settings {
         let longer = |a: Vec<String>, b| if a.is_empty() { b } else { a };
-        let mut places = others.places;
-        // A place is of use only if the setting it tells of is.
-        let overridden = [
-            ("host", self.host.is_some()),
-            ("lua_memory", self.lua_memory.is_some()),
-            ("gas", self.gas.is_some()),
-        ];
-        places.retain(|(name, _)| !overridden.contains(&(*name, true)));
-        places.extend(self.places);
         Settings {
             dir: self.dir.or(others.dir),
             host: self.host.or(others.host),
@@ -136,11 +142,8 @@ impl Settings {
             state: self.state.or(others.state),
             allowed_hosts: longer(self.allowed_hosts, others.allowed_hosts),
             allowed_origins: longer(self.allowed_origins, others.allowed_origins),
-            insecure_no_auth: self.insecure_no_auth || others.insecure_no_auth,
-            verbosity: match self.verbosity {
-                0 => others.verbosity,
-                verbosity => verbosity,
-            },
+            insecure_no_auth: self.insecure_no_auth.or(others.insecure_no_auth),
+            verbosity: self.verbosity.or(others.verbosity),
             lua_memory: self.lua_memory.or(others.lua_memory),
             gas: self.gas.or(others.gas),
             session_timeout_ms: self.session_timeout_ms.or(others.session_timeout_ms),
@@ -161,20 +164,22 @@ impl Settings {
             test_ignore: longer(self.test_ignore, others.test_ignore),
             // A flag that names another one does not give away those of the file.
             secret: [self.secret, others.secret].concat(),
-            places,
+            places: [self.places, others.places].concat(),
         }
     }
 
-    /// These settings, and where they say nothing the `lunette.toml` of the site that they name.
+    /// These settings, where they say nothing the environment, and where that says nothing the `lunette.toml` of the
+    /// site that they name.
     ///
     /// # Errors
-    /// When the file cannot be read or understood.
-    pub fn with_file(self) -> Result<Settings, ConfigError> {
-        let file = match &self.dir {
+    /// When environment or file cannot be read or understood.
+    pub fn with_sources(self) -> Result<Settings, ConfigError> {
+        let settings = self.or(environment::read(std::env::vars_os())?);
+        let file = match &settings.dir {
             Some(dir) => file::read(dir)?,
             None => Settings::default(),
         };
-        Ok(self.or(file))
+        Ok(settings.or(file))
     }
 
     fn grants(&mut self) -> Grants {
@@ -269,12 +274,12 @@ const GAS_MIN: u64 = 10_000;
 const UPLOAD_BYTES: u64 = 100 << 20;
 
 impl Config {
-    /// The configuration that these flags make with the `lunette.toml` of the site they name.
+    /// The configuration that these flags make with the environment and the `lunette.toml` of the site they name.
     ///
     /// # Errors
     /// As for [`Config::resolve`], and when the file cannot be read or understood.
     pub fn load(flags: Settings) -> Result<Config, ConfigError> {
-        Config::resolve(flags.with_file()?)
+        Config::resolve(flags.with_sources()?)
     }
 
     /// The configuration that these settings make.
@@ -283,9 +288,9 @@ impl Config {
     /// When a value is out of its range, or makes the server less safe than it may silently be.
     pub fn resolve(mut settings: Settings) -> Result<Config, ConfigError> {
         let places = std::mem::take(&mut settings.places);
-        let at = |name: &str, error| match places.iter().find(|(place, _)| *place == name) {
-            Some((_, place)) => ConfigError::At {
-                place: place.clone(),
+        let at = |name: &str, error| match places.iter().find(|place| place.key == name) {
+            Some(place) => ConfigError::At {
+                place: place.at.clone(),
                 error: Box::new(error),
             },
             None => error,
@@ -293,7 +298,7 @@ impl Config {
         let defaults = SessionLimits::default();
         let grants = settings.grants();
         let host = settings.host.unwrap_or_else(|| "127.0.0.1".into());
-        if !is_loopback(&host) && !settings.insecure_no_auth {
+        if !is_loopback(&host) && !settings.insecure_no_auth.unwrap_or(false) {
             return Err(at("host", ConfigError::Exposed(host)));
         }
         let limits = SessionLimits {
@@ -330,7 +335,7 @@ impl Config {
             record: settings.record,
             allowed_hosts: settings.allowed_hosts,
             allowed_origins: settings.allowed_origins,
-            verbosity: settings.verbosity.min(4),
+            verbosity: settings.verbosity.unwrap_or(0).min(4),
             hotload: settings.hotload || settings.dev,
             limits,
             net: settings.net,
@@ -398,7 +403,7 @@ mod tests {
         }
         let meant = resolve(|s| {
             s.host = Some("0.0.0.0".into());
-            s.insecure_no_auth = true;
+            s.insecure_no_auth = Some(true);
         });
         assert!(meant.is_ok());
         for host in ["localhost", "127.0.0.2", "::1", "[::1]"] {

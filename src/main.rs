@@ -10,12 +10,13 @@ use lunette::cli::{
     Cli, Command, InspectFlags, RecordingFlags, SessionsAction, StateFlags, TestFlags,
 };
 use lunette::config::state::{StateDir, StateSettings};
-use lunette::config::{Config, Settings};
+use lunette::config::{Config, Settings, dump};
 use lunette::core::outside::Outside;
 use lunette::inspect::Inspector;
 use lunette::replay::{self, Reader};
 use lunette::server::outside::Machine;
 use lunette::server::{self, ServerError};
+use lunette::testing::check;
 use lunette::testing::path::pattern;
 use lunette::testing::run::Setting;
 use lunette::testing::suite::{Suite, SuiteError, Wishes};
@@ -39,6 +40,8 @@ fn main() -> ExitCode {
         Some(Command::Sessions { action, state }) => sessions(action, state),
         Some(Command::Inspect(flags)) => inspect(flags),
         Some(Command::Test(flags)) => test(flags),
+        Some(Command::Check { dir }) => check(&dir),
+        Some(Command::DumpConfig { serve, json }) => dump_config((*serve).into(), json),
         Some(Command::Version) => print(&format!(
             "lunette {}\nrecordings: format {}\n",
             env!("CARGO_PKG_VERSION"),
@@ -50,7 +53,12 @@ fn main() -> ExitCode {
 
 /// Serves a site, or the page of a recording.
 fn serve(settings: Settings, recording: Option<Inspector>) -> Result<(), u8> {
-    let config = Config::load(settings).map_err(failed(CONFIG))?;
+    let config = match recording {
+        None => Config::load(settings),
+        // It is for this machine only, whatever the environment says of sites.
+        Some(_) => Config::resolve(settings),
+    };
+    let config = config.map_err(failed(CONFIG))?;
     let server = match recording {
         None => server::start(&config),
         Some(inspector) => server::start_with(&config, web::INSPECT_SITE, Box::new(inspector)),
@@ -79,7 +87,9 @@ fn inspect(flags: InspectFlags) -> Result<(), u8> {
 /// The recording that is meant, which knows all that is secret in it.
 fn open(flags: RecordingFlags) -> Result<Reader, u8> {
     let recording = flags.recording.clone();
-    let settings = Settings::from(flags).with_file().map_err(failed(CONFIG))?;
+    let settings = Settings::from(flags)
+        .with_sources()
+        .map_err(failed(CONFIG))?;
     let reader = match replay::session_named(&recording) {
         None => replay::read_file(&recording).map_err(failed(RUNTIME)),
         Some(sid) => {
@@ -110,7 +120,9 @@ fn export(flags: RecordingFlags, output: &Path) -> Result<(), u8> {
 }
 
 fn sessions(action: Option<SessionsAction>, flags: StateFlags) -> Result<(), u8> {
-    let settings = Settings::from(flags).with_file().map_err(failed(CONFIG))?;
+    let settings = Settings::from(flags)
+        .with_sources()
+        .map_err(failed(CONFIG))?;
     let place = settings.state.place(settings.dir.as_deref());
     let state = place.map_err(failed(CONFIG))?;
     match action {
@@ -123,16 +135,49 @@ fn sessions(action: Option<SessionsAction>, flags: StateFlags) -> Result<(), u8>
     }
 }
 
-fn test(flags: TestFlags) -> Result<(), u8> {
-    let settings = Settings {
-        dir: Some(flags.dir.clone()),
+/// A configuration for looking at a site, which keeps nothing.
+fn stateless(dir: &Path) -> Result<Config, u8> {
+    Config::load(Settings {
+        dir: Some(dir.to_owned()),
         state: StateSettings {
             dir: Some(StateDir::None),
             ..StateSettings::default()
         },
         ..Settings::default()
-    };
-    let config = Config::load(settings).map_err(failed(CONFIG))?;
+    })
+    .map_err(failed(CONFIG))
+}
+
+fn check(dir: &Path) -> Result<(), u8> {
+    let config = stateless(dir)?;
+    let (site, unreadable) = server::files::look_through(dir).map_err(failed(CONFIG))?;
+    let mut problems: Vec<String> = unreadable.iter().map(ToString::to_string).collect();
+    let machine = Machine::new(config.dir.as_deref(), &config.directories);
+    let found = check::check(&site, &config.limits, Box::new(machine)).map_err(failed(RUNTIME))?;
+    problems.extend(found);
+    for problem in &problems {
+        failed(CONFIG)(problem);
+    }
+    match problems.len() {
+        0 => print(&format!("{}: all is well\n", dir.display())),
+        1 => Err(failed(CONFIG)("1 problem")),
+        count => Err(failed(CONFIG)(format!("{count} problems"))),
+    }
+}
+
+fn dump_config(settings: Settings, json: bool) -> Result<(), u8> {
+    let settings = settings.with_sources().map_err(failed(CONFIG))?;
+    print(&match json {
+        true => dump::json(&settings),
+        false => dump::toml(&settings),
+    })?;
+    // What is shown may still make no configuration.
+    Config::resolve(settings).map_err(failed(CONFIG))?;
+    Ok(())
+}
+
+fn test(flags: TestFlags) -> Result<(), u8> {
+    let config = stateless(&flags.dir)?;
     let ignored: Vec<_> = config
         .test_ignore
         .iter()

@@ -1,4 +1,4 @@
-//! `lunette.toml`: what it can say. Each key is in one table, with what reads it.
+//! `lunette.toml`: what it can say. Each key is in one table, with what reads it; other sources set the same keys by it.
 
 use std::io::ErrorKind::{NotADirectory, NotFound};
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use toml::de::{DeTable, DeValue};
 use super::nearest::nearest;
 use super::state::{Recover, StateDir};
 use super::units::{parse_bytes, parse_duration_ms};
-use super::{Grant, Policy, Settings};
+use super::{Grant, Place, Policy, Settings};
 use crate::journal::Durability;
 
 /// The file's name inside a site.
@@ -26,10 +26,10 @@ pub enum FileError {
 }
 
 /// What a key's value does to the settings, or what it must be.
-type Reader = fn(&mut Settings, &DeValue<'_>) -> Result<(), String>;
+pub(super) type Reader = fn(&mut Settings, &DeValue<'_>) -> Result<(), String>;
 
 /// Sections, keys, and what reads them, in the order in which they are told.
-const KEYS: &[(&str, &[(&str, Reader)])] = &[
+pub(super) const KEYS: &[(&str, &[(&str, Reader)])] = &[
     (
         "server",
         &[
@@ -40,9 +40,9 @@ const KEYS: &[(&str, &[(&str, Reader)])] = &[
                 put(&mut s.allowed_origins, texts(v))
             }),
             ("insecure_no_auth", |s, v| {
-                put(&mut s.insecure_no_auth, flag(v))
+                set(&mut s.insecure_no_auth, flag(v))
             }),
-            ("verbosity", |s, v| put(&mut s.verbosity, verbosity(v))),
+            ("verbosity", |s, v| set(&mut s.verbosity, verbosity(v))),
             ("record", |s, v| {
                 set(&mut s.record, text(v).map(PathBuf::from))
             }),
@@ -241,10 +241,12 @@ pub fn parse(name: &str, content: &str) -> Result<Settings, FileError> {
             let Some(&(key, reader)) = keys.iter().find(|(known, _)| *known == key) else {
                 return Err(wrong(at, unknown_key(section, key)));
             };
+            let literal = content.get(value.span()).unwrap_or_default().to_owned();
             let at = value.span().start.max(at);
             reader(&mut settings, value.get_ref())
                 .map_err(|expected| wrong(at, format!("{key} {expected}")))?;
-            settings.places.push((key, place(name, content, at)));
+            let at = place(name, content, at);
+            settings.places.push(Place { key, at, literal });
         }
     }
     Ok(settings)
