@@ -1,15 +1,16 @@
 //! The command line: what can be typed. No I/O; what it means is for `config`.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Parser, Subcommand};
 
 use crate::config::environment::quoted;
-use crate::config::file::RECOVER;
+use crate::config::file::{LOG_FORMATS, RECOVER};
 use crate::config::net::NetSettings;
 use crate::config::state::{Recover, StateDir, StateSettings};
 use crate::config::units::{parse_bytes, parse_duration_ms};
-use crate::config::{Grant, Place, Settings};
+use crate::config::{Grant, LogFormat, Place, Settings};
 
 /// Shows live Lua objects as web pages. Without a command it serves; without --dir, the built-in
 /// demo.
@@ -44,10 +45,13 @@ pub enum Command {
         #[arg(short, long, value_name = "FILE")]
         output: PathBuf,
     },
-    /// List the sessions of a site whose journals are kept
+    /// List the sessions of a running server, or those whose journals are kept
     Sessions {
         #[command(subcommand)]
         action: Option<SessionsAction>,
+        /// As JSON
+        #[arg(long)]
+        json: bool,
         #[command(flatten)]
         state: StateFlags,
     },
@@ -55,6 +59,55 @@ pub enum Command {
     Inspect(InspectFlags),
     /// Run a site's recordings (tests/*.lunette) against its files on disk
     Test(TestFlags),
+    /// Make a small site to begin with
+    New {
+        /// A directory that is empty or does not exist
+        dir: PathBuf,
+    },
+    /// Print what an object of a session holds, by its path from the app; runs no code
+    Get {
+        #[command(flatten)]
+        of: SessionFlags,
+        /// Such as users.0.name [default: the whole app]
+        #[arg(default_value = "", hide_default_value = true)]
+        path: String,
+    },
+    /// Write to a path of a session, or call a method, as a page would
+    Update {
+        #[command(flatten)]
+        of: SessionFlags,
+        /// Such as count, users.0.name or add()
+        path: String,
+        /// JSON, or a text
+        #[arg(default_value = "null", hide_default_value = true)]
+        value: String,
+    },
+    /// Run Lua code in a session and print what it gives
+    Eval {
+        #[command(flatten)]
+        of: SessionFlags,
+        /// An expression, or statements with return
+        code: String,
+    },
+    /// Print a script that has a system run this site
+    Service {
+        #[command(subcommand)]
+        system: System,
+        /// The site
+        #[arg(long, value_name = "DIR", global = true, default_value = ".")]
+        dir: PathBuf,
+        /// Where sessions survive
+        #[arg(
+            long,
+            value_name = "DIR",
+            global = true,
+            default_value = "/var/lib/lunette"
+        )]
+        state: PathBuf,
+        /// Port to listen on
+        #[arg(long, value_name = "N", global = true, default_value_t = 8080)]
+        port: u16,
+    },
     /// Load a site's settings, code and templates, and tell what is wrong with them
     #[command(after_help = CHECK_HELP)]
     Check {
@@ -119,6 +172,28 @@ pub enum SessionsAction {
         /// The session's id, as in its address
         sid: String,
     },
+}
+
+/// Which session of a running server is meant.
+#[derive(Args, Clone, Debug)]
+pub struct SessionFlags {
+    /// The session's id, as in its address
+    #[arg(value_name = "SESSION")]
+    pub sid: String,
+    #[command(flatten)]
+    pub state: StateFlags,
+    /// As JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Systems that run servers.
+#[derive(Clone, Copy, Debug, Subcommand)]
+pub enum System {
+    /// A sandboxed unit
+    Systemd,
+    /// An init script for OpenWrt
+    Procd,
 }
 
 /// Which state directory is meant.
@@ -246,6 +321,12 @@ pub struct ServeFlags {
     /// Further origins whose pages may connect, comma-separated
     #[arg(long, value_name = "ORIGIN", value_delimiter = ',')]
     allowed_origins: Vec<String>,
+    /// Tell health and metrics to this machine at ADDRESS, such as 127.0.0.1:9100
+    #[arg(long, value_name = "ADDRESS")]
+    admin_listen: Option<SocketAddr>,
+    /// Lines of the log: text, logfmt, json [default: text]
+    #[arg(long, value_name = "FORMAT", value_parser = parse_log_format)]
+    log_format: Option<LogFormat>,
     /// Let other machines in although nobody has to log in
     #[arg(long)]
     insecure_no_auth: bool,
@@ -258,6 +339,12 @@ fn parse_recover(text: &str) -> Result<Recover, String> {
     let found = RECOVER.iter().find(|(name, _)| *name == text);
     let meant = found.map(|&(_, recover)| recover);
     meant.ok_or_else(|| "write lazy, eager or none".into())
+}
+
+fn parse_log_format(text: &str) -> Result<LogFormat, String> {
+    let found = LOG_FORMATS.iter().find(|(name, _)| *name == text);
+    let meant = found.map(|&(_, format)| format);
+    meant.ok_or_else(|| "write text, logfmt or json".into())
 }
 
 fn state_dir(dir: PathBuf) -> StateDir {
@@ -308,11 +395,6 @@ impl ServeFlags {
                 self.insecure_no_auth.then(|| "true".into()),
             ),
             (
-                "verbosity",
-                "-v",
-                number((self.verbose > 0).then_some(self.verbose.min(4).into())),
-            ),
-            (
                 "lua_memory",
                 "--lua-memory",
                 number(self.lua_memory.map(|n| n as u64)),
@@ -326,12 +408,34 @@ impl ServeFlags {
                 number(self.connections.map(|n| n as u64)),
             ),
         ];
-        let said = said.into_iter();
+        let said = said.into_iter().chain(self.operating());
         said.filter_map(|(key, at, literal)| {
             let (at, literal) = (at.into(), literal?);
             Some(Place { key, at, literal })
         })
         .collect()
+    }
+
+    /// The same of what is for those who run the server.
+    fn operating(&self) -> [(&'static str, &'static str, Option<String>); 3] {
+        let text = |text: &str| Some(quoted(text));
+        let format = LOG_FORMATS
+            .iter()
+            .find(|(_, format)| Some(*format) == self.log_format);
+        let verbosity = (self.verbose > 0).then(|| self.verbose.min(4).to_string());
+        [
+            (
+                "admin_listen",
+                "--admin-listen",
+                self.admin_listen.and_then(|a| text(&a.to_string())),
+            ),
+            (
+                "log_format",
+                "--log-format",
+                format.and_then(|(name, _)| text(name)),
+            ),
+            ("verbosity", "-v", verbosity),
+        ]
     }
 }
 
@@ -354,6 +458,8 @@ impl From<ServeFlags> for Settings {
             insecure_no_auth: flags.insecure_no_auth.then_some(true),
             dev: flags.dev,
             hotload: flags.hotload,
+            admin_listen: flags.admin_listen,
+            log_format: flags.log_format,
             verbosity: (flags.verbose > 0).then_some(flags.verbose),
             places,
             lua_memory: flags.lua_memory,
@@ -400,6 +506,7 @@ mod tests {
             Some(Command::Sessions {
                 action: Some(SessionsAction::Drop { sid }),
                 state: StateFlags { state: Some(_), dir: None },
+                json: false,
             }) if sid == "1f"
         ));
         assert!(read("lunette export 1f").is_err());

@@ -13,7 +13,7 @@ pub mod net;
 pub mod state;
 pub mod units;
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use crate::core::limits::SessionLimits;
@@ -33,6 +33,9 @@ pub struct Settings {
     pub allowed_hosts: Vec<String>,
     pub allowed_origins: Vec<String>,
     pub insecure_no_auth: Option<bool>,
+    /// Where health and metrics are told, to this machine only.
+    pub admin_listen: Option<SocketAddr>,
+    pub log_format: Option<LogFormat>,
     pub dev: bool,
     pub hotload: bool,
     pub verbosity: Option<u8>,
@@ -86,6 +89,16 @@ pub enum Grant {
     Files,
     Spawn,
     Blocking,
+}
+
+/// How lines of the log look.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people; whoever collects them adds the time.
+    #[default]
+    Text,
+    Logfmt,
+    Json,
 }
 
 /// The Content-Security-Policy of pages.
@@ -143,6 +156,8 @@ impl Settings {
             allowed_hosts: longer(self.allowed_hosts, others.allowed_hosts),
             allowed_origins: longer(self.allowed_origins, others.allowed_origins),
             insecure_no_auth: self.insecure_no_auth.or(others.insecure_no_auth),
+            admin_listen: self.admin_listen.or(others.admin_listen),
+            log_format: self.log_format.or(others.log_format),
             verbosity: self.verbosity.or(others.verbosity),
             lua_memory: self.lua_memory.or(others.lua_memory),
             gas: self.gas.or(others.gas),
@@ -213,6 +228,10 @@ pub struct Config {
     pub allowed_hosts: Vec<String>,
     /// Further origins whose pages may open WebSockets.
     pub allowed_origins: Vec<String>,
+    /// Other machines may be let in although nobody has to log in.
+    pub insecure_no_auth: bool,
+    pub admin_listen: Option<SocketAddr>,
+    pub log_format: LogFormat,
     pub verbosity: u8,
     /// Edits of the site reach running sessions.
     pub hotload: bool,
@@ -237,6 +256,11 @@ pub enum ConfigError {
          with a login in front and listen on 127.0.0.1, or say --insecure-no-auth if that is meant"
     )]
     Exposed(String),
+    #[error(
+        "admin_listen {0} can be reached from other machines, and nobody is asked there who they are: take an address of \
+         this machine, such as 127.0.0.1:9100"
+    )]
+    AdminExposed(SocketAddr),
     #[error("lua_memory is {0} bytes: a session needs at least 256K and can have at most 512M")]
     LuaMemory(usize),
     #[error(transparent)]
@@ -301,6 +325,7 @@ impl Config {
         if !is_loopback(&host) && !settings.insecure_no_auth.unwrap_or(false) {
             return Err(at("host", ConfigError::Exposed(host)));
         }
+        check_admin(settings.admin_listen).map_err(|error| at("admin_listen", error))?;
         let limits = SessionLimits {
             lua_memory: settings.lua_memory.unwrap_or(defaults.lua_memory),
             gas: settings.gas.unwrap_or(defaults.gas),
@@ -335,6 +360,9 @@ impl Config {
             record: settings.record,
             allowed_hosts: settings.allowed_hosts,
             allowed_origins: settings.allowed_origins,
+            insecure_no_auth: settings.insecure_no_auth.unwrap_or(false),
+            admin_listen: settings.admin_listen,
+            log_format: settings.log_format.unwrap_or_default(),
             verbosity: settings.verbosity.unwrap_or(0).min(4),
             hotload: settings.hotload || settings.dev,
             limits,
@@ -350,6 +378,14 @@ impl Config {
                 dev: settings.dev,
             },
         })
+    }
+}
+
+/// Nobody is asked there who they are.
+fn check_admin(address: Option<SocketAddr>) -> Result<(), ConfigError> {
+    match address.filter(|address| !address.ip().is_loopback()) {
+        Some(address) => Err(ConfigError::AdminExposed(address)),
+        None => Ok(()),
     }
 }
 

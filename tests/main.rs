@@ -15,6 +15,7 @@ mod lists;
 mod million;
 mod monkey;
 mod net;
+mod operate;
 mod properties;
 mod recovery;
 mod replay;

@@ -56,6 +56,18 @@ pub const KNOWN: &[Known] = &[
         "false",
         "let other machines in although nobody has to log in",
     ),
+    known(
+        "server",
+        "admin_listen",
+        "",
+        "where /healthz and /metrics are told, to this machine only",
+    ),
+    known(
+        "server",
+        "log_format",
+        "\"text\"",
+        "lines of the log: text, logfmt or json",
+    ),
     known("server", "verbosity", "0", "how much is logged, up to 4"),
     known(
         "server",

@@ -14,8 +14,9 @@ const PREFIX: &str = "LUNETTE_";
 const SITE: &str = "LUNETTE_DIR";
 /// The section whose name is left out.
 const PLAIN: &str = "server";
-/// What the tests and benches of Lunette itself read, and servers that they start inherit.
-const OF_TESTS: [&str; 16] = [
+/// What Lunette's own build, tests and benches set, and servers that they start inherit.
+const OF_BUILD: [&str; 17] = [
+    "LUNETTE_BUILD",
     "LUNETTE_BENCH_",
     "LUNETTE_BEFORE",
     "LUNETTE_DETERMINISM_",
@@ -68,7 +69,7 @@ pub fn read(
         };
         let known = all().find(|(section, key, _)| name(section, key) == variable);
         let Some((_, key, reader)) = known else {
-            if OF_TESTS.iter().any(|test| variable.starts_with(test)) {
+            if OF_BUILD.iter().any(|own| variable.starts_with(own)) {
                 continue;
             }
             return Err(wrong(unknown(&variable)));

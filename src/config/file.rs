@@ -1,6 +1,7 @@
 //! `lunette.toml`: what it can say. Each key is in one table, with what reads it; other sources set the same keys by it.
 
 use std::io::ErrorKind::{NotADirectory, NotFound};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use toml::Spanned;
@@ -9,7 +10,7 @@ use toml::de::{DeTable, DeValue};
 use super::nearest::nearest;
 use super::state::{Recover, StateDir};
 use super::units::{parse_bytes, parse_duration_ms};
-use super::{Grant, Place, Policy, Settings};
+use super::{Grant, LogFormat, Place, Policy, Settings};
 use crate::journal::Durability;
 
 /// The file's name inside a site.
@@ -41,6 +42,10 @@ pub(super) const KEYS: &[(&str, &[(&str, Reader)])] = &[
             }),
             ("insecure_no_auth", |s, v| {
                 set(&mut s.insecure_no_auth, flag(v))
+            }),
+            ("admin_listen", |s, v| set(&mut s.admin_listen, address(v))),
+            ("log_format", |s, v| {
+                set(&mut s.log_format, one_of(&LOG_FORMATS, v))
             }),
             ("verbosity", |s, v| set(&mut s.verbosity, verbosity(v))),
             ("record", |s, v| {
@@ -163,6 +168,12 @@ pub(crate) const RECOVER: [(&str, Recover); 3] = [
     ("lazy", Recover::Lazy),
     ("eager", Recover::Eager),
     ("none", Recover::None),
+];
+
+pub(crate) const LOG_FORMATS: [(&str, LogFormat); 3] = [
+    ("text", LogFormat::Text),
+    ("logfmt", LogFormat::Logfmt),
+    ("json", LogFormat::Json),
 ];
 
 const DURABILITY: [(&str, Durability); 3] = [
@@ -347,6 +358,11 @@ fn number(value: &DeValue<'_>) -> Option<u64> {
 fn port(value: &DeValue<'_>) -> Result<u16, String> {
     let port = number(value).and_then(|port| u16::try_from(port).ok());
     port.ok_or_else(|| not("a number from 0 to 65535", value))
+}
+
+fn address(value: &DeValue<'_>) -> Result<SocketAddr, String> {
+    let address = value.as_str().and_then(|text| text.parse().ok());
+    address.ok_or_else(|| not("an address with a port, such as \"127.0.0.1:9100\"", value))
 }
 
 fn verbosity(value: &DeValue<'_>) -> Result<u8, String> {

@@ -47,7 +47,7 @@ pub struct Request {
 /// When the head can never become an acceptable one.
 pub fn parse_head(input: &[u8], limits: &NetLimits) -> Result<Option<(Request, usize)>, Refusal> {
     let window = &input[..input.len().min(limits.head_bytes)];
-    let Some((line, len)) = scan_lines(window, limits.headers)? else {
+    let Some((line, len)) = scan_lines(window, limits)? else {
         if input.len() >= limits.head_bytes {
             return Err(refuse(431, "the request head is too long"));
         }
@@ -94,7 +94,7 @@ const TOO_MANY_HEADERS: Refusal = refuse(431, "too many header fields");
 
 /// Walks the lines up to the blank one, checking bytes in the order they came. Returns the request
 /// line and the length of the head with its blank line.
-fn scan_lines(window: &[u8], headers_max: usize) -> Result<Option<(RequestLine, usize)>, Refusal> {
+fn scan_lines(window: &[u8], limits: &NetLimits) -> Result<Option<(RequestLine, usize)>, Refusal> {
     let mut first: Option<RequestLine> = None;
     let mut lines = 0;
     let mut at = 0;
@@ -113,7 +113,7 @@ fn scan_lines(window: &[u8], headers_max: usize) -> Result<Option<(RequestLine, 
         at += end + 2;
         match (first.take(), line.first()) {
             (None, None) => return Err(refuse(400, "an empty line before the request")),
-            (None, Some(_)) => first = Some(parse_request_line(line)?),
+            (None, Some(_)) => first = Some(parse_request_line(line, limits.puts)?),
             (Some(request_line), None) => return Ok(Some((request_line, at))),
             (Some(_), Some(b' ' | b'\t')) => {
                 return Err(refuse(400, "header fields must not be folded"));
@@ -121,7 +121,7 @@ fn scan_lines(window: &[u8], headers_max: usize) -> Result<Option<(RequestLine, 
             (request_line, Some(_)) => first = request_line,
         }
         lines += 1;
-        if lines > headers_max + 1 {
+        if lines > limits.headers + 1 {
             return Err(TOO_MANY_HEADERS);
         }
     }
@@ -134,7 +134,7 @@ struct RequestLine {
     query: Option<Range<u32>>,
 }
 
-fn parse_request_line(line: &[u8]) -> Result<RequestLine, Refusal> {
+fn parse_request_line(line: &[u8], puts: bool) -> Result<RequestLine, Refusal> {
     let mut parts = line.split(|&b| b == b' ');
     let (method, target, version) = (parts.next(), parts.next(), parts.next());
     let (Some(method), Some(target), Some(version), None) = (method, target, version, parts.next())
@@ -152,7 +152,7 @@ fn parse_request_line(line: &[u8]) -> Result<RequestLine, Refusal> {
     let method = match method {
         b"GET" => Method::Get,
         b"HEAD" => Method::Head,
-        b"PUT" if is_upload(target) || target.starts_with(RECORD) => Method::Put,
+        b"PUT" if puts || is_upload(target) || target.starts_with(RECORD) => Method::Put,
         b"POST" | b"PUT" | b"DELETE" | b"OPTIONS" | b"PATCH" | b"TRACE" | b"CONNECT" => {
             return Err(refuse(405, "only GET and HEAD are allowed here"));
         }

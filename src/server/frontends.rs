@@ -38,6 +38,7 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
                     return true;
                 }
                 Resumed::Anew { handled, replaces } => {
+                    self.counters.resyncs += 1;
                     asked = handled;
                     if let Some(before) = replaces {
                         self.let_go(session, before);

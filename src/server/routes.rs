@@ -138,6 +138,12 @@ impl Routes {
         }
     }
 
+    /// Who may ask, and what pages may do, from now on.
+    pub fn change_rules(&mut self, guard: Guard, rules: PageRules) {
+        self.guard = guard;
+        self.pages = Pages::new(rules);
+    }
+
     /// Decides.
     pub fn answer<'r>(&self, request: &'r Request, desk: &mut Desk<'_>) -> Answer<'r> {
         match self.find(request, desk) {

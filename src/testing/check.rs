@@ -2,10 +2,8 @@
 //! not compile, files that are no templates, paths that are none, and what a first page would meet.
 
 use super::answers::Answers;
-use super::page::Page;
 use super::script::Header;
 use super::stage::Stage;
-use super::store::ROOT;
 use super::template::Template;
 use crate::core::id::SessionId;
 use crate::core::limits::SessionLimits;
@@ -21,7 +19,16 @@ const READ_ONLY: i32 = 30;
 /// The page that looks.
 const PAGE: u64 = 1;
 
-/// All that is wrong with a site, one text each. `machine` is asked for files that code reads.
+/// What was found, one text each.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Found {
+    /// What cannot work.
+    pub problems: Vec<String>,
+    /// What may be meant.
+    pub remarks: Vec<String>,
+}
+
+/// All that is wrong with a site. `machine` is asked for files that code reads.
 ///
 /// # Errors
 /// When Lua cannot run here.
@@ -29,7 +36,7 @@ pub fn check(
     site: &Site,
     limits: &SessionLimits,
     machine: Box<dyn Outside>,
-) -> Result<Vec<String>, StateError> {
+) -> Result<Found, StateError> {
     let runtime = LuaRuntime::new()?;
     let scripts = site.files().filter(|(path, _)| path.ends_with(".lua"));
     let mut problems: Vec<String> = scripts
@@ -43,11 +50,15 @@ pub fn check(
     for (path, text) in templates {
         bad_paths(path, text, &mut problems);
     }
+    let mut found = Found {
+        problems,
+        remarks: Vec::new(),
+    };
     // Code that does not compile would only be told of twice.
-    if problems.is_empty() {
-        first_page(site, limits, machine, &mut problems)?;
+    if found.problems.is_empty() {
+        first_page(site, limits, machine, &mut found)?;
     }
-    Ok(problems)
+    Ok(found)
 }
 
 /// Bindings to what is no path.
@@ -71,16 +82,16 @@ fn first_page(
     site: &Site,
     limits: &SessionLimits,
     machine: Box<dyn Outside>,
-    problems: &mut Vec<String>,
+    found: &mut Found,
 ) -> Result<(), StateError> {
     let answers = Answers::new(Vec::new(), Some(Box::new(ReadOnly(machine))));
     let mut stage = Stage::new(site, limits, &Header::default(), answers)?;
     stage.attach(PAGE);
     if let Some(over) = stage.over.take() {
-        problems.push(over);
+        found.problems.push(over);
         return Ok(());
     }
-    problems.append(&mut stage.log);
+    found.remarks.append(&mut stage.log);
     for error in std::mem::take(&mut stage.errors) {
         let at = match error.path.is_empty() {
             true => "the app".to_owned(),
@@ -91,31 +102,15 @@ fn first_page(
             told.push_str("\n  ");
             told.push_str(line);
         }
-        problems.push(told);
+        found.problems.push(told);
     }
     if let Some(page) = stage.page(PAGE) {
-        problems.extend(what_it_lacks(page));
+        let lacking = page.lacking.iter();
+        found.remarks.extend(lacking.map(|name| {
+            format!("there is no template for type {name}: write viewdefs/{name}.DEFAULT.html")
+        }));
     }
     Ok(())
-}
-
-fn what_it_lacks(page: &Page) -> Vec<String> {
-    let shown = page
-        .store
-        .vars
-        .get(&ROOT)
-        .and_then(|var| var.value.as_ref());
-    if shown.is_none_or(serde_json::Value::is_null) {
-        return vec![
-            "lua/main.lua shows nothing: end it with session:createAppVariable(OBJECT)".into(),
-        ];
-    }
-    let lacking = page.lacking.iter();
-    lacking
-        .map(|name| {
-            format!("there is no template for type {name}: write viewdefs/{name}.DEFAULT.html")
-        })
-        .collect()
 }
 
 /// The machine, as long as nothing changes by it.

@@ -29,4 +29,4 @@ pub mod store;
 pub mod suite;
 pub mod take;
 pub mod template;
-mod time;
+pub mod time;

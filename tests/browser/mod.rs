@@ -7,6 +7,7 @@
 //! - [`demo`]: what a visitor does with the built-in demo site.
 //! - [`directives`]: each `ui-*` attribute on each kind of element.
 //! - [`pictures`]: themes, and what is left to be looked at.
+//! - [`beginning`]: what `lunette new` makes.
 //! - [`panel`]: the example that shows the state of the machine.
 //! - [`typing`]: nothing typed is lost, whatever the network, the server and the templates do meanwhile.
 //! - [`links`]: pages that lose their connection, their login, their session or their server.
@@ -31,6 +32,7 @@
 //! something took. A page that logs an error or throws fails its test.
 
 mod apps;
+mod beginning;
 mod cdp;
 mod charts;
 mod chromium;

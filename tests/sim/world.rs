@@ -12,6 +12,7 @@ use lunette::core::event::Turn;
 use lunette::core::id::Timestamp;
 use lunette::server::log::Logger;
 use lunette::server::random::Random;
+use lunette::server::signals::Asked;
 use lunette::server::world::{Ready, World};
 use mio::{Poll, Registry, Token};
 
@@ -132,7 +133,9 @@ impl World for SimWorld {
         self.net().shut(stream.wire);
     }
 
-    fn take_signal(&mut self) {}
+    fn take_signal(&mut self) -> Asked {
+        Asked::default()
+    }
 
     fn random(&mut self) -> &mut Random {
         &mut self.random
