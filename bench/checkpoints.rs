@@ -53,7 +53,7 @@ fn measure_sleepers(name: &str) {
         let dormant = Dormant {
             due: Some(n * 1_000),
             ends: true,
-            topics: vec!["all".into(), format!("user {n}").into()],
+            topics: Some(vec!["all".into(), format!("user {n}").into()]),
         };
         manager.restore_dormant(SessionId(n), &dormant);
     }

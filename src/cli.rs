@@ -288,7 +288,7 @@ pub struct ServeFlags {
     /// Where sessions survive the process; none: nowhere [default: below the user's state directory]
     #[arg(long, value_name = "DIR|none")]
     state: Option<PathBuf>,
-    /// Rebuild sessions of before: lazy (as their browsers come back), eager, none [default: lazy]
+    /// Rebuild sessions of before: lazy (when something happens to them), eager, none [default: lazy]
     #[arg(long, value_name = "WHEN", value_parser = parse_recover)]
     recover: Option<Recover>,
     /// Record every session into a file of this directory

@@ -233,6 +233,7 @@ pub fn to_event(event: &RawEvent<'_>, session: SessionId, site: &Site) -> Event 
         RawEvent::MessagePublished { topic, value, only } => Event::MessagePublished {
             session,
             message: topic::Message {
+                number: 0,
                 topic: topic.into(),
                 value: value.into(),
                 only,

@@ -468,6 +468,7 @@ impl Page {
             }
             "message" => {
                 let message = Message {
+                    number: 0,
                     topic: path.into(),
                     value: json.to_string().into(),
                     only: None,

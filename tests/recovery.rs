@@ -9,3 +9,4 @@ mod page;
 mod sleeps;
 mod survives;
 mod upgrades;
+mod waits;

@@ -129,6 +129,52 @@ fn forms_have_the_fields_that_they_have() {
 }
 
 #[test]
+fn files_are_uploaded_without_a_browser() {
+    let site = Site::new(
+        "App = session:prototype('App', { got = '', kept = '' })\n\
+         function App:receive(file)\n\
+           if file.name == 'bad' then return nil, 'not this' end\n\
+           local text = file:read(0, 100) or 'nothing'\n\
+           self.got = file.name .. ' ' .. file.type .. ' ' .. file.size .. ' ' .. file.sha256:sub(1, 8) .. ' ' .. text:sub(2, 4)\n\
+           local moved, why = file:moveTo('kept/' .. file.name)\n\
+           self.kept = moved and 'moved' or why\n\
+         end",
+        "<input type='file' ui-upload='receive(_)'><b ui-value='got'></b><b ui-value='kept'></b>",
+    );
+    let upload =
+        "upload receive(_) {\"name\":\"a.txt\",\"type\":\"text/plain\",\"text\":\"abcdef\"}";
+    passes(site.steps(&format!(
+        "{upload}\nexpect got \"a.txt text/plain 6 bef57ec7 bcd\"\nexpect kept \"moved\""
+    )));
+    let full = "answer move upload 1 to \"kept/a.txt\" => error 28 \"No space left\"";
+    let (code, said) = site.steps(&format!("{full}\n{upload}\nexpect kept \"moved\""));
+    assert_eq!(code, Some(5));
+    assert!(said.contains("No space left"), "{said}");
+    let bad = "upload receive(_) {\"name\":\"bad\",\"hex\":\"00ff\"}";
+    passes(site.steps(&format!("{bad}\nexpect-error receive(_) \"not this\"")));
+    fails(site.steps(bad), "not this");
+    // Of a file that is not known there are answers.
+    let digits = "ab".repeat(32);
+    let unknown =
+        format!("upload receive(_) {{\"name\":\"b\",\"size\":9,\"sha256\":\"{digits}\"}}");
+    fails(
+        site.steps(&unknown),
+        "the recording has no answer to: read upload 1 from 0, at most 100 bytes",
+    );
+    passes(site.steps(&format!(
+        "answer read upload 1 from 0, at most 100 bytes => bytes \"123456789\"\n\
+         answer move upload 1 to \"kept/b\" => done\n{unknown}\nexpect got \"b  9 abababab 234\""
+    )));
+    fails(
+        site.steps("upload got {\"name\":\"a\",\"text\":\"\"}"),
+        "nothing on the page takes files for it",
+    );
+    let (code, said) = site.steps("upload receive(_) \"a.txt\"");
+    assert_eq!(code, Some(1));
+    assert!(said.contains("write upload PATH {"), "{said}");
+}
+
+#[test]
 fn the_machine_answers_as_it_did() {
     let site = Site::new(
         "App = session:prototype('App', { text = '', line = '', code = 0 })\n\

@@ -19,7 +19,7 @@ use super::outside::{Nowhere, Outgoing, Outside};
 use super::script::{Runtime, Script, ScriptError};
 use super::session::Session;
 use super::site::Site;
-use super::topic::{TopicNews, Topics};
+use super::topic::{Message, TopicNews, Topics};
 use super::viewdef::Viewdefs;
 
 /// RFC 6455: the server met a condition that keeps it from going on.
@@ -146,6 +146,22 @@ impl<R: Runtime> SessionManager<R> {
     pub fn take_message(&mut self) -> Option<Event> {
         let (session, message) = self.topics.take()?;
         Some(Event::MessagePublished { session, message })
+    }
+
+    /// Whether a message is for this session, when it arrives. One that slept was woken for it without anybody
+    /// knowing; one that is awake may have unsubscribed since.
+    pub fn expects(&self, session: SessionId, message: &Message) -> bool {
+        self.topics.is_subscribed(session, &message.topic)
+    }
+
+    /// The published messages on their way that have higher numbers than `number`, oldest first.
+    pub fn messages_behind(&self, number: u64) -> impl Iterator<Item = &(SessionId, Message)> {
+        self.topics.behind(number)
+    }
+
+    /// The number of the message that was published last.
+    pub fn last_message(&self) -> u64 {
+        self.topics.last()
     }
 
     /// How many published messages are on their way.

@@ -43,6 +43,8 @@ pub enum TopicNews {
 /// A message on its way to one session.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Message {
+    /// Those on their way in one server: the later, the higher. Nothing that a session does depends on it.
+    pub number: u64,
     pub topic: Rc<str>,
     /// Valid JSON.
     pub value: Rc<str>,
@@ -54,10 +56,14 @@ pub struct Message {
 #[derive(Debug, Default)]
 pub(super) struct Topics {
     subscribers: BTreeMap<Box<str>, BTreeSet<SessionId>>,
+    /// Sessions that sleep and of which nobody knows to what they subscribed: everything is for them.
+    unknown: BTreeSet<SessionId>,
     retained: BTreeMap<Box<str>, Rc<str>>,
     retained_bytes: usize,
     retained_changes: u64,
     queue: VecDeque<(SessionId, Message)>,
+    /// The number of the message that was published last.
+    last: u64,
     /// Messages and bytes in `queue`, by session.
     waiting: BTreeMap<SessionId, (usize, usize)>,
     /// Sessions for which something was dropped since they last had caught up: told once.
@@ -78,7 +84,10 @@ impl Topics {
             TopicNews::Subscribed { topic, watch } => {
                 self.subscribe(session, &topic);
                 match self.retained.get(&topic).cloned() {
-                    Some(value) => self.enqueue(session, &Rc::from(&*topic), value, Some(watch)),
+                    Some(value) => {
+                        let message = self.message(&topic, value, Some(watch));
+                        self.enqueue(session, message)
+                    }
                     None => Ok(()),
                 }
             }
@@ -104,8 +113,20 @@ impl Topics {
         }
     }
 
-    /// No more messages are for `session`; those on their way arrive.
+    /// All messages are for `session`, until it is known which.
+    pub fn subscribe_to_all(&mut self, session: SessionId) {
+        self.unknown.insert(session);
+    }
+
+    /// Whether messages to `topic` are for `session`.
+    pub fn is_subscribed(&self, session: SessionId, topic: &str) -> bool {
+        let known = self.subscribers.get(topic);
+        known.is_some_and(|sessions| sessions.contains(&session))
+    }
+
+    /// No more messages are for `session`; those on their way stay there.
     pub fn unsubscribe(&mut self, session: SessionId) {
+        self.unknown.remove(&session);
         self.subscribers.retain(|_, sessions| {
             sessions.remove(&session);
             !sessions.is_empty()
@@ -129,18 +150,32 @@ impl Topics {
         if retain {
             done = self.keep(topic, &value);
         }
-        let sessions: Vec<SessionId> = self
-            .subscribers
-            .get(topic)
-            .into_iter()
-            .flatten()
-            .copied()
-            .collect();
-        let topic: Rc<str> = topic.into();
+        let subscribers = self.subscribers.get(topic).into_iter().flatten();
+        let sessions: Vec<SessionId> = subscribers.chain(&self.unknown).copied().collect();
+        if sessions.is_empty() {
+            return done;
+        }
+        let message = self.message(topic, value, None);
         for session in sessions {
-            done = self.enqueue(session, &topic, value.clone(), None).and(done);
+            done = self.enqueue(session, message.clone()).and(done);
         }
         done
+    }
+
+    fn message(&mut self, topic: &str, value: Rc<str>, only: Option<WatchHandle>) -> Message {
+        self.last += 1;
+        Message {
+            number: self.last,
+            topic: topic.into(),
+            value,
+            only,
+        }
+    }
+
+    /// A message that was on its way when an earlier process ended.
+    pub fn restore(&mut self, session: SessionId, message: Message) -> Result<(), String> {
+        self.last = self.last.max(message.number);
+        self.enqueue(session, message)
     }
 
     /// Keeps a value for late subscribers; `null` takes it away.
@@ -171,13 +206,8 @@ impl Topics {
         Ok(())
     }
 
-    fn enqueue(
-        &mut self,
-        session: SessionId,
-        topic: &Rc<str>,
-        value: Rc<str>,
-        only: Option<WatchHandle>,
-    ) -> Result<(), String> {
+    fn enqueue(&mut self, session: SessionId, message: Message) -> Result<(), String> {
+        let Message { topic, value, .. } = &message;
         let (count, bytes) = self.waiting.entry(session).or_default();
         if *count >= WAITING_MAX || *bytes + value.len() > WAITING_BYTES_MAX {
             if !self.behind.insert(session) {
@@ -190,8 +220,6 @@ impl Topics {
         }
         *count += 1;
         *bytes += value.len();
-        let topic = topic.clone();
-        let message = Message { topic, value, only };
         self.queue.push_back((session, message));
         Ok(())
     }
@@ -211,6 +239,19 @@ impl Topics {
             self.queue.shrink_to(16);
         }
         Some((session, message))
+    }
+
+    /// The number of the message that was published last.
+    pub fn last(&self) -> u64 {
+        self.last
+    }
+
+    /// The messages on their way that have higher numbers than `number`, oldest first.
+    pub fn behind(&self, number: u64) -> impl Iterator<Item = &(SessionId, Message)> {
+        let first = self
+            .queue
+            .partition_point(|(_, message)| message.number <= number);
+        self.queue.range(first..)
     }
 
     /// How many messages are on their way.

@@ -38,8 +38,9 @@ const SIZE_MAX: u64 = 1 << 53;
 /// The property that makes a new variable an upload: the file's size in bytes.
 pub const SIZE: &str = "upload";
 /// The file's name and type, as the browser says.
-const NAME: &str = "uploadName";
-const TYPE: &str = "uploadType";
+pub const NAME: &str = "uploadName";
+/// See [`NAME`].
+pub const TYPE: &str = "uploadType";
 /// Where the content goes, told by the server; [`DONE`] when the method was called. Given by a
 /// frontend that goes on with an upload.
 pub const ADDRESS: &str = "uploadAt";

@@ -100,6 +100,8 @@ pub struct Track {
     pub parent: Option<VarId>,
     /// Its own path, from the parent on.
     pub path: Box<str>,
+    /// By its path it may show what is secret.
+    concerns_secrets: bool,
     /// The turn in which it was made, and the one in which it went.
     pub born: u64,
     pub gone: u64,
@@ -331,16 +333,27 @@ impl Index {
             wire: variable.wire,
             parent,
             path: path.into(),
+            concerns_secrets: false,
             born: number,
             gone: NEVER,
             moments: Vec::new(),
         };
         self.tracks.insert(variable.id, track);
+        let whole = self.full_path(variable.id);
+        let concerned = self.secrets.concern(&spelled(&whole), path);
+        if let Some(track) = self.tracks.get_mut(&variable.id) {
+            track.concerns_secrets = concerned;
+        }
     }
 
     /// Blanks what is secret of a variable's value in `scratch`.
     fn leave_out_secrets(&mut self, id: VarId) {
+        let concerned = self.tracks.get(&id).is_none_or(|t| t.concerns_secrets);
+        // In a table there may be a field that is secret wherever it is; an object is told by its number only.
+        let is_table = matches!(self.scratch.first(), Some(b'{' | b'['));
+        let looks = concerned || (is_table && !self.scratch.starts_with(b"{\"obj\":"));
         if self.secrets.are_there()
+            && looks
             && let Ok(value) = std::str::from_utf8(&self.scratch)
         {
             let shown = self.shown(id, value);

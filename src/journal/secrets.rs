@@ -200,6 +200,11 @@ impl Secrets {
         self.ways(path, own).iter().any(|way| way.is_empty())
     }
 
+    /// Whether something of what is at this path may be secret by its path.
+    pub fn concern(&self, path: &[&str], own: &str) -> bool {
+        !self.ways(path, own).is_empty()
+    }
+
     /// Whether a field of this name is secret, of whatever object.
     pub fn is_name(&self, name: &str) -> bool {
         self.fields.contains(name) || self.names.contains(name)

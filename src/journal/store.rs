@@ -19,7 +19,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use super::disk::{Disk, Lock, write_all};
+use super::disk::{Disk, DiskFile, Lock, write_all};
 use super::edits::name_contents;
 use super::files::Files;
 use super::header::{FileRef, sha256};
@@ -324,11 +324,31 @@ impl Store {
         }
     }
 
+    /// What is kept under a name, to append to it.
+    pub(super) fn append_to(&self, name: &str) -> io::Result<Box<dyn DiskFile>> {
+        let dir = self.archive.dir.join(VALUES);
+        let path = dir.join(name);
+        match self.disk().append(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let file = self.disk().create(&path)?;
+                if self.is_power_safe() {
+                    self.disk().sync_dir(&dir)?;
+                }
+                Ok(file)
+            }
+            opened => opened,
+        }
+    }
+
+    pub(super) fn of_value(&self, name: &str, error: io::Error) -> StoreError {
+        StoreError::io(&self.archive.dir.join(VALUES).join(name))(error)
+    }
+
     fn disk(&self) -> &dyn Disk {
         self.files.disk()
     }
 
-    fn is_power_safe(&self) -> bool {
+    pub(super) fn is_power_safe(&self) -> bool {
         self.rules.policy.durability == Durability::Power
     }
 

@@ -42,6 +42,7 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
         while let Some(effect) = self.core.poll_effect() {
             self.carry_out(session, effect);
         }
+        self.post(session);
         let Some(keeper) = &mut self.keeper else {
             return;
         };
@@ -195,16 +196,34 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
         self.unlink(key, close_code::ABNORMAL);
     }
 
-    /// These sessions have lost their journals: those who use them should know.
+    /// These sessions have lost their journals: those who use them should know, or must not hear of what is not
+    /// written.
     pub(super) fn tell_stopped(&mut self, sessions: &[SessionId]) {
         for &session in sessions {
+            let is_beyond_disk = self.recordings.borrow().is_beyond_disk(session);
+            if is_beyond_disk {
+                self.orders.retain(|&(of, ..)| of != session);
+            }
             let connections = self.core.session(session).map(Session::connections);
             let connections: Vec<ConnectionId> = connections.into_iter().flatten().collect();
             for connection in connections {
+                if is_beyond_disk {
+                    self.silence(connection);
+                    continue;
+                }
                 self.send(session, connection, |out| {
                     out.extend_from_slice(STOPPED.as_bytes());
                 });
             }
+        }
+    }
+
+    /// What waits to be sent to a connection is not, and it ends.
+    fn silence(&mut self, connection: ConnectionId) {
+        if let Some(&key) = self.by_connection.get(&connection) {
+            let peer = &mut self.peers[key];
+            peer.connection.abort();
+            peer.touch(key, &mut self.touched);
         }
     }
 

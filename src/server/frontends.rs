@@ -28,6 +28,11 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
         {
             self.begin_anew(session, joining.sid, joining.place, &lost);
         }
+        if let Some(session) = self.sessions.live(joining.sid)
+            && self.recordings.borrow().is_beyond_disk(session)
+        {
+            return false;
+        }
         if let Some(resume) = joining.resume
             && let Some(session) = self.sessions.live(joining.sid)
         {

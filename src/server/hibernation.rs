@@ -4,7 +4,7 @@
 use super::Server;
 use super::world::World;
 use crate::core::id::{SessionId, Timestamp};
-use crate::core::manager::Usage;
+use crate::core::manager::{Dormant, Usage};
 use crate::core::script::Runtime;
 
 /// Sessions that were made or woken since memory was looked at last.
@@ -63,12 +63,11 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
             let mut next = None;
             let idle: Vec<Usage> = self.core.usage().filter(|u| !u.attached).collect();
             for usage in idle {
-                let mut at = usage.last_event + after;
+                let at = usage.last_event + after;
                 if at <= now {
-                    if self.hibernate(usage.session) {
-                        continue;
-                    }
-                    at = now + after;
+                    // Who cannot will be looked at again after an event that may have changed that.
+                    self.hibernate(usage.session);
+                    continue;
                 }
                 next = Some(next.map_or(at, |next: Timestamp| next.min(at)));
             }
@@ -101,13 +100,7 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
 
     /// Lets a session sleep. Returns whether it does: one that could not be woken again must not.
     fn hibernate(&mut self, session: SessionId) -> bool {
-        let busy = self.core.session(session).is_none_or(|of| {
-            let host = of.host();
-            !host.processes.is_empty()
-                || host.uploads.ids().next().is_some()
-                || host.downloads.begun().next().is_some()
-        });
-        if busy {
+        if self.is_busy(session) {
             return false;
         }
         if !self.recordings.borrow().may_sleep(session) {
@@ -118,11 +111,55 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
             return false;
         }
         self.links.end_session(session);
-        self.core.hibernate(session);
+        if let Some(waits_for) = self.core.hibernate(session) {
+            self.note_sleeper(session, waits_for);
+        }
         self.quotas.forget(session);
         self.progress.remove(&session);
         self.ended += 1;
         self.log.session(1, session, format_args!("sleeps"));
         true
+    }
+
+    /// Something is done for it outside that ends with the process: it must hear of that.
+    fn is_busy(&self, session: SessionId) -> bool {
+        self.core.session(session).is_none_or(|of| {
+            let host = of.host();
+            !host.processes.is_empty()
+                || host.uploads.ids().next().is_some()
+                || host.downloads.begun().next().is_some()
+        })
+    }
+
+    /// A session sleeps: in the next process, too, it wakes for what it waits for.
+    fn note_sleeper(&mut self, session: SessionId, waits_for: Dormant) {
+        let (Some(keeper), Some(sid)) = (&mut self.keeper, self.sessions.sid(session)) else {
+            return;
+        };
+        let sleeps = |other| self.core.is_dormant(other);
+        if let Err(error) = keeper.note_sleeper(session, &sid.to_string(), waits_for, sleeps) {
+            let text = "it is run again when the server is started next";
+            self.log
+                .session(0, session, format_args!("{text}: {error}"));
+        }
+    }
+
+    /// The process ends as it was told to: whoever is awake sleeps until the next one has something for them.
+    pub(super) fn leave(&mut self) {
+        self.recordings.borrow_mut().flush_all();
+        self.tidy_mail(true);
+        for session in self.core.session_ids() {
+            if self.is_busy(session) || !self.recordings.borrow().may_sleep(session) {
+                continue;
+            }
+            if let Some(mut waits_for) = self.core.would_wake(session) {
+                if waits_for.due.is_none() && self.session_timeout_ms > 0 {
+                    // Somebody looks at it, and may not come back.
+                    waits_for.due = Some(self.turn.now + self.session_timeout_ms);
+                    waits_for.ends = true;
+                }
+                self.note_sleeper(session, waits_for);
+            }
+        }
     }
 }

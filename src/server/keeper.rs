@@ -8,10 +8,13 @@ use std::rc::Rc;
 use super::checkpoint::{Checkpoint, HEAD_MAX, claim_of};
 use super::inflight::Inflight;
 use super::log::Logger;
+use super::mail::Extent;
+use super::sleepers::Sleepers;
 use crate::config::state::{Recover, StateConfig};
 use crate::core::event::Turn;
 use crate::core::id::{SessionId, Timestamp};
-use crate::journal::{Disk, Policy, Rules, Standing, Store, StoreError};
+use crate::core::manager::Dormant;
+use crate::journal::{Disk, JournalError, Policy, Rules, Standing, Store, StoreError};
 
 /// Where the clock stood when the server was started last.
 const CLOCK: &str = "clock";
@@ -33,6 +36,8 @@ const STOPPED: &str = "This session was stopped: the server ended twice while it
 pub struct Left {
     pub sid: String,
     pub number: SessionId,
+    /// What it waits for, if it slept when its process ended.
+    pub waits_for: Option<Dormant>,
     /// When it last did something, in milliseconds since 1970-01-01 UTC.
     pub modified: i64,
 }
@@ -54,6 +59,7 @@ pub struct Keeper {
     pub recover: Recover,
     pub hibernate_after_ms: u64,
     pub memory: u64,
+    sleepers: Sleepers,
     /// `None`: the disk is not this machine's.
     inflight: Option<Inflight>,
     /// Whose event ran when the process before this one ended.
@@ -98,8 +104,10 @@ impl Keeper {
             None => (None, None),
         };
         let strikes = store.archive().get(STRIKES)?.unwrap_or_default();
+        let store = Rc::new(store);
         Ok(Keeper {
-            store: Rc::new(store),
+            sleepers: Sleepers::open(&store)?,
+            store,
             recover: config.recover,
             hibernate_after_ms: config.hibernate_after_ms,
             memory: config.memory,
@@ -157,8 +165,13 @@ impl Keeper {
                     left.live.push(Left {
                         sid: listed.sid,
                         number,
+                        waits_for: self.sleepers.of(number, listed.bytes).cloned(),
                         modified: listed.modified,
                     });
+                }
+                // It was just being made: nobody has seen it.
+                (Standing::Live, Err(JournalError::NoHeader)) => {
+                    self.store.remove(&listed.sid)?;
                 }
                 (Standing::Live, Err(error)) => {
                     log.line(
@@ -174,6 +187,47 @@ impl Keeper {
         }
         left.live.sort_by_key(|left| left.number);
         Ok(left)
+    }
+
+    /// Sessions of before are known: only of those that sleep it is kept what they wait for.
+    ///
+    /// # Errors
+    /// When the disk says no.
+    pub fn settle_sleepers(
+        &mut self,
+        sleeps: impl Fn(SessionId) -> bool,
+    ) -> Result<(), StoreError> {
+        self.sleepers.settle(sleeps)
+    }
+
+    /// A session falls asleep, and all of its journal is written; `sleeps` tells who else does.
+    ///
+    /// # Errors
+    /// When the disk says no: it will be run again when the server is started next.
+    pub fn note_sleeper(
+        &mut self,
+        session: SessionId,
+        sid: &str,
+        waits_for: Dormant,
+        sleeps: impl Fn(SessionId) -> bool,
+    ) -> Result<(), StoreError> {
+        let bytes = self.store.archive().bytes(sid)?;
+        self.sleepers.note(session, bytes, waits_for, sleeps)
+    }
+
+    /// How many events the journal of a session has; `None`: it has none that is gone on with.
+    pub fn extent(&self, sid: &str) -> Option<Extent> {
+        let archive = self.store.archive();
+        let checkpoint = self.checkpoint(sid).ok().flatten();
+        let behind =
+            checkpoint.and_then(|checkpoint| archive.read_behind(sid, &checkpoint.mark).ok());
+        let reader = match behind {
+            Some(reader) => reader,
+            None => archive.read(sid).ok()?,
+        };
+        let whole = reader.start().sequence + reader.events();
+        let begun = whole + u64::from(reader.interrupted().is_some());
+        Some(Extent { whole, begun })
     }
 
     /// Removes what has been kept for long enough, if that was not done within the last hour; `wall` is now.

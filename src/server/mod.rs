@@ -11,6 +11,8 @@
 //! and `uploads` takes files in; `record_button` makes tests of what is done in a browser; [`sessions`] knows the ids in the address bar; [`guard`] decides who may ask; `watch` notices
 //! edits of the site and `reload` tells the sessions of them. [`signals`] and `reconfigure` are for those who run the
 //! server, [`admin`], `operator` and `metrics` answer them; `supervisor` is who started it.
+//! What outlives the process is in `keeper` and `recording`, what wakes those who sleep in `sleepers`, and messages
+//! between them in `mail` and `post`; `recovery` runs sessions again.
 
 mod accept;
 pub mod admin;
@@ -30,11 +32,13 @@ mod inbox;
 mod inflight;
 pub mod keeper;
 pub mod log;
+mod mail;
 mod metrics;
 mod operator;
 pub mod outside;
 mod pages;
 mod peers;
+mod post;
 mod process;
 pub mod random;
 mod reconfigure;
@@ -46,6 +50,7 @@ pub mod routes;
 mod scan;
 pub mod sessions;
 pub mod signals;
+mod sleepers;
 mod supervisor;
 mod system;
 pub mod turn;
@@ -54,7 +59,7 @@ mod watch;
 pub mod world;
 
 use std::cell::RefCell;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -91,7 +96,7 @@ use peers::Peer;
 use process::{PROCESSES_MAX, Processes};
 use reconfigure::Reread;
 use record_button::RecordButton;
-use recording::{Journaled, Recordings};
+use recording::{Journaled, NoRecordings, Recordings};
 use routes::Routes;
 use sessions::SessionTable;
 use supervisor::Supervisor;
@@ -207,6 +212,8 @@ pub struct Server<R: Runtime, W: World> {
     /// Whether there is a journal or a recording of anything.
     is_written_down: bool,
     rest: Rest,
+    /// Sessions of an earlier process that were awake when it ended, to be run again one after the other.
+    unslept: VecDeque<SessionId>,
     /// How far sessions in memory had come when they were last frozen.
     progress: HashMap<SessionId, checkpoint::Progress>,
     session_timeout_ms: u64,
@@ -346,7 +353,7 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
         let processes = Processes::new(machine.base().into());
         let mut core = SessionManager::new(runtime, manager_config(config, site));
         core.set_outside(Box::new(Journaled {
-            machine: Box::new(machine),
+            machine: world.outside(machine),
             recordings: Rc::clone(&recordings),
         }));
         for problem in core.viewdef_problems() {
@@ -362,6 +369,7 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
             is_written_down: config.record.is_some() || keeper.is_some(),
             keeper,
             rest: Rest::default(),
+            unslept: VecDeque::new(),
             progress: HashMap::new(),
             session_timeout_ms: config.limits.session_timeout_ms,
             limits: net_limits(config),
@@ -421,6 +429,7 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
         while !self.is_stopped() {
             self.take_turn()?;
         }
+        self.leave();
         Ok(())
     }
 
@@ -519,9 +528,12 @@ fn recordings(
     let (dir, limits) = (config.record.as_deref(), config.limits.clone());
     let durability = config.state.as_ref().map(|state| state.durability);
     let recordings = Recordings::new(store.zip(durability), dir, site.clone(), limits, log);
-    let recordings = recordings.map_err(|source| ServerError::Record {
-        path: config.record.clone().unwrap_or_default(),
-        source,
+    let recordings = recordings.map_err(|why| match why {
+        NoRecordings::Dir(source) => ServerError::Record {
+            path: config.record.clone().unwrap_or_default(),
+            source,
+        },
+        NoRecordings::State(error) => error.into(),
     })?;
     Ok(recordings.with_secret(config.secret.clone()))
 }

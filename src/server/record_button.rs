@@ -18,6 +18,7 @@ use crate::core::id::SessionId;
 use crate::core::limits::SessionLimits;
 use crate::core::script::Runtime;
 use crate::core::site::Site;
+use crate::core::upload::UploadId;
 use crate::net::http::{Method, Request};
 use crate::net::response::{Body, Response};
 use crate::testing::path::pattern;
@@ -77,6 +78,18 @@ impl RecordButton {
         take.event(turn, event.clone());
         if take.moments.len() > EVENTS_MAX {
             self.takes.remove(&session);
+        }
+    }
+
+    /// Whether a session is recorded.
+    pub fn records(&self, session: SessionId) -> bool {
+        self.takes.contains_key(&session)
+    }
+
+    /// The last event told of a file with this content.
+    pub fn file(&mut self, session: SessionId, upload: UploadId, content: Vec<u8>) {
+        if let Some(take) = self.takes.get_mut(&session) {
+            take.file(upload, content);
         }
     }
 
@@ -144,7 +157,7 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
         let session = self.sessions.live(sid);
         if request.method() != Method::Put {
             let button = &self.record_button;
-            let runs = session.is_some_and(|session| button.takes.contains_key(&session));
+            let runs = session.is_some_and(|session| button.records(session));
             let recording = runs || button.wanted.contains(&sid.0);
             return told(&json!({ "recording": recording, "dir": button.dir }));
         }

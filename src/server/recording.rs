@@ -9,6 +9,7 @@ use std::path::Path;
 use std::rc::Rc;
 
 use super::log::Logger;
+use super::mail::Mail;
 use super::sessions::Sid;
 use crate::core::event::Turn;
 use crate::core::id::{ConnectionId, SessionId, Timestamp};
@@ -50,6 +51,8 @@ struct Resumption {
 #[derive(Debug)]
 pub struct Recordings {
     store: Option<Rc<Store>>,
+    /// With a store.
+    mail: Option<Mail>,
     durability: Durability,
     recorder: Option<Recorder>,
     sinks: BTreeMap<SessionId, Sinks>,
@@ -67,23 +70,37 @@ pub struct Recordings {
     log: Logger,
 }
 
+/// Why there is no place to write to.
+#[derive(Debug)]
+pub enum NoRecordings {
+    /// The directory of `--record`.
+    Dir(io::Error),
+    State(StoreError),
+}
+
 impl Recordings {
     /// Sessions of this site are written into `store`, and recorded into `dir`.
     ///
     /// # Errors
-    /// When the directory cannot be made.
+    /// When the directory cannot be made, or what is on its way cannot be read.
     pub fn new(
         store: Option<(Rc<Store>, Durability)>,
         dir: Option<&Path>,
         site: Site,
         limits: SessionLimits,
         log: Logger,
-    ) -> io::Result<Recordings> {
+    ) -> Result<Recordings, NoRecordings> {
         let durability = store.as_ref().map_or(Durability::None, |&(_, d)| d);
+        let store = store.map(|(store, _)| store);
+        let mail = store.as_ref().map(Mail::open).transpose();
         Ok(Recordings {
-            store: store.map(|(store, _)| store),
+            mail: mail.map_err(NoRecordings::State)?,
+            store,
             durability,
-            recorder: dir.map(Recorder::new).transpose()?,
+            recorder: dir
+                .map(Recorder::new)
+                .transpose()
+                .map_err(NoRecordings::Dir)?,
             sinks: BTreeMap::new(),
             touched: Vec::new(),
             stopped: Vec::new(),
@@ -224,6 +241,7 @@ impl Recordings {
 
     /// The present place in a session's journal, which is written up to there; `None`: it has none.
     pub fn mark(&mut self, session: SessionId) -> Option<Mark> {
+        self.write_mail();
         let journal = self.sinks.get_mut(&session)?.journal.as_mut()?;
         match journal.mark() {
             Ok(mark) => mark,
@@ -303,6 +321,7 @@ impl Recordings {
     /// Something outside is about to be changed: that is on the disk when this returns. False: it is not,
     /// and must not be done.
     fn intend(&mut self, session: SessionId, call: &str) -> bool {
+        self.write_mail();
         let Some(sinks) = self.sinks.get_mut(&session) else {
             return true;
         };
@@ -325,6 +344,27 @@ impl Recordings {
         }
     }
 
+    /// Messages on their way, if they are written down.
+    pub fn mail(&mut self) -> Option<&mut Mail> {
+        self.mail.as_mut()
+    }
+
+    /// Before anything is written into a journal.
+    fn write_mail(&mut self) {
+        if let Some(Err(error)) = self.mail.as_mut().map(Mail::write) {
+            let text = "messages on their way are lost if the process ends suddenly";
+            self.log.line(0, format_args!("{text}: {error}"));
+        }
+    }
+
+    /// A message becomes the next event of a session; `only_taken`: it does not, and is gone.
+    pub fn hand_over(&mut self, number: u64, to: SessionId, only_taken: bool) {
+        let event = if only_taken { 0 } else { self.events(to) + 1 };
+        if let Some(mail) = &mut self.mail {
+            mail.hand_over(number, to, event);
+        }
+    }
+
     /// Writes what the turn brought. Must come before any of its frames goes out. Returns the sessions of which
     /// something was written, in a list to be given back.
     pub fn commit(&mut self) -> Vec<SessionId> {
@@ -336,6 +376,9 @@ impl Recordings {
             for &session in &touched {
                 self.write(session, |writer| writer.sync());
             }
+        }
+        if let Some(mail) = &mut self.mail {
+            mail.end_turn();
         }
         if self.store.as_ref().is_some_and(|store| store.take_failed()) {
             self.write_all(Writer::check);
@@ -357,6 +400,7 @@ impl Recordings {
     }
 
     fn write(&mut self, session: SessionId, act: impl Fn(&mut Writer) -> Result<(), Stopped>) {
+        self.write_mail();
         let Some(sinks) = self.sinks.get_mut(&session) else {
             return;
         };
@@ -401,6 +445,12 @@ impl Recordings {
         }
         let journal = self.sinks.get(&session).and_then(|s| s.journal.as_ref());
         journal.is_some_and(|journal| journal.is_on())
+    }
+
+    /// Whether a session has come further than what is written of it, and must not say so: with
+    /// `durability = power` it is as it was there, for whoever starts the server again.
+    pub fn is_beyond_disk(&self, session: SessionId) -> bool {
+        self.sinks.contains_key(&session) && !self.takes_input(session)
     }
 
     /// When [`Recordings::flush`] is due.

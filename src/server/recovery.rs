@@ -71,10 +71,15 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
                 continue;
             };
             let idle = self.turn.wall.saturating_sub(session.modified).max(0) as u64;
-            let due = match self.session_timeout_ms {
-                0 => None,
-                timeout => Some(self.turn.now + timeout.saturating_sub(idle)),
-            };
+            let waits_for = session.waits_for.unwrap_or_else(|| {
+                self.unslept.push_back(session.number);
+                let timeout = self.session_timeout_ms;
+                Dormant {
+                    due: (timeout > 0).then(|| self.turn.now + timeout.saturating_sub(idle)),
+                    ends: true,
+                    topics: None,
+                }
+            });
             self.sessions.restore(sid, session.number);
             // Before the first session is made: its place in memory must be free.
             if let Some(claim) = keeper.claim(&session.sid)
@@ -86,14 +91,7 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
                     format_args!("its checkpoint is of no use: {why}"),
                 );
             }
-            self.core.restore_dormant(
-                session.number,
-                &Dormant {
-                    due,
-                    ends: true,
-                    topics: Vec::new(),
-                },
-            );
+            self.core.restore_dormant(session.number, &waits_for);
             found.push(session.number);
         }
         if keeper.recover != Recover::None {
@@ -103,7 +101,9 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
                 }
             }
         }
+        keeper.settle_sleepers(|session| self.core.is_dormant(session))?;
         self.know_lost(&left.stopped, &left.unreadable);
+        self.recover_mail()?;
         if !found.is_empty() {
             self.log.line(
                 0,
@@ -145,6 +145,20 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
             .line(0, format_args!("rebuilt {rebuilt} session{plural}"));
     }
 
+    /// One of those that were awake when the process before this one ended goes on, if nothing woke it before:
+    /// one a turn, so that nobody waits for more than one of them.
+    pub(super) fn wake_unslept(&mut self) {
+        while let Some(session) = self.unslept.pop_front() {
+            if self.core.is_dormant(session) {
+                match self.wake(session) {
+                    Ok(()) => self.note_idleness(session),
+                    Err(_) => self.let_sleep(session),
+                }
+                return;
+            }
+        }
+    }
+
     /// Makes a session that sleeps again.
     ///
     /// # Errors
@@ -156,9 +170,11 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
         let woken = self
             .rebuild(session)
             .and_then(|rebuilt| self.adopt(session, rebuilt));
-        if let Err(lost) = &woken {
-            self.log
-                .session(0, session, format_args!("cannot be rebuilt: {lost}"));
+        match &woken {
+            Ok(()) => self.note_arrival(),
+            Err(lost) => self
+                .log
+                .session(0, session, format_args!("cannot be rebuilt: {lost}")),
         }
         woken
     }
@@ -455,7 +471,7 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
         let dormant = Dormant {
             due: (timeout > 0).then(|| self.turn.now + timeout),
             ends: true,
-            topics: Vec::new(),
+            topics: Some(Vec::new()),
         };
         self.core.restore_dormant(session, &dormant);
     }
@@ -477,15 +493,22 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
         };
         opening.notice = ANEW.into();
         if let Some(keeper) = &self.keeper {
-            if let Ok(reader) = keeper.store.archive().read(&sid.to_string()) {
+            let (store, name) = (&keeper.store, sid.to_string());
+            let mut aside = store.set_aside(&name, Standing::Lost);
+            if let Ok(reader) = store.archive().read(&name) {
                 let (url, saved) = last_known(&reader);
                 opening.url = url;
                 if !saved.is_empty() {
                     opening.saved = saved;
                     opening.notice = SAVED.into();
                 }
+                if reader.events() == 0 {
+                    // Its process ended when it was about to begin: nothing is lost.
+                    opening.notice = "".into();
+                    aside = store.remove(&name);
+                }
             }
-            if let Err(error) = keeper.store.set_aside(&sid.to_string(), Standing::Lost) {
+            if let Err(error) = aside {
                 self.log.session(0, session, format_args!("{error}"));
             }
         }

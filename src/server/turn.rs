@@ -57,6 +57,7 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
             !(self.inbox.is_empty() && self.ready.is_empty() && self.touched.is_empty())
                 || self.accepting.goes_on()
                 || self.core.messages_waiting() > 0
+                || !self.unslept.is_empty()
                 || self.processes.has_work();
         if work_left {
             return Some(Duration::ZERO);
@@ -222,6 +223,7 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
         self.serve_admin();
         self.run_timers();
         self.deliver_all(messages);
+        self.wake_unslept();
         self.rest();
         self.acknowledge();
     }
@@ -271,6 +273,17 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
         };
         let session = *session;
         let message = message.clone();
+        if self.core.must_wake(&event, self.turn.now) && self.wake(session).is_err() {
+            self.let_sleep(session);
+            return 0;
+        }
+        let is_for_nobody = !self.core.expects(session, &message);
+        self.recordings
+            .borrow_mut()
+            .hand_over(message.number, session, is_for_nobody);
+        if is_for_nobody {
+            return 0;
+        }
         let raw = RawEvent::MessagePublished {
             topic: &message.topic,
             value: &message.value,
@@ -288,6 +301,12 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
         upload: UploadId,
         news: UploadNews,
     ) {
+        // Before the app can move it.
+        let is_whole = matches!(news, UploadNews::Finished { .. });
+        let content = match is_whole && self.record_button.records(session) {
+            true => self.uploads.small_content(session, upload),
+            false => None,
+        };
         let event = Event::Upload {
             session,
             upload,
@@ -295,6 +314,9 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
         };
         let news = (&news).into();
         self.handle(event, &RawEvent::Upload { upload, news });
+        if let Some(content) = content {
+            self.record_button.file(session, upload, content);
+        }
     }
 
     pub(super) fn hear_of_process(
@@ -322,6 +344,7 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
         drop(recordings);
         self.tell_stopped(&stopped);
         self.keep_retained(self.turn.now);
+        self.tidy_mail(false);
         for &session in &committed {
             self.checkpoint_if_far(session);
         }

@@ -28,6 +28,9 @@ use crate::core::upload::{UploadAction, UploadId, UploadNews};
 use crate::net::http::{Method, Request};
 use crate::net::response::{Body, Response};
 
+/// What the Record button keeps of a file.
+const SMALL_BYTES_MAX: u64 = 64 << 10;
+
 /// Files under way or not moved yet, of all sessions. Each that is under way has a descriptor.
 pub const FILES_MAX: usize = 256;
 /// An upload of which nothing came for so long is given up: a phone in a tunnel comes back sooner.
@@ -157,6 +160,13 @@ impl Uploads {
             bytes_max: config.map_or(0, |config| config.max_bytes),
             all: BTreeMap::new(),
         })
+    }
+
+    /// What is in a file, if it is small enough to be a part of a text.
+    pub fn small_content(&self, session: SessionId, upload: UploadId) -> Option<Vec<u8>> {
+        let path = self.dir()?.join(file_name(session, upload));
+        let is_small = fs::metadata(&path).is_ok_and(|about| about.len() <= SMALL_BYTES_MAX);
+        is_small.then(|| fs::read(&path).ok()).flatten()
     }
 
     /// Where the files are.

@@ -14,10 +14,12 @@ use mio::{Events, Interest, Poll, Registry, Token};
 
 use super::clock::Clock;
 use super::log::Logger;
+use super::outside::Machine;
 use super::random::Random;
 use super::signals::{Asked, Signals};
 use crate::core::event::Turn;
 use crate::core::id::Timestamp;
+use crate::core::outside::Outside;
 
 /// New connections wait.
 pub const LISTENER: Token = Token(0);
@@ -105,6 +107,11 @@ pub trait World {
 
     /// Where it listens.
     fn address(&self) -> SocketAddr;
+
+    /// Who answers what scripts ask of the machine: it, unless the world is a made-up one.
+    fn outside(&self, machine: Machine) -> Box<dyn Outside> {
+        Box::new(machine)
+    }
 
     /// Where lines go for those who run the server, with so many `-v`.
     fn log(&self, verbosity: u8) -> Logger {

@@ -4,6 +4,7 @@
 //! whatever begins alike. Equal calls are answered in the order of the recording, and the last answer stays.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::fmt::{self, Display, Formatter};
 use std::rc::Rc;
 
@@ -11,6 +12,7 @@ use serde_json::{Map, Value};
 
 use crate::core::id::SessionId;
 use crate::core::outside::{HostAnswer, HostCall, Outside, ProcessExit, ProcessNews, Stream};
+use crate::core::upload::UploadId;
 
 /// What was answered to a call.
 #[derive(Clone, Debug, PartialEq)]
@@ -203,6 +205,8 @@ pub struct Answers {
     recorded: Vec<(String, Answer, bool)>,
     /// Who is asked instead, to be added to the recording.
     machine: Option<Box<dyn Outside>>,
+    /// Files that were uploaded.
+    files: BTreeMap<UploadId, Vec<u8>>,
     /// Calls without an answer.
     missing: Vec<String>,
     /// What the machine answered.
@@ -224,13 +228,9 @@ impl Answers {
 
     /// The recorded answer to a call; remembers that there is none.
     pub fn find(&mut self, call: &str) -> Option<Answer> {
-        let fits = |pattern: &str| match pattern.strip_suffix('*') {
-            Some(start) => call.starts_with(start),
-            None => pattern == call,
-        };
         let mut last = None;
         for (pattern, answer, used) in &mut self.recorded {
-            if fits(pattern) {
+            if fits(pattern, call) {
                 last = Some(answer.clone());
                 if !std::mem::replace(used, true) {
                     break;
@@ -254,7 +254,38 @@ impl Answers {
         std::mem::take(&mut self.added)
     }
 
+    /// A file with this content was uploaded.
+    pub fn file(&mut self, upload: UploadId, content: Vec<u8>) {
+        self.files.insert(upload, content);
+    }
+
+    /// What needs no line in the recording.
+    fn of_file(&self, call: &HostCall) -> Option<HostAnswer> {
+        match call {
+            HostCall::ReadUpload {
+                upload,
+                offset,
+                length,
+            } => {
+                let content = self.files.get(upload)?;
+                let from = (*offset as usize).min(content.len());
+                let most = usize::try_from(*length).unwrap_or(usize::MAX);
+                let to = from.saturating_add(most).min(content.len());
+                Some(HostAnswer::Bytes(content[from..to].to_vec()))
+            }
+            HostCall::MoveUpload { upload, .. } => {
+                let text = call.to_string();
+                let is_recorded = self.recorded.iter().any(|(line, ..)| fits(line, &text));
+                (self.files.contains_key(upload) && !is_recorded).then_some(HostAnswer::Done)
+            }
+            _ => None,
+        }
+    }
+
     fn call(&mut self, session: SessionId, call: &HostCall) -> HostAnswer {
+        if let Some(answer) = self.of_file(call) {
+            return answer;
+        }
         let text = call.to_string();
         if let Some(Answer::Host(answer)) = self.find(&text) {
             return answer;
@@ -269,6 +300,14 @@ impl Answers {
             code: 0,
             text: "the recording has no answer to this".into(),
         }
+    }
+}
+
+/// Whether the line of an answer is for this call.
+fn fits(pattern: &str, call: &str) -> bool {
+    match pattern.strip_suffix('*') {
+        Some(start) => call.starts_with(start),
+        None => pattern == call,
     }
 }
 

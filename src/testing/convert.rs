@@ -5,6 +5,7 @@
 //! expected; when nothing was marked, the values that each step changed on the page are.
 
 mod telling;
+mod uploads;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -16,12 +17,14 @@ use super::script::{Header, Step};
 use super::store::{Error, ROOT, Store, VarNo, object_of};
 use super::take::{Moment, Take};
 use super::template::Props;
+use super::upload;
 use crate::core::effect::Effect;
 use crate::core::event::{Event, Opening, Turn};
 use crate::core::id::{ConnectionId, SessionId};
 use crate::core::manager::{ManagerConfig, SessionManager};
 use crate::core::message::{Batch, Json, Message};
 use crate::core::outside::{HostAnswer, HostCall, Outgoing, Outside, ProcessAction};
+use crate::core::upload::{Announced, SIZE, UploadAction, UploadId};
 use crate::journal::Secrets;
 use crate::lua::LuaRuntime;
 use crate::lua::state::StateError;
@@ -71,6 +74,9 @@ pub fn convert(take: &Take, ignored: &[Vec<String>]) -> Result<String, StateErro
         errors: Vec::new(),
         typed: None,
         changed: BTreeSet::new(),
+        announced: Vec::new(),
+        uploads: BTreeMap::new(),
+        contents: upload::contents(take),
         own: VecDeque::new(),
         last_own: FIRST_OWN,
         url: "/".into(),
@@ -93,6 +99,13 @@ impl Outside for Then {
             .pop_front()
             .unwrap_or(HostAnswer::Failed { code: 0, text })
     }
+}
+
+/// Who announced a file, and what was said of it.
+struct Upload {
+    connection: ConnectionId,
+    path: String,
+    announced: Announced,
 }
 
 struct Conversion<'c> {
@@ -121,6 +134,10 @@ struct Conversion<'c> {
     /// The line that last set a field, what and when.
     typed: Option<(usize, String, String, u64)>,
     changed: BTreeSet<(u64, VarNo)>,
+    /// Files that were announced in this event, and those that are under way.
+    announced: Vec<(ConnectionId, VarNo)>,
+    uploads: BTreeMap<UploadId, Upload>,
+    contents: BTreeMap<UploadId, Vec<u8>>,
     /// Messages that the session published to itself.
     own: VecDeque<(String, String)>,
     last_own: VarNo,
@@ -131,6 +148,7 @@ struct Conversion<'c> {
 impl Conversion<'_> {
     fn moment(&mut self, moment: &Moment) {
         self.turn = moment.turn;
+        self.announced.clear();
         let mut after = Vec::new();
         match &moment.event {
             Event::SessionOpened { opening, .. } => self.open(opening),
@@ -165,9 +183,7 @@ impl Conversion<'_> {
                 process: *process,
                 news: News(news.clone()),
             }),
-            Event::Upload { .. } => {
-                self.remark("a file was uploaded here: uploads are not part of a recording")
-            }
+            Event::Upload { upload, news, .. } => self.upload(*upload, news),
             Event::Download { .. } => {}
             Event::SiteChanged { change, .. } => {
                 self.secrets.learn(&change.site);
@@ -253,6 +269,9 @@ impl Conversion<'_> {
                     let held = value
                         .as_ref()
                         .and_then(|Json(text)| object_of(&serde_json::from_str(text).ok()?));
+                    if props.contains_key(SIZE) {
+                        self.announced.push((connection, *id));
+                    }
                     if let Some((_, store)) = self.pages.get_mut(&connection) {
                         store.create(*id, *parent, props, held);
                     }
@@ -381,6 +400,14 @@ impl Conversion<'_> {
                         },
                     ..
                 } => self.answer(action.to_string(), Answer::Process(process)),
+                Effect::Outside {
+                    outgoing:
+                        Outgoing::Upload {
+                            upload,
+                            action: UploadAction::Open { size, .. },
+                        },
+                    ..
+                } => self.announce(upload, size),
                 _ => {}
             }
         }
@@ -393,6 +420,9 @@ impl Conversion<'_> {
 
     /// The last answer to a call stays, so that it need not be told again.
     fn answer(&mut self, call: String, answer: Answer) {
+        if upload::is_answered(&call, &answer, |id| self.contents.contains_key(&id)) {
+            return;
+        }
         let last = self.answers.iter().rev().find(|(known, _)| *known == call);
         if last.is_none_or(|(_, known)| *known != answer) {
             self.answers.push((call, answer));

@@ -4,7 +4,7 @@
 //! they show then. [`run`](mod@run) does it: through the real core and Lua ([`stage`]), with a page that reads the
 //! site's present templates and makes the variables that a browser would ([`page`]), on a clock that is told the time.
 //! Values are compared, not pixels. Files, processes and the environment answer as recorded ([`answers`]), so that a
-//! test gives the same anywhere.
+//! test gives the same anywhere. Files that users [`upload`] are in the recording.
 //!
 //! Reading order: [`script`] is the format; [`template`] (with `html`), [`store`] (with `frame`) and [`page`] are the browser that is
 //! not there, [`find`] looks for a path on it; [`stage`] is the session around it; [`run`](mod@run) the steps, [`diff`]
@@ -30,3 +30,4 @@ pub mod suite;
 pub mod take;
 pub mod template;
 pub mod time;
+pub mod upload;

@@ -11,10 +11,12 @@ use super::script::{Recording, Step};
 use super::stage::Stage;
 use super::store::{Error, VarNo, same};
 use super::template::DeedKind;
+use super::upload::File;
 use crate::config::nearest::nearest;
 use crate::core::limits::SessionLimits;
 use crate::core::outside::Outside;
 use crate::core::site::Site;
+use crate::core::upload::{NAME, SIZE, TYPE};
 use crate::lua::state::StateError;
 
 /// What a recording runs against, and how.
@@ -172,6 +174,7 @@ impl Run<'_> {
             Step::Set { path, value } => self.set(path, value)?,
             Step::Call { path, argument } => self.call(path, argument.as_ref())?,
             Step::Submit { path, fields } => self.submit(path, fields)?,
+            Step::Upload { path, file } => self.upload(path, file)?,
             Step::Go { url } => {
                 self.open_page()?;
                 self.stage.go(self.page, url);
@@ -298,6 +301,7 @@ impl Run<'_> {
     fn deed(&mut self, path: &str, kind: DeedKind) -> Result<(usize, usize), Vec<String>> {
         let what = match kind {
             DeedKind::Submit => "to be submitted",
+            DeedKind::Upload => "that takes a file",
             DeedKind::Call | DeedKind::Write => "to be called",
         };
         let targets = self.locate(path, what, move |page, target| match target {
@@ -316,6 +320,9 @@ impl Run<'_> {
         }
         Err(vec![match (kind, other) {
             (DeedKind::Submit, true) => format!("{path} is no form: write call {path}"),
+            (DeedKind::Upload, _) => {
+                format!("{path} is shown, but nothing on the page takes files for it (ui-upload)")
+            }
             (_, true) => format!("{path} is a form: write submit {path} {{..}}"),
             (DeedKind::Submit, false) => {
                 format!("{path} is shown, but no form with ui-submit is there")
@@ -327,6 +334,32 @@ impl Run<'_> {
     }
 
     fn perform(&mut self, view: usize, deed: usize, argument: &Value) -> Told {
+        self.check_enabled(view, deed)?;
+        let page = self.open_page()?;
+        let var = deed_var(page, view, deed)?;
+        page.write(var, argument, false);
+        self.stage.act(self.page);
+        Ok(())
+    }
+
+    fn upload(&mut self, path: &str, file: &File) -> Told {
+        let (view, deed) = self.deed(path, DeedKind::Upload)?;
+        self.check_enabled(view, deed)?;
+        let page = self.open_page()?;
+        let (of, template) = (page.views[view].var, page.views[view].template.clone());
+        let props = template.map(|template| template.deeds[deed].props.clone());
+        let mut props = props.unwrap_or_default();
+        let size = file.size.to_string();
+        for (name, value) in [(SIZE, &size), (NAME, &file.name), (TYPE, &file.mime)] {
+            props.insert(name.into(), value.clone());
+        }
+        // As a browser does, one for each file.
+        page.create(of, props, None);
+        self.stage.upload(self.page, file);
+        Ok(())
+    }
+
+    fn check_enabled(&mut self, view: usize, deed: usize) -> Told {
         let page = self.open_page()?;
         let template = page.views[view].template.clone();
         let offered = template.as_ref().map(|template| &template.deeds[deed]);
@@ -342,9 +375,6 @@ impl Run<'_> {
                 ]);
             }
         }
-        let var = deed_var(page, view, deed)?;
-        page.write(var, argument, false);
-        self.stage.act(self.page);
         Ok(())
     }
 

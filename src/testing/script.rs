@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::answers::{Answer, News, parse_call, parse_news};
 use super::path::seen;
 use super::time::{parse_time, show_time};
+use super::upload::{self, File};
 use crate::config::nearest::nearest;
 use crate::journal::Secrets;
 
@@ -56,6 +57,10 @@ pub enum Step {
         path: String,
         fields: Value,
     },
+    Upload {
+        path: String,
+        file: File,
+    },
     Go {
         url: String,
     },
@@ -98,7 +103,7 @@ pub enum Step {
 }
 
 /// How each kind of line is written, in the order in which they are told.
-const FORMS: [(&str, &str); 21] = [
+const FORMS: [(&str, &str); 22] = [
     ("seed", "seed NUMBER"),
     ("time", "time 2026-01-31T12:00:00Z"),
     ("url", "url /PATH"),
@@ -109,6 +114,7 @@ const FORMS: [(&str, &str); 21] = [
     ("set", "set PATH VALUE"),
     ("call", "call PATH, or call PATH VALUE"),
     ("submit", "submit PATH {\"field\": VALUE}"),
+    ("upload", upload::FORM),
     ("go", "go /PATH"),
     ("advance", "advance MILLISECONDS"),
     ("attach", "attach, or attach NUMBER"),
@@ -266,6 +272,11 @@ fn step(word: &str, rest: &str) -> Result<Step, String> {
             }
             Step::Submit { path, fields }
         }
+        "upload" => {
+            let (path, file) = path_and_value(word, rest)?;
+            let file = File::parse(&file).ok_or_else(|| form(word))?;
+            Step::Upload { path, file }
+        }
         "go" => Step::Go {
             url: address(word, rest)?,
         },
@@ -410,6 +421,7 @@ impl Display for Step {
                 argument: Some(value),
             } => write!(f, "call {path} {value}"),
             Step::Submit { path, fields } => write!(f, "submit {path} {fields}"),
+            Step::Upload { path, file } => write!(f, "upload {path} {}", file.value()),
             Step::Go { url } => write!(f, "go {url}"),
             Step::Advance { ms } => write!(f, "advance {ms}"),
             Step::Attach { page: 1 } => f.write_str("attach"),
@@ -452,6 +464,7 @@ mod tests {
             "call rows[id=7].remove()",
             "call rows[0].put(_) 3.5",
             "submit save(_) {\"mail\":\"a@b.org\",\"rooms\":1}",
+            "upload receive(_) {\"name\":\"a.txt\",\"text\":\"x\"}",
             "go /contacts?x=1",
             "advance 1500",
             "attach",

@@ -9,6 +9,7 @@ use super::answers::{Answer, Answers, Prompter};
 use super::page::Page;
 use super::script::Header;
 use super::store::Error;
+use super::upload::{self, File};
 use crate::core::effect::Effect;
 use crate::core::event::{Event, Opening, Turn};
 use crate::core::id::{ConnectionId, SessionId};
@@ -18,6 +19,7 @@ use crate::core::message::{Batch, Message};
 use crate::core::outside::{Outgoing, ProcessAction, ProcessNews};
 use crate::core::site::Site;
 use crate::core::topic;
+use crate::core::upload::{UploadAction, UploadId};
 use crate::lua::LuaRuntime;
 use crate::lua::state::StateError;
 use crate::wire;
@@ -46,6 +48,8 @@ pub struct Stage {
     answers: Rc<RefCell<Answers>>,
     /// The session's numbers of processes, by the recording's.
     processes: BTreeMap<u64, u64>,
+    /// An upload that was announced and of which nothing came yet.
+    announced: Option<UploadId>,
     url: String,
     /// Since they were last taken.
     pub errors: Vec<Error>,
@@ -92,6 +96,7 @@ impl Stage {
             last_connection: 0,
             answers,
             processes: BTreeMap::new(),
+            announced: None,
             url: header.url.clone(),
             errors: Vec::new(),
             unanswered: Vec::new(),
@@ -190,6 +195,7 @@ impl Stage {
         let session = self.manager.session(SESSION);
         let subscribed = session.is_some_and(|s| !s.host().watches.of_topic(topic).is_empty());
         let message = topic::Message {
+            number: 0,
             topic: topic.into(),
             value: value.into(),
             only: None,
@@ -212,6 +218,26 @@ impl Stage {
         });
         self.rest();
         true
+    }
+
+    /// A page has announced a file, and sends it.
+    pub fn upload(&mut self, number: u64, file: &File) {
+        self.act(number);
+        let Some(upload) = self.announced.take() else {
+            return;
+        };
+        if let Some(content) = &file.content {
+            self.answers.borrow_mut().file(upload, content.clone());
+        }
+        for news in upload::news(file) {
+            let session = SESSION;
+            self.handle(Event::Upload {
+                session,
+                upload,
+                news,
+            });
+            self.rest();
+        }
     }
 
     /// What the machine was asked and answered, for the recording.
@@ -361,6 +387,10 @@ impl Stage {
                     }
                 }
             }
+            Outgoing::Upload {
+                upload,
+                action: UploadAction::Open { .. },
+            } => self.announced = Some(upload),
             Outgoing::Upload { .. } => {}
         }
     }

@@ -6,6 +6,7 @@ use crate::core::id::SessionId;
 use crate::core::limits::SessionLimits;
 use crate::core::outside::{HostAnswer, Outgoing};
 use crate::core::site::Site;
+use crate::core::upload::UploadId;
 use crate::journal::{Output, Reader};
 use crate::replay::to_event;
 
@@ -15,6 +16,8 @@ pub struct Moment {
     pub turn: Turn,
     pub event: Event,
     pub answers: Vec<(String, HostAnswer)>,
+    /// The content of a file that has just arrived, if it was kept.
+    pub file: Option<(UploadId, Vec<u8>)>,
 }
 
 /// A session from its beginning on.
@@ -46,7 +49,15 @@ impl Take {
             turn,
             event,
             answers: Vec::new(),
+            file: None,
         });
+    }
+
+    /// The event tells of a file with this content.
+    pub fn file(&mut self, upload: UploadId, content: Vec<u8>) {
+        if let Some(moment) = self.moments.last_mut() {
+            moment.file = Some((upload, content));
+        }
     }
 
     /// The event made the session do this.

@@ -39,6 +39,8 @@ pub enum DeedKind {
     Submit,
     /// An event that writes a value.
     Write,
+    /// A file goes to a method.
+    Upload,
 }
 
 /// A call or write that an element offers.
@@ -152,8 +154,7 @@ impl Template {
                 let access = if is_call { "action" } else { "w" };
                 deed(DeedKind::Submit, &[("access", access), ("fields", "true")])
             }
-            // Files that a browser sends are not a part of a test.
-            "upload" => None,
+            "upload" => deed(DeedKind::Upload, &[("access", "action")]),
             _ => {
                 let editable = kind == "value" && is_editable(element) && !is_call;
                 let mut props = Props::from([("path".into(), path.clone())]);
@@ -223,7 +224,7 @@ fn deed(
         always_disabled: false,
         fields: match kind {
             DeedKind::Submit => fields_of(element),
-            DeedKind::Call | DeedKind::Write => None,
+            DeedKind::Call | DeedKind::Write | DeedKind::Upload => None,
         },
     }
 }

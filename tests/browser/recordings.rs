@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::cdp::{Browser, Page};
 use super::server::Server;
+use crate::net::process::Folder;
 
 /// The chapter whose commands are run.
 const CHAPTER: &str = "## From a bug in the field to a regression test in two minutes";
@@ -154,6 +155,76 @@ fn what_is_done_becomes_a_test() {
     it_fails_when_the_code_breaks(&copy);
     it_survives_other_templates(&copy);
     it_is_accepted_as_it_is_now(&copy);
+}
+
+/// Counts the lines of a file, which it keeps.
+const TAKES_FILES: &str = "
+App = session:prototype('App', { lines = 0, name = '' })
+function App:receive(file)
+  local text = file:read(0, file.size)
+  self.name = file.name
+  self.lines = select(2, text:gsub('\\n', ''))
+  assert(file:moveTo('kept/' .. file.name))
+end
+session:createAppVariable(session:create(App))
+";
+
+#[test]
+fn a_file_that_is_uploaded_is_a_part_of_the_test() {
+    let folder = Folder::new();
+    folder.write("site/lua/main.lua", TAKES_FILES);
+    folder.write(
+        "site/viewdefs/App.DEFAULT.html",
+        "<template><main><input id=\"pick\" type=\"file\" ui-upload=\"receive(_)\">\
+         <b id=\"name\" ui-value=\"name\"></b> <b id=\"lines\" ui-value=\"lines\"></b></main></template>",
+    );
+    folder.write(
+        "site/lunette.toml",
+        "[upload]\ndir = \"incoming\"\n[lua]\nwrite = [\"kept\"]\n",
+    );
+    folder.write("people.csv", "Zoë;1\nBo;2\n");
+    let copy = Copy(folder.0.join("site"));
+    let session = {
+        let server = Server::with_flags(&copy.0, &["--dev"]);
+        let browser = Browser::start();
+        let mut page = browser.open(&server.url("/"));
+        page.record();
+        page.wait_for("document.querySelector('#pick')");
+        let file = folder.0.join("people.csv");
+        page.choose_files("document.querySelector('#pick')", &[&file]);
+        page.wait_for_text("#name", "people.csv");
+        page.expect("#lines", ALT);
+        let session = page.eval("location.pathname.slice(1)");
+        page.save_recording("by-hand");
+        // What was recorded otherwise has no contents, but the app has read all of this one.
+        let file = server.recording_of(session.as_str().expect("a session"));
+        let made = copy.test(&["from-a-journal", "--from", &file.display().to_string()]);
+        assert_eq!(made.0, Some(0), "{}", made.1);
+        let settings = "[upload]\ndir = \"incoming\"\n[journal]\nsecret = [\"receive(_)\"]\n";
+        folder.write("site/lunette.toml", settings);
+        let made = copy.test(&["secret", "--from", &file.display().to_string()]);
+        assert_eq!(made.0, Some(0), "{}", made.1);
+        let secret = copy.0.join("tests/secret.lunette");
+        let text = fs::read_to_string(&secret).expect("a recording");
+        assert!(text.contains("upload receive(_) {"), "{text}");
+        assert!(!text.contains("Zoë"), "{text}");
+        fs::remove_file(secret).expect("it is there");
+        session
+    };
+    assert!(session.is_string());
+    fs::remove_dir_all(copy.0.join("kept")).expect("what was kept");
+    for name in ["by-hand", "from-a-journal"] {
+        let text = fs::read_to_string(copy.0.join(format!("tests/{name}.lunette"))).expect(name);
+        let line = "upload receive(_) {\"name\":\"people.csv\",\"text\":\"Zoë;1\\nBo;2\\n\",\"type\":\"text/csv\"}";
+        assert!(text.lines().any(|known| known == line), "{line} in\n{text}");
+        assert!(text.contains("expect lines 2"), "{text}");
+        assert!(!text.contains("answer"), "{text}");
+    }
+    let (code, said) = copy.test(&[]);
+    assert_eq!(code, Some(0), "{said}");
+    copy.edit("lua/main.lua", "select(2, ", "1 + select(2, ");
+    let (code, said) = copy.test(&[]);
+    assert_eq!(code, Some(5), "{said}");
 }
 
 fn it_fails_when_the_code_breaks(copy: &Copy) {

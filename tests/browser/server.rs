@@ -44,6 +44,11 @@ impl Server {
         Server::launch(Some(dir), &[], true)
     }
 
+    /// What is recorded of a session.
+    pub fn recording_of(&self, session: &str) -> PathBuf {
+        self.recordings.join(format!("{session}.lnt"))
+    }
+
     /// Serves the site in `dir`; sessions outlive the process.
     pub fn keeping_of(dir: &Path, flags: &[&'static str]) -> Server {
         Server::launch(Some(dir.into()), flags, true)

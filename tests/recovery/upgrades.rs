@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use lunette::journal::{BUILD, Header, Output, RawEvent, Reader, Writer};
 use serde_json::{Value, json};
 
+use super::lost::settle;
 use super::page::Page;
 use super::survives::{ADD, CREATE, MAIN, Place};
 
@@ -45,10 +46,11 @@ fn hundred(main: &str) -> (Place, Vec<Page>) {
             .join(format!("state/sessions/{}.lnt", page.session));
         let saved = format!("{{\"kept\":{}}}", clicks(n));
         let is_saved = || {
-            let bytes = fs::read(&journal).expect("readable");
-            bytes
-                .windows(saved.len())
-                .any(|part| part == saved.as_bytes())
+            let reader = Reader::open(&journal).expect("a journal");
+            let outputs = reader.records().flat_map(|record| record.outputs);
+            outputs
+                .into_iter()
+                .any(|output| matches!(output, Output::Saved { data } if data == saved))
         };
         while !is_saved() {
             std::thread::sleep(std::time::Duration::from_millis(50));
@@ -259,6 +261,7 @@ fn what_another_engine_alone_can_run_is_refused_and_kept() {
     let mut page = place.page();
     page.act(CREATE).expect("acknowledged");
     place.kill();
+    settle(&place);
     let journal = journals(&place, "lnt").pop().expect("a journal");
     let mut bytes = fs::read(&journal).expect("readable");
     bytes[8] = 77;

@@ -86,7 +86,11 @@ impl Town {
                 self.net.now += stall;
             }
             95 => self.tabs[tab].link.spoil(),
-            96 | 97 => self.wishes.push_back(Wish::Kill),
+            96 => self.wishes.push_back(Wish::Kill),
+            97 => {
+                let wish = [Wish::Kill, Wish::Stop][self.net.dice.roll(2)];
+                self.wishes.push_back(wish);
+            }
             _ => self.wishes.push_back(Wish::Edit),
         }
     }

@@ -1,6 +1,8 @@
 //! The disk: files in memory, with what happens to them when the process is killed or the power fails; and the death
 //! of the process itself, between any two writes to files and sockets, or in the middle of one.
 //!
+//! One call of the disk may go wrong, too, without anybody dying.
+//!
 //! Killed, a process leaves all that it wrote. Without power what was not synced may be gone: of a file any part of
 //! what was appended since, of a directory the names since it was synced.
 
@@ -68,6 +70,49 @@ impl Life {
     }
 }
 
+/// What a call of the disk comes to when it goes wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trouble {
+    /// EIO.
+    Broken,
+    /// ENOSPC, after a part was written.
+    Full,
+    /// A write takes a part.
+    Short,
+    /// A write is interrupted: EINTR.
+    Interrupted,
+}
+
+pub const TROUBLES: [Trouble; 4] = [
+    Trouble::Broken,
+    Trouble::Full,
+    Trouble::Short,
+    Trouble::Interrupted,
+];
+
+impl Trouble {
+    /// Whether who wrote can go on as if nothing had been.
+    pub fn is_nothing(self) -> bool {
+        matches!(self, Trouble::Short | Trouble::Interrupted)
+    }
+
+    fn error(self) -> io::Error {
+        match self {
+            Trouble::Broken => io::Error::from_raw_os_error(5),
+            Trouble::Full => ErrorKind::StorageFull.into(),
+            Trouble::Short | Trouble::Interrupted => ErrorKind::Interrupted.into(),
+        }
+    }
+}
+
+#[derive(Debug, Default)]
+struct Calls {
+    made: Cell<u64>,
+    /// In which one there is trouble.
+    trouble: Cell<Option<(u64, Trouble)>>,
+    had_trouble: Cell<bool>,
+}
+
 #[derive(Debug, Default)]
 struct Inode {
     content: Vec<u8>,
@@ -124,6 +169,7 @@ impl Files {
 pub struct SimDisk {
     files: Rc<RefCell<Files>>,
     life: Life,
+    calls: Rc<Calls>,
 }
 
 impl SimDisk {
@@ -135,6 +181,44 @@ impl SimDisk {
         SimDisk {
             files: Rc::new(RefCell::new(files)),
             life,
+            calls: Rc::default(),
+        }
+    }
+
+    /// In its `call`th call there is trouble.
+    pub fn has_trouble(&self, call: u64, trouble: Trouble) {
+        self.calls.trouble.set(Some((call, trouble)));
+    }
+
+    /// What was to go wrong will not any more.
+    pub fn has_no_trouble(&self) {
+        self.calls.trouble.set(None);
+    }
+
+    /// Whether there was.
+    pub fn had_trouble(&self) -> bool {
+        self.calls.had_trouble.get()
+    }
+
+    pub fn calls(&self) -> u64 {
+        self.calls.made.get()
+    }
+
+    /// A call is made.
+    fn call(&self) -> Option<Trouble> {
+        let calls = &self.calls;
+        calls.made.set(calls.made.get() + 1);
+        let (call, trouble) = calls.trouble.get()?;
+        let now = call == calls.made.get();
+        calls.had_trouble.set(calls.had_trouble.get() || now);
+        now.then_some(trouble)
+    }
+
+    /// A call that does nothing when it goes wrong; only writes are done in part.
+    fn call_or_not(&self) -> io::Result<()> {
+        match self.call() {
+            Some(trouble) if !trouble.is_nothing() => Err(trouble.error()),
+            _ => Ok(()),
         }
     }
 
@@ -260,6 +344,11 @@ impl Lock for SimLock {}
 
 impl DiskFile for SimFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let trouble = self.disk.call();
+        if matches!(trouble, Some(Trouble::Broken | Trouble::Interrupted)) {
+            return Err(trouble.map_or(dead(), Trouble::error));
+        }
+        let bytes = &bytes[..bytes.len() - trouble.map_or(0, |_| bytes.len() / 2)];
         let was_over = self.disk.life.is_over();
         let lives = self.disk.life.write();
         let files = &mut *self.disk.files.borrow_mut();
@@ -271,10 +360,15 @@ impl DiskFile for SimFile {
         let length = if lives { bytes.len() } else { torn };
         inode.content.extend_from_slice(&bytes[..length]);
         inode.modified = wall;
-        if lives { Ok(length) } else { Err(dead()) }
+        match trouble {
+            _ if !lives => Err(dead()),
+            Some(Trouble::Full) => Err(Trouble::Full.error()),
+            _ => Ok(length),
+        }
     }
 
     fn sync(&mut self) -> io::Result<()> {
+        self.disk.call_or_not()?;
         self.disk.change()?;
         if let Some(inode) = self.disk.files.borrow_mut().inodes.get_mut(&self.id) {
             inode.synced = inode.content.len();
@@ -285,6 +379,7 @@ impl DiskFile for SimFile {
 
 impl Disk for SimDisk {
     fn create(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
+        self.call_or_not()?;
         if self.files.borrow().names.contains_key(path) {
             return Err(ErrorKind::AlreadyExists.into());
         }
@@ -301,12 +396,14 @@ impl Disk for SimDisk {
     }
 
     fn append(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
+        self.call_or_not()?;
         let files = self.files.borrow();
         let id = files.names.get(path).ok_or(ErrorKind::NotFound)?;
         Ok(self.open(*id))
     }
 
     fn read(&self, path: &Path, most: u64) -> io::Result<Vec<u8>> {
+        self.call_or_not()?;
         let files = &mut *self.files.borrow_mut();
         let content = &files.inode(path)?.content;
         Ok(content[..content.len().min(most as usize)].to_vec())
@@ -318,11 +415,13 @@ impl Disk for SimDisk {
     }
 
     fn length(&self, path: &Path) -> io::Result<u64> {
+        self.call_or_not()?;
         let files = &mut *self.files.borrow_mut();
         Ok(files.inode(path)?.content.len() as u64)
     }
 
     fn list(&self, dir: &Path) -> io::Result<Vec<Entry>> {
+        self.call_or_not()?;
         let files = self.files.borrow();
         let inside = files
             .names
@@ -344,10 +443,11 @@ impl Disk for SimDisk {
     }
 
     fn make_dir(&self, _: &Path) -> io::Result<()> {
-        Ok(())
+        self.call_or_not()
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.call_or_not()?;
         self.files.borrow_mut().inode(from)?;
         self.change()?;
         let files = &mut *self.files.borrow_mut();
@@ -358,6 +458,7 @@ impl Disk for SimDisk {
     }
 
     fn remove(&self, path: &Path) -> io::Result<()> {
+        self.call_or_not()?;
         self.files.borrow_mut().inode(path)?;
         self.change()?;
         self.files.borrow_mut().names.remove(path);
@@ -365,6 +466,7 @@ impl Disk for SimDisk {
     }
 
     fn truncate(&self, path: &Path, length: u64) -> io::Result<()> {
+        self.call_or_not()?;
         self.change()?;
         let files = &mut *self.files.borrow_mut();
         let inode = files.inode(path)?;
@@ -374,6 +476,7 @@ impl Disk for SimDisk {
     }
 
     fn sync_dir(&self, dir: &Path) -> io::Result<()> {
+        self.call_or_not()?;
         self.change()?;
         let files = &mut *self.files.borrow_mut();
         files
@@ -390,6 +493,7 @@ impl Disk for SimDisk {
     }
 
     fn map(&self, path: &Path, bytes: usize) -> io::Result<Option<Box<dyn Mapping>>> {
+        self.call_or_not()?;
         self.change()?;
         let files = &mut *self.files.borrow_mut();
         let id = *files.names.entry(path.into()).or_insert_with(|| {
@@ -408,6 +512,7 @@ impl Disk for SimDisk {
     }
 
     fn lock(&self, _: &Path) -> io::Result<Box<dyn Lock>> {
+        self.call_or_not()?;
         Ok(Box::new(SimLock))
     }
 }

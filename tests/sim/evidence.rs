@@ -10,10 +10,12 @@ use super::tab::Tab;
 use super::town::Town;
 
 /// Methods of the app that write down their argument.
-pub const CALLS: [&str; 8] = [
+pub const CALLS: [&str; 10] = [
     "note(_)",
     "later(_)",
     "tell(_)",
+    "append(_)",
+    "run(_)",
     "grow(_)",
     "reverse(_)",
     "spare(_)",
@@ -21,7 +23,7 @@ pub const CALLS: [&str; 8] = [
     "fail(_)",
 ];
 
-const LOGS: [&str; 2] = ["log()", "heard()"];
+const LOGS: [&str; 3] = ["log()", "heard()", "outside()"];
 
 /// Paths that a tab asks for which looks what became of a session.
 pub fn asked(tabs: &[Tab], sid: &Option<String>) -> Vec<String> {
@@ -41,7 +43,7 @@ pub fn check(town: &Town, user: usize, checker: TabId) {
             .unwrap_or_else(|| panic!("nobody asked for {path}"));
         page.vars[&id].value.as_str().unwrap_or_default().to_owned()
     });
-    let [log, heard] = asked;
+    let [log, heard, told] = asked;
     let log: Vec<&str> = log.split_whitespace().collect();
     let sid = &town.users[user].sid;
     let tabs = town
@@ -53,6 +55,7 @@ pub fn check(town: &Town, user: usize, checker: TabId) {
         text(tab, town, checker);
     }
     timers(tabs.clone(), &log);
+    outside(town, tabs.clone(), &log, &told);
     messages(town, user, &heard.split_whitespace().collect::<Vec<_>>());
 }
 
@@ -145,6 +148,25 @@ fn timers<'t>(tabs: impl Iterator<Item = &'t Tab>, log: &[&str]) {
         }
     }
     assert!(fired.is_empty(), "timers fired that nobody set: {fired:?}");
+}
+
+/// What was done outside was done once, and what the app was told of it is true.
+fn outside<'t>(town: &Town, tabs: impl Iterator<Item = &'t Tab>, log: &[&str], told: &str) {
+    let told: BTreeSet<&str> = told.split_whitespace().collect();
+    let inputs = tabs.flat_map(|tab| &tab.inputs);
+    for input in inputs.filter(|input| matches!(input.call, Some("append(_)" | "run(_)"))) {
+        let token = &input.token;
+        let times = town.outside.iter().filter(|done| *done == token).count();
+        assert!(times <= 1, "{token} was done {times} times outside");
+        let [done, doubt] = ["done:", "doubt:"].map(|how| told.contains(&*format!("{how}{token}")));
+        assert!(!done || times == 1, "{token} was not done outside");
+        let known = log.contains(&token.as_str());
+        assert_eq!(known, done || doubt, "what became of {token} is not known");
+        assert!(
+            known || times == 0,
+            "nobody knows of {token}, which was done"
+        );
+    }
 }
 
 /// What others told since this session began, once and in order.

@@ -32,6 +32,8 @@ mod world;
 use std::fs;
 use std::panic::{self, UnwindSafe};
 
+use disk::TROUBLES;
+use lunette::journal::Durability;
 use run::{Outcome, Simulation};
 use town::Plan;
 
@@ -51,6 +53,14 @@ const SCRIPT: Plan = Plan {
     is_kind: true,
 };
 const SCRIPT_SEED: u64 = 2;
+/// Somebody who does 30 things, while one call of the disk goes wrong.
+const SHORT_SCRIPT: Plan = Plan {
+    deeds: 30,
+    rounds: 1,
+    is_kind: true,
+};
+/// One in so many calls of the disk does in an ordinary run; with `LUNETTE_LONG=1` each in turn.
+const CALLS_APART: u64 = 29;
 /// One in so many writes is the server's last in an ordinary run; with `LUNETTE_LONG=1` each is.
 const WRITES_APART: u64 = 17;
 
@@ -91,12 +101,24 @@ fn run_script(write: u64) -> Outcome {
     simulate(&format!("LUNETTE_WRITE={write}"), run)
 }
 
-/// The simulation with the number of `LUNETTE_SEED`, or the one that ends in write `LUNETTE_WRITE`; else a small one.
+/// Runs the short script with trouble in a call of the disk; `kind`: which, of which durability.
+fn run_troubled(call: u64, kind: u64) -> Outcome {
+    let [kinds, troubles] = [kind, kind / 2].map(|kind| kind as usize);
+    let durability = [Durability::Process, Durability::Power][kinds % 2];
+    let trouble = (call, TROUBLES[troubles % TROUBLES.len()]);
+    let run =
+        move || Simulation::with_trouble(SCRIPT_SEED, SHORT_SCRIPT, durability, trouble).run();
+    simulate(&format!("LUNETTE_CALL={call} LUNETTE_KIND={kind}"), run)
+}
+
+/// The simulation with the number of `LUNETTE_SEED`, the one that ends in write `LUNETTE_WRITE`, or the one with trouble of
+/// kind `LUNETTE_KIND` in call `LUNETTE_CALL` of the disk; else a small one.
 #[test]
 fn one() {
-    let outcome = match number("LUNETTE_WRITE") {
-        Some(write) => run_script(write),
-        None => run_seed(number("LUNETTE_SEED").unwrap_or(1)),
+    let outcome = match (number("LUNETTE_WRITE"), number("LUNETTE_CALL")) {
+        (Some(write), _) => run_script(write),
+        (None, Some(call)) => run_troubled(call, number("LUNETTE_KIND").unwrap_or(0)),
+        (None, None) => run_seed(number("LUNETTE_SEED").unwrap_or(1)),
     };
     println!("{outcome:?}");
 }
@@ -137,4 +159,22 @@ fn whichever_write_is_the_last_nothing_acknowledged_is_lost() {
     }
     println!("{ends} ends within {writes} writes");
     assert!(ends >= writes / apart, "{ends} of {writes}");
+}
+
+/// Any call of the disk may go wrong: what is only half done is gone on with; else the session goes on without its journal,
+/// which is a beginning of what happened, or nothing more is taken, and what was acknowledged is there.
+#[test]
+fn whichever_call_of_the_disk_goes_wrong_nothing_is_damaged() {
+    let kinds = 2 * TROUBLES.len() as u64;
+    let mut runs = 0;
+    for kind in 0..kinds {
+        let calls = run_troubled(u64::MAX, kind).calls;
+        let apart = if is_long() { 1 } else { CALLS_APART };
+        for call in (1 + kind..=calls).step_by(apart as usize) {
+            run_troubled(call, kind);
+            runs += 1;
+        }
+    }
+    println!("{runs} calls went wrong");
+    assert!(runs > kinds, "{runs} runs");
 }

@@ -17,14 +17,16 @@ struct View {
     heard: Vec<String>,
 }
 
-/// Checks all journals of a state directory; returns how many events were replayed.
-pub fn check(archive: &Archive, town: &Town) -> u64 {
+/// Checks all journals of a state directory; returns how many events were replayed. With `may_stop` one may end before
+/// its session did.
+pub fn check(archive: &Archive, town: &Town, may_stop: bool) -> u64 {
     let mut sessions = BTreeMap::new();
     let mut events = 0;
     for listed in archive.sessions().expect("a list of sessions") {
         let sid = listed.sid;
         assert!(
-            matches!(listed.standing, Standing::Live | Standing::Ended),
+            matches!(listed.standing, Standing::Live | Standing::Ended)
+                || may_stop && listed.standing == Standing::Lost,
             "session {sid} is {:?}",
             listed.standing
         );
@@ -43,9 +45,10 @@ pub fn check(archive: &Archive, town: &Town) -> u64 {
     }
     for heard in &town.heard {
         match sessions.get(&heard.sid) {
+            Some(views) if may_stop => compare_beginning(heard, views),
             Some(views) => compare(heard, views),
             None => assert!(
-                heard.past.heard.is_empty(),
+                may_stop || heard.past.heard.is_empty(),
                 "session {} has no journal",
                 heard.sid
             ),
@@ -128,4 +131,20 @@ fn compare(heard: &Heard, views: &[View]) {
             i + 1
         );
     }
+}
+
+/// A journal that stopped is a beginning of what happened.
+fn compare_beginning(heard: &Heard, views: &[View]) {
+    let Heard { sid, tab, past } = heard;
+    let Some(view) = views.get((past.view as usize).wrapping_sub(1)) else {
+        return;
+    };
+    let begins = |recorded: &[String], seen: &[String]| {
+        let both = recorded.iter().zip(seen);
+        both.clone().all(|(recorded, seen)| recorded == seen)
+    };
+    assert!(
+        begins(&view.heard, &past.heard) && begins(&view.said, &past.said),
+        "the journal of session {sid} is no beginning of what tab {tab} saw"
+    );
 }

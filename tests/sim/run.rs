@@ -6,16 +6,16 @@ use std::rc::Rc;
 
 use lunette::config::net::NetSettings;
 use lunette::config::state::{Recover, StateConfig, StateDir, StateSettings};
-use lunette::config::{Config, Settings};
+use lunette::config::{Config, Grant, Settings};
 use lunette::core::site::Site;
 use lunette::journal::{Archive, Durability};
 use lunette::lua::LuaRuntime;
-use lunette::server::Server;
 use lunette::server::files::StaticFiles;
 use lunette::server::keeper::Keeper;
+use lunette::server::{Server, ServerError};
 
 use super::app::{self, App};
-use super::disk::SimDisk;
+use super::disk::{SimDisk, Trouble};
 use super::recordings;
 use super::town::{Plan, Tally, Town, Wish};
 use super::world::{Shared, SimWorld};
@@ -27,6 +27,8 @@ const DETACHED_OF_SESSION_MAX: usize = 16;
 const TURNS_AT_ONCE_MAX: u64 = 20_000;
 /// Turns that two days without anybody take at the most: apps tick until their last views are given up.
 const IDLE_TURNS_MAX: u64 = 40_000;
+/// Turns after which somebody starts a server again that takes nothing.
+const TURNS_REFUSED: u64 = 100;
 const DAY_MS: u64 = 86_400_000;
 
 /// What a simulation came to.
@@ -41,6 +43,8 @@ pub struct Outcome {
     pub bytes: u64,
     /// To files and sockets, before all became quiet.
     pub writes: u64,
+    /// Of the disk.
+    pub calls: u64,
 }
 
 impl Outcome {
@@ -52,6 +56,7 @@ impl Outcome {
         self.bytes += one.bytes;
         self.lives += one.lives;
         self.writes += one.writes;
+        self.calls += one.calls;
     }
 }
 
@@ -70,15 +75,42 @@ pub struct Simulation {
     lives: u64,
     at_once: u64,
     ended: bool,
+    /// That the disk has once.
+    trouble: Option<Trouble>,
+    /// Turns since then, if nothing may be taken.
+    refused: u64,
 }
 
 impl Simulation {
     pub fn new(seed: u64, plan: Plan) -> Simulation {
+        let mut simulation = Simulation::planned(seed, plan);
+        simulation.begin();
+        simulation
+    }
+
+    /// The same with trouble in this call of the disk, and what records survive.
+    pub fn with_trouble(
+        seed: u64,
+        plan: Plan,
+        durability: Durability,
+        (call, trouble): (u64, Trouble),
+    ) -> Simulation {
+        let mut simulation = Simulation::planned(seed, plan);
+        if let Some(state) = &mut simulation.config.state {
+            state.durability = durability;
+        }
+        simulation.disk.has_trouble(call, trouble);
+        simulation.trouble = Some(trouble);
+        simulation.begin();
+        simulation
+    }
+
+    fn planned(seed: u64, plan: Plan) -> Simulation {
         let app = App::of_seed(seed);
         let town = Town::new(seed, app, plan);
         let disk = SimDisk::new(town.net.life.clone(), Dice::seeded(seed ^ 0xd15c));
         let mut dice = Dice::seeded(seed ^ 0xd1ce);
-        let mut simulation = Simulation {
+        Simulation {
             seed,
             town: Rc::new(RefCell::new(town)),
             disk,
@@ -90,9 +122,9 @@ impl Simulation {
             lives: 0,
             at_once: 0,
             ended: false,
-        };
-        simulation.begin();
-        simulation
+            trouble: None,
+            refused: 0,
+        }
     }
 
     /// The first process ends in this one of its writes.
@@ -108,14 +140,20 @@ impl Simulation {
         let wall = self.town.borrow().net.wall();
         self.disk.set_wall(wall);
         self.town.borrow().net.life.begin();
-        let keeper = Keeper::open(self.state(), Rc::new(self.disk.clone()), None)
-            .expect("a state directory");
-        for listed in keeper
-            .store
-            .archive()
-            .sessions()
-            .expect("a list of sessions")
-        {
+        let server = match self.try_to_begin() {
+            Err(error) => {
+                assert!(self.disk.had_trouble(), "{error}");
+                self.try_to_begin()
+                    .expect("a server when the trouble is over")
+            }
+            Ok(server) => server,
+        };
+        self.server = Some(server);
+    }
+
+    fn try_to_begin(&mut self) -> Result<SimServer, ServerError> {
+        let keeper = Keeper::open(self.state(), Rc::new(self.disk.clone()), None)?;
+        for listed in keeper.store.archive().sessions()? {
             let net = &self.town.borrow().net;
             net.trace(format_args!(
                 "there is {} {:?}",
@@ -125,9 +163,7 @@ impl Simulation {
         let world = SimWorld::new(&self.town, self.seed ^ self.lives << 32);
         let runtime = LuaRuntime::new().expect("a runtime");
         let files = (self.site.clone(), StaticFiles::BuiltIn);
-        let server =
-            Server::new(&self.config, runtime, files, world, Some(keeper)).expect("a server");
-        self.server = Some(server);
+        Server::new(&self.config, runtime, files, world, Some(keeper))
     }
 
     fn state(&self) -> &StateConfig {
@@ -137,11 +173,20 @@ impl Simulation {
             .expect("sessions outlive their process")
     }
 
+    /// The process is told to stop, and there is another one after a while.
+    fn stop(&mut self) {
+        self.town.borrow_mut().signal = true;
+        let server = self.server.as_mut().expect("a process");
+        server.run().expect("the world goes on");
+        let was_killed = self.town.borrow().net.life.is_over();
+        self.begin_again(was_killed);
+    }
+
     /// The process has ended. After a while there is another one.
-    fn begin_again(&mut self) {
+    fn begin_again(&mut self, was_killed: bool) {
         self.server = None;
         let power = self.state().durability == Durability::Power;
-        if power && self.dice.roll(2) == 0 {
+        if power && was_killed && self.dice.roll(2) == 0 {
             self.town
                 .borrow()
                 .net
@@ -173,16 +218,21 @@ impl Simulation {
         let simulated_ms = self.town.borrow().net.now;
         self.outlive();
         self.server = None;
+        let calls = self.disk.calls();
+        self.disk.has_no_trouble();
         let archive = Archive::new(Rc::new(self.disk.clone()), &self.state().dir);
         let town = self.town.borrow();
+        let is_strict = self.state().durability == Durability::Power;
+        let may_stop = !is_strict && self.trouble.is_some_and(|trouble| !trouble.is_nothing());
         Outcome {
             tally: town.tally,
             simulated_ms,
             turns: self.turns,
             lives: self.lives,
-            events: recordings::check(&archive, &town),
+            events: recordings::check(&archive, &town, may_stop),
             bytes: town.net.bytes,
             writes: town.writes,
+            calls,
         }
     }
 
@@ -195,7 +245,10 @@ impl Simulation {
         let census = server.census();
         self.turns += 1;
         if self.town.borrow().net.life.is_over() {
-            return self.begin_again();
+            return self.begin_again(true);
+        }
+        if self.has_refused_long() {
+            return self.begin_again(true);
         }
         let after = self.town.borrow().net.now;
         self.at_once = if after > before { 0 } else { self.at_once + 1 };
@@ -210,6 +263,13 @@ impl Simulation {
             census.detached <= DETACHED_OF_SESSION_MAX * census.sessions.max(1),
             "{census:?}"
         );
+    }
+
+    /// Since there was trouble nothing is taken that would not survive a power cut: only another process helps.
+    fn has_refused_long(&mut self) -> bool {
+        let is_strict = self.state().durability == Durability::Power;
+        self.refused += u64::from(is_strict && self.disk.had_trouble());
+        self.refused == TURNS_REFUSED
     }
 
     fn grant_wishes(&mut self) {
@@ -228,6 +288,9 @@ impl Simulation {
                         server.edit(edits);
                     }
                 }
+                // What waits to be written is lost then, and nothing can be said of it.
+                Wish::Kill if self.state().durability == Durability::None => self.stop(),
+                Wish::Stop => self.stop(),
                 Wish::Kill => {
                     let writes = 1 + self.dice.roll(20) as u64;
                     let town = self.town.borrow();
@@ -263,7 +326,12 @@ fn config(dice: &mut Dice) -> Config {
         dir: Some(StateDir::At(PathBuf::from("state"))),
         recover: Some([Recover::Lazy, Recover::Eager][dice.roll(2)]),
         durability: Some(
-            [Durability::Process, Durability::Process, Durability::Power][dice.roll(3)],
+            [
+                Durability::Process,
+                Durability::Process,
+                Durability::Power,
+                Durability::None,
+            ][dice.roll(4)],
         ),
         keep_ms: Some(1_000 * DAY_MS),
         hibernate_after_ms: Some([2_000, 600_000][dice.roll(2)]),
@@ -271,6 +339,8 @@ fn config(dice: &mut Dice) -> Config {
     };
     let settings = Settings {
         state,
+        allow: Some(vec![Grant::Io, Grant::Os, Grant::Blocking]),
+        write: Some(vec![PathBuf::from(".")]),
         net: NetSettings {
             resume_window_ms: Some([5_000, 60_000, 600_000][dice.roll(3)]),
             resume_bytes: Some([2 << 10, 64 << 10, 256 << 10][dice.roll(3)]),

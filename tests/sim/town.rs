@@ -11,7 +11,7 @@ use super::net::{Happening, Net, TabId};
 use super::page::Role;
 use super::tab::{Kind, News, Tab};
 use super::values::difference;
-use lunette::server::world::Ready;
+use lunette::server::world::{Ready, SIGNALS};
 
 /// When nothing has happened for so long all is quiet.
 const QUIET_MS: u64 = 4_000;
@@ -56,6 +56,8 @@ pub enum Wish {
     Edit,
     /// The server's process ends in one of its next writes.
     Kill,
+    /// The server is told to stop.
+    Stop,
     /// All questions are answered.
     End,
 }
@@ -70,6 +72,10 @@ pub struct Town {
     /// All sessions that there ever were.
     pub sids: BTreeSet<String>,
     pub tally: Tally,
+    /// What was done outside of the server.
+    pub outside: Vec<String>,
+    /// A signal tells the server to stop.
+    pub signal: bool,
     stage: Stage,
     rounds_left: usize,
     pub plan: Plan,
@@ -95,6 +101,8 @@ pub struct Tally {
     pub views: u64,
     pub frames: u64,
     pub tabs: u64,
+    /// Things done outside.
+    pub outside: u64,
 }
 
 impl Tally {
@@ -104,6 +112,7 @@ impl Tally {
         self.views += one.views;
         self.frames += one.frames;
         self.tabs += one.tabs;
+        self.outside += one.outside;
     }
 }
 
@@ -126,6 +135,8 @@ impl Town {
             wishes: VecDeque::new(),
             sids: BTreeSet::new(),
             tally: Tally::default(),
+            outside: Vec::new(),
+            signal: false,
             stage: Stage::Busy(deeds),
             rounds_left: rounds,
             plan,
@@ -137,11 +148,8 @@ impl Town {
         town
     }
 
-    /// For so long (ms) there is no server. Sessions hear what others publish when they have been woken again.
+    /// For so long (ms) there is no server.
     pub fn pass_without_server(&mut self, ms: u64) {
-        for user in &mut self.users {
-            user.since = None;
-        }
         let until = self.net.now + ms;
         while self.net.next_at().is_some_and(|at| at <= until) {
             self.net.now = self.net.now.max(self.net.next_at().unwrap_or(0));
@@ -162,6 +170,14 @@ impl Town {
                 self.happen(happening);
             }
             self.net.take_ready(ready);
+            if std::mem::take(&mut self.signal) {
+                ready.push(Ready {
+                    token: SIGNALS,
+                    readable: true,
+                    ended: false,
+                    writable: false,
+                });
+            }
             if !ready.is_empty() || !self.wishes.is_empty() {
                 return;
             }
@@ -439,6 +455,7 @@ impl Town {
 
     /// The town is left: everything that was heard is put away.
     pub fn end(&mut self) {
+        self.tally.outside = self.outside.len() as u64;
         for tab in self.open_tabs() {
             self.close(tab, false);
         }

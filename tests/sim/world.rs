@@ -9,8 +9,10 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use lunette::core::event::Turn;
-use lunette::core::id::Timestamp;
+use lunette::core::id::{SessionId, Timestamp};
+use lunette::core::outside::{HostAnswer, HostCall, Outside, ProcessExit};
 use lunette::server::log::Logger;
+use lunette::server::outside::Machine;
 use lunette::server::random::Random;
 use lunette::server::signals::Asked;
 use lunette::server::world::{Ready, World};
@@ -44,6 +46,45 @@ impl SimWorld {
 
     fn net(&self) -> RefMut<'_, Net> {
         RefMut::map(self.town.borrow_mut(), |town| &mut town.net)
+    }
+}
+
+/// What there is outside of the server: a list of what was done there.
+struct SimOutside {
+    town: Shared,
+}
+
+impl fmt::Debug for SimOutside {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the town")
+    }
+}
+
+impl Outside for SimOutside {
+    fn call(&mut self, _: SessionId, call: &HostCall) -> HostAnswer {
+        let done = match call {
+            HostCall::Write { content, .. } => content,
+            HostCall::Run { command, .. } => command,
+            _ => return HostAnswer::Nothing,
+        };
+        let town = &mut *self.town.borrow_mut();
+        let was_over = town.net.life.is_over();
+        // If the process ends in the middle of it, it may be done or not, and nobody hears of it.
+        let lives = town.net.life.write();
+        if !was_over && (lives || town.net.dice.roll(2) == 0) {
+            town.outside
+                .push(String::from_utf8_lossy(done).into_owned());
+        }
+        match call {
+            HostCall::Run { .. } => HostAnswer::Ran {
+                output: Vec::new(),
+                exit: ProcessExit {
+                    code: Some(0),
+                    ..ProcessExit::default()
+                },
+            },
+            _ => HostAnswer::Done,
+        }
     }
 }
 
@@ -147,6 +188,12 @@ impl World for SimWorld {
 
     fn address(&self) -> SocketAddr {
         SocketAddr::from(([127, 0, 0, 1], 80))
+    }
+
+    fn outside(&self, _: Machine) -> Box<dyn Outside> {
+        Box::new(SimOutside {
+            town: self.town.clone(),
+        })
     }
 
     fn log(&self, _: u8) -> Logger {

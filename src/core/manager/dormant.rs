@@ -15,6 +15,7 @@ use crate::core::limits::SessionLimits;
 use crate::core::script::{Runtime, Script};
 use crate::core::session::Session;
 use crate::core::site::Site;
+use crate::core::topic::Message;
 
 /// What wakes a dormant session besides its frontends.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -23,8 +24,8 @@ pub struct Dormant {
     pub due: Option<Timestamp>,
     /// What is due then is its end and nothing else: it need not be woken for that.
     pub ends: bool,
-    /// The topics to which it has subscribed.
-    pub topics: Vec<Box<str>>,
+    /// The topics to which it has subscribed; `None`: nobody knows, and every message wakes it.
+    pub topics: Option<Vec<Box<str>>>,
 }
 
 /// What a session in memory takes, and since when for nothing.
@@ -163,13 +164,14 @@ impl<R: Runtime> SessionManager<R> {
         if self.sessions.is_empty() {
             self.sessions.shrink_to_fit();
         }
-        let ends = session.only_ends();
-        self.dormant.insert(id, ends);
-        Some(Dormant {
-            due: session.next_due(),
-            ends,
-            topics: session.host.watches.topics().map(Into::into).collect(),
-        })
+        let waits_for = waits_for(&session);
+        self.dormant.insert(id, waits_for.ends);
+        Some(waits_for)
+    }
+
+    /// What would wake a session that is in memory, if it slept.
+    pub fn would_wake(&self, id: SessionId) -> Option<Dormant> {
+        self.session(id).map(waits_for)
     }
 
     /// A session of an earlier process is dormant in this one.
@@ -178,11 +180,19 @@ impl<R: Runtime> SessionManager<R> {
             return;
         }
         self.dormant.insert(id, dormant.ends);
-        dormant
-            .topics
-            .iter()
-            .for_each(|t| self.topics.subscribe(id, t));
+        match &dormant.topics {
+            Some(topics) => topics.iter().for_each(|t| self.topics.subscribe(id, t)),
+            None => self.topics.subscribe_to_all(id),
+        }
         self.set_deadline(id, dormant.due);
+    }
+
+    /// A message that was on its way to a session that is dormant now when an earlier process ended.
+    ///
+    /// # Errors
+    /// When too many are on their way to it.
+    pub fn restore_message(&mut self, id: SessionId, message: Message) -> Result<(), String> {
+        self.topics.restore(id, message)
     }
 
     /// A session that sleeps is lost: its number is free again. Nobody is told.
@@ -268,5 +278,13 @@ impl<R: Runtime> SessionManager<R> {
     /// When too much is kept already.
     pub fn restore_retained(&mut self, topic: &str, value: &str) -> Result<(), String> {
         self.topics.keep(topic, &value.into())
+    }
+}
+
+fn waits_for<S: Script>(session: &Session<S>) -> Dormant {
+    Dormant {
+        due: session.next_due(),
+        ends: session.only_ends(),
+        topics: Some(session.host.watches.topics().map(Into::into).collect()),
     }
 }

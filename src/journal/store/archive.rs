@@ -177,6 +177,18 @@ impl Archive {
         self.find(sid).map(|(standing, _)| standing)
     }
 
+    /// How many bytes a session's journal has when all is written.
+    ///
+    /// # Errors
+    /// As for [`Archive::standing`].
+    pub fn bytes(&self, sid: &str) -> Result<u64, StoreError> {
+        if let Some(files) = &self.write_first {
+            let path = self.path(sid, Standing::Live);
+            files.settle_at(&path).map_err(StoreError::io(&path))?;
+        }
+        self.find(sid).map(|(_, bytes)| bytes)
+    }
+
     /// The standing of a session's journal, and its bytes. Asks for it by its names: to list a directory of
     /// many sessions would take longer than to wake one.
     pub(super) fn find(&self, sid: &str) -> Result<(Standing, u64), StoreError> {
@@ -321,6 +333,10 @@ pub fn read_journal(disk: &dyn Disk, path: &Path) -> io::Result<Vec<u8>> {
         _ => Vec::new(),
     };
     let file = disk.read(path, u64::MAX)?;
+    // Of a session that began anew beside the journal it lost, they are the new one's.
+    let live = path.with_extension(Standing::Live.name());
+    let is_own = live == path || disk.length(&live).is_err();
+    let sid = sid.filter(|_| is_own);
     let pieces = sid.and_then(|sid| tail::pieces(&tail).remove(&sid));
     Ok(tail::complete(file, 0, &pieces.unwrap_or_default()))
 }

@@ -5,7 +5,7 @@ Entry = session:prototype("Entry", { token = "", marks = 0 })
 function Entry:mark() self.marks = self.marks + 1 end
 
 Ledger = session:prototype("Ledger", {
-  _done = EMPTY, _heard = EMPTY, _spares = EMPTY,
+  _done = EMPTY, _heard = EMPTY, _spares = EMPTY, _outside = EMPTY,
   rows = EMPTY, texts = EMPTY, ticks = 0, blob = "", loudly = "",
 })
 
@@ -35,6 +35,23 @@ end
 function Ledger:tell(token)
   self:_write(token)
   session:publish("ledger", token)
+end
+
+-- What is done outside, and whether that is certain.
+function Ledger:_did(token, done)
+  self._outside[#self._outside + 1] = (done and "done:" or "doubt:") .. token
+end
+
+function Ledger:append(token)
+  self:_write(token)
+  local file = io.open("said", "a")
+  if file then file:write(token) end
+  self:_did(token, file and file:close())
+end
+
+function Ledger:run(token)
+  self:_write(token)
+  self:_did(token, os.execute(token))
 end
 
 function Ledger:grow(token)
@@ -73,10 +90,11 @@ end
 function Ledger:last() return self._done[#self._done] or "" end
 function Ledger:count() return #self._done end
 function Ledger:log() return table.concat(self._done, " ") end
+function Ledger:outside() return table.concat(self._outside, " ") end
 function Ledger:heard() return table.concat(self._heard, " ") end
 
 if not session.reloading then
-  ledger = session:create(Ledger, { _done = {}, _heard = {}, _spares = {}, rows = {}, texts = {} })
+  ledger = session:create(Ledger, { _done = {}, _heard = {}, _spares = {}, _outside = {}, rows = {}, texts = {} })
   session:createAppVariable(ledger)
 end
 
