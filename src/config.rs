@@ -33,6 +33,8 @@ pub struct Settings {
     pub allowed_hosts: Vec<String>,
     pub allowed_origins: Vec<String>,
     pub insecure_no_auth: Option<bool>,
+    /// What all addresses of the server begin with, behind a proxy that says so.
+    pub base_path: Option<String>,
     /// Where health and metrics are told, to this machine only.
     pub admin_listen: Option<SocketAddr>,
     pub log_format: Option<LogFormat>,
@@ -156,6 +158,7 @@ impl Settings {
             allowed_hosts: longer(self.allowed_hosts, others.allowed_hosts),
             allowed_origins: longer(self.allowed_origins, others.allowed_origins),
             insecure_no_auth: self.insecure_no_auth.or(others.insecure_no_auth),
+            base_path: self.base_path.or(others.base_path),
             admin_listen: self.admin_listen.or(others.admin_listen),
             log_format: self.log_format.or(others.log_format),
             verbosity: self.verbosity.or(others.verbosity),
@@ -230,6 +233,8 @@ pub struct Config {
     pub allowed_origins: Vec<String>,
     /// Other machines may be let in although nobody has to log in.
     pub insecure_no_auth: bool,
+    /// Empty: addresses begin with nothing. Else it begins with `/` and does not end so.
+    pub base_path: String,
     pub admin_listen: Option<SocketAddr>,
     pub log_format: LogFormat,
     pub verbosity: u8,
@@ -361,6 +366,7 @@ impl Config {
             allowed_hosts: settings.allowed_hosts,
             allowed_origins: settings.allowed_origins,
             insecure_no_auth: settings.insecure_no_auth.unwrap_or(false),
+            base_path: settings.base_path.unwrap_or_default(),
             admin_listen: settings.admin_listen,
             log_format: settings.log_format.unwrap_or_default(),
             verbosity: settings.verbosity.unwrap_or(0).min(4),

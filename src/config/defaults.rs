@@ -58,6 +58,12 @@ pub const KNOWN: &[Known] = &[
     ),
     known(
         "server",
+        "base_path",
+        "\"\"",
+        "what addresses begin with behind a proxy, such as /apps/list",
+    ),
+    known(
+        "server",
         "admin_listen",
         "",
         "where /healthz and /metrics are told, to this machine only",

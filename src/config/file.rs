@@ -43,6 +43,7 @@ pub(super) const KEYS: &[(&str, &[(&str, Reader)])] = &[
             ("insecure_no_auth", |s, v| {
                 set(&mut s.insecure_no_auth, flag(v))
             }),
+            ("base_path", |s, v| set(&mut s.base_path, base_path(v))),
             ("admin_listen", |s, v| set(&mut s.admin_listen, address(v))),
             ("log_format", |s, v| {
                 set(&mut s.log_format, one_of(&LOG_FORMATS, v))
@@ -358,6 +359,18 @@ fn number(value: &DeValue<'_>) -> Option<u64> {
 fn port(value: &DeValue<'_>) -> Result<u16, String> {
     let port = number(value).and_then(|port| u16::try_from(port).ok());
     port.ok_or_else(|| not("a number from 0 to 65535", value))
+}
+
+fn base_path(value: &DeValue<'_>) -> Result<String, String> {
+    let expected = "a path such as \"/apps/list\", or \"\"";
+    let text = text(value)?;
+    let base = text.trim_end_matches('/');
+    let good = |b: u8| b.is_ascii_alphanumeric() || b"/-._~".contains(&b);
+    let is_path = base.starts_with('/') && base.bytes().all(good) && !base.contains("//");
+    match base.is_empty() || is_path {
+        true => Ok(base.to_owned()),
+        false => Err(not(expected, value)),
+    }
 }
 
 fn address(value: &DeValue<'_>) -> Result<SocketAddr, String> {

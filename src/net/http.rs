@@ -152,7 +152,7 @@ fn parse_request_line(line: &[u8], puts: bool) -> Result<RequestLine, Refusal> {
     let method = match method {
         b"GET" => Method::Get,
         b"HEAD" => Method::Head,
-        b"PUT" if puts || is_upload(target) || target.starts_with(RECORD) => Method::Put,
+        b"PUT" if puts || is_upload(target) || is_record(target) => Method::Put,
         b"POST" | b"PUT" | b"DELETE" | b"OPTIONS" | b"PATCH" | b"TRACE" | b"CONNECT" => {
             return Err(refuse(405, "only GET and HEAD are allowed here"));
         }
@@ -184,16 +184,20 @@ fn parse_request_line(line: &[u8], puts: bool) -> Result<RequestLine, Refusal> {
 /// Where the Record button of `--dev` is pressed.
 const RECORD: &[u8] = b"/_lunette/record/";
 
-/// `/SESSION/upload/TOKEN`: nothing else takes what a peer sends.
+/// `/SESSION/upload/TOKEN`, below whatever path the server has behind a proxy: nothing else takes what a peer sends.
 fn is_upload(target: &[u8]) -> bool {
     let hex = |part: &[u8]| {
         part.len() == 32 && part.iter().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
     };
-    let mut parts = target.split(|&b| b == b'/').skip(1);
-    let known = parts.next().is_some_and(hex)
+    let mut parts = target.rsplit(|&b| b == b'/');
+    target.starts_with(b"/")
+        && parts.next().is_some_and(hex)
         && parts.next() == Some(b"upload")
-        && parts.next().is_some_and(hex);
-    known && parts.next().is_none()
+        && parts.next().is_some_and(hex)
+}
+
+fn is_record(target: &[u8]) -> bool {
+    target.windows(RECORD.len()).any(|part| part == RECORD)
 }
 
 fn is_target_byte(byte: u8) -> bool {
@@ -248,6 +252,19 @@ impl Request {
     /// Bytes of the body that follows.
     pub fn body_bytes(&self) -> u64 {
         self.body_bytes
+    }
+
+    /// Takes the path's beginning away, if it is `base`: what is left begins with `/`.
+    pub fn strip(&mut self, base: &str) {
+        let Some(rest) = self.path().strip_prefix(base) else {
+            return;
+        };
+        match rest.as_bytes().first() {
+            Some(b'/') => self.path.start += base.len() as u32,
+            // The slash that every path begins with.
+            None if !base.is_empty() => self.path.end = self.path.start + 1,
+            None | Some(_) => {}
+        }
     }
 
     /// The path as sent, still percent-encoded: starts with `/`, printable ASCII.

@@ -74,7 +74,7 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
             let opening = Opening {
                 seed,
                 url,
-                address: format!("/{sid}").into(),
+                address: format!("{}/{sid}", self.routes.base()).into(),
                 locale: place.locale.into(),
                 timezone: place.timezone.into(),
                 ..Opening::default()

@@ -15,6 +15,7 @@ pub fn holder(port: u16) -> Option<String> {
     let processes = fs::read_dir("/proc").ok()?.flatten();
     let process = processes
         .map(|entry| entry.path())
+        .filter(|process| is_process(process))
         .find(|process| has(process, &target))?;
     let pid = process.file_name()?.to_str()?.to_owned();
     let name = fs::read_to_string(process.join("comm")).unwrap_or_default();
@@ -30,6 +31,12 @@ fn listening(table: &str, port: u16) -> Option<&str> {
         let state = fields.nth(1)?;
         (local.ends_with(&port) && state == LISTENS).then(|| fields.nth(5))?
     })
+}
+
+/// There are other things beside processes, and other names for them.
+fn is_process(path: &Path) -> bool {
+    let name = path.file_name().and_then(|name| name.to_str());
+    name.is_some_and(|name| name.bytes().all(|b| b.is_ascii_digit()))
 }
 
 fn has(process: &Path, target: &str) -> bool {

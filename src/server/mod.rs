@@ -362,7 +362,7 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
         let boot = boot_name(&mut world)?;
         let mut server = Server {
             core,
-            routes: Routes::new(guard(config), files, config.pages.clone(), &boot),
+            routes: routes(config, files, &boot),
             sessions: SessionTable::default(),
             recordings,
             record_button: RecordButton::new(config),
@@ -448,6 +448,11 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
         let idle = self.peers.is_empty() && self.processes.is_empty();
         self.stop_at.is_some_and(|at| idle || self.turn.now >= at)
     }
+}
+
+fn routes(config: &Config, files: StaticFiles, boot: &str) -> Routes {
+    let routes = Routes::new(guard(config), files, config.pages.clone(), boot);
+    routes.below(&config.base_path)
 }
 
 /// What pages know this run of the server by.

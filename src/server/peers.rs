@@ -197,7 +197,8 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
         }
     }
 
-    fn answer(&mut self, key: usize, request: Box<Request>) {
+    fn answer(&mut self, key: usize, mut request: Box<Request>) {
+        request.strip(self.routes.base());
         let now = self.turn.now;
         self.counters.requests += 1;
         let mut desk = Desk {
@@ -229,6 +230,7 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
                 Response::error_text(503, "no session can be made now; try again later")
             }
         };
+        let response = response.below(self.routes.base());
         self.log
             .line(3, format_args!("{} {}", response.status(), request.path()));
         self.peers[key]

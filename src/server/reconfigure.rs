@@ -122,6 +122,7 @@ fn needs_restart(old: &Config, new: &Config) -> String {
     for (name, differs) in [
         ("host", old.host != new.host),
         ("port", old.port != new.port),
+        ("base_path", old.base_path != new.base_path),
         ("admin_listen", old.admin_listen != new.admin_listen),
         ("log_format", old.log_format != new.log_format),
         ("record", old.record != new.record),

@@ -113,6 +113,8 @@ pub struct Routes {
     pages: Pages,
     /// Names this run of the server.
     boot: Box<str>,
+    /// What all addresses begin with.
+    base: Box<str>,
 }
 
 /// What answering needs beyond the request.
@@ -135,13 +137,29 @@ impl Routes {
             files,
             pages: Pages::new(rules),
             boot: boot.into(),
+            base: "".into(),
         }
+    }
+
+    /// The same with addresses that begin with `base`.
+    #[must_use]
+    pub fn below(self, base: &str) -> Routes {
+        Routes {
+            pages: self.pages.below(base),
+            base: base.into(),
+            ..self
+        }
+    }
+
+    /// What all addresses begin with.
+    pub fn base(&self) -> &str {
+        &self.base
     }
 
     /// Who may ask, and what pages may do, from now on.
     pub fn change_rules(&mut self, guard: Guard, rules: PageRules) {
         self.guard = guard;
-        self.pages = Pages::new(rules);
+        self.pages = Pages::new(rules).below(&self.base);
     }
 
     /// Decides.

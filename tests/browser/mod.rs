@@ -7,6 +7,7 @@
 //! - [`demo`]: what a visitor does with the built-in demo site.
 //! - [`directives`]: each `ui-*` attribute on each kind of element.
 //! - [`pictures`]: themes, and what is left to be looked at.
+//! - [`behind`]: nginx and HAProxy between the two.
 //! - [`beginning`]: what `lunette new` makes.
 //! - [`panel`]: the example that shows the state of the machine.
 //! - [`typing`]: nothing typed is lost, whatever the network, the server and the templates do meanwhile.
@@ -33,6 +34,7 @@
 
 mod apps;
 mod beginning;
+mod behind;
 mod cdp;
 mod charts;
 mod chromium;
