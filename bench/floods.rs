@@ -16,6 +16,7 @@ use crate::report::Better::{Less, More};
 use crate::report::{Figure, Report, quantile};
 use crate::scenarios::{acting, action, millis};
 use crate::subject::Subject;
+use crate::system::Waiting;
 
 /// The counter site, and a method that pushes 8 KiB to every page of the session 50 times a second.
 const MAIN: &str = "
@@ -36,6 +37,8 @@ const FLOOD: &str =
     r#"{"userEvent":true,"messages":[{"type":"update","data":{"varId":3,"value":null}}]}"#;
 /// What a connection may have waiting (`output_bytes`), KiB.
 const OUTPUT_KIB: f64 = 1024.0;
+/// More than a server waits for the other half of a close.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(4);
 /// How long a calm server is watched for comparison.
 const CALM: Duration = Duration::from_secs(2);
 /// A pause between two actions of the witness: it is a person's page, not another flood.
@@ -223,11 +226,36 @@ impl Drop for Site {
     }
 }
 
-/// Pages that never read while 50 updates a second are pushed to them.
+/// Pages that never read while 50 updates a second are pushed to them; beside it, as many that do.
 pub fn deaf(subject: &Subject, scale: &Scale, report: &mut Report) -> io::Result<()> {
+    let reading = push_to_pages(subject, scale, report, true)?;
+    let pushed = push_to_pages(subject, scale, report, false)?;
+    let caps = OUTPUT_KIB * scale.deaf_pages as f64;
+    let name = "pages that never read, most RSS, of their caps";
+    let figure = Figure::new(name, "%", Less, pushed.most_kib / caps * 100.0);
+    // And a frame for each, what pages take that read, and what the allocator adds.
+    report.add(figure.target(110.0));
+    let name = "... RSS when all are let go, over before";
+    report.add(Figure::new(name, "KiB", Less, pushed.after_kib));
+    report.note("their floor: as many pages that read".into());
+    tell(report, &reading.noticed, &pushed.noticed);
+    Ok(())
+}
+
+struct Pushed {
+    most_kib: f64,
+    after_kib: f64,
+    noticed: Noticed,
+}
+
+fn push_to_pages(
+    subject: &Subject,
+    scale: &Scale,
+    report: &mut Report,
+    read: bool,
+) -> io::Result<Pushed> {
     let site = Site::new()?;
     let server = subject.folder(&site.0, &[])?;
-    let before_flood = calm(server.address)?;
     let session = new_session(server.address)?;
     let mut pages = Vec::new();
     for _ in 0..scale.deaf_pages {
@@ -236,46 +264,44 @@ pub fn deaf(subject: &Subject, scale: &Scale, report: &mut Report) -> io::Result
         page.receive()?;
         pages.push(page);
     }
-    thread::sleep(Duration::from_millis(300));
     let before = server.rss_kib()?;
-    let (most, noticed) = witness(server.address, || {
+    let mut waiting = Waiting::new(&pages);
+    let (most_kib, noticed) = witness(server.address, || {
         pages[0].send(FLOOD)?;
         let began = Instant::now();
         let mut most: f64 = 0.0;
         while began.elapsed() < Duration::from_secs(scale.deaf_seconds) {
             most = most.max(growth_kib(&server, before)?);
-            thread::sleep(Duration::from_millis(20));
+            if !read {
+                thread::sleep(Duration::from_millis(10));
+                continue;
+            }
+            let ready: Vec<bool> = waiting.ready(10)?.collect();
+            for (page, _) in pages.iter_mut().zip(ready).filter(|(_, ready)| *ready) {
+                page.drain()?;
+            }
         }
         Ok(most)
     })?;
+    // A close is waited for; then the connection is freed.
+    thread::sleep(CLOSE_TIMEOUT);
+    let after_kib = growth_kib(&server, before)?;
     report.server_cpu(server.cpu()?.as_secs_f64());
-    let cap = OUTPUT_KIB * scale.deaf_pages as f64;
-    let part = most / cap * 100.0;
-    let figure = Figure::new(
-        "pages that never read, most RSS, of their caps",
-        "%",
-        Less,
-        part,
-    );
-    report.add(figure.target(100.0));
-    let after = growth_kib(&server, before)?;
-    report.add(Figure::new(
-        "... RSS when all are let go, over before",
-        "KiB",
-        Less,
-        after,
-    ));
-    tell(report, &before_flood, &noticed);
     let mut gone = 0;
-    for page in &mut pages {
+    for page in pages.iter_mut().take(if read { 0 } else { usize::MAX }) {
         gone += usize::from(ends(page)?);
     }
     report.note(format!(
-        "{gone} of {} were let go; most {:.0} MiB",
+        "{} pages that {}: {gone} were let go; most {:.0} MiB",
         pages.len(),
-        most / 1024.0
+        if read { "read" } else { "never read" },
+        most_kib / 1024.0
     ));
-    Ok(())
+    Ok(Pushed {
+        most_kib,
+        after_kib,
+        noticed,
+    })
 }
 
 /// Whether a page that reads at last finds that it was closed for its slowness.

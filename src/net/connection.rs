@@ -394,6 +394,9 @@ impl Connection {
         let State::WebSocket(endpoint) = &mut self.state else {
             return true;
         };
+        if endpoint.queued().held() > limits.output_bytes {
+            endpoint.output().compact();
+        }
         let before = endpoint.queued().len();
         endpoint.send_text(write);
         let after = endpoint.queued().len();

@@ -46,6 +46,17 @@ impl OutputQueue {
         }
     }
 
+    /// Gives back the room of what was sent. Until then up to half of the queue may be that.
+    pub fn compact(&mut self) {
+        self.bytes.drain(..self.sent);
+        self.sent = 0;
+    }
+
+    /// Bytes that it holds, sent ones among them.
+    pub fn held(&self) -> usize {
+        self.bytes.len()
+    }
+
     /// Forgets what was not sent.
     pub fn clear(&mut self) {
         *self = OutputQueue::default();

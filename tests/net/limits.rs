@@ -28,6 +28,10 @@ fn when_descriptors_run_out_it_serves_on_and_takes_more_as_they_come_free() {
     assert_eq!(status(&read_answer(&mut last)), "200");
     let log = server.log();
     assert_eq!(log.matches("cannot take more").count(), 1, "{log}");
+    assert!(
+        log.contains("allows 24 open files: 1024 connections need"),
+        "{log}"
+    );
 }
 
 #[test]
