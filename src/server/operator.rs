@@ -301,8 +301,8 @@ fn wrapped(code: &str) -> String {
     let quoted = quoted(code);
     format!(
         "local code = {quoted}\n\
-         local run, why = load(\"return \" .. code, \"=eval\")\n\
-         if not run then run, why = load(code, \"=eval\") end\n\
+         local run, why = load(\"return \" .. code, \"=eval\", \"t\", _ENV)\n\
+         if not run then run, why = load(code, \"=eval\", \"t\", _ENV) end\n\
          local told = {{ false, why, n = 2 }}\n\
          if run then told = table.pack(pcall(run)) end\n\
          for i = 2, told.n do told[i] = tostring(told[i]) end\n\

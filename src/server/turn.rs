@@ -219,6 +219,11 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
         if self.inbox.is_empty() {
             self.inbox = inbox;
         }
+        self.run_rest(messages);
+    }
+
+    /// What happens without input of sessions' own.
+    fn run_rest(&mut self, messages: usize) {
         self.reload();
         self.serve_admin();
         self.run_timers();
