@@ -181,8 +181,7 @@ impl RawHeader {
     /// Reads the header of a file.
     pub fn read(file: &[u8]) -> Result<RawHeader, JournalError> {
         if !file.starts_with(&MAGIC) {
-            let begun = !file.is_empty() && MAGIC.starts_with(file);
-            return Err(match begun {
+            return Err(match MAGIC.starts_with(file) {
                 true => JournalError::NoHeader,
                 false => JournalError::NotAJournal,
             });
