@@ -43,6 +43,7 @@ fn main() {
     client(&root.join("src/web"), &mut generated);
     for (name, about, folder) in [
         ("DEMO_SITE", "The built-in demo site", "lua/demo"),
+        ("NEW_SITE", "What `lunette new` makes", "lua/new"),
         (
             "INSPECT_SITE",
             "The site of `lunette inspect`",
@@ -175,13 +176,23 @@ fn client(folder: &Path, generated: &mut Generated) {
 
 /// A site, as it is.
 fn embedded(name: &str, about: &str, folder: &Path, text: &mut String) {
-    let site: Vec<String> = ["html", "lua", "viewdefs"]
+    let beside = ["gitignore", "lunette.toml"].map(str::to_owned);
+    let beside = beside
+        .into_iter()
+        .filter(|name| folder.join(name).is_file());
+    let mut folders = vec!["html", "lua", "viewdefs"];
+    // What is there in other sites is for their developers.
+    if name == "NEW_SITE" {
+        folders.push("tests");
+    }
+    let site: Vec<String> = folders
         .iter()
         .flat_map(|part| {
             files(&folder.join(part))
                 .into_iter()
                 .map(move |name| format!("{part}/{name}"))
         })
+        .chain(beside)
         .collect();
     let about = format!("{about}: path inside the site, content.");
     list(text, name, &about, folder, site);

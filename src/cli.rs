@@ -1,14 +1,16 @@
 //! The command line: what can be typed. No I/O; what it means is for `config`.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Parser, Subcommand};
 
-use crate::config::file::RECOVER;
+use crate::config::environment::quoted;
+use crate::config::file::{LOG_FORMATS, RECOVER};
 use crate::config::net::NetSettings;
 use crate::config::state::{Recover, StateDir, StateSettings};
 use crate::config::units::{parse_bytes, parse_duration_ms};
-use crate::config::{Grant, Settings};
+use crate::config::{Grant, LogFormat, Place, Settings};
 
 /// Shows live Lua objects as web pages. Without a command it serves; without --dir, the built-in
 /// demo.
@@ -43,10 +45,13 @@ pub enum Command {
         #[arg(short, long, value_name = "FILE")]
         output: PathBuf,
     },
-    /// List the sessions of a site whose journals are kept
+    /// List the sessions of a running server, or those whose journals are kept
     Sessions {
         #[command(subcommand)]
         action: Option<SessionsAction>,
+        /// As JSON
+        #[arg(long)]
+        json: bool,
         #[command(flatten)]
         state: StateFlags,
     },
@@ -60,6 +65,70 @@ pub enum Command {
         file: PathBuf,
         /// The user
         name: String,
+    },
+    /// Make a small site to begin with
+    New {
+        /// A directory that is empty or does not exist
+        dir: PathBuf,
+    },
+    /// Print what an object of a session holds, by its path from the app; runs no code
+    Get {
+        #[command(flatten)]
+        of: SessionFlags,
+        /// Such as users.0.name [default: the whole app]
+        #[arg(default_value = "", hide_default_value = true)]
+        path: String,
+    },
+    /// Write to a path of a session, or call a method, as a page would
+    Update {
+        #[command(flatten)]
+        of: SessionFlags,
+        /// Such as count, users.0.name or add()
+        path: String,
+        /// JSON, or a text
+        #[arg(default_value = "null", hide_default_value = true)]
+        value: String,
+    },
+    /// Run Lua code in a session and print what it gives
+    Eval {
+        #[command(flatten)]
+        of: SessionFlags,
+        /// An expression, or statements with return
+        code: String,
+    },
+    /// Print a script that has a system run this site
+    Service {
+        #[command(subcommand)]
+        system: System,
+        /// The site
+        #[arg(long, value_name = "DIR", global = true, default_value = ".")]
+        dir: PathBuf,
+        /// Where sessions survive
+        #[arg(
+            long,
+            value_name = "DIR",
+            global = true,
+            default_value = "/var/lib/lunette"
+        )]
+        state: PathBuf,
+        /// Port to listen on
+        #[arg(long, value_name = "N", global = true, default_value_t = 8080)]
+        port: u16,
+    },
+    /// Load a site's settings, code and templates, and tell what is wrong with them
+    #[command(after_help = CHECK_HELP)]
+    Check {
+        /// The site
+        #[arg(default_value = ".")]
+        dir: PathBuf,
+    },
+    /// Print each setting and where it comes from, as a lunette.toml
+    DumpConfig {
+        #[command(flatten)]
+        serve: Box<ServeFlags>,
+        /// As JSON
+        #[arg(long)]
+        json: bool,
     },
     /// Print the version and the format of recordings
     Version,
@@ -98,6 +167,10 @@ const EXPORT_HELP: &str = "The file has the site's code, all that the session wa
     what was typed into password fields, and what --secret or the site's lunette.toml names. So the app gets something else in a replay: where its \
     code looks at such a value, a replay of the file diverges.";
 
+const CHECK_HELP: &str = "Compiles every Lua file, reads every template, and shows the first page of a session that is thrown away: \
+    its files are read, but nothing is written or started. Each problem is told with FILE:LINE. Exit codes: 0 all is \
+    well, 3 something is not.";
+
 /// What can be done to sessions.
 #[derive(Debug, Subcommand)]
 pub enum SessionsAction {
@@ -106,6 +179,28 @@ pub enum SessionsAction {
         /// The session's id, as in its address
         sid: String,
     },
+}
+
+/// Which session of a running server is meant.
+#[derive(Args, Clone, Debug)]
+pub struct SessionFlags {
+    /// The session's id, as in its address
+    #[arg(value_name = "SESSION")]
+    pub sid: String,
+    #[command(flatten)]
+    pub state: StateFlags,
+    /// As JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Systems that run servers.
+#[derive(Clone, Copy, Debug, Subcommand)]
+pub enum System {
+    /// A sandboxed unit
+    Systemd,
+    /// An init script for OpenWrt
+    Procd,
 }
 
 /// Which state directory is meant.
@@ -233,6 +328,12 @@ pub struct ServeFlags {
     /// Further origins whose pages may connect, comma-separated
     #[arg(long, value_name = "ORIGIN", value_delimiter = ',')]
     allowed_origins: Vec<String>,
+    /// Tell health and metrics to this machine at ADDRESS, such as 127.0.0.1:9100
+    #[arg(long, value_name = "ADDRESS")]
+    admin_listen: Option<SocketAddr>,
+    /// Lines of the log: text, logfmt, json [default: text]
+    #[arg(long, value_name = "FORMAT", value_parser = parse_log_format)]
+    log_format: Option<LogFormat>,
     /// Let other machines in although nobody has to log in
     #[arg(long)]
     insecure_no_auth: bool,
@@ -247,6 +348,12 @@ fn parse_recover(text: &str) -> Result<Recover, String> {
     meant.ok_or_else(|| "write lazy, eager or none".into())
 }
 
+fn parse_log_format(text: &str) -> Result<LogFormat, String> {
+    let found = LOG_FORMATS.iter().find(|(name, _)| *name == text);
+    let meant = found.map(|&(_, format)| format);
+    meant.ok_or_else(|| "write text, logfmt or json".into())
+}
+
 fn state_dir(dir: PathBuf) -> StateDir {
     match dir.as_os_str() == "none" {
         true => StateDir::None,
@@ -254,8 +361,94 @@ fn state_dir(dir: PathBuf) -> StateDir {
     }
 }
 
+impl ServeFlags {
+    /// Where what was typed stands, for messages and dumps.
+    fn places(&self) -> Vec<Place> {
+        let text = |text: &str| Some(quoted(text));
+        let path = |path: &Option<PathBuf>| path.as_ref().and_then(|p| text(&p.to_string_lossy()));
+        let list = |list: &[String]| {
+            let items: Vec<String> = list.iter().map(|item| quoted(item)).collect();
+            (!items.is_empty()).then(|| format!("[{}]", items.join(", ")))
+        };
+        let number = |number: Option<u64>| number.map(|number| number.to_string());
+        let recover = RECOVER.iter().find(|(_, when)| Some(*when) == self.recover);
+        let timeout = self.session_timeout.map(|ms| match ms {
+            0 => "0".into(),
+            ms => quoted(&format!("{ms}ms")),
+        });
+        let said = [
+            ("state", "--state", path(&self.state)),
+            (
+                "recover",
+                "--recover",
+                recover.and_then(|(name, _)| text(name)),
+            ),
+            ("host", "--host", self.host.as_deref().and_then(text)),
+            ("port", "--port", number(self.port.map(u64::from))),
+            ("record", "--record", path(&self.record)),
+            (
+                "allowed_hosts",
+                "--allowed-hosts",
+                list(&self.allowed_hosts),
+            ),
+            (
+                "allowed_origins",
+                "--allowed-origins",
+                list(&self.allowed_origins),
+            ),
+            (
+                "insecure_no_auth",
+                "--insecure-no-auth",
+                self.insecure_no_auth.then(|| "true".into()),
+            ),
+            (
+                "lua_memory",
+                "--lua-memory",
+                number(self.lua_memory.map(|n| n as u64)),
+            ),
+            ("gas", "--gas", number(self.gas)),
+            ("session_timeout", "--session-timeout", timeout),
+            ("message_rate", "--message-rate", number(self.message_rate)),
+            (
+                "connections",
+                "--connections",
+                number(self.connections.map(|n| n as u64)),
+            ),
+        ];
+        let said = said.into_iter().chain(self.operating());
+        said.filter_map(|(key, at, literal)| {
+            let (at, literal) = (at.into(), literal?);
+            Some(Place { key, at, literal })
+        })
+        .collect()
+    }
+
+    /// The same of what is for those who run the server.
+    fn operating(&self) -> [(&'static str, &'static str, Option<String>); 3] {
+        let text = |text: &str| Some(quoted(text));
+        let format = LOG_FORMATS
+            .iter()
+            .find(|(_, format)| Some(*format) == self.log_format);
+        let verbosity = (self.verbose > 0).then(|| self.verbose.min(4).to_string());
+        [
+            (
+                "admin_listen",
+                "--admin-listen",
+                self.admin_listen.and_then(|a| text(&a.to_string())),
+            ),
+            (
+                "log_format",
+                "--log-format",
+                format.and_then(|(name, _)| text(name)),
+            ),
+            ("verbosity", "-v", verbosity),
+        ]
+    }
+}
+
 impl From<ServeFlags> for Settings {
     fn from(flags: ServeFlags) -> Settings {
+        let places = flags.places();
         let state = StateSettings {
             dir: flags.state.map(state_dir),
             recover: flags.recover,
@@ -269,10 +462,13 @@ impl From<ServeFlags> for Settings {
             record: flags.record,
             allowed_hosts: flags.allowed_hosts,
             allowed_origins: flags.allowed_origins,
-            insecure_no_auth: flags.insecure_no_auth,
+            insecure_no_auth: flags.insecure_no_auth.then_some(true),
             dev: flags.dev,
             hotload: flags.hotload,
-            verbosity: flags.verbose,
+            admin_listen: flags.admin_listen,
+            log_format: flags.log_format,
+            verbosity: (flags.verbose > 0).then_some(flags.verbose),
+            places,
             lua_memory: flags.lua_memory,
             gas: flags.gas,
             session_timeout_ms: flags.session_timeout,
@@ -317,6 +513,7 @@ mod tests {
             Some(Command::Sessions {
                 action: Some(SessionsAction::Drop { sid }),
                 state: StateFlags { state: Some(_), dir: None },
+                json: false,
             }) if sid == "1f"
         ));
         assert!(read("lunette export 1f").is_err());

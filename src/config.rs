@@ -1,16 +1,20 @@
 //! What the server shall do: defaults, overridden by what was set, checked once.
 //!
-//! Each source makes [`Settings`]: the site's `lunette.toml` ([`mod@file`]) and the command line. Later ones
-//! win ([`Settings::or`]), and [`Config::resolve`] makes of the whole one valid configuration.
+//! Each source makes [`Settings`]: the site's `lunette.toml` ([`mod@file`]), the environment ([`environment`]) and
+//! the command line. Later ones win ([`Settings::or`]), and [`Config::resolve`] makes of the whole one valid
+//! configuration. [`dump`] tells where each value comes from, [`defaults`] what is so without any.
 
 pub mod auth;
+pub mod defaults;
+pub mod dump;
+pub mod environment;
 pub mod file;
 pub mod nearest;
 pub mod net;
 pub mod state;
 pub mod units;
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use crate::core::limits::SessionLimits;
@@ -30,7 +34,12 @@ pub struct Settings {
     pub state: StateSettings,
     pub allowed_hosts: Vec<String>,
     pub allowed_origins: Vec<String>,
-    pub insecure_no_auth: bool,
+    pub insecure_no_auth: Option<bool>,
+    /// What all addresses of the server begin with, behind a proxy that says so.
+    pub base_path: Option<String>,
+    /// Where health and metrics are told, to this machine only.
+    pub admin_listen: Option<SocketAddr>,
+    pub log_format: Option<LogFormat>,
     /// Who may come in.
     pub auth: AuthSettings,
     /// Whose word on who somebody is, and from where, is believed.
@@ -42,7 +51,7 @@ pub struct Settings {
     pub viewdef_paths: Option<bool>,
     pub dev: bool,
     pub hotload: bool,
-    pub verbosity: u8,
+    pub verbosity: Option<u8>,
     /// Bytes.
     pub lua_memory: Option<usize>,
     pub gas: Option<u64>,
@@ -70,8 +79,19 @@ pub struct Settings {
     pub test_ignore: Vec<String>,
     /// Paths whose values are not for other eyes.
     pub secret: Vec<String>,
-    /// Where a setting stands, if it came from a file: its name and `FILE:LINE`.
-    pub places: Vec<(&'static str, String)>,
+    /// Where each setting comes from; of several of one name the first is the one in force.
+    pub places: Vec<Place>,
+}
+
+/// Where a setting comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// Its name in `lunette.toml`.
+    pub key: &'static str,
+    /// `FILE:LINE`, a variable of the environment, or a flag.
+    pub at: String,
+    /// What it says there, as TOML.
+    pub literal: String,
 }
 
 /// What `[lua] allow` can name.
@@ -82,6 +102,16 @@ pub enum Grant {
     Files,
     Spawn,
     Blocking,
+}
+
+/// How lines of the log look.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people; whoever collects them adds the time.
+    #[default]
+    Text,
+    Logfmt,
+    Json,
 }
 
 /// The Content-Security-Policy of pages.
@@ -168,15 +198,6 @@ impl Settings {
     #[must_use]
     pub fn or(self, others: Settings) -> Settings {
         let longer = |a: Vec<String>, b| if a.is_empty() { b } else { a };
-        let mut places = others.places;
-        // A place is of use only if the setting it tells of is.
-        let overridden = [
-            ("host", self.host.is_some()),
-            ("lua_memory", self.lua_memory.is_some()),
-            ("gas", self.gas.is_some()),
-        ];
-        places.retain(|(name, _)| !overridden.contains(&(*name, true)));
-        places.extend(self.places);
         Settings {
             dir: self.dir.or(others.dir),
             host: self.host.or(others.host),
@@ -185,16 +206,16 @@ impl Settings {
             state: self.state.or(others.state),
             allowed_hosts: longer(self.allowed_hosts, others.allowed_hosts),
             allowed_origins: longer(self.allowed_origins, others.allowed_origins),
-            insecure_no_auth: self.insecure_no_auth || others.insecure_no_auth,
+            insecure_no_auth: self.insecure_no_auth.or(others.insecure_no_auth),
+            base_path: self.base_path.or(others.base_path),
+            admin_listen: self.admin_listen.or(others.admin_listen),
+            log_format: self.log_format.or(others.log_format),
+            verbosity: self.verbosity.or(others.verbosity),
             auth: self.auth.or(others.auth),
             trusted_proxies: self.trusted_proxies.or(others.trusted_proxies),
             quotas: self.quotas.or(others.quotas),
             audit: self.audit.or(others.audit),
             viewdef_paths: self.viewdef_paths.or(others.viewdef_paths),
-            verbosity: match self.verbosity {
-                0 => others.verbosity,
-                verbosity => verbosity,
-            },
             lua_memory: self.lua_memory.or(others.lua_memory),
             gas: self.gas.or(others.gas),
             session_timeout_ms: self.session_timeout_ms.or(others.session_timeout_ms),
@@ -215,20 +236,22 @@ impl Settings {
             test_ignore: longer(self.test_ignore, others.test_ignore),
             // A flag that names another one does not give away those of the file.
             secret: [self.secret, others.secret].concat(),
-            places,
+            places: [self.places, others.places].concat(),
         }
     }
 
-    /// These settings, and where they say nothing the `lunette.toml` of the site that they name.
+    /// These settings, where they say nothing the environment, and where that says nothing the `lunette.toml` of the
+    /// site that they name.
     ///
     /// # Errors
-    /// When the file cannot be read or understood.
-    pub fn with_file(self) -> Result<Settings, ConfigError> {
-        let file = match &self.dir {
+    /// When environment or file cannot be read or understood.
+    pub fn with_sources(self) -> Result<Settings, ConfigError> {
+        let settings = self.or(environment::read(std::env::vars_os())?);
+        let file = match &settings.dir {
             Some(dir) => file::read(dir)?,
             None => Settings::default(),
         };
-        Ok(self.or(file))
+        Ok(settings.or(file))
     }
 
     fn pages(&mut self) -> PageRules {
@@ -277,6 +300,12 @@ pub struct Config {
     pub quotas: Quotas,
     /// Where to write what is done.
     pub audit: Option<PathBuf>,
+    /// Other machines may be let in although nobody has to log in.
+    pub insecure_no_auth: bool,
+    /// Empty: addresses begin with nothing. Else it begins with `/` and does not end so.
+    pub base_path: String,
+    pub admin_listen: Option<SocketAddr>,
+    pub log_format: LogFormat,
     pub verbosity: u8,
     /// Edits of the site reach running sessions.
     pub hotload: bool,
@@ -301,6 +330,11 @@ pub enum ConfigError {
          mode of [auth] in lunette.toml, or say --insecure-no-auth if that is meant"
     )]
     Exposed(String),
+    #[error(
+        "admin_listen {0} can be reached from other machines, and nobody is asked there who they are: take an address of \
+         this machine, such as 127.0.0.1:9100"
+    )]
+    AdminExposed(SocketAddr),
     #[error("lua_memory is {0} bytes: a session needs at least 256K and can have at most 512M")]
     LuaMemory(usize),
     #[error(transparent)]
@@ -340,12 +374,12 @@ const GAS_MIN: u64 = 10_000;
 const UPLOAD_BYTES: u64 = 100 << 20;
 
 impl Config {
-    /// The configuration that these flags make with the `lunette.toml` of the site they name.
+    /// The configuration that these flags make with the environment and the `lunette.toml` of the site they name.
     ///
     /// # Errors
     /// As for [`Config::resolve`], and when the file cannot be read or understood.
     pub fn load(flags: Settings) -> Result<Config, ConfigError> {
-        Config::resolve(flags.with_file()?)
+        Config::resolve(flags.with_sources()?)
     }
 
     /// The configuration that these settings make.
@@ -354,9 +388,9 @@ impl Config {
     /// When a value is out of its range, or makes the server less safe than it may silently be.
     pub fn resolve(mut settings: Settings) -> Result<Config, ConfigError> {
         let places = std::mem::take(&mut settings.places);
-        let at = |name: &str, error| match places.iter().find(|(place, _)| *place == name) {
-            Some((_, place)) => ConfigError::At {
-                place: place.clone(),
+        let at = |name: &str, error| match places.iter().find(|place| place.key == name) {
+            Some(place) => ConfigError::At {
+                place: place.at.clone(),
                 error: Box::new(error),
             },
             None => error,
@@ -368,10 +402,11 @@ impl Config {
         let proxies = settings.trusted_proxies.unwrap_or_default();
         let auth = settings.auth.resolve(&proxies);
         let auth = auth.map_err(|error| at(error.name(), error.into()))?;
-        if !is_loopback(&host) && auth.is_none() && !settings.insecure_no_auth {
+        if !is_loopback(&host) && auth.is_none() && !settings.insecure_no_auth.unwrap_or(false) {
             return Err(at("host", ConfigError::Exposed(host)));
         }
         let directories = directories(settings.read, settings.write);
+        check_admin(settings.admin_listen).map_err(|error| at("admin_listen", error))?;
         let limits = SessionLimits {
             lua_memory: settings.lua_memory.unwrap_or(defaults.lua_memory),
             gas: settings.gas.unwrap_or(defaults.gas),
@@ -385,12 +420,7 @@ impl Config {
             dev: settings.dev,
             ..defaults
         };
-        if !(LUA_MEMORY_MIN..=LUA_MEMORY_MAX).contains(&limits.lua_memory) {
-            return Err(at("lua_memory", ConfigError::LuaMemory(limits.lua_memory)));
-        }
-        if limits.gas < GAS_MIN {
-            return Err(at("gas", ConfigError::Gas(limits.gas)));
-        }
+        check_limits(&limits).map_err(|(name, error)| at(name, error))?;
         let net = settings.net.check();
         net.map_err(|error| at(error.name, error.into()))?;
         let upload = uploads(settings.upload_dir, settings.upload_max_bytes)
@@ -411,7 +441,11 @@ impl Config {
             record: settings.record,
             allowed_hosts: settings.allowed_hosts,
             allowed_origins: settings.allowed_origins,
-            verbosity: settings.verbosity.min(4),
+            insecure_no_auth: settings.insecure_no_auth.unwrap_or(false),
+            base_path: settings.base_path.unwrap_or_default(),
+            admin_listen: settings.admin_listen,
+            log_format: settings.log_format.unwrap_or_default(),
+            verbosity: settings.verbosity.unwrap_or(0).min(4),
             hotload: settings.hotload || settings.dev,
             limits,
             net: settings.net,
@@ -425,6 +459,24 @@ fn directories(read: Option<Vec<PathBuf>>, write: Option<Vec<PathBuf>>) -> Direc
     Directories {
         read: read.unwrap_or_default(),
         write: write.unwrap_or_else(|| vec!["data".into()]),
+    }
+}
+
+fn check_limits(limits: &SessionLimits) -> Result<(), (&'static str, ConfigError)> {
+    if !(LUA_MEMORY_MIN..=LUA_MEMORY_MAX).contains(&limits.lua_memory) {
+        return Err(("lua_memory", ConfigError::LuaMemory(limits.lua_memory)));
+    }
+    match limits.gas < GAS_MIN {
+        true => Err(("gas", ConfigError::Gas(limits.gas))),
+        false => Ok(()),
+    }
+}
+
+/// Nobody is asked there who they are.
+fn check_admin(address: Option<SocketAddr>) -> Result<(), ConfigError> {
+    match address.filter(|address| !address.ip().is_loopback()) {
+        Some(address) => Err(ConfigError::AdminExposed(address)),
+        None => Ok(()),
     }
 }
 
@@ -478,7 +530,7 @@ mod tests {
         }
         let meant = resolve(|s| {
             s.host = Some("0.0.0.0".into());
-            s.insecure_no_auth = true;
+            s.insecure_no_auth = Some(true);
         });
         assert!(meant.is_ok());
         for host in ["localhost", "127.0.0.2", "::1", "[::1]"] {

@@ -29,6 +29,7 @@
 //! - [`inspect`]: looking at a recording turn by turn.
 //! - [`testing`]: recordings as text that people edit, run against a site without a browser.
 //! - [`web`]: the browser client, the theme and the demo site, embedded.
+//! - [`operator`]: commands that ask a running server. [`scaffold`]: what `lunette new` and `lunette service` make.
 //! - [`cli`], [`config`]: what the command line says and what it means.
 //!
 //! # Embedding
@@ -43,7 +44,9 @@ pub mod inspect;
 pub mod journal;
 pub mod lua;
 pub mod net;
+pub mod operator;
 pub mod replay;
+pub mod scaffold;
 pub mod server;
 pub mod testing;
 pub mod web;

@@ -2,25 +2,31 @@
 
 use std::fmt::Display;
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Parser;
 use lunette::cli::{
-    Cli, Command, InspectFlags, RecordingFlags, SessionsAction, StateFlags, TestFlags,
+    Cli, Command, InspectFlags, RecordingFlags, SessionFlags, SessionsAction, StateFlags, System,
+    TestFlags,
 };
 use lunette::config::state::{StateDir, StateSettings};
-use lunette::config::{Config, Settings};
+use lunette::config::{Config, Settings, dump};
 use lunette::core::outside::Outside;
 use lunette::inspect::Inspector;
+use lunette::operator;
 use lunette::replay::{self, Reader};
+use lunette::scaffold;
 use lunette::server::auth::passwd;
+use lunette::server::clock;
 use lunette::server::outside::Machine;
 use lunette::server::{self, ServerError};
+use lunette::testing::check;
 use lunette::testing::path::pattern;
 use lunette::testing::run::Setting;
 use lunette::testing::suite::{Suite, SuiteError, Wishes};
 use lunette::web;
+use serde_json::{Value, json};
 
 const RUNTIME: u8 = 1;
 const USAGE: u8 = 2;
@@ -37,12 +43,28 @@ fn main() -> ExitCode {
             open(flags).and_then(|reader| print(&replay::transcript(&reader)))
         }
         Some(Command::Export { recording, output }) => export(recording, &output),
-        Some(Command::Sessions { action, state }) => sessions(action, state),
+        Some(Command::Sessions {
+            action,
+            json,
+            state,
+        }) => sessions(action, json, state),
+        Some(Command::New { dir }) => new(&dir),
+        Some(Command::Get { of, path }) => get(of, &path),
+        Some(Command::Update { of, path, value }) => update(of, &path, &value),
+        Some(Command::Eval { of, code }) => evaluate(of, &code),
+        Some(Command::Service {
+            system,
+            dir,
+            state,
+            port,
+        }) => service(system, &dir, &state, port),
         Some(Command::Inspect(flags)) => inspect(flags),
         Some(Command::Test(flags)) => test(flags),
         Some(Command::Passwd { file, name }) => {
             passwd::ask_and_set(&file, &name).map_err(failed(RUNTIME))
         }
+        Some(Command::Check { dir }) => check(&dir),
+        Some(Command::DumpConfig { serve, json }) => dump_config((*serve).into(), json),
         Some(Command::Version) => print(&format!(
             "lunette {}\nrecordings: format {}\n",
             env!("CARGO_PKG_VERSION"),
@@ -54,22 +76,37 @@ fn main() -> ExitCode {
 
 /// Serves a site, or the page of a recording.
 fn serve(settings: Settings, recording: Option<Inspector>) -> Result<(), u8> {
-    let config = Config::load(settings).map_err(failed(CONFIG))?;
+    let for_site = recording.is_none();
+    let config = match recording {
+        None => Config::load(settings.clone()),
+        // It is for this machine only, whatever the environment says of sites.
+        Some(_) => Config::resolve(settings.clone()),
+    };
+    let config = config.map_err(failed(CONFIG))?;
     let server = match recording {
         None => server::start(&config),
         Some(inspector) => server::start_with(&config, web::INSPECT_SITE, Box::new(inspector)),
     };
     let mut server = server.map_err(|error| match error {
-        ServerError::Bind { .. } => failed(BIND)(error),
+        ServerError::Bind { .. } | ServerError::Admin { .. } => failed(BIND)(error),
         ServerError::Site(_)
         | ServerError::State(_)
         | ServerError::Users(_)
         | ServerError::Audit { .. }
+        | ServerError::Exposed(_)
         | ServerError::Record { .. }
         | ServerError::Upload { .. } => failed(CONFIG)(error),
         ServerError::Lua(_) | ServerError::System(_) => failed(RUNTIME)(error),
     })?;
     print(&format!("listening on http://{}\n", server.address()))?;
+    if let Some(address) = server.admin_address() {
+        print(&format!("health and metrics on http://{address}\n"))?;
+    }
+    if for_site {
+        server.set_reread(Box::new(move || {
+            Config::load(settings.clone()).map_err(|error| error.to_string())
+        }));
+    }
     server.run().map_err(failed(RUNTIME))
 }
 
@@ -85,7 +122,9 @@ fn inspect(flags: InspectFlags) -> Result<(), u8> {
 /// The recording that is meant, which knows all that is secret in it.
 fn open(flags: RecordingFlags) -> Result<Reader, u8> {
     let recording = flags.recording.clone();
-    let settings = Settings::from(flags).with_file().map_err(failed(CONFIG))?;
+    let settings = Settings::from(flags)
+        .with_sources()
+        .map_err(failed(CONFIG))?;
     let reader = match replay::session_named(&recording) {
         None => replay::read_file(&recording).map_err(failed(RUNTIME)),
         Some(sid) => {
@@ -109,36 +148,159 @@ fn run_again(flags: RecordingFlags) -> Result<(), u8> {
     }
 }
 
+fn new(dir: &Path) -> Result<(), u8> {
+    let made = scaffold::site(dir).map_err(failed(RUNTIME))?;
+    let mut text = String::new();
+    for path in made {
+        text += &format!("wrote {}\n", path.display());
+    }
+    let dir = dir.display();
+    print(&format!(
+        "{text}\nNow:\n  lunette --dir {dir} --dev     serves it; edits take effect at once\n  \
+         lunette test {dir}          runs its tests\n  lunette check {dir}         looks for mistakes\n"
+    ))
+}
+
+/// Asks the server in which a session runs.
+fn ask(of: SessionFlags, path: &str, mut body: Value) -> Result<Value, u8> {
+    body["sid"] = of.sid.into();
+    let state = place(of.state)?;
+    operator::ask(&state, path, Some(&body)).map_err(failed(RUNTIME))
+}
+
+fn get(of: SessionFlags, path: &str) -> Result<(), u8> {
+    let json = of.json;
+    let value = ask(of, "/get", json!({ "path": path }))?;
+    match value {
+        Value::String(text) if !json => print(&format!("{text}\n")),
+        value if json => print(&format!("{value}\n")),
+        value => print(&format!("{value:#}\n")),
+    }
+}
+
+fn update(of: SessionFlags, path: &str, value: &str) -> Result<(), u8> {
+    let body = json!({ "path": path, "value": operator::value(value) });
+    let json = of.json;
+    let answer = ask(of, "/update", body)?;
+    print_log(&answer, json)
+}
+
+fn evaluate(of: SessionFlags, code: &str) -> Result<(), u8> {
+    let json = of.json;
+    let answer = ask(of, "/eval", json!({ "code": code }))?;
+    print_log(&answer, json)?;
+    match answer["value"].as_str() {
+        Some(value) if !json && !value.is_empty() => print(&format!("{value}\n")),
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// What a session logged on the operator's behalf, or the whole answer.
+fn print_log(answer: &Value, json: bool) -> Result<(), u8> {
+    if json {
+        return print(&format!("{answer}\n"));
+    }
+    let lines = answer["log"].as_array().into_iter().flatten();
+    for line in lines.filter_map(Value::as_str) {
+        print(&format!("{line}\n"))?;
+    }
+    Ok(())
+}
+
+fn service(system: System, dir: &Path, state: &Path, port: u16) -> Result<(), u8> {
+    let program = std::env::current_exe().map_err(failed(RUNTIME))?;
+    let site = std::path::absolute(dir).map_err(failed(RUNTIME))?;
+    server::files::look_through(&site).map_err(failed(CONFIG))?;
+    let service = scaffold::Service {
+        program: &program,
+        site: &site,
+        state,
+        port,
+    };
+    print(&match system {
+        System::Systemd => service.systemd(),
+        System::Procd => service.procd(),
+    })
+}
+
 fn export(flags: RecordingFlags, output: &Path) -> Result<(), u8> {
     let reader = open(flags)?;
     let exported = replay::export(&reader, output).map_err(failed(RUNTIME))?;
     print(&exported.to_string())
 }
 
-fn sessions(action: Option<SessionsAction>, flags: StateFlags) -> Result<(), u8> {
-    let settings = Settings::from(flags).with_file().map_err(failed(CONFIG))?;
+/// The state directory that is meant.
+fn place(flags: StateFlags) -> Result<PathBuf, u8> {
+    let settings = Settings::from(flags).with_sources();
+    let settings = settings.map_err(failed(CONFIG))?;
     let place = settings.state.place(settings.dir.as_deref());
-    let state = place.map_err(failed(CONFIG))?;
+    place.map_err(failed(CONFIG))
+}
+
+fn sessions(action: Option<SessionsAction>, json: bool, flags: StateFlags) -> Result<(), u8> {
+    let state = place(flags)?;
     match action {
-        None => replay::list_sessions(&state)
-            .map_err(failed(RUNTIME))
-            .and_then(|text| print(&text)),
+        None => match operator::ask(&state, "/sessions", None) {
+            Ok(live) if json => print(&format!("{live:#}\n")),
+            Ok(live) => print(&operator::table(&live, clock::wall())),
+            Err(error) if error.is_absence() => {
+                let listed = match json {
+                    true => replay::sessions_json(&state),
+                    false => replay::list_sessions(&state),
+                };
+                print(&listed.map_err(failed(RUNTIME))?)
+            }
+            Err(error) => Err(failed(RUNTIME)(error)),
+        },
         Some(SessionsAction::Drop { sid }) => {
             replay::drop_session(&state, &sid).map_err(failed(RUNTIME))
         }
     }
 }
 
-fn test(flags: TestFlags) -> Result<(), u8> {
-    let settings = Settings {
-        dir: Some(flags.dir.clone()),
+/// A configuration for looking at a site, which keeps nothing.
+fn stateless(dir: &Path) -> Result<Config, u8> {
+    Config::load(Settings {
+        dir: Some(dir.to_owned()),
         state: StateSettings {
             dir: Some(StateDir::None),
             ..StateSettings::default()
         },
         ..Settings::default()
-    };
-    let config = Config::load(settings).map_err(failed(CONFIG))?;
+    })
+    .map_err(failed(CONFIG))
+}
+
+fn check(dir: &Path) -> Result<(), u8> {
+    let config = stateless(dir)?;
+    let (site, unreadable) = server::files::look_through(dir).map_err(failed(CONFIG))?;
+    let mut problems: Vec<String> = unreadable.iter().map(ToString::to_string).collect();
+    let machine = Machine::new(config.dir.as_deref(), &config.directories);
+    let found = check::check(&site, &config.limits, Box::new(machine)).map_err(failed(RUNTIME))?;
+    problems.extend(found.problems);
+    for told in problems.iter().chain(&found.remarks) {
+        failed(CONFIG)(told);
+    }
+    match problems.len() {
+        0 => print(&format!("{}: all is well\n", dir.display())),
+        1 => Err(failed(CONFIG)("1 problem")),
+        count => Err(failed(CONFIG)(format!("{count} problems"))),
+    }
+}
+
+fn dump_config(settings: Settings, json: bool) -> Result<(), u8> {
+    let settings = settings.with_sources().map_err(failed(CONFIG))?;
+    print(&match json {
+        true => dump::json(&settings),
+        false => dump::toml(&settings),
+    })?;
+    // What is shown may still make no configuration.
+    Config::resolve(settings).map_err(failed(CONFIG))?;
+    Ok(())
+}
+
+fn test(flags: TestFlags) -> Result<(), u8> {
+    let config = stateless(&flags.dir)?;
     let ignored: Vec<_> = config
         .test_ignore
         .iter()

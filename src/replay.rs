@@ -34,7 +34,7 @@ pub use crate::journal::{FORMAT_VERSION, Reader, transcript};
 pub use difference::Difference;
 use difference::shown_difference;
 pub use export::{Exported, export};
-pub use sessions::{drop_session, list_sessions, read_session, session_named};
+pub use sessions::{drop_session, list_sessions, read_session, session_named, sessions_json};
 
 /// What a replay found.
 #[derive(Clone, Debug, Default)]

@@ -16,6 +16,7 @@ mod lists;
 mod million;
 mod monkey;
 mod net;
+mod operate;
 mod properties;
 mod recovery;
 mod replay;

@@ -11,7 +11,7 @@ use source::{
 };
 
 /// Modules at the top of `src`, and which of them each may import.
-const IMPORTS: [(&str, &[&str]); 13] = [
+const IMPORTS: [(&str, &[&str]); 15] = [
     ("core", &[]),
     ("wire", &["core"]),
     ("journal", &["wire", "core"]),
@@ -31,11 +31,14 @@ const IMPORTS: [(&str, &[&str]); 13] = [
             "testing", "config", "net", "web", "replay", "lua", "journal", "wire", "core",
         ],
     ),
+    ("operator", &["server"]),
+    ("scaffold", &["web"]),
     ("inspect", &["replay", "lua", "journal", "wire", "core"]),
     (
         "main",
         &[
-            "cli", "config", "server", "inspect", "replay", "testing", "web", "core",
+            "cli", "config", "server", "inspect", "replay", "testing", "web", "core", "operator",
+            "scaffold",
         ],
     ),
 ];

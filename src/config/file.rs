@@ -1,6 +1,7 @@
-//! `lunette.toml`: what it can say. Each key is in one table, with what reads it.
+//! `lunette.toml`: what it can say. Each key is in one table, with what reads it; other sources set the same keys by it.
 
 use std::io::ErrorKind::{NotADirectory, NotFound};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use toml::Spanned;
@@ -10,7 +11,7 @@ use super::auth::{AuthMode, Network};
 use super::nearest::nearest;
 use super::state::{Recover, StateDir};
 use super::units::{parse_bytes, parse_duration_ms};
-use super::{Grant, Policy, Settings};
+use super::{Grant, LogFormat, Place, Policy, Settings};
 use crate::journal::Durability;
 
 /// The file's name inside a site.
@@ -27,10 +28,10 @@ pub enum FileError {
 }
 
 /// What a key's value does to the settings, or what it must be.
-type Reader = fn(&mut Settings, &DeValue<'_>) -> Result<(), String>;
+pub(super) type Reader = fn(&mut Settings, &DeValue<'_>) -> Result<(), String>;
 
 /// Sections, keys, and what reads them, in the order in which they are told.
-const KEYS: &[(&str, &[(&str, Reader)])] = &[
+pub(super) const KEYS: &[(&str, &[(&str, Reader)])] = &[
     (
         "server",
         &[
@@ -41,12 +42,17 @@ const KEYS: &[(&str, &[(&str, Reader)])] = &[
                 put(&mut s.allowed_origins, texts(v))
             }),
             ("insecure_no_auth", |s, v| {
-                put(&mut s.insecure_no_auth, flag(v))
+                set(&mut s.insecure_no_auth, flag(v))
             }),
             ("trusted_proxies", |s, v| {
                 set(&mut s.trusted_proxies, networks(v))
             }),
-            ("verbosity", |s, v| put(&mut s.verbosity, verbosity(v))),
+            ("base_path", |s, v| set(&mut s.base_path, base_path(v))),
+            ("admin_listen", |s, v| set(&mut s.admin_listen, address(v))),
+            ("log_format", |s, v| {
+                set(&mut s.log_format, one_of(&LOG_FORMATS, v))
+            }),
+            ("verbosity", |s, v| set(&mut s.verbosity, verbosity(v))),
             ("record", |s, v| {
                 set(&mut s.record, text(v).map(PathBuf::from))
             }),
@@ -209,6 +215,12 @@ pub(crate) const RECOVER: [(&str, Recover); 3] = [
     ("none", Recover::None),
 ];
 
+pub(crate) const LOG_FORMATS: [(&str, LogFormat); 3] = [
+    ("text", LogFormat::Text),
+    ("logfmt", LogFormat::Logfmt),
+    ("json", LogFormat::Json),
+];
+
 const DURABILITY: [(&str, Durability); 3] = [
     ("none", Durability::None),
     ("process", Durability::Process),
@@ -287,10 +299,12 @@ pub fn parse(name: &str, content: &str) -> Result<Settings, FileError> {
             let Some(&(key, reader)) = keys.iter().find(|(known, _)| *known == key) else {
                 return Err(wrong(at, unknown_key(section, key)));
             };
+            let literal = content.get(value.span()).unwrap_or_default().to_owned();
             let at = value.span().start.max(at);
             reader(&mut settings, value.get_ref())
                 .map_err(|expected| wrong(at, format!("{key} {expected}")))?;
-            settings.places.push((key, place(name, content, at)));
+            let at = place(name, content, at);
+            settings.places.push(Place { key, at, literal });
         }
     }
     Ok(settings)
@@ -391,6 +405,23 @@ fn number(value: &DeValue<'_>) -> Option<u64> {
 fn port(value: &DeValue<'_>) -> Result<u16, String> {
     let port = number(value).and_then(|port| u16::try_from(port).ok());
     port.ok_or_else(|| not("a number from 0 to 65535", value))
+}
+
+fn base_path(value: &DeValue<'_>) -> Result<String, String> {
+    let expected = "a path such as \"/apps/list\", or \"\"";
+    let text = text(value)?;
+    let base = text.trim_end_matches('/');
+    let good = |b: u8| b.is_ascii_alphanumeric() || b"/-._~".contains(&b);
+    let is_path = base.starts_with('/') && base.bytes().all(good) && !base.contains("//");
+    match base.is_empty() || is_path {
+        true => Ok(base.to_owned()),
+        false => Err(not(expected, value)),
+    }
+}
+
+fn address(value: &DeValue<'_>) -> Result<SocketAddr, String> {
+    let address = value.as_str().and_then(|text| text.parse().ok());
+    address.ok_or_else(|| not("an address with a port, such as \"127.0.0.1:9100\"", value))
 }
 
 fn verbosity(value: &DeValue<'_>) -> Result<u8, String> {

@@ -13,6 +13,8 @@ pub struct Deed {
     pub kind: DeedKind,
     /// From the app on, with dots.
     pub path: String,
+    /// Those who run the server did it, in the session of another.
+    pub by_operator: bool,
     /// Why nothing came of it, if that is so.
     pub refused: Option<ErrorCode>,
 }
@@ -31,7 +33,13 @@ pub enum DeedKind {
 
 impl Host {
     /// Notes what a page did at a variable, if somebody wants to know.
-    pub(super) fn note_deed(&mut self, kind: DeedKind, slot: Slot, done: Result<(), ErrorCode>) {
+    pub(super) fn note_deed(
+        &mut self,
+        kind: DeedKind,
+        slot: Slot,
+        done: Result<(), ErrorCode>,
+        by_operator: bool,
+    ) {
         if !self.audited {
             return;
         }
@@ -39,6 +47,7 @@ impl Host {
         self.deeds.push(Deed {
             kind,
             path,
+            by_operator,
             refused: done.err(),
         });
     }

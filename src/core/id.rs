@@ -13,6 +13,22 @@ pub struct SessionId(pub u64);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ConnectionId(pub u64);
 
+impl ConnectionId {
+    /// Set in the numbers of connections that are no browser's: those who run the server ask through them, and
+    /// may what pages may not. It is a part of the number so that recordings know it, too.
+    pub const TRUSTED: u64 = 1 << 63;
+
+    /// Whether it is of those who run the server.
+    pub fn is_trusted(self) -> bool {
+        self.0 & ConnectionId::TRUSTED != 0
+    }
+
+    /// Which one it is, whoever has it.
+    pub fn count(self) -> u64 {
+        self.0 & !ConnectionId::TRUSTED
+    }
+}
+
 /// A variable's id inside its session: 1 is the app, negative ids are made by Lua, from 2 up they
 /// belong to views. On the wire a view sees its own alias instead, see [`WireId`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -39,7 +55,10 @@ impl fmt::Display for SessionId {
 
 impl fmt::Display for ConnectionId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
+        if self.is_trusted() {
+            f.write_str("operator ")?;
+        }
+        self.count().fmt(f)
     }
 }
 

@@ -16,7 +16,7 @@ use super::host::Host;
 use super::id::{APP, ConnectionId, SessionId, Timestamp};
 use super::limits::SessionLimits;
 use super::outside::{Nowhere, Outgoing, Outside};
-use super::script::{Runtime, ScriptError};
+use super::script::{Runtime, Script, ScriptError};
 use super::session::Session;
 use super::site::Site;
 use super::topic::{Message, TopicNews, Topics};
@@ -54,6 +54,8 @@ pub struct SessionManager<R: Runtime> {
     audited: bool,
     /// Lent to the session whose event runs.
     outside: Option<Box<dyn Outside>>,
+    /// Events that were cut because their gas was used up.
+    cuts: u64,
 }
 
 impl<R: Runtime> SessionManager<R> {
@@ -73,6 +75,7 @@ impl<R: Runtime> SessionManager<R> {
             effects: VecDeque::new(),
             audited: false,
             outside: Some(Box::new(Nowhere)),
+            cuts: 0,
         }
     }
 
@@ -186,6 +189,17 @@ impl<R: Runtime> SessionManager<R> {
     /// The site of sessions that begin now.
     pub fn site(&self) -> &Site {
         &self.config.site
+    }
+
+    /// Sessions that begin from now on have these limits, and so much is logged.
+    pub fn change_limits(&mut self, limits: &SessionLimits, verbosity: u8) {
+        self.config.limits = limits.clone();
+        self.config.verbosity = verbosity;
+    }
+
+    /// Events that were cut because their gas was used up.
+    pub fn cuts(&self) -> u64 {
+        self.cuts
     }
 
     /// The sessions in memory, in the order in which they began.
@@ -315,6 +329,7 @@ impl<R: Runtime> SessionManager<R> {
         session.begin(turn);
         session.host.outside = self.outside.take();
         act(session);
+        self.cuts += u64::from(session.script.is_exhausted());
         let effects = &mut self.effects;
         session.finish(&self.viewdefs, &mut |effect| effects.push_back(effect));
         self.outside = session.host.outside.take();

@@ -45,7 +45,7 @@ impl Viewdefs {
                     Ok((key, text)) => {
                         all.insert(key.to_owned(), text.to_owned());
                     }
-                    Err(reason) => problems.push(format!("{path}: {reason}")),
+                    Err(reason) => problems.push(told(path, content, reason)),
                 }
             }
         }
@@ -87,6 +87,14 @@ impl Viewdefs {
     }
 }
 
+/// A file that is no viewdef, in words for those who can mend it.
+fn told(path: &str, content: &[u8], reason: &str) -> String {
+    match std::str::from_utf8(content).ok().and_then(fault) {
+        Some((line, advice)) => format!("{path}:{line}: {reason}; {advice}"),
+        None => format!("{path}: {reason}"),
+    }
+}
+
 /// The type whose viewdef is in the file at `path`, if that is in a folder of viewdefs.
 pub(super) fn type_of(path: &str) -> Option<&str> {
     let name = FOLDERS
@@ -94,6 +102,15 @@ pub(super) fn type_of(path: &str) -> Option<&str> {
         .find_map(|folder| path.strip_prefix(folder))?;
     let (type_name, _) = name.strip_suffix(".html")?.rsplit_once('.')?;
     Some(type_name)
+}
+
+/// The text of the file at `path`, if it is a viewdef.
+pub fn template_text<'a>(path: &'a str, content: &'a [u8]) -> Option<&'a str> {
+    let name = FOLDERS
+        .iter()
+        .find_map(|folder| path.strip_prefix(folder))?;
+    let (_, text) = check(name, content).ok()?;
+    Some(text)
 }
 
 /// Why a file is no viewdef although it is in a folder of viewdefs.
@@ -114,50 +131,78 @@ fn check<'a>(name: &'a str, content: &'a [u8]) -> Result<(&'a str, &'a str), &'s
         _ => return Err("not a viewdef: the name must be TYPE.NAMESPACE.html"),
     }
     let text = std::str::from_utf8(content).map_err(|_| "not a viewdef: not UTF-8 text")?;
-    if !one_template(text) {
+    if template_fault(text).is_some() {
         return Err("not a viewdef: it must be exactly one <template>...</template>");
     }
     Ok((key, text))
 }
 
-/// Whether the text is one `<template>` element with nothing but white space and comments around it.
-fn one_template(text: &str) -> bool {
-    let mut rest = text.trim();
-    while let Some(after) = rest.strip_prefix("<!--") {
-        match after.split_once("-->") {
-            Some((_, next)) => rest = next.trim_start(),
-            None => return false,
-        }
+/// Where and how a text is not one `<template>` element with nothing but white space and comments around it: the
+/// line, and what to do.
+fn fault(text: &str) -> Option<(usize, &'static str)> {
+    let (at, advice) = template_fault(text)?;
+    let line = 1 + text.as_bytes()[..at]
+        .iter()
+        .filter(|&&b| b == b'\n')
+        .count();
+    Some((line, advice))
+}
+
+fn template_fault(text: &str) -> Option<(usize, &'static str)> {
+    let at = match past_comments(text, 0) {
+        Ok(at) => at,
+        Err(at) => return Some((at, "this comment has no end: write -->")),
+    };
+    let lower = text.to_ascii_lowercase();
+    if !(lower[at..].starts_with("<template>") || lower[at..].starts_with("<template ")) {
+        return Some((
+            at,
+            "a viewdef begins with <template>: put it around what is here",
+        ));
     }
-    let lower = rest.to_ascii_lowercase();
-    let opens = lower.starts_with("<template>") || lower.starts_with("<template ");
+    let end = match end_of_template(&lower, at) {
+        Some(end) => end,
+        None => return Some((at, "this <template> has no end: write </template>")),
+    };
+    match past_comments(text, end) {
+        Ok(at) if at == text.len() => None,
+        Ok(at) => Some((
+            at,
+            "nothing may follow the </template>: move this into it, or into a viewdef of its own",
+        )),
+        Err(at) => Some((at, "this comment has no end: write -->")),
+    }
+}
+
+/// Behind the end tag of the element at `at`.
+fn end_of_template(lower: &str, mut at: usize) -> Option<usize> {
     let mut depth = 0usize;
-    let mut at = 0;
     while let Some(found) = lower[at..].find("template") {
         let start = at + found;
         at = start + "template".len();
         if lower[..start].ends_with("</") {
             depth = depth.saturating_sub(1);
             if depth == 0 {
-                let end = lower[at..].find('>').map(|e| at + e + 1);
-                return opens && end.is_some_and(|e| only_comments(&rest[e..]));
+                return lower[at..].find('>').map(|end| at + end + 1);
             }
         } else if lower[..start].ends_with('<') {
             depth += 1;
         }
     }
-    false
+    None
 }
 
-fn only_comments(text: &str) -> bool {
-    let mut rest = text.trim();
-    while let Some(after) = rest.strip_prefix("<!--") {
-        match after.split_once("-->") {
-            Some((_, next)) => rest = next.trim_start(),
-            None => return false,
-        }
+/// Behind white space and comments from `at` on, or where a comment begins that does not end.
+fn past_comments(text: &str, mut at: usize) -> Result<usize, usize> {
+    loop {
+        let rest = &text[at..];
+        at += rest.len() - rest.trim_start().len();
+        let Some(comment) = text[at..].strip_prefix("<!--") else {
+            return Ok(at);
+        };
+        let end = comment.find("-->").ok_or(at)?;
+        at += end + "<!---->".len();
     }
-    rest.is_empty()
 }
 
 #[cfg(test)]
@@ -166,6 +211,7 @@ mod tests {
 
     #[test]
     fn a_viewdef_is_exactly_one_template() {
+        let one_template = |text| template_fault(text).is_none();
         assert!(one_template("<template><p>a</p></template>\n"));
         assert!(one_template(
             "<!-- a -->\n<template a=b></template><!-- c -->"
@@ -175,6 +221,24 @@ mod tests {
         assert!(!one_template("<div></div>"));
         assert!(!one_template("<template>"));
         assert!(!one_template("x<template></template>"));
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_viewdef_is_told_with_its_line() {
+        let line = |text| fault(text).map(|(line, _)| line);
+        assert_eq!(line("<!-- a -->\n\n<div></div>"), Some(3));
+        assert_eq!(line("<template>\n<p>\n"), Some(1));
+        assert_eq!(line("<template>\n</template>\n\n<p>"), Some(4));
+        assert_eq!(line("\n<!-- a"), Some(2));
+        assert_eq!(line(""), Some(1));
+        assert_eq!(line("<template></template>"), None);
+        let files = [("viewdefs/A.B.html".to_owned(), b"\n<p>".to_vec())];
+        let problem = &Viewdefs::new(&Site::new(files.into_iter().collect())).problems[0];
+        assert!(
+            problem.starts_with("viewdefs/A.B.html:2: not a viewdef: ")
+                && problem.contains("around"),
+            "{problem}"
+        );
     }
 
     #[test]

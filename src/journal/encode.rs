@@ -8,7 +8,8 @@ use crate::core::code::{Sink, push_bytes, push_varint};
 use crate::core::download::Demand;
 use crate::core::id::ConnectionId;
 
-/// The session's own numbers of its connections: 1, 2, 3 in the order in which they were first seen.
+/// The session's own numbers of its connections: 1, 2, 3 in the order in which they were first seen. Those who run
+/// the server are told apart from browsers by them, see [`ConnectionId::TRUSTED`].
 #[derive(Clone, Debug, Default)]
 pub(super) struct Numbers {
     known: Vec<(ConnectionId, u64)>,
@@ -33,8 +34,9 @@ impl Numbers {
             return number;
         }
         self.last += 1;
-        self.known.push((connection, self.last));
-        self.last
+        let number = self.last | (connection.0 & ConnectionId::TRUSTED);
+        self.known.push((connection, number));
+        number
     }
 
     /// The connection is gone.

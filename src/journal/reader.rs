@@ -72,7 +72,7 @@ impl End {
             RawEvent::Frame { connection, .. } => connection,
             _ => return,
         };
-        self.last = self.last.max(connection.0);
+        self.last = self.last.max(connection.count());
     }
 }
 

@@ -79,6 +79,13 @@ impl LuaRuntime {
     }
 }
 
+impl LuaRuntime {
+    /// Why the file at `path` of a site does not compile: `PATH:LINE: ..`.
+    pub fn problem(&self, path: &str, text: &[u8]) -> Option<String> {
+        self.chunks.problem(path, text)
+    }
+}
+
 /// The language, as recordings name it.
 pub const DIALECT: &str = "Lua 5.4";
 

@@ -49,7 +49,7 @@ pub struct Request {
 /// When the head can never become an acceptable one.
 pub fn parse_head(input: &[u8], limits: &NetLimits) -> Result<Option<(Request, usize)>, Refusal> {
     let window = &input[..input.len().min(limits.head_bytes)];
-    let Some((line, len)) = scan_lines(window, limits.headers)? else {
+    let Some((line, len)) = scan_lines(window, limits)? else {
         if input.len() >= limits.head_bytes {
             return Err(refuse(431, "the request head is too long"));
         }
@@ -96,7 +96,7 @@ const TOO_MANY_HEADERS: Refusal = refuse(431, "too many header fields");
 
 /// Walks the lines up to the blank one, checking bytes in the order they came. Returns the request
 /// line and the length of the head with its blank line.
-fn scan_lines(window: &[u8], headers_max: usize) -> Result<Option<(RequestLine, usize)>, Refusal> {
+fn scan_lines(window: &[u8], limits: &NetLimits) -> Result<Option<(RequestLine, usize)>, Refusal> {
     let mut first: Option<RequestLine> = None;
     let mut lines = 0;
     let mut at = 0;
@@ -115,7 +115,7 @@ fn scan_lines(window: &[u8], headers_max: usize) -> Result<Option<(RequestLine, 
         at += end + 2;
         match (first.take(), line.first()) {
             (None, None) => return Err(refuse(400, "an empty line before the request")),
-            (None, Some(_)) => first = Some(parse_request_line(line)?),
+            (None, Some(_)) => first = Some(parse_request_line(line, limits.puts)?),
             (Some(request_line), None) => return Ok(Some((request_line, at))),
             (Some(_), Some(b' ' | b'\t')) => {
                 return Err(refuse(400, "header fields must not be folded"));
@@ -123,7 +123,7 @@ fn scan_lines(window: &[u8], headers_max: usize) -> Result<Option<(RequestLine, 
             (request_line, Some(_)) => first = request_line,
         }
         lines += 1;
-        if lines > headers_max + 1 {
+        if lines > limits.headers + 1 {
             return Err(TOO_MANY_HEADERS);
         }
     }
@@ -136,7 +136,7 @@ struct RequestLine {
     query: Option<Range<u32>>,
 }
 
-fn parse_request_line(line: &[u8]) -> Result<RequestLine, Refusal> {
+fn parse_request_line(line: &[u8], puts: bool) -> Result<RequestLine, Refusal> {
     let mut parts = line.split(|&b| b == b' ');
     let (method, target, version) = (parts.next(), parts.next(), parts.next());
     let (Some(method), Some(target), Some(version), None) = (method, target, version, parts.next())
@@ -154,8 +154,8 @@ fn parse_request_line(line: &[u8]) -> Result<RequestLine, Refusal> {
     let method = match method {
         b"GET" => Method::Get,
         b"HEAD" => Method::Head,
-        b"PUT" if is_upload(target) || target.starts_with(RECORD) => Method::Put,
-        b"POST" if matches!(target, b"/login" | b"/logout") => Method::Post,
+        b"PUT" if puts || is_upload(target) || is_record(target) => Method::Put,
+        b"POST" if target.ends_with(b"/login") || target.ends_with(b"/logout") => Method::Post,
         b"POST" | b"PUT" | b"DELETE" | b"OPTIONS" | b"PATCH" | b"TRACE" | b"CONNECT" => {
             return Err(refuse(405, "only GET and HEAD are allowed here"));
         }
@@ -187,16 +187,20 @@ fn parse_request_line(line: &[u8]) -> Result<RequestLine, Refusal> {
 /// Where the Record button of `--dev` is pressed.
 const RECORD: &[u8] = b"/_lunette/record/";
 
-/// `/SESSION/upload/TOKEN`: nothing else takes what a peer sends.
+/// `/SESSION/upload/TOKEN`, below whatever path the server has behind a proxy: nothing else takes what a peer sends.
 fn is_upload(target: &[u8]) -> bool {
     let hex = |part: &[u8]| {
         part.len() == 32 && part.iter().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
     };
-    let mut parts = target.split(|&b| b == b'/').skip(1);
-    let known = parts.next().is_some_and(hex)
+    let mut parts = target.rsplit(|&b| b == b'/');
+    target.starts_with(b"/")
+        && parts.next().is_some_and(hex)
         && parts.next() == Some(b"upload")
-        && parts.next().is_some_and(hex);
-    known && parts.next().is_none()
+        && parts.next().is_some_and(hex)
+}
+
+fn is_record(target: &[u8]) -> bool {
+    target.windows(RECORD.len()).any(|part| part == RECORD)
 }
 
 fn is_target_byte(byte: u8) -> bool {
@@ -251,6 +255,19 @@ impl Request {
     /// Bytes of the body that follows.
     pub fn body_bytes(&self) -> u64 {
         self.body_bytes
+    }
+
+    /// Takes the path's beginning away, if it is `base`: what is left begins with `/`.
+    pub fn strip(&mut self, base: &str) {
+        let Some(rest) = self.path().strip_prefix(base) else {
+            return;
+        };
+        match rest.as_bytes().first() {
+            Some(b'/') => self.path.start += base.len() as u32,
+            // The slash that every path begins with.
+            None if !base.is_empty() => self.path.end = self.path.start + 1,
+            None | Some(_) => {}
+        }
     }
 
     /// The path as sent, still percent-encoded: starts with `/`, printable ASCII.

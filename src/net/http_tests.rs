@@ -173,11 +173,13 @@ fn only_uploads_have_a_body_and_say_how_long_it_is() {
         &UPLOAD.to_uppercase(),
         &format!("{UPLOAD}/"),
         &format!("{UPLOAD}?a"),
-        &format!("/a{UPLOAD}"),
     ] {
         let refused = status(head(target, "Content-Length: 5\r\n").as_bytes());
         assert_eq!(refused, 405, "{target}");
     }
+    // Behind a proxy a server may have a path of its own.
+    let below = head(&format!("/a{UPLOAD}"), "Content-Length: 5\r\n");
+    assert_eq!(status(below.as_bytes()), 200);
 }
 
 #[test]

@@ -41,6 +41,8 @@ pub struct NetLimits {
     /// Bytes of frames that are kept for one view until its page has acknowledged them. More is only
     /// missing after a long break, when the present state is less to tell than all of its history.
     pub resume_bytes: usize,
+    /// PUT may go to any address: only where those ask who run the server.
+    pub puts: bool,
     /// Connections at once; more get 503. Below the usual 1,024 descriptors only because the
     /// server raises that limit itself.
     pub connections: usize,
@@ -77,6 +79,7 @@ impl Default for NetLimits {
             missed_pongs: 2,
             resume_window_ms: 10 * 60_000,
             resume_bytes: 256 << 10,
+            puts: false,
             connections: 1_024,
         }
     }

@@ -149,6 +149,38 @@ impl Response {
         self
     }
 
+    /// The same for a server all of whose addresses begin with `base`: where it sends browsers, where cookies go, and
+    /// what its own pages need.
+    #[must_use]
+    pub fn below(mut self, base: &str) -> Response {
+        if base.is_empty() {
+            return self;
+        }
+        for (root, below) in [
+            ("Location: /", format!("Location: {base}/")),
+            ("; Path=/", format!("; Path={base}/")),
+        ] {
+            self.fields = self.fields.replace(root, &below);
+        }
+        if !self.fields.contains("Content-Type: text/html") {
+            return self;
+        }
+        let page = match &self.body {
+            Body::Bytes(page) => &page[..],
+            Body::Static(page) => page,
+            Body::Empty | Body::Shared(_) | Body::Stream { .. } | Body::Chunks { .. } => {
+                return self;
+            }
+        };
+        if let Ok(page) = std::str::from_utf8(page) {
+            let page = page.replace("=\"/_lunette/", &format!("=\"{base}/_lunette/"));
+            let page = page.replace("href=\"/\"", &format!("href=\"{base}/\""));
+            let page = page.replace("action=\"/", &format!("action=\"{base}/"));
+            self.body = Body::Bytes(page.into_bytes());
+        }
+        self
+    }
+
     /// The status code.
     pub fn status(&self) -> u16 {
         self.status

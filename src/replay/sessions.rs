@@ -4,6 +4,8 @@ use std::fmt::Write;
 use std::path::Path;
 use std::rc::Rc;
 
+use serde_json::{Value, json};
+
 use crate::journal::{
     Archive, JournalError, Listed, Reader, RealDisk, Rules, Standing, Store, StoreError, is_sid,
 };
@@ -49,18 +51,44 @@ pub fn list_sessions(state: &Path) -> Result<String, StoreError> {
     Ok(out)
 }
 
+/// The same as JSON.
+///
+/// # Errors
+/// As for [`list_sessions`].
+pub fn sessions_json(state: &Path) -> Result<String, StoreError> {
+    let archive = Archive::new(Rc::new(RealDisk), state);
+    let rows = archive.sessions()?.into_iter().map(|listed| {
+        let read = archive.read(&listed.sid);
+        let events = read.as_ref().ok().map(Reader::events);
+        json!({
+            "session": listed.sid,
+            "begun_ms": listed.header.as_ref().ok().map(|header| header.started),
+            "events": events,
+            "journal": listed.bytes,
+            "state": state_of(&listed, &read),
+        })
+    });
+    let rows: Value = rows.collect();
+    Ok(format!("{rows:#}\n"))
+}
+
+/// What became of it, in words.
+fn state_of(listed: &Listed, read: &Result<Reader, StoreError>) -> String {
+    match (listed.standing, read) {
+        (Standing::Live, Ok(reader)) => health(reader).to_owned(),
+        (standing, Ok(_)) => standing.name().to_owned(),
+        (_, Err(StoreError::Journal(JournalError::NoHeader))) => "empty".to_owned(),
+        (_, Err(error)) => format!("damaged: {error}"),
+    }
+}
+
 fn push_session(archive: &Archive, listed: &Listed, out: &mut String) {
     let read = archive.read(&listed.sid);
     let events = read.as_ref().ok().map(Reader::events);
     let begun_at_all = read.as_ref().ok().filter(|reader| reader.events() > 0);
     let last = begun_at_all.map(|reader| reader.last_turn().wall);
     let begun = listed.header.as_ref().ok().map(|header| header.started);
-    let state = match (listed.standing, &read) {
-        (Standing::Live, Ok(reader)) => health(reader).to_owned(),
-        (standing, Ok(_)) => standing.name().to_owned(),
-        (_, Err(StoreError::Journal(JournalError::NoHeader))) => "empty".to_owned(),
-        (_, Err(error)) => format!("damaged: {error}"),
-    };
+    let state = state_of(listed, &read);
     let shown = |number: Option<u64>| number.map_or("-".to_owned(), |n| n.to_string());
     let _ = writeln!(
         out,

@@ -90,7 +90,9 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
 
     fn welcome(&mut self, mut stream: W::Stream) {
         let count = self.peers.len();
+        self.counters.accepted += 1;
         if count >= self.limits.connections + REFUSED_AT_ONCE {
+            self.counters.refused += 1;
             return self.turn_away(&mut stream);
         }
         let entry = self.peers.vacant_entry();
@@ -103,6 +105,7 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
         }
         let mut connection = Connection::new(&self.limits, self.turn.now);
         if count >= self.limits.connections {
+            self.counters.refused += 1;
             connection.respond(None, sorry(), &self.limits, self.turn);
             self.log
                 .line(1, format_args!("refused a connection: there are {count}"));

@@ -26,6 +26,7 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
             // It sleeps on; who comes to its page is told.
             return self.let_sleep(session);
         }
+        self.counters.events += 1;
         self.recordings.borrow_mut().event(session, self.turn, raw);
         self.record_button.event(session, self.turn, &event);
         self.run_event(session, event, self.turn);
@@ -108,11 +109,16 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
                 session,
                 level,
                 text,
-            } => match self.quotas.spend(session, text.len(), self.turn.now) {
-                Ok(()) => self.log.session(level, session, format_args!("{text}")),
-                Err(Some(instead)) => self.log.session(0, session, format_args!("{instead}")),
-                Err(None) => {}
-            },
+            } => {
+                if let Some(captured) = &mut self.captured {
+                    captured.line(&text);
+                }
+                match self.quotas.spend(session, text.len(), self.turn.now) {
+                    Ok(()) => self.log.session(level, session, format_args!("{text}")),
+                    Err(Some(instead)) => self.log.session(0, session, format_args!("{instead}")),
+                    Err(None) => {}
+                }
+            }
             Effect::Done { session, deed } => self.note_deed(session, &deed),
             // Core has it queued for those who subscribed.
             Effect::Published { .. } => {}
@@ -146,6 +152,12 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
         connection: ConnectionId,
         write: impl FnOnce(&mut Vec<u8>),
     ) {
+        if connection.is_trusted() {
+            if let Some(captured) = &mut self.captured {
+                captured.frame(write);
+            }
+            return;
+        }
         let key = self.by_connection.get(&connection).copied();
         let taken = match (self.links.get_mut(connection), key) {
             (Some(link), Some(key)) => {
@@ -173,6 +185,7 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
         if taken {
             return peer.touch(key, &mut self.touched);
         }
+        self.counters.slow += 1;
         self.log.line(
             1,
             format_args!(

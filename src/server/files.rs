@@ -15,7 +15,9 @@ use crate::web;
 pub enum SiteError {
     #[error("{path}: {source}. --dir must name a directory with lua/main.lua in it")]
     Directory { path: PathBuf, source: io::Error },
-    #[error("{path} is no file. A site begins with lua/main.lua; create it")]
+    #[error(
+        "{path} is no file. A site begins with lua/main.lua: create it, or have a whole site made by lunette new DIR"
+    )]
     NoMain { path: PathBuf },
     #[error("{path}: {source}. Make it readable or remove it")]
     Unreadable { path: PathBuf, source: io::Error },
@@ -34,6 +36,18 @@ pub enum SiteError {
 /// # Errors
 /// When there is no such site, or a file of it cannot be read.
 pub fn load_site(dir: &Path) -> Result<Site, SiteError> {
+    let (site, problems) = look_through(dir)?;
+    match problems.into_iter().next() {
+        Some(error) => Err(error),
+        None => Ok(site),
+    }
+}
+
+/// The site in `dir`, as far as it can be read, and all that is wrong with the rest.
+///
+/// # Errors
+/// When there is no such site.
+pub fn look_through(dir: &Path) -> Result<(Site, Vec<SiteError>), SiteError> {
     let unreadable = |source| SiteError::Directory {
         path: dir.into(),
         source,
@@ -44,10 +58,8 @@ pub fn load_site(dir: &Path) -> Result<Site, SiteError> {
         return Err(SiteError::NoMain { path: main });
     }
     let scan = Scan::new(dir, &mut Nobody);
-    match scan.problems.into_iter().next() {
-        Some((_, error)) => Err(error),
-        None => Ok(Site::new(scan.files)),
-    }
+    let problems = scan.problems.into_iter().map(|(_, error)| error);
+    Ok((Site::new(scan.files), problems.collect()))
 }
 
 /// The inputs of a built-in site.

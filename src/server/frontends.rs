@@ -44,6 +44,7 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
                     return true;
                 }
                 Resumed::Anew { handled, replaces } => {
+                    self.counters.resyncs += 1;
                     asked = handled;
                     if let Some(before) = replaces {
                         self.let_go(session, before);
@@ -85,7 +86,7 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
             let opening = Opening {
                 seed,
                 url,
-                address: format!("/{sid}").into(),
+                address: format!("{}/{sid}", self.routes.base()).into(),
                 locale: place.locale.into(),
                 timezone: place.timezone.into(),
                 user: self.user_of(key),

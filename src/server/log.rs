@@ -1,9 +1,11 @@
-//! Lines for the people who run the server, on standard error.
+//! Lines for the people who run the server, and for what collects them, on standard error.
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io::Write;
 
+use super::clock;
+use crate::config::LogFormat;
 use crate::core::id::{SessionId, Timestamp};
 
 /// Bytes that one session logs in a minute at the most: a handler that fails with every message, or
@@ -16,6 +18,7 @@ const QUOTA_MS: u64 = 60_000;
 pub struct Logger {
     /// `None`: nobody reads it.
     verbosity: Option<u8>,
+    format: LogFormat,
 }
 
 impl Logger {
@@ -23,29 +26,50 @@ impl Logger {
     pub fn new(verbosity: u8) -> Logger {
         Logger {
             verbosity: Some(verbosity),
+            format: LogFormat::Text,
         }
     }
 
     /// A log that nobody reads.
     pub fn silent() -> Logger {
-        Logger { verbosity: None }
+        Logger {
+            verbosity: None,
+            format: LogFormat::Text,
+        }
+    }
+
+    /// The same in this format.
+    #[must_use]
+    pub fn with_format(self, format: LogFormat) -> Logger {
+        Logger { format, ..self }
     }
 
     fn shows(self, level: u8) -> bool {
         self.verbosity.is_some_and(|most| level <= most)
     }
 
+    fn write(self, level: u8, session: Option<SessionId>, text: &str) {
+        let line = match (self.format, session) {
+            (LogFormat::Text, None) => plain(text),
+            (LogFormat::Text, Some(session)) => plain(&format!("session {session}: {text}")),
+            (LogFormat::Logfmt, _) => logfmt(&clock::timestamp(), level, session, text),
+            (LogFormat::Json, _) => json(&clock::timestamp(), level, session, text),
+        };
+        // A log that nobody can read any more is no reason to stop.
+        let _ = std::io::stderr().write_all(line.as_bytes());
+    }
+
     /// A line of the server.
     pub fn line(self, level: u8, text: fmt::Arguments<'_>) {
         if self.shows(level) {
-            write_line(&text.to_string());
+            self.write(level, None, &text.to_string());
         }
     }
 
     /// A line of one session.
     pub fn session(self, level: u8, session: SessionId, text: fmt::Arguments<'_>) {
         if self.shows(level) {
-            write_line(&format!("session {session}: {text}"));
+            self.write(level, Some(session), &text.to_string());
         }
     }
 }
@@ -87,9 +111,33 @@ impl Quotas {
     }
 }
 
+/// What the levels are called in formats for machines.
+const LEVELS: [&str; 5] = ["notice", "info", "debug", "debug", "trace"];
+
+fn level_name(level: u8) -> &'static str {
+    LEVELS[usize::from(level).min(LEVELS.len() - 1)]
+}
+
+/// One line, whatever it quotes: strings as in JSON.
+fn json(time: &str, level: u8, session: Option<SessionId>, text: &str) -> String {
+    let session = session.map_or(String::new(), |session| format!(",\"session\":{session}"));
+    let text = serde_json::to_string(text.trim_end()).unwrap_or_default();
+    let level = level_name(level);
+    format!("{{\"time\":\"{time}\",\"level\":\"{level}\"{session},\"text\":{text}}}\n")
+}
+
+fn logfmt(time: &str, level: u8, session: Option<SessionId>, text: &str) -> String {
+    let session = session.map_or(String::new(), |session| format!(" session={session}"));
+    let text = serde_json::to_string(text.trim_end()).unwrap_or_default();
+    format!(
+        "time={time} level={}{session} text={text}\n",
+        level_name(level)
+    )
+}
+
 /// Control characters are shown, not obeyed: a line may quote what a peer sent. Further lines of a
-/// traceback are indented. A log that nobody can read any more is no reason to stop.
-fn write_line(text: &str) {
+/// traceback are indented.
+fn plain(text: &str) -> String {
     let mut line = String::with_capacity(text.len() + 1);
     for c in text.trim_end().chars() {
         match c {
@@ -100,12 +148,27 @@ fn write_line(text: &str) {
         }
     }
     line.push('\n');
-    let _ = std::io::stderr().write_all(line.as_bytes());
+    line
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_line_is_one_line_for_machines() {
+        let session = Some(SessionId(7));
+        let text = "a \"b\"\nc\u{1b}[m\n";
+        assert_eq!(
+            json("T", 1, session, text),
+            "{\"time\":\"T\",\"level\":\"info\",\"session\":7,\"text\":\"a \\\"b\\\"\\nc\\u001b[m\"}\n"
+        );
+        assert_eq!(
+            logfmt("T", 0, None, text),
+            "time=T level=notice text=\"a \\\"b\\\"\\nc\\u001b[m\"\n"
+        );
+        assert_eq!(plain("a\nb\u{1b}"), "a\n    b\\u{1b}\n");
+    }
 
     #[test]
     fn a_session_that_logs_without_end_is_cut_off_for_a_minute() {

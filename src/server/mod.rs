@@ -9,32 +9,40 @@
 //! happens between inputs and core; [`world`] is the machine's sockets and clocks; [`outside`] answers what scripts ask of the machine, `process` and
 //! `command` are its children; [`routes`] answers HTTP, `downloads` what Lua code makes piece by piece,
 //! and `uploads` takes files in; [`auth`] knows who asks; `record_button` makes tests of what is done in a browser; [`sessions`] knows the ids in the address bar; [`guard`] decides who may ask; `watch` notices
-//! edits of the site and `reload` tells the sessions of them.
+//! edits of the site and `reload` tells the sessions of them. [`signals`] and `reconfigure` are for those who run the
+//! server, [`admin`], `operator` and `metrics` answer them; `supervisor` is who started it.
 //! What outlives the process is in `keeper` and `recording`, what wakes those who sleep in `sleepers`, and messages
 //! between them in `mail` and `post`; `recovery` runs sessions again.
 
 mod accept;
+pub mod admin;
 pub mod auth;
 mod checkpoint;
 pub mod clock;
 mod command;
+#[cfg(test)]
+mod defaults_tests;
 mod downloads;
 mod effects;
 pub mod files;
 mod frontends;
 pub mod guard;
 mod hibernation;
+mod holder;
 mod inbox;
 mod inflight;
 pub mod keeper;
 pub mod log;
 mod mail;
+mod metrics;
+mod operator;
 pub mod outside;
 mod pages;
 mod peers;
 mod post;
 mod process;
 pub mod random;
+mod reconfigure;
 mod record_button;
 mod recording;
 mod recovery;
@@ -42,8 +50,9 @@ mod reload;
 pub mod routes;
 mod scan;
 pub mod sessions;
-mod signals;
+pub mod signals;
 mod sleepers;
+mod supervisor;
 mod system;
 pub mod turn;
 mod uploads;
@@ -74,6 +83,7 @@ use crate::net::limits::NetLimits;
 use crate::net::links::Links;
 use crate::web;
 use accept::Accepting;
+use admin::Admin;
 use auth::Door;
 use auth::users::UsersError;
 use files::{SiteError, StaticFiles, built_in, load_site};
@@ -82,13 +92,17 @@ use hibernation::Rest;
 use inbox::Inbox;
 use keeper::Keeper;
 use log::{Logger, Quotas};
+use metrics::Counters;
+use operator::Captured;
 use outside::Machine;
 use peers::Peer;
 use process::{PROCESSES_MAX, Processes};
+use reconfigure::Reread;
 use record_button::RecordButton;
 use recording::{Journaled, NoRecordings, Recordings};
 use routes::Routes;
 use sessions::SessionTable;
+use supervisor::Supervisor;
 use uploads::{FILES_MAX, Uploads};
 use watch::Watcher;
 use world::{EDITS, Live, NoWorld, Ready, World};
@@ -96,8 +110,22 @@ use world::{EDITS, Live, NoWorld, Ready, World};
 /// Why a server cannot start or go on.
 #[derive(Debug, thiserror::Error)]
 pub enum ServerError {
-    #[error("cannot listen on {address}: {source}{}", advice(source))]
-    Bind { address: String, source: io::Error },
+    #[error("cannot listen on {address}: {source}{}", advice(source, *port))]
+    Bind {
+        address: String,
+        port: u16,
+        source: io::Error,
+    },
+    #[error("cannot listen on {address} for --admin-listen: {source}")]
+    Admin {
+        address: SocketAddr,
+        source: io::Error,
+    },
+    #[error(
+        "the socket that was passed on listens on {0}, which can be reached from other machines, and everybody there could \
+         use the apps: pass on one of 127.0.0.1, or say --insecure-no-auth if that is meant"
+    )]
+    Exposed(SocketAddr),
     #[error(transparent)]
     Site(#[from] SiteError),
     #[error(
@@ -124,16 +152,19 @@ pub enum ServerError {
     System(#[from] io::Error),
 }
 
-fn advice(error: &io::Error) -> &'static str {
+fn advice(error: &io::Error, port: u16) -> String {
     match error.kind() {
         io::ErrorKind::AddrInUse => {
-            ". Another server has this port: stop it, or take another with --port (0: any free one)"
+            let holder = holder::holder(port).unwrap_or_else(|| "another program".into());
+            format!(
+                ". {holder} has this port: stop it, or take another with --port (0: any free one)"
+            )
         }
         io::ErrorKind::PermissionDenied => {
-            ". Ports below 1024 need a privilege: take a higher one with --port"
+            ". Ports below 1024 need a privilege: take a higher one with --port".into()
         }
-        io::ErrorKind::AddrNotAvailable => ". --host must be an address of this machine",
-        _ => "",
+        io::ErrorKind::AddrNotAvailable => ". --host must be an address of this machine".into(),
+        _ => String::new(),
     }
 }
 
@@ -214,6 +245,14 @@ pub struct Server<R: Runtime, W: World> {
     gas_per_event: u64,
     /// Told to stop: when to be gone at the latest.
     stop_at: Option<Timestamp>,
+    supervisor: Supervisor,
+    admin: Admin,
+    /// What comes of the operator's frame that is being handled.
+    captured: Option<Captured>,
+    counters: Counters,
+    /// As it is in force.
+    config: Config,
+    reread: Option<Reread>,
 
     peers: Slab<Peer<W::Stream>>,
     by_connection: HashMap<ConnectionId, usize>,
@@ -251,13 +290,21 @@ impl<R: Runtime + Clone> Server<R, Live> {
         let wanted = limits.connections as u64 + SPARE_DESCRIPTORS;
         let descriptors = system::raise_descriptor_limit(limits.connections as u64 + wanted);
         let site = site(config)?;
-        let world = Live::listen(&config.host, config.port).map_err(|error| match error {
-            NoWorld::Bind(source) => ServerError::Bind {
-                address: format!("{}:{}", config.host, config.port),
-                source,
-            },
-            NoWorld::System(error) => ServerError::System(error),
-        })?;
+        let passed = system::passed_listener(|name| std::env::var_os(name))?;
+        if let Some(address) = passed.as_ref().and_then(|passed| passed.local_addr().ok())
+            && !(address.ip().is_loopback() || config.insecure_no_auth || config.auth.is_some())
+        {
+            return Err(ServerError::Exposed(address));
+        }
+        let world =
+            Live::listen(&config.host, config.port, passed).map_err(|error| match error {
+                NoWorld::Bind(source) => ServerError::Bind {
+                    address: format!("{}:{}", config.host, config.port),
+                    port: config.port,
+                    source,
+                },
+                NoWorld::System(error) => ServerError::System(error),
+            })?;
         let keeper = config.state.as_ref().map(|state| {
             let cell = state.dir.join("inflight");
             Keeper::open(state, Rc::new(RealDisk), Some(&cell))
@@ -274,7 +321,26 @@ impl<R: Runtime + Clone> Server<R, Live> {
             );
         }
         server.watcher = watch_site(config, server.log, server.world.registry())?;
+        server.open_admin(config)?;
+        server.supervisor = Supervisor::of(|name| std::env::var_os(name));
         Ok(server)
+    }
+
+    fn open_admin(&mut self, config: &Config) -> Result<(), ServerError> {
+        let registry = self.world.registry();
+        if let Some(state) = &config.state
+            && let Err(error) = self.admin.open_socket(&state.dir, registry)
+        {
+            let text = "lunette sessions, get, update and eval cannot ask this server";
+            let path = state.dir.join(admin::SOCKET);
+            let path = path.display();
+            self.log.line(0, format_args!("{path}: {error}: {text}"));
+        }
+        if let Some(address) = config.admin_listen {
+            let listened = self.admin.listen(address, registry);
+            listened.map_err(|source| ServerError::Admin { address, source })?;
+        }
+        Ok(())
     }
 }
 
@@ -290,12 +356,11 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
         mut world: W,
         keeper: Option<Keeper>,
     ) -> Result<Server<R, W>, ServerError> {
-        let log = world.log(config.verbosity);
+        let log = world.log(config.verbosity).with_format(config.log_format);
         let store = keeper.as_ref().map(|keeper| Rc::clone(&keeper.store));
         let recordings = Rc::new(RefCell::new(recordings(config, store, &site, log)?));
         let uploads = uploads(config)?;
-        let mut machine = Machine::new(config.dir.as_deref(), &config.directories);
-        machine.set_uploads(uploads.dir());
+        let machine = machine(config, &uploads);
         let processes = Processes::new(machine.base().into());
         let outside = Journaled {
             machine: world.outside(machine),
@@ -304,12 +369,10 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
         let core = sessions_of(config, runtime, site, outside, log);
         let wall = world.turn().wall;
         let door = Door::new(config, keeper.as_ref(), world.random(), wall)?;
-        let boot = world.random().seed().map_err(io::Error::from)?;
-        let boot = format!("{boot:016x}");
-        let guard = Guard::new(&config.host, &config.allowed_hosts, &config.allowed_origins);
+        let boot = boot_name(&mut world)?;
         let mut server = Server {
             core,
-            routes: Routes::new(guard, files, config.pages.clone(), &boot),
+            routes: routes(config, files, &boot),
             sessions: SessionTable::default(),
             door,
             recordings,
@@ -331,6 +394,12 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
             accepting: Accepting::default(),
             gas_per_event: config.limits.gas,
             stop_at: None,
+            supervisor: Supervisor::default(),
+            admin: Admin::default(),
+            captured: None,
+            counters: Counters::default(),
+            config: config.clone(),
+            reread: None,
             peers: Slab::new(),
             by_connection: HashMap::new(),
             links: Links::default(),
@@ -357,11 +426,17 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
         self.world.address()
     }
 
+    /// Where it tells how it is, if it was told to.
+    pub fn admin_address(&self) -> Option<SocketAddr> {
+        self.admin.address()
+    }
+
     /// Serves until a signal tells it to stop.
     ///
     /// # Errors
     /// When the poll loop itself fails.
     pub fn run(&mut self) -> Result<(), ServerError> {
+        self.supervisor.ready("serving");
         while !self.is_stopped() {
             self.take_turn()?;
         }
@@ -405,6 +480,27 @@ fn sessions_of<R: Runtime>(
     core
 }
 
+fn routes(config: &Config, files: StaticFiles, boot: &str) -> Routes {
+    let routes = Routes::new(guard(config), files, config.pages.clone(), boot);
+    routes.below(&config.base_path)
+}
+
+/// What pages know this run of the server by.
+fn boot_name(world: &mut impl World) -> io::Result<String> {
+    let seed = world.random().seed()?;
+    Ok(format!("{seed:016x}"))
+}
+
+fn guard(config: &Config) -> Guard {
+    Guard::new(&config.host, &config.allowed_hosts, &config.allowed_origins)
+}
+
+fn machine(config: &Config, uploads: &Uploads) -> Machine {
+    let mut machine = Machine::new(config.dir.as_deref(), &config.directories);
+    machine.set_uploads(uploads.dir());
+    machine
+}
+
 fn manager_config(config: &Config, site: Site) -> ManagerConfig {
     ManagerConfig {
         site,
@@ -433,6 +529,7 @@ fn net_limits(config: &Config) -> NetLimits {
         missed_pongs: or(net.missed_pongs, usual.missed_pongs),
         resume_window_ms: or_ms(net.resume_window_ms, usual.resume_window_ms),
         resume_bytes: or(net.resume_bytes, usual.resume_bytes),
+        puts: usual.puts,
         connections: or(net.connections, usual.connections),
     }
 }

@@ -22,11 +22,21 @@ const CSP_FIELD: &str = "Content-Security-Policy";
 /// Pages by these rules.
 pub struct Pages {
     rules: PageRules,
+    /// Addresses in pages are not what they were built with.
+    moved: bool,
 }
 
 impl Pages {
     pub fn new(rules: PageRules) -> Pages {
-        Pages { rules }
+        let moved = false;
+        Pages { rules, moved }
+    }
+
+    /// The same below this path.
+    #[must_use]
+    pub fn below(self, base: &str) -> Pages {
+        let moved = !base.is_empty();
+        Pages { moved, ..self }
     }
 
     /// Whether pages are for those who develop: their modules unjoined.
@@ -57,6 +67,7 @@ impl Pages {
                     false => web::index(),
                 };
                 let (response, body) = match nonce {
+                    None if self.moved => (Response::new(200), Body::Static(index.body)),
                     Some(_) => (Response::new(200), Body::Static(index.body)),
                     None => encoded(request, index),
                 };

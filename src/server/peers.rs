@@ -94,8 +94,8 @@ impl<S: Read + Write> Peer<S> {
         self.connection.has_work() || (self.readable && self.connection.wants_input())
     }
 
-    /// One read from the socket into the connection.
-    fn receive(&mut self, scratch: &mut [u8], server: &Limits<'_>) {
+    /// One read from the socket into the connection. Returns how many bytes.
+    fn receive(&mut self, scratch: &mut [u8], server: &Limits<'_>) -> usize {
         match self.stream.read(scratch) {
             Ok(0) => {
                 self.readable = false;
@@ -107,6 +107,7 @@ impl<S: Read + Write> Peer<S> {
                 // A short read has emptied the socket, and more makes a new event: the system call
                 // that would only say "nothing more" is saved. The end has made its event already.
                 self.readable = n == scratch.len() || self.hung_up;
+                return n;
             }
             Err(error) if error.kind() == ErrorKind::WouldBlock => self.readable = false,
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
@@ -115,18 +116,22 @@ impl<S: Read + Write> Peer<S> {
                 self.connection.abort();
             }
         }
+        0
     }
 
-    /// Sends until nothing is left, the socket takes no more, or others wait. Returns whether the
-    /// socket is full.
-    fn send(&mut self, server: &Limits<'_>) -> bool {
+    /// Sends until nothing is left, the socket takes no more, or others wait; adds the bytes to `total`. Returns
+    /// whether the socket is full.
+    fn send(&mut self, server: &Limits<'_>, total: &mut u64) -> bool {
         for _ in 0..WRITES_PER_TURN {
             let pending = self.connection.pending();
             if pending.is_empty() {
                 return false;
             }
             match self.stream.write(pending) {
-                Ok(n) => self.connection.sent(n, server.limits, server.now),
+                Ok(n) => {
+                    *total += n as u64;
+                    self.connection.sent(n, server.limits, server.now);
+                }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return true,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(_) => self.connection.abort(),
@@ -168,7 +173,7 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
                 limits: &self.limits,
                 now: self.turn.now,
             };
-            peer.receive(&mut self.scratch, &server);
+            self.counters.bytes_in += peer.receive(&mut self.scratch, &server) as u64;
         }
         let peer = &mut self.peers[key];
         if peer.has_input() {
@@ -196,6 +201,7 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
                 self.peers[key].put = None;
                 self.peers[key].form = None;
                 self.note_refused(key, None, refusal.status);
+                self.counters.refused_requests += 1;
                 self.log
                     .line(1, format_args!("refused a request: {refusal}"));
             }
@@ -209,7 +215,9 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
         }
     }
 
-    fn answer(&mut self, key: usize, request: Box<Request>) {
+    fn answer(&mut self, key: usize, mut request: Box<Request>) {
+        request.strip(self.routes.base());
+        self.counters.requests += 1;
         let Some(request) = self.pass_door(key, request) else {
             return;
         };
@@ -253,6 +261,7 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
                 Response::error_text(503, "no session can be made now; try again later")
             }
         };
+        let response = response.below(self.routes.base());
         self.log
             .line(3, format_args!("{} {}", response.status(), request.path()));
         self.note_refused(key, Some(&request), response.status());
@@ -270,7 +279,7 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
         };
         let peer = &mut self.peers[key];
         peer.is_touched = false;
-        let blocked = peer.send(&server);
+        let blocked = peer.send(&server, &mut self.counters.bytes_out);
         self.ask_for_piece(key);
         let peer = &mut self.peers[key];
         if peer.connection.take_shutdown() {

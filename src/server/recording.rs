@@ -124,6 +124,11 @@ impl Recordings {
         &self.limits
     }
 
+    /// Sessions that begin from now on have these limits, and these paths are secret in what is written.
+    pub fn change_rules(&mut self, limits: SessionLimits, secret: Vec<String>) {
+        (self.limits, self.secret) = (limits, secret);
+    }
+
     /// Whether sessions that begin now are recorded into files of their own.
     pub fn records(&self) -> bool {
         self.recorder.is_some()

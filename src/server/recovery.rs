@@ -489,7 +489,7 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
         lost: &Lost,
     ) {
         let mut opening = Opening {
-            address: format!("/{sid}").into(),
+            address: format!("{}/{sid}", self.routes.base()).into(),
             url: "/".into(),
             locale: place.locale.into(),
             timezone: place.timezone.into(),

@@ -113,6 +113,8 @@ pub struct Routes {
     pages: Pages,
     /// Names this run of the server.
     boot: Box<str>,
+    /// What all addresses begin with.
+    base: Box<str>,
 }
 
 /// What answering needs beyond the request.
@@ -160,12 +162,34 @@ impl Routes {
             files,
             pages: Pages::new(rules),
             boot: boot.into(),
+            base: "".into(),
         }
     }
 
     /// Who may be here at all.
     pub fn guard(&self) -> &Guard {
         &self.guard
+    }
+
+    /// The same with addresses that begin with `base`.
+    #[must_use]
+    pub fn below(self, base: &str) -> Routes {
+        Routes {
+            pages: self.pages.below(base),
+            base: base.into(),
+            ..self
+        }
+    }
+
+    /// What all addresses begin with.
+    pub fn base(&self) -> &str {
+        &self.base
+    }
+
+    /// Who may ask, and what pages may do, from now on.
+    pub fn change_rules(&mut self, guard: Guard, rules: PageRules) {
+        self.guard = guard;
+        self.pages = Pages::new(rules).below(&self.base);
     }
 
     /// Decides.

@@ -239,6 +239,17 @@ impl SessionTable {
         self.sids.get(&session).copied()
     }
 
+    /// All that have begun, oldest first.
+    pub fn all(&self) -> Vec<(SessionId, Sid)> {
+        let mut all: Vec<_> = self
+            .sids
+            .iter()
+            .map(|(&session, &sid)| (session, sid))
+            .collect();
+        all.sort_by_key(|&(session, _)| session);
+        all
+    }
+
     /// Sessions that could not start are as if they had never been: the page begins anew.
     pub fn forget_failures(&mut self) {
         for sid in std::mem::take(&mut self.failures) {

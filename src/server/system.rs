@@ -1,6 +1,11 @@
-//! What only the C library can be asked for: the limit of open descriptors, memory given back.
+//! What only the C library can be asked for: the limit of open descriptors, memory given back, a
+//! descriptor that was passed on.
 //! `unsafe` because that is how C is called.
 
+use std::ffi::OsString;
+use std::io;
+use std::net::TcpListener;
+use std::os::fd::{FromRawFd, OwnedFd, RawFd};
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
@@ -23,6 +28,44 @@ pub fn raise_descriptor_limit(wanted: u64) -> u64 {
     match unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit) } {
         0 => limit.rlim_cur,
         _ => before,
+    }
+}
+
+/// The socket that whoever started the server had listening already (`LISTEN_FDS`), if it was meant for this process.
+///
+/// # Errors
+/// When it passed on what is no listening TCP socket, or more than one.
+pub fn passed_listener(
+    variable: impl Fn(&str) -> Option<OsString>,
+) -> io::Result<Option<TcpListener>> {
+    const FIRST: RawFd = 3;
+    let number = |name: &str| -> Option<u32> { variable(name)?.to_str()?.parse().ok() };
+    if number("LISTEN_PID") != Some(std::process::id()) {
+        return Ok(None);
+    }
+    let wrong = |text| io::Error::new(io::ErrorKind::InvalidInput, text);
+    match number("LISTEN_FDS") {
+        None | Some(0) => return Ok(None),
+        Some(1) => {}
+        Some(_) => {
+            return Err(wrong(
+                "pass on one socket: this server listens at one address",
+            ));
+        }
+    }
+    // SAFETY: whoever set the variables opened this descriptor for this process, which does not use it elsewhere:
+    // it is looked for once, before anything else is opened.
+    let passed = unsafe { OwnedFd::from_raw_fd(FIRST) };
+    let listens = rustix::net::sockopt::socket_acceptconn(&passed).unwrap_or(false);
+    let listener = TcpListener::from(passed);
+    match (listens, listener.local_addr()) {
+        (true, Ok(_)) => {
+            rustix::io::fcntl_setfd(&listener, rustix::io::FdFlags::CLOEXEC)?;
+            Ok(Some(listener))
+        }
+        _ => Err(wrong(
+            "the socket that was passed on does not listen for TCP connections",
+        )),
     }
 }
 

@@ -9,7 +9,7 @@ use super::inbox::Input;
 use super::sessions::Sid;
 use super::watch::Watcher;
 use super::world::{EDITS, FIRST_PEER, LISTENER, Ready, SIGNALS, World};
-use super::{STOP_MS, Server, process, system};
+use super::{STOP_MS, Server, admin, process, system};
 use crate::core::event::{Event, Opening};
 use crate::core::id::{SessionId, Timestamp};
 use crate::core::manager::SessionManager;
@@ -32,10 +32,13 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
     /// When the world cannot wait any more.
     pub fn take_turn(&mut self) -> io::Result<()> {
         self.sleep()?;
+        let began = self.world.micros();
         self.read();
         self.run_core();
         self.commit();
         self.write();
+        self.counters
+            .note_turn(self.world.micros().saturating_sub(began));
         self.flush_audit();
         Ok(())
     }
@@ -70,6 +73,8 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
             self.uploads.next_due(),
             self.links.next_due(),
             self.stop_at,
+            self.admin.next_due(),
+            self.supervisor.due(),
             self.watcher.as_ref().and_then(Watcher::due),
             self.rest.due(),
             self.keeper
@@ -98,6 +103,7 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
                 SIGNALS => signalled = true,
                 EDITS => edited = true,
                 token if token.0 >= process::FIRST_TOKEN => self.processes.wake(token),
+                token if token.0 >= admin::FIRST_TOKEN => self.admin.wake(token),
                 token => {
                     let key = token.0 - FIRST_PEER;
                     let Some(peer) = self.peers.get_mut(key) else {
@@ -115,8 +121,10 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
             }
         }
         if signalled {
-            self.stop();
+            let asked = self.world.take_signal();
+            self.heed(asked);
         }
+        self.supervisor.live(self.turn.now);
         if edited && let Some(watcher) = &mut self.watcher {
             watcher.notice(self.turn.now);
         }
@@ -214,7 +222,13 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
         if self.inbox.is_empty() {
             self.inbox = inbox;
         }
+        self.run_rest(messages);
+    }
+
+    /// What happens without input of sessions' own.
+    fn run_rest(&mut self, messages: usize) {
         self.reload();
+        self.serve_admin();
         self.run_timers();
         self.deliver_all(messages);
         self.wake_unslept();
@@ -363,6 +377,7 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
             }
         }
         self.spare = touched;
+        self.write_admin();
         for &key in &finished {
             self.free(key);
         }
@@ -380,12 +395,13 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
     }
 
     /// The first signal: no new connections, a close for all there are.
-    fn stop(&mut self) {
-        self.world.take_signal();
+    pub(super) fn stop(&mut self) {
         if self.stop_at.is_some() {
             return;
         }
         self.log.line(1, format_args!("stopping"));
+        self.supervisor.stopping();
+        self.admin.close();
         let now = self.turn.now;
         self.stop_at = Some(now + STOP_MS);
         self.recordings.borrow_mut().flush_all();

@@ -5,17 +5,18 @@
 //! state directory are behind a trait of their own, `journal::Disk`.
 
 use std::io::{self, Read, Write};
+use std::net::TcpListener as StdListener;
 use std::net::{IpAddr, Shutdown, SocketAddr, ToSocketAddrs};
 use std::time::Duration;
 
-use mio::net::{TcpListener, TcpStream, UnixStream};
+use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Registry, Token};
 
 use super::clock::Clock;
 use super::log::Logger;
 use super::outside::Machine;
 use super::random::Random;
-use super::signals;
+use super::signals::{Asked, Signals};
 use crate::core::event::Turn;
 use crate::core::id::Timestamp;
 use crate::core::outside::Outside;
@@ -94,8 +95,13 @@ pub trait World {
     /// Nothing more will be written to this connection.
     fn shut(&mut self, stream: &mut Self::Stream);
 
-    /// Takes what a signal left behind.
-    fn take_signal(&mut self);
+    /// Takes what signals left behind.
+    fn take_signal(&mut self) -> Asked;
+
+    /// Microseconds of an arbitrary clock, to measure by; nothing depends on it.
+    fn micros(&self) -> u64 {
+        self.now() * 1_000
+    }
 
     fn random(&mut self) -> &mut Random;
 
@@ -125,7 +131,7 @@ pub struct Live {
     random: Random,
     listener: Option<TcpListener>,
     address: SocketAddr,
-    signals: UnixStream,
+    signals: Signals,
 }
 
 /// Why there is no world to live in.
@@ -143,17 +149,23 @@ impl From<io::Error> for NoWorld {
 }
 
 impl Live {
-    /// Listens at this address; port 0: any free one.
+    /// Listens at this address; port 0: any free one. A socket that was `passed` on listens already.
     ///
     /// # Errors
     /// When the address cannot be had, or the system lacks what is needed.
-    pub fn listen(host: &str, port: u16) -> Result<Live, NoWorld> {
+    pub fn listen(host: &str, port: u16, passed: Option<StdListener>) -> Result<Live, NoWorld> {
         let poll = Poll::new()?;
-        let mut listener = listen(host, port).map_err(NoWorld::Bind)?;
-        let mut signals = signals::listen()?;
+        let mut listener = match passed {
+            Some(listener) => {
+                listener.set_nonblocking(true)?;
+                TcpListener::from_std(listener)
+            }
+            None => listen(host, port).map_err(NoWorld::Bind)?,
+        };
+        let mut signals = Signals::listen()?;
         let registry = poll.registry();
         registry.register(&mut listener, LISTENER, Interest::READABLE)?;
-        registry.register(&mut signals, SIGNALS, Interest::READABLE)?;
+        registry.register(&mut signals.stream, SIGNALS, Interest::READABLE)?;
         Ok(Live {
             poll,
             events: Events::with_capacity(EVENTS),
@@ -244,9 +256,12 @@ impl World for Live {
         let _ = stream.shutdown(Shutdown::Write);
     }
 
-    fn take_signal(&mut self) {
-        let mut bytes = [0; 64];
-        let _ = self.signals.read(&mut bytes);
+    fn take_signal(&mut self) -> Asked {
+        self.signals.take()
+    }
+
+    fn micros(&self) -> u64 {
+        self.clock.micros()
     }
 
     fn random(&mut self) -> &mut Random {

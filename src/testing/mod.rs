@@ -10,8 +10,10 @@
 //! not there, [`find`] looks for a path on it; [`stage`] is the session around it; [`run`](mod@run) the steps, [`diff`]
 //! what is told of them. [`take`] is what a session was seen to do and [`convert`] makes a recording of it, for the
 //! Record button and for journals; [`suite`] are the recordings of a site, [`report`] what is told of them.
+//! [`check`](mod@check) looks for what is wrong with a site without any recording.
 
 pub mod answers;
+pub mod check;
 pub mod convert;
 pub mod diff;
 pub mod find;
@@ -27,7 +29,7 @@ pub mod store;
 pub mod suite;
 pub mod take;
 pub mod template;
-mod time;
+pub mod time;
 pub mod upload;
 
 pub use time::show_time;

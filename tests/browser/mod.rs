@@ -7,6 +7,8 @@
 //! - [`demo`]: what a visitor does with the built-in demo site.
 //! - [`directives`]: each `ui-*` attribute on each kind of element.
 //! - [`pictures`]: themes, and what is left to be looked at.
+//! - [`behind`]: nginx and HAProxy between the two.
+//! - [`beginning`]: what `lunette new` makes.
 //! - [`panel`]: the example that shows the state of the machine.
 //! - [`typing`]: nothing typed is lost, whatever the network, the server and the templates do meanwhile.
 //! - [`links`]: pages that lose their connection, their login, their session or their server.
@@ -31,6 +33,8 @@
 //! something took. A page that logs an error or throws fails its test.
 
 mod apps;
+mod beginning;
+mod behind;
 mod cdp;
 mod charts;
 mod chromium;

@@ -14,6 +14,7 @@ pub struct Server {
     port: u16,
     dir: Option<PathBuf>,
     flags: Vec<&'static str>,
+    variables: Vec<(&'static str, &'static str)>,
     log: PathBuf,
     recordings: PathBuf,
     /// Where sessions outlive the process, if they do.
@@ -24,6 +25,11 @@ impl Server {
     /// Serves the built-in demo site.
     pub fn demo() -> Server {
         Server::start(None, &[])
+    }
+
+    /// The same with these variables in its environment.
+    pub fn demo_in(variables: &[(&'static str, &'static str)]) -> Server {
+        Server::launch(None, &[], variables, false)
     }
 
     /// Serves the site in `dir`.
@@ -41,7 +47,7 @@ impl Server {
         let dir = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
             .join("tests/sites")
             .join(name);
-        Server::launch(Some(dir), &[], true)
+        Server::launch(Some(dir), &[], &[], true)
     }
 
     /// What is recorded of a session.
@@ -51,7 +57,7 @@ impl Server {
 
     /// Serves the site in `dir`; sessions outlive the process.
     pub fn keeping_of(dir: &Path, flags: &[&'static str]) -> Server {
-        Server::launch(Some(dir.into()), flags, true)
+        Server::launch(Some(dir.into()), flags, &[], true)
     }
 
     /// Where sessions outlive the process.
@@ -67,10 +73,15 @@ impl Server {
     }
 
     fn start(dir: Option<PathBuf>, flags: &[&'static str]) -> Server {
-        Server::launch(dir, flags, false)
+        Server::launch(dir, flags, &[], false)
     }
 
-    fn launch(dir: Option<PathBuf>, flags: &[&'static str], keeping: bool) -> Server {
+    fn launch(
+        dir: Option<PathBuf>,
+        flags: &[&'static str],
+        variables: &[(&'static str, &'static str)],
+        keeping: bool,
+    ) -> Server {
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let scratch = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
         let name = format!("server-{}-{number}", std::process::id());
@@ -80,6 +91,7 @@ impl Server {
             log: &log,
             recordings: &recordings,
             state: state.as_deref(),
+            variables,
         };
         let (child, port) = launch(dir.as_ref(), flags, 0, &places);
         Server {
@@ -87,6 +99,7 @@ impl Server {
             port,
             dir,
             flags: flags.to_vec(),
+            variables: variables.to_vec(),
             log,
             recordings,
             state,
@@ -131,6 +144,7 @@ impl Server {
             log: &self.log,
             recordings: &self.recordings,
             state: self.state.as_deref(),
+            variables: &self.variables,
         };
         (self.child, self.port) = launch(self.dir.as_ref(), &self.flags, self.port, &places);
     }
@@ -171,8 +185,9 @@ pub fn replay_all(recordings: &Path) -> String {
     said
 }
 
-/// Where a server writes.
+/// Where a server writes, and what else it is told.
 struct Places<'a> {
+    variables: &'a [(&'static str, &'static str)],
     log: &'a Path,
     recordings: &'a Path,
     state: Option<&'a Path>,
@@ -187,6 +202,7 @@ fn launch(dir: Option<&PathBuf>, flags: &[&str], port: u16, places: &Places<'_>)
         .open(log)
         .expect("a log file can be written");
     let mut command = Command::new(env!("CARGO_BIN_EXE_lunette"));
+    command.envs(places.variables.iter().copied());
     command.args(["serve", "--port", &port.to_string()]);
     // A test that wants recordings of its own has them.
     if !flags.contains(&"--record") {

@@ -51,7 +51,7 @@ pub struct Server {
     pub address: SocketAddr,
     log: PathBuf,
     _folder: Folder,
-    _stdout: BufReader<ChildStdout>,
+    stdout: BufReader<ChildStdout>,
 }
 
 impl Server {
@@ -68,6 +68,13 @@ impl Server {
         command
             .args(["-c", &script])
             .arg(env!("CARGO_BIN_EXE_lunette"));
+        Server::run(with_flags(&mut command, dir, flags))
+    }
+
+    /// The same with these variables in its environment.
+    pub fn start_in(dir: &Path, flags: &[&str], variables: &[(&str, &str)]) -> Server {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_lunette"));
+        command.envs(variables.iter().copied());
         Server::run(with_flags(&mut command, dir, flags))
     }
 
@@ -90,8 +97,15 @@ impl Server {
             address: address.parse().expect("an address"),
             log,
             _folder: folder,
-            _stdout: stdout,
+            stdout,
         }
+    }
+
+    /// What it prints behind its address.
+    pub fn next_line(&mut self) -> String {
+        let mut line = String::new();
+        self.stdout.read_line(&mut line).expect("another line");
+        line
     }
 
     /// What it has logged so far.

@@ -14,6 +14,7 @@ use lunette::core::outside::{HostAnswer, HostCall, Outside, ProcessExit};
 use lunette::server::log::Logger;
 use lunette::server::outside::Machine;
 use lunette::server::random::Random;
+use lunette::server::signals::Asked;
 use lunette::server::world::{Ready, World};
 use mio::{Poll, Registry, Token};
 
@@ -177,7 +178,9 @@ impl World for SimWorld {
         self.net().shut(stream.wire);
     }
 
-    fn take_signal(&mut self) {}
+    fn take_signal(&mut self) -> Asked {
+        Asked::default()
+    }
 
     fn random(&mut self) -> &mut Random {
         &mut self.random

@@ -256,6 +256,7 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
     fn reply_at_door(&mut self, key: usize, request: &Request, response: Response) {
         self.log
             .line(3, format_args!("{} {}", response.status(), request.path()));
+        let response = response.below(self.routes.base());
         self.note_refused(key, Some(request), response.status());
         let peer = &mut self.peers[key];
         peer.connection

@@ -25,7 +25,11 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
         let (Some(audit), Some(sid)) = (&mut self.door.audit, self.sessions.sid(session)) else {
             return;
         };
-        audit.deed(self.turn.wall, self.sessions.owner(sid), sid, deed);
+        let user = match deed.by_operator {
+            true => Some("(operator)"),
+            false => self.sessions.owner(sid),
+        };
+        audit.deed(self.turn.wall, user, sid, deed);
     }
 
     /// Adds a request that was refused. That there is nothing at an address is no refusal.

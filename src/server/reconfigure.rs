@@ -1,0 +1,146 @@
+//! SIGHUP: settings and site are read again. What a running server can take over it does, what it cannot is named;
+//! what is wrong changes nothing.
+
+use std::fmt::Write;
+use std::rc::Rc;
+
+use super::Server;
+use super::files::look_through;
+use super::recording::Journaled;
+use super::signals::Asked;
+use super::world::World;
+use super::{guard, machine, net_limits};
+use crate::config::Config;
+use crate::core::script::Runtime;
+
+/// Reads the settings as they are now, or tells why they are of no use.
+pub type Reread = Box<dyn Fn() -> Result<Config, String>>;
+
+impl<R: Runtime + Clone, W: World> Server<R, W> {
+    /// How settings are read again when SIGHUP asks for it.
+    pub fn set_reread(&mut self, reread: Reread) {
+        self.reread = Some(reread);
+    }
+
+    /// Does what signals ask for.
+    pub(super) fn heed(&mut self, asked: Asked) {
+        if asked.stop {
+            return self.stop();
+        }
+        if asked.statistics {
+            self.tell_statistics();
+        }
+        if asked.reload {
+            self.supervisor.reloading();
+            self.reread_settings();
+            self.reread_site();
+            self.supervisor.ready("serving");
+        }
+    }
+
+    fn reread_settings(&mut self) {
+        let Some(reread) = &self.reread else {
+            return;
+        };
+        match reread() {
+            Ok(config) => self.reconfigure(&config),
+            Err(error) => {
+                let text = "the settings of before stay in use";
+                self.log.line(0, format_args!("{error}; {text}"));
+            }
+        }
+    }
+
+    /// Takes over what can be taken over; sessions that began keep their limits.
+    fn reconfigure(&mut self, config: &Config) {
+        let fixed = needs_restart(&self.config, config);
+        if !fixed.is_empty() {
+            let text = "start the server anew for that";
+            self.log.line(
+                0,
+                format_args!("changed, but not taken over: {fixed}; {text}"),
+            );
+        }
+        self.log = self
+            .world
+            .log(config.verbosity)
+            .with_format(self.config.log_format);
+        self.limits = net_limits(config);
+        self.session_timeout_ms = config.limits.session_timeout_ms;
+        self.gas_per_event = config.limits.gas;
+        self.core.change_limits(&config.limits, config.verbosity);
+        let machine = machine(config, &self.uploads);
+        self.core.set_outside(Box::new(Journaled {
+            machine: Box::new(machine),
+            recordings: Rc::clone(&self.recordings),
+        }));
+        let mut recordings = self.recordings.borrow_mut();
+        recordings.change_rules(config.limits.clone(), config.secret.clone());
+        drop(recordings);
+        // The address stays.
+        let config = Config {
+            host: self.config.host.clone(),
+            port: self.config.port,
+            ..config.clone()
+        };
+        let guard = guard(&config);
+        self.routes.change_rules(guard, config.pages.clone());
+        self.log.line(0, format_args!("settings were read again"));
+        self.config = config;
+    }
+
+    /// Runs what was edited, as `--hotload` does; a site that cannot be read stays.
+    fn reread_site(&mut self) {
+        let Some(dir) = self.config.dir.clone() else {
+            return;
+        };
+        match look_through(&dir) {
+            Ok((site, problems)) if problems.is_empty() => {
+                let edits = self.core.site().edits_to(&site);
+                if !edits.is_empty() {
+                    self.edit(edits);
+                }
+            }
+            Ok((_, problems)) => {
+                for problem in problems {
+                    self.log.line(
+                        0,
+                        format_args!("{problem}; the site of before stays in use"),
+                    );
+                }
+            }
+            Err(error) => self
+                .log
+                .line(0, format_args!("{error}; the site of before stays in use")),
+        }
+    }
+}
+
+/// The settings that differ and that only a new process can take.
+fn needs_restart(old: &Config, new: &Config) -> String {
+    let mut named = String::new();
+    for (name, differs) in [
+        ("host", old.host != new.host),
+        ("port", old.port != new.port),
+        ("base_path", old.base_path != new.base_path),
+        ("admin_listen", old.admin_listen != new.admin_listen),
+        ("log_format", old.log_format != new.log_format),
+        ("[auth]", old.auth != new.auth),
+        (
+            "trusted_proxies",
+            old.trusted_proxies != new.trusted_proxies,
+        ),
+        ("[audit]", old.audit != new.audit),
+        ("sessions and memory of all", old.quotas != new.quotas),
+        ("record", old.record != new.record),
+        ("state and [journal]", old.state != new.state),
+        ("[upload]", old.upload != new.upload),
+    ] {
+        if differs {
+            let comma = if named.is_empty() { "" } else { ", " };
+            // Writing into a String cannot fail.
+            let _ = write!(named, "{comma}{name}");
+        }
+    }
+    named
+}

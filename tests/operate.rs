@@ -1,0 +1,71 @@
+//! Living in a system and beginning: settings and where they come from, mistakes that are told before anybody visits,
+//! signals, supervisors, health and metrics, commands that ask a running server.
+
+mod admin;
+mod settings;
+mod signals;
+mod supervised;
+
+use std::process::{Command, Output};
+use std::thread::sleep;
+use std::time::Duration;
+
+use crate::net::process::Folder;
+
+/// How often a condition is asked before the test gives up, and the pause between.
+const POLLS_MAX: u32 = 3_000;
+const PAUSE: Duration = Duration::from_millis(10);
+
+/// Runs the program.
+pub fn lunette(arguments: &[&str]) -> Output {
+    lunette_in(arguments, &[])
+}
+
+/// Runs the program with these variables in its environment.
+fn lunette_in(arguments: &[&str], variables: &[(&str, &str)]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_lunette"));
+    command.args(arguments).envs(variables.iter().copied());
+    command.output().expect("the program runs")
+}
+
+/// What it printed, which must have been a success.
+pub fn printed(output: &Output) -> String {
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{errors}");
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// What it complained of, with this exit code.
+pub fn complaint(output: &Output, code: i32) -> String {
+    let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(code), "{errors}");
+    errors
+}
+
+/// Waits for something to become true.
+fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
+    for _ in 0..POLLS_MAX {
+        if holds() {
+            return;
+        }
+        sleep(PAUSE);
+    }
+    panic!("it never happened that {what}");
+}
+
+/// A folder with a site that counts.
+fn counting(settings: &str) -> Folder {
+    let folder = Folder::new();
+    folder.write("site/lunette.toml", settings);
+    folder.write(
+        "site/lua/main.lua",
+        "App = session:prototype('App', { count = 0, pin = 'secret' })\n\
+         function App:add() self.count = self.count + 1 end\n\
+         session:createAppVariable(session:create(App, { rows = { { name = 'a' }, { name = 'b' } } }))\n",
+    );
+    folder.write(
+        "site/viewdefs/App.DEFAULT.html",
+        "<template><p ui-value=\"count\"></p></template>",
+    );
+    folder
+}
