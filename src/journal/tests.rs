@@ -333,7 +333,7 @@ fn a_record_taken_out_is_missed() {
 #[test]
 fn other_files_and_other_versions_are_refused_clearly() {
     let error = |bytes: &[u8]| Reader::new(bytes.to_vec()).unwrap_err().to_string();
-    assert!(error(b"").contains("not a recording"));
+    assert!(error(b"").contains("nothing was recorded"));
     assert!(error(b"print('hello, I am no recording')").contains("not a recording"));
     let mut newer = recording();
     newer[8] = FORMAT_VERSION as u8 + 1;
