@@ -503,14 +503,16 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
             if let Ok(reader) = store.archive().read(&name) {
                 let (url, saved) = last_known(&reader);
                 opening.url = url;
-                if !saved.is_empty() {
-                    opening.saved = saved;
-                    opening.notice = SAVED.into();
-                }
-                if reader.events() == 0 {
-                    // Its process ended when it was about to begin: nothing is lost.
+                // When its process ended, it was over already or just about to begin: nothing is lost.
+                if is_over(&reader) {
+                    opening.notice = "".into();
+                    aside = store.end(&name);
+                } else if reader.events() == 0 {
                     opening.notice = "".into();
                     aside = store.remove(&name);
+                } else if !saved.is_empty() {
+                    opening.saved = saved;
+                    opening.notice = SAVED.into();
                 }
             }
             if let Err(error) = aside {
@@ -540,6 +542,12 @@ const SAVED: &str =
 
 fn named(owner: &str) -> Option<&str> {
     (!owner.is_empty()).then_some(owner)
+}
+
+/// Whether the session ended in its last event.
+fn is_over(reader: &Reader) -> bool {
+    let last = reader.records().last();
+    last.is_some_and(|last| last.outputs.contains(&Output::SessionEnded))
 }
 
 /// The address at which a session was last known to be, and what its app saved last.
