@@ -178,8 +178,12 @@ impl World for SimWorld {
         self.net().shut(stream.wire);
     }
 
+    /// There is but one kind here.
     fn take_signal(&mut self) -> Asked {
-        Asked::default()
+        Asked {
+            stop: true,
+            ..Asked::default()
+        }
     }
 
     fn random(&mut self) -> &mut Random {
