@@ -142,7 +142,7 @@ fn lunette(arguments: &[&str]) -> (bool, String) {
 }
 
 /// Waits for something to become true.
-fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
+pub fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
     for _ in 0..POLLS_MAX {
         if holds() {
             return;

@@ -3,7 +3,7 @@
 //! `LUNETTE_LONG` a minute's worth of each.
 
 mod generator;
-mod targets;
+pub mod targets;
 
 use generator::fuzz;
 use targets::{TARGETS, Target};

@@ -7,14 +7,8 @@ mod signals;
 mod supervised;
 
 use std::process::{Command, Output};
-use std::thread::sleep;
-use std::time::Duration;
 
 use crate::net::process::Folder;
-
-/// How often a condition is asked before the test gives up, and the pause between.
-const POLLS_MAX: u32 = 3_000;
-const PAUSE: Duration = Duration::from_millis(10);
 
 /// Runs the program.
 pub fn lunette(arguments: &[&str]) -> Output {
@@ -40,17 +34,6 @@ pub fn complaint(output: &Output, code: i32) -> String {
     let errors = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(code), "{errors}");
     errors
-}
-
-/// Waits for something to become true.
-fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
-    for _ in 0..POLLS_MAX {
-        if holds() {
-            return;
-        }
-        sleep(PAUSE);
-    }
-    panic!("it never happened that {what}");
 }
 
 /// A folder with a site that counts.

@@ -231,17 +231,20 @@ pub fn say(stream: &mut TcpStream, text: &str) {
         .expect("sent");
 }
 
+/// What a frame says.
+pub fn messages(payload: &[u8]) -> Vec<Value> {
+    match serde_json::from_slice(payload).expect("JSON") {
+        Value::Array(messages) => messages,
+        one => vec![one],
+    }
+}
+
 /// The next value that is told of a variable, as JSON, or the error.
 pub fn value_of(stream: &mut TcpStream, variable: u64) -> String {
     loop {
         let (first, payload) = receive(stream);
         assert_eq!(first, 0x81, "{}", String::from_utf8_lossy(&payload));
-        let frame: Value = serde_json::from_slice(&payload).expect("JSON");
-        let messages = match frame {
-            Value::Array(messages) => messages,
-            one => vec![one],
-        };
-        for message in messages {
+        for message in messages(&payload) {
             let data = &message["data"];
             if data["varId"] == variable && !data["description"].is_null() {
                 return data["description"].to_string();

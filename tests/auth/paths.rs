@@ -4,7 +4,7 @@ use std::net::TcpStream;
 
 use serde_json::{Value, json};
 
-use super::client::{Place, say};
+use super::client::{Place, messages, say};
 use crate::net::websocket::receive;
 
 const MAIN: &str = r#"
@@ -55,12 +55,7 @@ impl Probe {
     fn told_of(&mut self, id: u64) -> String {
         loop {
             let (_, payload) = receive(&mut self.stream);
-            let frame: Value = serde_json::from_slice(&payload).expect("JSON");
-            let messages = match frame {
-                Value::Array(messages) => messages,
-                one => vec![one],
-            };
-            for message in messages {
+            for message in messages(&payload) {
                 let data = &message["data"];
                 if data["varId"] == id && data["code"].is_string() {
                     return data["code"].as_str().unwrap_or_default().to_owned();

@@ -151,19 +151,25 @@ fn use_it(proxy: &Proxy, browser: &Browser) {
     page.wait_for("location.pathname.startsWith('/apps/book/')");
 }
 
-#[test]
-fn nginx_ends_tls_and_gives_the_site_a_path() {
-    let Some(nginx) = installed("nginx") else {
-        return;
-    };
+/// A proxy's program, a folder with a certificate, and a server below a path; `None`: something is not installed.
+fn prepared(program: &str) -> Option<(PathBuf, Folder, Server)> {
+    let program = installed(program)?;
     let folder = Folder::new();
     if !certificate(&folder.0) {
-        return;
+        return None;
     }
     let server = Server::demo_in(&[
         ("LUNETTE_BASE_PATH", "/apps/book"),
         ("LUNETTE_NET_PING_INTERVAL", "1s"),
     ]);
+    Some((program, folder, server))
+}
+
+#[test]
+fn nginx_ends_tls_and_gives_the_site_a_path() {
+    let Some((nginx, folder, server)) = prepared("nginx") else {
+        return;
+    };
     let upstream = server.port();
     let proxy = Proxy::start(&nginx, &["-c"], folder, |dir, port| {
         let dir = dir.display();
@@ -190,17 +196,9 @@ fn nginx_ends_tls_and_gives_the_site_a_path() {
 
 #[test]
 fn haproxy_ends_tls_and_gives_the_site_a_path() {
-    let Some(haproxy) = installed("haproxy") else {
+    let Some((haproxy, folder, server)) = prepared("haproxy") else {
         return;
     };
-    let folder = Folder::new();
-    if !certificate(&folder.0) {
-        return;
-    }
-    let server = Server::demo_in(&[
-        ("LUNETTE_BASE_PATH", "/apps/book"),
-        ("LUNETTE_NET_PING_INTERVAL", "1s"),
-    ]);
     let upstream = server.port();
     let proxy = Proxy::start(&haproxy, &["-db", "-f"], folder, |dir, port| {
         let dir = dir.display();

@@ -5,6 +5,7 @@ use std::net::Shutdown;
 use std::os::unix::fs::symlink;
 
 use super::process::{Folder, Server, read_all, read_answer, site, status};
+use crate::fuzz::targets::unescape;
 
 /// What is wrong, the status that must come with the end of the connection after it, and what is sent.
 fn refusals() -> Vec<(&'static str, &'static str, Vec<u8>)> {
@@ -16,25 +17,6 @@ fn refusals() -> Vec<(&'static str, &'static str, Vec<u8>)> {
         (what, status, unescape(request))
     };
     lines.map(refusal).collect()
-}
-
-fn unescape(text: &str) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    let mut rest = text;
-    while let Some((before, after)) = rest.split_once('\\') {
-        bytes.extend_from_slice(before.as_bytes());
-        let (byte, len) = match after.as_bytes()[0] {
-            b'r' => (b'\r', 1),
-            b'n' => (b'\n', 1),
-            b'0' => (0, 1),
-            b'\\' => (b'\\', 1),
-            _ => (u8::from_str_radix(&after[1..3], 16).expect("xNN"), 3),
-        };
-        bytes.push(byte);
-        rest = &after[len..];
-    }
-    bytes.extend_from_slice(rest.as_bytes());
-    bytes
 }
 
 /// What every answer says beside its own.

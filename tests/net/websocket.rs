@@ -9,6 +9,11 @@ pub const WATCH_APP: &str = r#"[{"type":"watch","data":{"varId":1}}]"#;
 
 /// A client's frame, masked with zeros.
 pub fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
+    masked([0; 4], first, payload)
+}
+
+/// A client's frame.
+pub fn masked(mask: [u8; 4], first: u8, payload: &[u8]) -> Vec<u8> {
     let mut out = vec![first];
     match payload.len() {
         n @ 0..126 => out.push(0x80 | n as u8),
@@ -21,8 +26,9 @@ pub fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
             out.extend_from_slice(&(n as u64).to_be_bytes());
         }
     }
-    out.extend_from_slice(&[0; 4]);
-    out.extend_from_slice(payload);
+    out.extend_from_slice(&mask);
+    let mask = mask.iter().cycle();
+    out.extend(payload.iter().zip(mask).map(|(byte, mask)| byte ^ mask));
     out
 }
 

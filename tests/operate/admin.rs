@@ -9,7 +9,8 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 
-use super::{complaint, counting, eventually, lunette, printed};
+use super::{complaint, counting, lunette, printed};
+use crate::access::eventually;
 use crate::net::process::{Folder, Server, read_all, site};
 use crate::net::websocket::{WATCH_APP, attach, frame, new_session, receive};
 

@@ -167,7 +167,7 @@ fn a_log_for_machines_has_one_object_a_line() {
     let server = Server::start(&site("counter"), &["-v", "--log-format", "json"]);
     server.ask(b"GET / HTTP/1.0\r\n\r\n");
     server.signal("USR2");
-    super::eventually("statistics are logged", || {
+    crate::access::eventually("statistics are logged", || {
         server.log().contains("statistics")
     });
     for line in server.log().lines() {

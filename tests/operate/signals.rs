@@ -2,7 +2,8 @@
 
 use std::io::Write;
 
-use super::{counting, eventually};
+use super::counting;
+use crate::access::eventually;
 use crate::net::process::{Server, site, status};
 use crate::net::websocket::{WATCH_APP, attach, close_code, frame, new_session, receive};
 

@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::thread;
 use std::time::Duration;
 
-use crate::net::websocket::try_receive;
+use crate::net::websocket::{self, try_receive};
 
 pub const TEXT: u8 = 0x81;
 pub const BINARY: u8 = 0x82;
@@ -71,23 +71,7 @@ impl Case {
 
 /// A client's frame.
 pub fn masked(first: u8, payload: &[u8]) -> Vec<u8> {
-    const MASK: [u8; 4] = [0x9c, 0x01, 0xf0, 0x6e];
-    let mut out = vec![first];
-    match payload.len() {
-        n @ 0..126 => out.push(0x80 | n as u8),
-        n @ 126..65536 => {
-            out.push(0x80 | 126);
-            out.extend_from_slice(&(n as u16).to_be_bytes());
-        }
-        n => {
-            out.push(0x80 | 127);
-            out.extend_from_slice(&(n as u64).to_be_bytes());
-        }
-    }
-    out.extend_from_slice(&MASK);
-    let mask = MASK.iter().cycle();
-    out.extend(payload.iter().zip(mask).map(|(byte, mask)| byte ^ mask));
-    out
+    websocket::masked([0x9c, 0x01, 0xf0, 0x6e], first, payload)
 }
 
 /// A message in frames of at most `size` bytes.

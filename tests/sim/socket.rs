@@ -1,5 +1,7 @@
 //! HTTP and WebSockets as a browser speaks them, from bytes to bytes.
 
+use crate::net::websocket::masked;
+
 /// A masking key; which one does not matter to the server.
 const MASK: [u8; 4] = [0x5a, 0x01, 0xc3, 0x7e];
 
@@ -137,23 +139,6 @@ pub fn close(code: u16) -> Vec<u8> {
 }
 
 fn frame(out: &mut Vec<u8>, kind: u8, last: bool, payload: &[u8]) {
-    out.push(kind | if last { 0x80 } else { 0 });
-    match payload.len() {
-        n @ 0..126 => out.push(0x80 | n as u8),
-        n @ 126..65536 => {
-            out.push(0x80 | 126);
-            out.extend_from_slice(&(n as u16).to_be_bytes());
-        }
-        n => {
-            out.push(0x80 | 127);
-            out.extend_from_slice(&(n as u64).to_be_bytes());
-        }
-    }
-    out.extend_from_slice(&MASK);
-    out.extend(
-        payload
-            .iter()
-            .zip(MASK.iter().cycle())
-            .map(|(byte, mask)| byte ^ mask),
-    );
+    let first = kind | if last { 0x80 } else { 0 };
+    out.extend(masked(MASK, first, payload));
 }
