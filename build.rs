@@ -8,6 +8,7 @@ mod pack;
 
 use flate2::{Compression, write::GzEncoder};
 use pack::Module;
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -38,7 +39,7 @@ fn main() {
     let mut generated = Generated {
         out: out.clone(),
         text: String::new(),
-        count: 0,
+        packed: BTreeSet::new(),
     };
     client(&root.join("src/web"), &mut generated);
     for (name, about, folder) in [
@@ -83,23 +84,28 @@ fn build_id(root: &Path) -> String {
 struct Generated {
     out: PathBuf,
     text: String,
-    count: usize,
+    packed: BTreeSet<String>,
 }
 
 impl Generated {
-    /// An `Asset { .. }` expression; body and gzip become files of their own.
+    /// An `Asset { .. }` expression. The compressed bytes become a file and a static, which those of the
+    /// same content share.
     fn asset(&mut self, path: &str, mime: &str, body: &str, immutable: bool) -> String {
-        let mut gzip = GzEncoder::new(Vec::new(), Compression::best());
-        gzip.write_all(body.as_bytes()).expect("memory");
-        let gzip = gzip.finish().expect("memory");
-        self.count += 1;
-        let file = self.out.join(format!("asset{}", self.count));
-        let packed = self.out.join(format!("asset{}.gz", self.count));
-        fs::write(&file, body).expect("OUT_DIR is writable");
-        fs::write(&packed, gzip).expect("OUT_DIR is writable");
-        let etag = format!("\"{}\"", hash(body.as_bytes()));
+        let hash = hash(body.as_bytes());
+        let name = format!("GZIP_{}", hash.to_uppercase());
+        let file = self.out.join(format!("{hash}.gz"));
+        if self.packed.insert(name.clone()) {
+            let mut gzip = GzEncoder::new(Vec::new(), Compression::best());
+            gzip.write_all(body.as_bytes()).expect("memory");
+            fs::write(&file, gzip.finish().expect("memory")).expect("OUT_DIR is writable");
+            let _ = writeln!(
+                self.text,
+                "static {name}: &[u8] = include_bytes!({file:?});"
+            );
+        }
+        let len = body.len();
         format!(
-            "Asset {{ path: {path:?}, mime: {mime:?}, body: include_bytes!({file:?}), gzip: include_bytes!({packed:?}), etag: {etag:?}, immutable: {immutable} }}"
+            "Asset {{ path: {path:?}, mime: {mime:?}, gzip: {name}, len: {len}, etag: \"\\\"{hash}\\\"\", immutable: {immutable} }}"
         )
     }
 }

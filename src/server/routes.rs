@@ -468,12 +468,13 @@ fn asset_response(request: &Request, asset: &'static Asset) -> Response {
 /// The two forms have different tags: they are different bytes.
 pub(super) fn encoded(request: &Request, asset: &'static Asset) -> (Response, Body) {
     let response = Response::new(200).field("Vary", "Accept-Encoding");
-    if request.accepts_gzip() && asset.gzip.len() < asset.body.len() {
+    if request.accepts_gzip() {
         let tag = format!("{}-gz\"", asset.etag.trim_end_matches('"'));
         let response = response.field("Content-Encoding", "gzip").etag(&tag);
         (response, Body::Static(asset.gzip))
     } else {
-        (response.etag(asset.etag), Body::Static(asset.body))
+        let (reader, len) = (Box::new(asset.reader()), asset.len);
+        (response.etag(asset.etag), Body::Stream { reader, len })
     }
 }
 

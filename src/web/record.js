@@ -76,10 +76,11 @@ async function stopRecording() {
   sayRecord(`Saved ${file}. Run it with: ${command}`);
 }
 
-/** The server has heard of all that was done, or does not answer. */
+/** The server has heard of all that was done. */
 async function delivered() {
   const [root] = allVariables();
-  for (let n = 0; root && n < 100 && root.store.acknowledged < root.store.outbox.link.sent; n++) {
+  for (let n = 0; root && root.store.acknowledged < root.store.outbox.link.sent; n++) {
+    if (n === 500) throw new Error('Not saved: the server has not heard of all that was done. Try again when the page is connected.');
     await new Promise((done) => setTimeout(done, 20));
   }
 }
