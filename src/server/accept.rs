@@ -18,11 +18,16 @@ const ACCEPTED_PER_TURN: usize = 64;
 const REFUSED_AT_ONCE: usize = 64;
 /// Descriptors may become free without any sign of it here.
 const RETRY_MS: u64 = 200;
+/// Descriptors that connections leave to journals, files and processes, or a third if there are few: else whoever
+/// opens connections could keep the sessions of others from being written down, or woken.
+const KEPT_DESCRIPTORS: usize = 128;
 
 /// Whether accepting has to go on without the poll's asking: it tells of new connections only
 /// once, whether or not they could be taken.
 #[derive(Debug, Default)]
 pub struct Accepting {
+    /// For how many connections there are descriptors. `None`: nobody counted them.
+    room: Option<usize>,
     more: bool,
     retry_at: Option<Timestamp>,
     /// Descriptors ran out, and not all that waited have been taken since.
@@ -30,6 +35,19 @@ pub struct Accepting {
 }
 
 impl Accepting {
+    /// Connections may use what is left of these descriptors, but for some.
+    pub fn share(&mut self, left: usize) {
+        self.room = Some(left - KEPT_DESCRIPTORS.min(left / 3));
+    }
+
+    /// All that waited are here.
+    fn done(&mut self) {
+        *self = Accepting {
+            room: self.room,
+            ..Accepting::default()
+        };
+    }
+
     /// Connections may wait that there was no time for.
     pub fn goes_on(&self) -> bool {
         self.more
@@ -61,11 +79,16 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
         self.accepting.more = true;
         self.accepting.retry_at = None;
         for _ in 0..ACCEPTED_PER_TURN {
-            match self.world.accept() {
+            let accepted = match self.accepting.room {
+                Some(room) if self.peers.len() >= room => {
+                    Err(io::Error::from_raw_os_error(libc::EMFILE))
+                }
+                _ => self.world.accept(),
+            };
+            match accepted {
                 Ok(stream) => self.welcome(stream),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    self.accepting = Accepting::default();
-                    return;
+                    return self.accepting.done();
                 }
                 Err(error) if is_exhaustion(&error) => {
                     self.accepting.more = false;
@@ -132,7 +155,7 @@ fn sorry() -> Response {
 }
 
 /// Whether the machine has run out of something that comes back.
-fn is_exhaustion(error: &io::Error) -> bool {
+pub(super) fn is_exhaustion(error: &io::Error) -> bool {
     matches!(
         error.raw_os_error(),
         Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM)

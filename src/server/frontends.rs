@@ -26,6 +26,9 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
         if let Some(session) = self.sessions.live(joining.sid)
             && let Err(lost) = self.wake(session)
         {
+            if lost.passes() {
+                return false;
+            }
             let user = self.user_of(key);
             self.begin_anew(session, joining.sid, joining.place, &user, &lost);
         }

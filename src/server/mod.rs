@@ -33,6 +33,7 @@ mod inbox;
 mod inflight;
 pub mod keeper;
 pub mod log;
+mod lost;
 mod mail;
 mod metrics;
 mod operator;
@@ -323,6 +324,8 @@ impl<R: Runtime + Clone> Server<R, Live> {
         server.watcher = watch_site(config, server.log, server.world.registry())?;
         server.open_admin(config)?;
         server.supervisor = Supervisor::of(|name| std::env::var_os(name));
+        let left = (descriptors as usize).saturating_sub(system::descriptors_in_use());
+        server.accepting.share(left);
         Ok(server)
     }
 
