@@ -1,7 +1,7 @@
 //! Parse, dispatch, exit code.
 
 use std::fmt::Display;
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -172,7 +172,7 @@ fn get(of: SessionFlags, path: &str) -> Result<(), u8> {
     let json = of.json;
     let value = ask(of, "/get", json!({ "path": path }))?;
     match value {
-        Value::String(text) if !json => print(&format!("{text}\n")),
+        Value::String(text) if !json => show(&text),
         value if json => print(&format!("{value}\n")),
         value => print(&format!("{value:#}\n")),
     }
@@ -190,7 +190,7 @@ fn evaluate(of: SessionFlags, code: &str) -> Result<(), u8> {
     let answer = ask(of, "/eval", json!({ "code": code }))?;
     print_log(&answer, json)?;
     match answer["value"].as_str() {
-        Some(value) if !json && !value.is_empty() => print(&format!("{value}\n")),
+        Some(value) if !json && !value.is_empty() => show(value),
         Some(_) | None => Ok(()),
     }
 }
@@ -202,7 +202,7 @@ fn print_log(answer: &Value, json: bool) -> Result<(), u8> {
     }
     let lines = answer["log"].as_array().into_iter().flatten();
     for line in lines.filter_map(Value::as_str) {
-        print(&format!("{line}\n"))?;
+        show(line)?;
     }
     Ok(())
 }
@@ -362,6 +362,20 @@ fn test(flags: TestFlags) -> Result<(), u8> {
 }
 
 /// Results go to standard output; a closed one is an error like any other.
+/// What others wrote, for a person to look at: in a terminal nothing of it may be a command.
+fn show(text: &str) -> Result<(), u8> {
+    let mut line = text.to_owned();
+    if std::io::stdout().is_terminal() {
+        let escaped = text.chars().map(|c| match c {
+            '\n' | '\t' => c.to_string(),
+            c if c.is_control() => c.escape_default().to_string(),
+            c => c.to_string(),
+        });
+        line = escaped.collect();
+    }
+    print(&format!("{line}\n"))
+}
+
 fn print(text: &str) -> Result<(), u8> {
     let mut out = std::io::stdout().lock();
     out.write_all(text.as_bytes())

@@ -322,9 +322,15 @@ impl Request {
         }
     }
 
-    /// The page that caused the request, as far as the browser tells.
+    /// The page that caused the request, as far as the browser tells. Two of them, or what is no text, are nobody's
+    /// origin, and not the lack of one.
     pub fn origin(&self) -> Option<&str> {
-        self.header("origin")
+        let mut values = self.headers_named("origin");
+        let first = values.next()?;
+        match values.next() {
+            None => Some(std::str::from_utf8(first).unwrap_or_default()),
+            Some(_) => Some(""),
+        }
     }
 
     /// A cookie's value.

@@ -258,7 +258,10 @@ impl Routes {
                 .field("Cache-Control", "no-cache")
                 .etag(&file.etag)
                 .body(file.body);
-            if file.content_type.starts_with("text/html") {
+            if ["text/html", "image/svg+xml", "application/xml"]
+                .iter()
+                .any(|page| file.content_type.starts_with(page))
+            {
                 response = self.pages.protect(response, desk.random)?;
             }
             return Ok(Answer::Response(response));

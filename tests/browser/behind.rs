@@ -186,6 +186,7 @@ fn nginx_ends_tls_and_gives_the_site_a_path() {
              proxy_pass http://127.0.0.1:{upstream};\n\
              proxy_http_version 1.1; proxy_set_header Host $http_host;\n\
              proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection $connection_upgrade;\n\
+             proxy_set_header X-Forwarded-For $remote_addr;\n\
              proxy_read_timeout 3s;\n\
              }} }} }}\n"
         )
@@ -206,7 +207,7 @@ fn haproxy_ends_tls_and_gives_the_site_a_path() {
             "defaults\n  mode http\n  timeout connect 5s\n  timeout client 3s\n  timeout server 3s\n  timeout tunnel 3s\n\
              frontend front\n  bind 127.0.0.1:{port} ssl crt {dir}/both.pem\n  \
              use_backend site if {{ path_beg /apps/book }}\n\
-             backend site\n  server one 127.0.0.1:{upstream}\n"
+             backend site\n  http-request set-header X-Forwarded-For %[src]\n  server one 127.0.0.1:{upstream}\n"
         )
     });
     let browser = Browser::start();

@@ -174,6 +174,9 @@ fn only_pages_from_here_and_known_sessions_get_in() {
     assert_eq!(status(&foreign), "403");
     assert!(foreign.contains("allowed_origins"), "{foreign}");
     assert_eq!(status(&ask(&session, "localhost", "null")), "403");
+    // Two are not as good as none.
+    let two = "http://localhost\r\nOrigin: https://evil.example";
+    assert_eq!(status(&ask(&session, "localhost", two)), "403");
     assert_eq!(
         status(&ask(&session, "evil.example", "http://evil.example")),
         "421"
