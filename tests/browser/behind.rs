@@ -134,10 +134,7 @@ impl Proxy {
 /// The demo's page by TLS below `/apps/book`: opened, used and reloaded.
 fn use_it(proxy: &Proxy, browser: &Browser) {
     let mut page: Page = browser.blank();
-    page.connection.command(
-        "Security.setIgnoreCertificateErrors",
-        serde_json::json!({ "ignore": true }),
-    );
+    page.trust_everybody();
     page.goto(&proxy.url("/apps/book/"));
     page.wait_for("document.querySelectorAll('.contact-row').length === 25");
     page.wait_for("/^\\/apps\\/book\\/[0-9a-f]{32}(\\/|$)/.test(location.pathname)");
