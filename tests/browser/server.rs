@@ -57,6 +57,7 @@ impl Server {
     }
 
     /// Serves the built-in demo site by TLS; sessions outlive the process.
+    #[cfg(feature = "tls")]
     pub fn secure(variables: &[(&'static str, &'static str)]) -> Server {
         Server::launch(None, &[], variables, true)
     }
