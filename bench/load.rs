@@ -18,6 +18,7 @@ mod scenarios;
 mod state;
 mod subject;
 mod system;
+mod tls;
 mod uploads;
 
 use std::io;
@@ -135,12 +136,13 @@ const SMOKE: Scale = Scale {
 
 type Scenario = fn(&Subject, &Scale, &mut Report) -> io::Result<()>;
 
-const SCENARIOS: [(&str, Scenario); 25] = [
+const SCENARIOS: [(&str, Scenario); 26] = [
     ("idle", scenarios::idle),
     ("memory", scenarios::memory),
     ("sessions", scenarios::sessions),
     ("actions", scenarios::actions),
     ("link", links::link),
+    ("tls", tls::tls),
     ("list", pages::list),
     ("long-list", lists::long_list),
     ("window", lists::window),

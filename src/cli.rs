@@ -9,6 +9,7 @@ use crate::config::environment::quoted;
 use crate::config::file::{LOG_FORMATS, RECOVER};
 use crate::config::net::NetSettings;
 use crate::config::state::{Recover, StateDir, StateSettings};
+use crate::config::tls::TlsSettings;
 use crate::config::units::{parse_bytes, parse_duration_ms};
 use crate::config::{Grant, LogFormat, Place, Settings};
 
@@ -331,6 +332,12 @@ pub struct ServeFlags {
     /// Tell health and metrics to this machine at ADDRESS, such as 127.0.0.1:9100
     #[arg(long, value_name = "ADDRESS")]
     admin_listen: Option<SocketAddr>,
+    /// Be reached by https, with the certificate in this PEM file
+    #[arg(long, value_name = "FILE")]
+    tls_cert: Option<PathBuf>,
+    /// The certificate's key, a PEM file
+    #[arg(long, value_name = "FILE")]
+    tls_key: Option<PathBuf>,
     /// Lines of the log: text, logfmt, json [default: text]
     #[arg(long, value_name = "FORMAT", value_parser = parse_log_format)]
     log_format: Option<LogFormat>,
@@ -424,8 +431,9 @@ impl ServeFlags {
     }
 
     /// The same of what is for those who run the server.
-    fn operating(&self) -> [(&'static str, &'static str, Option<String>); 3] {
+    fn operating(&self) -> [(&'static str, &'static str, Option<String>); 5] {
         let text = |text: &str| Some(quoted(text));
+        let path = |path: &Option<PathBuf>| path.as_ref().and_then(|p| text(&p.to_string_lossy()));
         let format = LOG_FORMATS
             .iter()
             .find(|(_, format)| Some(*format) == self.log_format);
@@ -436,6 +444,8 @@ impl ServeFlags {
                 "--admin-listen",
                 self.admin_listen.and_then(|a| text(&a.to_string())),
             ),
+            ("tls_cert", "--tls-cert", path(&self.tls_cert)),
+            ("tls_key", "--tls-key", path(&self.tls_key)),
             (
                 "log_format",
                 "--log-format",
@@ -466,6 +476,10 @@ impl From<ServeFlags> for Settings {
             dev: flags.dev,
             hotload: flags.hotload,
             admin_listen: flags.admin_listen,
+            tls: TlsSettings {
+                cert: flags.tls_cert,
+                key: flags.tls_key,
+            },
             log_format: flags.log_format,
             verbosity: (flags.verbose > 0).then_some(flags.verbose),
             places,

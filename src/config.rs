@@ -12,6 +12,7 @@ pub mod file;
 pub mod nearest;
 pub mod net;
 pub mod state;
+pub mod tls;
 pub mod units;
 
 use std::net::{IpAddr, SocketAddr};
@@ -23,6 +24,7 @@ use auth::{AuthConfig, AuthError, AuthSettings, Network};
 use file::FileError;
 use net::{NetSettings, OutOfRange};
 use state::{StateConfig, StateSettings};
+use tls::{HalfTls, TlsFiles, TlsSettings};
 
 /// What one source sets; `None`: nothing.
 #[derive(Clone, Debug, Default)]
@@ -39,6 +41,7 @@ pub struct Settings {
     pub base_path: Option<String>,
     /// Where health and metrics are told, to this machine only.
     pub admin_listen: Option<SocketAddr>,
+    pub tls: TlsSettings,
     pub log_format: Option<LogFormat>,
     /// Who may come in.
     pub auth: AuthSettings,
@@ -209,6 +212,7 @@ impl Settings {
             insecure_no_auth: self.insecure_no_auth.or(others.insecure_no_auth),
             base_path: self.base_path.or(others.base_path),
             admin_listen: self.admin_listen.or(others.admin_listen),
+            tls: self.tls.or(others.tls),
             log_format: self.log_format.or(others.log_format),
             verbosity: self.verbosity.or(others.verbosity),
             auth: self.auth.or(others.auth),
@@ -305,6 +309,8 @@ pub struct Config {
     /// Empty: addresses begin with nothing. Else it begins with `/` and does not end so.
     pub base_path: String,
     pub admin_listen: Option<SocketAddr>,
+    /// `None`: what is sent is not encrypted.
+    pub tls: Option<TlsFiles>,
     pub log_format: LogFormat,
     pub verbosity: u8,
     /// Edits of the site reach running sessions.
@@ -341,6 +347,8 @@ pub enum ConfigError {
     Net(#[from] OutOfRange),
     #[error("gas is {0}: an event needs at least 10000")]
     Gas(u64),
+    #[error(transparent)]
+    Tls(#[from] HalfTls),
     #[error(
         "max_bytes is set, but no files are taken as long as dir of [upload] does not say where to put them"
     )]
@@ -406,6 +414,8 @@ impl Config {
             return Err(at("host", ConfigError::Exposed(host)));
         }
         let directories = directories(settings.read, settings.write);
+        let tls = settings.tls.resolve();
+        let tls = tls.map_err(|error| at(error.set, error.into()))?;
         check_admin(settings.admin_listen).map_err(|error| at("admin_listen", error))?;
         let limits = SessionLimits {
             lua_memory: settings.lua_memory.unwrap_or(defaults.lua_memory),
@@ -444,6 +454,7 @@ impl Config {
             insecure_no_auth: settings.insecure_no_auth.unwrap_or(false),
             base_path: settings.base_path.unwrap_or_default(),
             admin_listen: settings.admin_listen,
+            tls,
             log_format: settings.log_format.unwrap_or_default(),
             verbosity: settings.verbosity.unwrap_or(0).min(4),
             hotload: settings.hotload || settings.dev,

@@ -92,13 +92,14 @@ fn serve(settings: Settings, recording: Option<Inspector>) -> Result<(), u8> {
         ServerError::Site(_)
         | ServerError::State(_)
         | ServerError::Users(_)
+        | ServerError::Tls(_)
         | ServerError::Audit { .. }
         | ServerError::Exposed(_)
         | ServerError::Record { .. }
         | ServerError::Upload { .. } => failed(CONFIG)(error),
         ServerError::Lua(_) | ServerError::System(_) => failed(RUNTIME)(error),
     })?;
-    print(&format!("listening on http://{}\n", server.address()))?;
+    print(&format!("listening on {}\n", server.url()))?;
     if let Some(address) = server.admin_address() {
         print(&format!("health and metrics on http://{address}\n"))?;
     }
@@ -278,7 +279,12 @@ fn check(dir: &Path) -> Result<(), u8> {
     let machine = Machine::new(config.dir.as_deref(), &config.directories);
     let found = check::check(&site, &config.limits, Box::new(machine)).map_err(failed(RUNTIME))?;
     problems.extend(found.problems);
-    for told in problems.iter().chain(&found.remarks) {
+    let mut remarks = found.remarks;
+    match server::tls::load(&config) {
+        Ok(loaded) => remarks.extend(loaded.and_then(|(_, remark)| remark)),
+        Err(error) => problems.push(error.to_string()),
+    }
+    for told in problems.iter().chain(&remarks) {
         failed(CONFIG)(told);
     }
     match problems.len() {

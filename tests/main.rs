@@ -26,6 +26,8 @@ mod soak;
 mod suites;
 mod testing;
 mod tidy;
+#[cfg(feature = "tls")]
+mod tls;
 
 /// The battery that its bench runs, too.
 #[allow(dead_code, reason = "the bench uses the rest")]

@@ -76,6 +76,13 @@ pub const KNOWN: &[Known] = &[
     ),
     known(
         "server",
+        "tls_cert",
+        "",
+        "PEM file with the certificate, to be reached by https",
+    ),
+    known("server", "tls_key", "", "PEM file with its key"),
+    known(
+        "server",
         "log_format",
         "\"text\"",
         "lines of the log: text, logfmt or json",

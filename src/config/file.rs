@@ -49,6 +49,8 @@ pub(super) const KEYS: &[(&str, &[(&str, Reader)])] = &[
             }),
             ("base_path", |s, v| set(&mut s.base_path, base_path(v))),
             ("admin_listen", |s, v| set(&mut s.admin_listen, address(v))),
+            ("tls_cert", |s, v| set(&mut s.tls.cert, path(v))),
+            ("tls_key", |s, v| set(&mut s.tls.key, path(v))),
             ("log_format", |s, v| {
                 set(&mut s.log_format, one_of(&LOG_FORMATS, v))
             }),
@@ -254,6 +256,7 @@ pub fn read(dir: &Path) -> Result<Settings, FileError> {
             settings.record = settings.record.map(|record| dir.join(record));
             settings.auth.users = settings.auth.users.map(|users| dir.join(users));
             settings.audit = settings.audit.map(|audit| dir.join(audit));
+            settings.tls = settings.tls.below(dir);
             settings.upload_dir = settings.upload_dir.map(|upload| dir.join(upload));
             if let Some(StateDir::At(state)) = &mut settings.state.dir {
                 *state = dir.join(&state);

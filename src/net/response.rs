@@ -181,6 +181,15 @@ impl Response {
         self
     }
 
+    /// The same for a browser that asked over TLS: it sends its cookies no other way.
+    #[must_use]
+    pub fn over_tls(mut self) -> Response {
+        self.fields = self
+            .fields
+            .replace("; SameSite=Lax", "; SameSite=Lax; Secure");
+        self
+    }
+
     /// The status code.
     pub fn status(&self) -> u16 {
         self.status

@@ -6,6 +6,7 @@ use mio::Token;
 
 use super::Server;
 use super::peers::Peer;
+use super::tls::Channel;
 use super::world::{FIRST_PEER, World};
 use crate::core::id::Timestamp;
 use crate::core::script::Runtime;
@@ -118,6 +119,10 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
             self.counters.refused += 1;
             return self.turn_away(&mut stream);
         }
+        let tls = match self.certificate.as_ref().map(Channel::new).transpose() {
+            Ok(tls) => tls,
+            Err(error) => return self.log.line(0, format_args!("{error}")),
+        };
         let entry = self.peers.vacant_entry();
         let key = entry.key();
         let token = Token(key + FIRST_PEER);
@@ -134,14 +139,17 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
                 .line(1, format_args!("refused a connection: there are {count}"));
         }
         let address = self.world.peer_address(&stream);
-        let peer = entry.insert(Peer::new(stream, connection));
+        let peer = entry.insert(Peer::new(stream, connection, tls));
         peer.address = address;
         peer.touch(key, &mut self.touched);
     }
 
     /// A new socket has room for one answer. What the peer has said is read first: unread, it would make the
-    /// system discard the answer.
+    /// system discard the answer. Where TLS is spoken it could not be told without an agreement.
     fn turn_away(&mut self, stream: &mut W::Stream) {
+        if self.certificate.is_some() {
+            return;
+        }
         let _ = stream.read(&mut self.scratch);
         let mut answer = Vec::new();
         sorry().write(None, self.turn.wall, &mut answer);

@@ -8,7 +8,7 @@
 //! one of a session and what happens when it is lost; `effects` is what
 //! happens between inputs and core; [`world`] is the machine's sockets and clocks; [`outside`] answers what scripts ask of the machine, `process` and
 //! `command` are its children; [`routes`] answers HTTP, `downloads` what Lua code makes piece by piece,
-//! and `uploads` takes files in; [`auth`] knows who asks; `record_button` makes tests of what is done in a browser; [`sessions`] knows the ids in the address bar; [`guard`] decides who may ask; `watch` notices
+//! and `uploads` takes files in; [`tls`] is between sockets and connections; [`auth`] knows who asks; `record_button` makes tests of what is done in a browser; [`sessions`] knows the ids in the address bar; [`guard`] decides who may ask; `watch` notices
 //! edits of the site and `reload` tells the sessions of them. [`signals`] and `reconfigure` are for those who run the
 //! server, [`admin`], `operator` and `metrics` answer them; `supervisor` is who started it.
 //! What outlives the process is in `keeper` and `recording`, what wakes those who sleep in `sleepers`, and messages
@@ -55,6 +55,7 @@ pub mod signals;
 mod sleepers;
 mod supervisor;
 mod system;
+pub mod tls;
 pub mod turn;
 mod uploads;
 mod watch;
@@ -104,6 +105,7 @@ use recording::{Journaled, NoRecordings, Recordings};
 use routes::Routes;
 use sessions::SessionTable;
 use supervisor::Supervisor;
+use tls::{Certificate, TlsError};
 use uploads::{FILES_MAX, Uploads};
 use watch::Watcher;
 use world::{EDITS, Live, NoWorld, Ready, World};
@@ -145,6 +147,8 @@ pub enum ServerError {
     Audit { path: PathBuf, source: io::Error },
     #[error(transparent)]
     Users(#[from] UsersError),
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     #[error(transparent)]
     State(#[from] StoreError),
     #[error(transparent)]
@@ -216,6 +220,8 @@ pub struct Server<R: Runtime, W: World> {
     routes: Routes,
     sessions: SessionTable,
     door: Door,
+    /// `None`: what is sent is not encrypted.
+    certificate: Option<Certificate>,
     /// Shared with whoever answers scripts: what they do outside is written down before it is done.
     recordings: Rc<RefCell<Recordings>>,
     record_button: RecordButton,
@@ -291,6 +297,7 @@ impl<R: Runtime + Clone> Server<R, Live> {
         let wanted = limits.connections as u64 + SPARE_DESCRIPTORS;
         let descriptors = system::raise_descriptor_limit(limits.connections as u64 + wanted);
         let site = site(config)?;
+        let certificate = tls::load(config)?;
         let passed = system::passed_listener(|name| std::env::var_os(name))?;
         if let Some(address) = passed.as_ref().and_then(|passed| passed.local_addr().ok())
             && !(address.ip().is_loopback() || config.insecure_no_auth || config.auth.is_some())
@@ -321,6 +328,8 @@ impl<R: Runtime + Clone> Server<R, Live> {
                 ),
             );
         }
+        server.show(certificate);
+        server.warn_of_clear_passwords();
         server.watcher = watch_site(config, server.log, server.world.registry())?;
         server.open_admin(config)?;
         server.supervisor = Supervisor::of(|name| std::env::var_os(name));
@@ -378,6 +387,7 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
             routes: routes(config, files, &boot),
             sessions: SessionTable::default(),
             door,
+            certificate: None,
             recordings,
             record_button: RecordButton::new(config),
             is_written_down: config.record.is_some() || keeper.is_some(),

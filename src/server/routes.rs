@@ -395,13 +395,14 @@ impl Routes {
         desk: &mut Desk<'_>,
         what: &str,
     ) -> Result<(), Refusal> {
-        if self.guard.allows_origin(request.origin(), request.host()) {
+        let (origin, is_secure) = (request.origin(), request.passage.is_secure);
+        if self.guard.allows_origin(origin, request.host(), is_secure) {
             return Ok(());
         }
         desk.notice = Some(format!(
             "refused {what} from a page of {:?}: if that site may use this server, allow it with \
              --allowed-origins (setting allowed_origins)",
-            request.origin().unwrap_or_default()
+            origin.unwrap_or_default()
         ));
         Err(refuse(
             403,

@@ -232,7 +232,8 @@ impl World for Live {
     }
 
     fn peer_address(&self, stream: &TcpStream) -> Option<IpAddr> {
-        Some(stream.peer_addr().ok()?.ip())
+        // A socket for both versions tells addresses of 4 as such of 6.
+        Some(stream.peer_addr().ok()?.ip().to_canonical())
     }
 
     fn stop_listening(&mut self) {

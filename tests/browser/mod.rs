@@ -35,7 +35,7 @@
 mod apps;
 mod beginning;
 mod behind;
-mod cdp;
+pub mod cdp;
 mod charts;
 mod chromium;
 mod demo;

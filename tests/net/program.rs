@@ -75,6 +75,7 @@ fn errors_say_what_to_do_and_have_their_exit_codes() {
     fails_with(3, &["serve", "--dir", &empty], "lua/main.lua");
     fails_with(3, &["serve", "--gas", "1"], "gas");
     let server = Server::start(&site("counter"), &[]);
+    assert_eq!(server.scheme, "http");
     let port = server.address.port().to_string();
     fails_with(4, &["serve", "--port", &port], "--port");
     let version = run(&["version"]);

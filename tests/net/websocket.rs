@@ -33,12 +33,12 @@ pub fn masked(mask: [u8; 4], first: u8, payload: &[u8]) -> Vec<u8> {
 }
 
 /// The server's next frame: its first byte and payload.
-pub fn receive(stream: &mut TcpStream) -> (u8, Vec<u8>) {
+pub fn receive(stream: &mut impl Read) -> (u8, Vec<u8>) {
     try_receive(stream).expect("a frame")
 }
 
 /// The same from a server that may be gone.
-pub fn try_receive(stream: &mut TcpStream) -> io::Result<(u8, Vec<u8>)> {
+pub fn try_receive(stream: &mut impl Read) -> io::Result<(u8, Vec<u8>)> {
     let mut header = [0; 2];
     stream.read_exact(&mut header)?;
     let length = match header[1] {
@@ -60,7 +60,7 @@ pub fn try_receive(stream: &mut TcpStream) -> io::Result<(u8, Vec<u8>)> {
 }
 
 /// The code of the close that comes next, after whatever else.
-pub fn close_code(stream: &mut TcpStream) -> u16 {
+pub fn close_code(stream: &mut impl Read) -> u16 {
     loop {
         let (first, payload) = receive(stream);
         if first == 0x88 {

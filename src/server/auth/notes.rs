@@ -47,7 +47,7 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
         let user = login.as_ref().map(|login| &*login.name);
         let path = request.map_or("", Request::path);
         let from = match request {
-            Some(request) => self.door.origin_of(request, peer.address),
+            Some(request) => request.passage.from,
             None => peer.address,
         };
         let from = from.map_or("-".into(), |from| from.to_string());
