@@ -10,6 +10,7 @@ use std::rc::Rc;
 
 use super::Server;
 use super::checkpoint::Checkpoint;
+use super::inbox::Input;
 use super::keeper::Stopped;
 use super::lost::Lost;
 use super::sessions::Sid;
@@ -277,10 +278,10 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
         session: SessionId,
         recalled: &Recalled,
     ) -> BTreeMap<ConnectionId, ConnectionId> {
-        let recorded = recalled.views().map(|ConnectionId(number)| number).max();
+        let recorded = recalled.frontends().map(|ConnectionId(number)| number).max();
         self.last_connection = self.last_connection.max(recorded.unwrap_or(0));
         let mut names = BTreeMap::new();
-        for view in recalled.views() {
+        for view in recalled.frontends() {
             self.last_connection += 1;
             let name = ConnectionId(self.last_connection);
             self.core.move_view(session, view, name);
@@ -313,6 +314,9 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
             recalled.take(connection, text);
         }
         self.not_before(reader.last_turn().now);
+        for gone in recalled.gone() {
+            self.inbox.push(session, Input::Leave(name(gone)));
+        }
         let now = self.turn.now;
         self.links.adopt(session, recalled, &self.limits, now, name);
         // Those that had a connection have lost it with the process: they may be more than are kept.
