@@ -134,6 +134,7 @@ fn acting(
 ) -> io::Result<()> {
     let mut many: [Vec<f64>; 2] = Default::default();
     let mut alone: [Vec<f64>; 2] = Default::default();
+    let mut woken = 0;
     for _ in 0..scale.rounds {
         for (way, connect) in ways.iter().enumerate() {
             let server = serve(subject, way == 1)?;
@@ -143,8 +144,17 @@ fn acting(
             let lonely = closed_loop(&server, &mut sockets[0], scale.round_trips)?;
             alone[way].push(lonely.p50_us);
             report.server_cpu(server.cpu()?.as_secs_f64());
+            if way == 1 {
+                thread::sleep(Duration::from_millis(500));
+                let sleeps = server.sleeps()?;
+                thread::sleep(Duration::from_secs(scale.idle_seconds));
+                woken += server.sleeps()? - sleeps;
+            }
         }
     }
+    let seconds = (scale.rounds as u64 * scale.idle_seconds) as f64;
+    let figure = Figure::new("wakeups, 8 idle pages", "1/s", Less, woken as f64 / seconds);
+    report.add(figure.target(0.0));
     let [floor, ours] = many.map(|mut samples| median(&mut samples));
     let name = "actions per server CPU second, 8 sessions";
     report.add(Figure::new(name, "1/s", More, ours).floor(floor));

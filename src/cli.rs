@@ -479,6 +479,7 @@ impl From<ServeFlags> for Settings {
             tls: TlsSettings {
                 cert: flags.tls_cert,
                 key: flags.tls_key,
+                ..TlsSettings::default()
             },
             log_format: flags.log_format,
             verbosity: (flags.verbose > 0).then_some(flags.verbose),

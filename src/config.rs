@@ -267,6 +267,23 @@ impl Settings {
         }
     }
 
+    /// But for what depends on whether people log in.
+    fn limits(&mut self) -> SessionLimits {
+        let defaults = SessionLimits::default();
+        SessionLimits {
+            lua_memory: self.lua_memory.unwrap_or(defaults.lua_memory),
+            gas: self.gas.unwrap_or(defaults.gas),
+            session_timeout_ms: self
+                .session_timeout_ms
+                .unwrap_or(defaults.session_timeout_ms),
+            remote_code: self.remote_code.unwrap_or(defaults.remote_code),
+            private_paths: self.private_paths.unwrap_or(defaults.private_paths),
+            grants: self.grants(),
+            dev: self.dev,
+            ..defaults
+        }
+    }
+
     fn grants(&mut self) -> Grants {
         let allow = self.allow.take().unwrap_or_default();
         let has = |grant| allow.contains(&grant);
@@ -311,6 +328,8 @@ pub struct Config {
     pub admin_listen: Option<SocketAddr>,
     /// `None`: what is sent is not encrypted.
     pub tls: Option<TlsFiles>,
+    /// How long browsers that came by TLS come no other way; `None`: they are not told.
+    pub hsts_ms: Option<u64>,
     pub log_format: LogFormat,
     pub verbosity: u8,
     /// Edits of the site reach running sessions.
@@ -403,8 +422,7 @@ impl Config {
             },
             None => error,
         };
-        let defaults = SessionLimits::default();
-        let grants = settings.grants();
+        let mut limits = settings.limits();
         let pages = settings.pages();
         let host = settings.host.unwrap_or_else(|| "127.0.0.1".into());
         let proxies = settings.trusted_proxies.unwrap_or_default();
@@ -417,19 +435,7 @@ impl Config {
         let tls = settings.tls.resolve();
         let tls = tls.map_err(|error| at(error.set, error.into()))?;
         check_admin(settings.admin_listen).map_err(|error| at("admin_listen", error))?;
-        let limits = SessionLimits {
-            lua_memory: settings.lua_memory.unwrap_or(defaults.lua_memory),
-            gas: settings.gas.unwrap_or(defaults.gas),
-            session_timeout_ms: settings
-                .session_timeout_ms
-                .unwrap_or(defaults.session_timeout_ms),
-            remote_code: settings.remote_code.unwrap_or(defaults.remote_code),
-            private_paths: settings.private_paths.unwrap_or(defaults.private_paths),
-            viewdef_paths: settings.viewdef_paths.unwrap_or(auth.is_some()),
-            grants,
-            dev: settings.dev,
-            ..defaults
-        };
+        limits.viewdef_paths = settings.viewdef_paths.unwrap_or(auth.is_some());
         check_limits(&limits).map_err(|(name, error)| at(name, error))?;
         let net = settings.net.check();
         net.map_err(|error| at(error.name, error.into()))?;
@@ -455,6 +461,7 @@ impl Config {
             base_path: settings.base_path.unwrap_or_default(),
             admin_listen: settings.admin_listen,
             tls,
+            hsts_ms: settings.tls.hsts_ms,
             log_format: settings.log_format.unwrap_or_default(),
             verbosity: settings.verbosity.unwrap_or(0).min(4),
             hotload: settings.hotload || settings.dev,

@@ -83,6 +83,12 @@ pub const KNOWN: &[Known] = &[
     known("server", "tls_key", "", "PEM file with its key"),
     known(
         "server",
+        "hsts",
+        "",
+        "how long browsers that came by https come no other way; 0: takes that back",
+    ),
+    known(
+        "server",
         "log_format",
         "\"text\"",
         "lines of the log: text, logfmt or json",

@@ -51,6 +51,7 @@ pub(super) const KEYS: &[(&str, &[(&str, Reader)])] = &[
             ("admin_listen", |s, v| set(&mut s.admin_listen, address(v))),
             ("tls_cert", |s, v| set(&mut s.tls.cert, path(v))),
             ("tls_key", |s, v| set(&mut s.tls.key, path(v))),
+            ("hsts", |s, v| set(&mut s.tls.hsts_ms, duration(v))),
             ("log_format", |s, v| {
                 set(&mut s.log_format, one_of(&LOG_FORMATS, v))
             }),

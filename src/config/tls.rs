@@ -1,4 +1,5 @@
-//! Where the server's certificate and its key are: `tls_cert` and `tls_key` of `[server]`, files in PEM.
+//! Where the server's certificate and its key are: `tls_cert` and `tls_key` of `[server]`, files in PEM; and what browsers
+//! that came by TLS remember of it.
 
 use std::path::{Path, PathBuf};
 
@@ -8,6 +9,8 @@ pub struct TlsSettings {
     /// The certificate, with those that vouch for it.
     pub cert: Option<PathBuf>,
     pub key: Option<PathBuf>,
+    /// How long browsers come by TLS only, ms; 0: not any more.
+    pub hsts_ms: Option<u64>,
 }
 
 /// Both files.
@@ -32,6 +35,7 @@ impl TlsSettings {
         TlsSettings {
             cert: self.cert.or(others.cert),
             key: self.key.or(others.key),
+            hsts_ms: self.hsts_ms.or(others.hsts_ms),
         }
     }
 
@@ -41,6 +45,7 @@ impl TlsSettings {
         TlsSettings {
             cert: self.cert.map(|cert| dir.join(cert)),
             key: self.key.map(|key| dir.join(key)),
+            ..self
         }
     }
 
@@ -48,9 +53,9 @@ impl TlsSettings {
     ///
     /// # Errors
     /// When only one of them is named.
-    pub fn resolve(self) -> Result<Option<TlsFiles>, HalfTls> {
+    pub fn resolve(&self) -> Result<Option<TlsFiles>, HalfTls> {
         let half = |set, missing| Err(HalfTls { set, missing });
-        match (self.cert, self.key) {
+        match (self.cert.clone(), self.key.clone()) {
             (Some(cert), Some(key)) => Ok(Some(TlsFiles { cert, key })),
             (None, None) => Ok(None),
             (Some(_), None) => half("tls_cert", "tls_key"),

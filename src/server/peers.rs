@@ -357,7 +357,7 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
     pub(super) fn as_asked(&self, request: &Request, response: Response) -> Response {
         let response = response.below(self.routes.base());
         match request.passage.is_secure {
-            true => response.over_tls(),
+            true => response.over_tls(self.config.hsts_ms),
             false => response,
         }
     }

@@ -192,6 +192,26 @@ fn cookies_stay_in_tls_and_pages_without_it_are_strangers() {
 }
 
 #[test]
+fn browsers_are_told_to_come_no_other_way_if_the_site_says_so() {
+    let told = |answer: &str| {
+        let field = answer.split("Strict-Transport-Security: ").nth(1);
+        field.map(|rest| rest.split("\r\n").next().unwrap_or_default().to_owned())
+    };
+    let ask = |settings: &str| told(&Place::with(settings, &[]).get("/", ""));
+    assert_eq!(ask(""), None);
+    assert_eq!(
+        ask("hsts = \"180d\"\n").as_deref(),
+        Some("max-age=15552000")
+    );
+    assert_eq!(ask("hsts = 0\n").as_deref(), Some("max-age=0"));
+    // Whoever came without TLS could have been told by anybody.
+    let variables = [("LUNETTE_HSTS", "180d")];
+    let plain = Server::start_in(&site("counter"), &[], &variables);
+    let answer = plain.ask(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    assert_eq!(told(&answer), None);
+}
+
+#[test]
 fn a_session_goes_on_after_a_crash() {
     let state = Folder::new();
     let dir = state.0.to_str().expect("UTF-8");
