@@ -140,11 +140,12 @@ fn client(folder: &Path, generated: &mut Generated) {
     let index = page
         .replace("/_lunette/client.js", &script_path)
         .replace("/_lunette/theme.css", &style_path);
-    // Those who develop a site can record tests of it.
+    // Those who develop a site can record tests of it, and see where its variables are.
     let dev = page.replace(
         "src=\"/_lunette/client.js\" defer></script>",
         "src=\"/_lunette/src/client.js\" type=\"module\"></script>\n\
-         <script src=\"/_lunette/src/record.js\" type=\"module\"></script>",
+         <script src=\"/_lunette/src/record.js\" type=\"module\"></script>\n\
+         <script src=\"/_lunette/src/outline.js\" type=\"module\"></script>",
     );
 
     assets.extend([
@@ -152,7 +153,14 @@ fn client(folder: &Path, generated: &mut Generated) {
         generated.asset(&style_path, CSS, &style, true),
         generated.asset("/_lunette/client.js", JS, &script, false),
         generated.asset("/_lunette/theme.css", CSS, &style, false),
+        generated.asset(
+            "/_lunette/variables.css",
+            CSS,
+            &pack::minify_css(&read("variables.css")),
+            false,
+        ),
     ]);
+    let variables = generated.asset("/variables.html", HTML, &read("variables.html"), false);
     let index = generated.asset("/index.html", HTML, &index, false);
     let dev = generated.asset("/index.html", HTML, &dev, false);
     let modules: Vec<String> = modules
@@ -167,6 +175,7 @@ fn client(folder: &Path, generated: &mut Generated) {
     );
     let _ = writeln!(text, "static INDEX: Asset = {index};");
     let _ = writeln!(text, "static DEV_INDEX: Asset = {dev};");
+    let _ = writeln!(text, "static VARIABLES: Asset = {variables};");
     let _ = writeln!(
         text,
         "static MODULES: &[Asset] = &[\n{}\n];",

@@ -30,6 +30,11 @@ pub fn index() -> &'static Asset {
     &INDEX
 }
 
+/// The page of the variable browser. Its scripts are [`modules`].
+pub fn variables_page() -> &'static Asset {
+    &VARIABLES
+}
+
 /// The page of a form to log in or out, with `{title}`, `{action}` and `{form}` for what differs.
 pub const LOGIN_PAGE: &str = include_str!("login.html");
 
@@ -38,7 +43,7 @@ pub fn dev_index() -> &'static Asset {
     &DEV_INDEX
 }
 
-/// The unjoined ES modules under `/_lunette/src/NAME.js`, for `--dev`.
+/// The unjoined ES modules under `/_lunette/src/NAME.js`, for `--dev` and the variable browser.
 pub fn modules() -> &'static [Asset] {
     MODULES
 }
@@ -53,7 +58,8 @@ mod tests {
     use std::io::Read;
 
     fn all() -> impl Iterator<Item = &'static Asset> {
-        ASSETS.iter().chain([&INDEX, &DEV_INDEX]).chain(MODULES)
+        let pages = [&INDEX, &DEV_INDEX, &VARIABLES];
+        ASSETS.iter().chain(pages).chain(MODULES)
     }
 
     #[test]
@@ -101,7 +107,7 @@ mod tests {
 
     #[test]
     fn the_page_obeys_the_strict_content_security_policy() {
-        for page in [index(), dev_index()] {
+        for page in [index(), dev_index(), variables_page()] {
             let text = std::str::from_utf8(page.body).unwrap();
             for banned in [
                 "style=", "<style", "onload=", "onclick=", "http://", "https://",
