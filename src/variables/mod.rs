@@ -85,7 +85,13 @@ impl Board {
         {
             self.secrets.hear(event);
         }
-        let witnessed = session.take_witnessed();
+        let mut witnessed = session.take_witnessed();
+        if matches!(event, RawEvent::SessionOpened(_)) {
+            // There was nobody to look while it began.
+            self.rows = Rows::default();
+            witnessed.touched = session.host().vars.iter().map(|(id, _)| id).collect();
+            witnessed.gas = session.gas_used();
+        }
         let moment = self.timeline.moment(turn);
         moment.note_event(event, witnessed.gas);
         for (at, &id) in witnessed.touched.iter().enumerate() {
