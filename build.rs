@@ -140,13 +140,7 @@ fn client(folder: &Path, generated: &mut Generated) {
     let index = page
         .replace("/_lunette/client.js", &script_path)
         .replace("/_lunette/theme.css", &style_path);
-    // Those who develop a site can record tests of it, and see where its variables are.
-    let dev = page.replace(
-        "src=\"/_lunette/client.js\" defer></script>",
-        "src=\"/_lunette/src/client.js\" type=\"module\"></script>\n\
-         <script src=\"/_lunette/src/record.js\" type=\"module\"></script>\n\
-         <script src=\"/_lunette/src/outline.js\" type=\"module\"></script>",
-    );
+    let dev = developed(&page);
 
     assets.extend([
         generated.asset(&script_path, JS, &script, true),
@@ -181,6 +175,16 @@ fn client(folder: &Path, generated: &mut Generated) {
         "static MODULES: &[Asset] = &[\n{}\n];",
         modules.join(",\n")
     );
+}
+
+/// The page for those who develop a site: they can record tests of it, and see where its variables are.
+fn developed(page: &str) -> String {
+    page.replace(
+        "src=\"/_lunette/client.js\" defer></script>",
+        "src=\"/_lunette/src/client.js\" type=\"module\"></script>\n\
+         <script src=\"/_lunette/src/record.js\" type=\"module\"></script>\n\
+         <script src=\"/_lunette/src/outline.js\" type=\"module\"></script>",
+    )
 }
 
 /// A site, as it is.

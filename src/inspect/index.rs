@@ -14,7 +14,9 @@ use crate::core::property::Properties;
 use crate::core::script::ErrorCode;
 use crate::core::variable::Variable;
 use crate::journal::words::{self, Names, cut, shorten};
-use crate::journal::{BLANK, Header, Output, Place, RawEvent, Reader, Secrets, show_frame, spelled};
+use crate::journal::{
+    BLANK, Header, Output, Place, RawEvent, Reader, Secrets, show_frame, spelled,
+};
 
 /// Bytes of values and lines that are kept, about. A recording of 100,000 turns with some changes in
 /// each takes a tenth of it.

@@ -39,17 +39,11 @@ struct Answer<'a> {
     session: u64,
     variables: usize,
     memory: usize,
-    pages: Vec<Page>,
+    /// The numbers of its pages.
+    pages: Vec<u64>,
     rows: Vec<RowNow<'a>>,
     gone: Vec<i64>,
     turns: Vec<&'a Moment>,
-}
-
-#[derive(Serialize)]
-struct Page {
-    page: u64,
-    /// As the page itself knows it.
-    link: u64,
 }
 
 #[derive(Serialize)]
@@ -128,10 +122,7 @@ impl Board {
             session: session.id().0,
             variables: vars.len(),
             memory: session.memory_used(),
-            pages: session
-                .pages()
-                .map(|(link, page)| Page { page, link: link.0 })
-                .collect(),
+            pages: session.pages().map(|(_, page)| page).collect(),
             rows,
             gone,
             turns: self.timeline.since(turns).collect(),

@@ -158,7 +158,10 @@ impl Rows {
         row.revision = self.revision;
         let failed = seen.error.is_some()
             && seen.error != row.seen.error
-            && !variable.error.as_ref().is_some_and(|fault| is_lost(fault.code));
+            && !variable
+                .error
+                .as_ref()
+                .is_some_and(|fault| is_lost(fault.code));
         let is_other = seen.value != row.seen.value || seen.error != row.seen.error;
         let before = std::mem::replace(&mut row.seen, seen);
         // Of one that was there before it had a row nobody knows what it showed.
@@ -285,7 +288,10 @@ fn see(variable: &Variable, row: &Row, secrets: &Secrets, json: &[u8]) -> Seen {
     let is_table = object.is_none() && matches!(json.first(), Some(b'{' | b'['));
     let value: Box<str> = match object {
         Some(number) => {
-            let name = variable.properties.get("type").filter(|name| !name.is_empty());
+            let name = variable
+                .properties
+                .get("type")
+                .filter(|name| !name.is_empty());
             format!("{} #{number}", name.unwrap_or("object")).into()
         }
         None if secrets.are_there() && (row.concerns_secrets || is_table) => {

@@ -28,13 +28,13 @@ function outlinedBy(v, all) {
   return all.filter((other) => other.parent === v).flatMap((below) => outlinedBy(below, all));
 }
 
-/** @param {{session: string, link: number|null, wire: number|null}} wanted  link: of which page, null: of all; wire: null for none */
-function outlineWanted({ session, link, wire }) {
+/** @param {{session: string, page: number|null, wire: number|null}} wanted  page: null is all; wire: null is none */
+function outlineWanted({ session, page, wire }) {
   const app = window['uiApp'];
   if (!app || !location.pathname.split('/').includes(session)) return;
   for (const element of document.querySelectorAll('[data-lunette-outline]')) element.removeAttribute('data-lunette-outline');
-  const { link: own } = app.getConnection();
-  if (wire === null || (link !== null && own && own.view !== link)) return;
+  const { view } = app.getConnection().link;
+  if (wire === null || (page !== null && view !== page)) return;
   const store = app.getStore().get(1)?.store;
   const variable = store?.byId.get(wire);
   const elements = variable ? outlinedBy(variable, [...store.byId.values()]) : [];

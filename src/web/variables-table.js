@@ -53,7 +53,11 @@ export class VariableTable {
    * @param {(row: Row|null) => void} chosen
    */
   constructor(grid, heads, body, rows, chosen) {
-    Object.assign(this, { grid, heads, body, rows, chosen });
+    this.grid = grid;
+    this.heads = heads;
+    this.body = body;
+    this.rows = rows;
+    this.chosen = chosen;
     this.isTree = true;
     this.wanted = '';
     /** What is shown: all columns, and only rows that changed or failed. @type {Object<string, boolean>} */
@@ -81,19 +85,12 @@ export class VariableTable {
 
   // ---- what is shown ----------------------------------------------------------------
 
-  /** Rows differ. @param {Row[]} rows @param {boolean} loading  they are told for the first time */
-  renew(rows, loading) {
+  /** Rows differ, came or went. @param {number[]} changed  those that show something else */
+  renew(changed) {
     const until = performance.now() + FLASH_MS;
-    for (const row of rows) {
-      const known = this.counts.get(row.id);
-      if (!loading && known !== undefined && known !== row.changes) this.fresh.set(row.id, until);
-      this.counts.set(row.id, row.changes);
-    }
+    for (const id of changed) this.fresh.set(id, until);
     this.#arrangeSoon();
   }
-
-  /** How often each had changed when it was last told. @type {Map<number, number>} */
-  counts = new Map();
 
   /** @param {boolean} isTree */
   arrange(isTree) {
@@ -208,8 +205,8 @@ export class VariableTable {
       const head = document.createElement('span');
       head.setAttribute('role', 'columnheader');
       head.className = `of-${column.key}`;
-      const isSorted = this.sorting && this.sorting.column === column;
-      if (isSorted) head.setAttribute('aria-sort', this.sorting.down ? 'descending' : 'ascending');
+      const { sorting } = this;
+      if (sorting && sorting.column === column) head.setAttribute('aria-sort', sorting.down ? 'descending' : 'ascending');
       const button = document.createElement('button');
       button.type = 'button';
       button.textContent = column.title;
@@ -239,7 +236,7 @@ export class VariableTable {
   // ---- rows ---------------------------------------------------------------------------
 
   #height() {
-    return this.narrow.matches ? ROW_HEIGHTS[1] : ROW_HEIGHTS[2];
+    return this.narrow.matches && !this.shows.all ? ROW_HEIGHTS[1] : ROW_HEIGHTS[2];
   }
 
   #paintSoon() {

@@ -58,7 +58,7 @@ import { VariableTurns, describeVariable } from './variables-turns.js';
 const ASK_MS = 250;
 const ASK_QUIET_MS = 1000;
 /** After so long no page has said that it shows a variable. */
-const OUTLINE_MS = 600;
+const OUTLINE_MS = 1500;
 
 /** @param {string} id @returns {any} */
 const lookUp = (id) => document.getElementById(id);
@@ -73,8 +73,6 @@ class VariableBrowser {
     this.pause = ASK_MS;
     this.timer = 0;
     this.asking = false;
-    /** @type {{page: number, link: number}[]} */
-    this.pages = [];
     this.table = new VariableTable(lookUp('grid'), lookUp('heads'), lookUp('rows'), this.rows, (row) => this.#chosen(row));
     this.turns = new VariableTurns(lookUp('turns'), (id) => this.table.choose(id));
     this.channel = new BroadcastChannel('lunette-variables');
@@ -163,10 +161,14 @@ class VariableBrowser {
     this.board = answer.board;
     this.since = answer.revision;
     this.turnsSince = answer.turn_revision;
-    this.pages = answer.pages;
-    for (const row of answer.rows) this.rows.set(row.id, row);
+    const changed = [];
+    for (const row of answer.rows) {
+      const before = this.rows.get(row.id);
+      if (before && before.changes !== row.changes) changed.push(row.id);
+      this.rows.set(row.id, row);
+    }
     for (const id of answer.gone) this.rows.delete(id);
-    if (answer.reset || answer.rows.length || answer.gone.length) this.table.renew(answer.rows, answer.reset || answer.more);
+    if (answer.reset || answer.rows.length || answer.gone.length) this.table.renew(changed);
     this.turns.add(answer.turns);
     lookUp('no-turns').hidden = this.turns.some();
     this.#tellFacts(answer);
@@ -222,8 +224,7 @@ class VariableBrowser {
   #outline(row) {
     clearTimeout(this.outlineTimer);
     this.outlined = '';
-    const page = row && this.pages.find(({ page }) => page === row.page);
-    this.channel.postMessage({ session: this.session, wire: row ? row.wire : null, link: page ? page.link : null });
+    this.channel.postMessage({ session: this.session, wire: row ? row.wire : null, page: row ? row.page : null });
     if (row) this.outlineTimer = setTimeout(() => this.#tellOutlined('No open page shows it.'), OUTLINE_MS);
   }
 

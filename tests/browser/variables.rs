@@ -77,7 +77,10 @@ fn the_tree_shows_what_the_demo_shows_and_goes_on_with_it() {
     wait_for_cell(&mut page, "query", "value", "\"berg\"");
     let summary = app.text("output");
     wait_for_cell(&mut page, "summary()", "value", &format!("{summary:?}"));
-    page.wait_for(&format!("{}.querySelector('.of-changes').textContent >= 1", row("summary()")));
+    page.wait_for(&format!(
+        "{}.querySelector('.of-changes').textContent >= 1",
+        row("summary()")
+    ));
     page.wait_for(&format!("{label} !== undefined"));
     let of_query = "[...document.querySelectorAll('#turns summary')].find(turn => turn.textContent.includes('set page.query = \"berg\"'))";
     page.wait_for(of_query);
@@ -89,14 +92,19 @@ fn the_tree_shows_what_the_demo_shows_and_goes_on_with_it() {
     let changes: Vec<Vec<String>> = serde_json::from_value(changes).expect("texts");
     let change = changes.iter().find(|change| change[0] == "page.summary()");
     let change = change.unwrap_or_else(|| panic!("{changes:?}"));
-    assert!(change[1].ends_with("contacts\"") && change[2] == format!("{summary:?}"), "{change:?}");
+    assert!(
+        change[1].ends_with("contacts\"") && change[2] == format!("{summary:?}"),
+        "{change:?}"
+    );
 
     // A change leads to its variable.
     page.eval(&format!(
         "[...{of_query}.parentElement.querySelectorAll('.turn-changes .link')].find(link => link.textContent === 'page.summary()').click()"
     ));
     page.wait_for_text("#detail-title", "page.summary()");
-    page.wait_for("document.querySelector('#detail .turn-changes').textContent.includes('contacts')");
+    page.wait_for(
+        "document.querySelector('#detail .turn-changes').textContent.includes('contacts')",
+    );
 }
 
 #[test]
@@ -128,7 +136,10 @@ fn what_is_chosen_is_outlined_in_the_page() {
     page.wait_for("document.querySelector('#facts').textContent.includes('2 pages')");
     click_row(&mut page, "query");
     app.wait_for("document.querySelector('[data-lunette-outline]')?.id === 'search'");
-    assert_eq!(other.eval("document.querySelectorAll('[data-lunette-outline]').length"), 0);
+    assert_eq!(
+        other.eval("document.querySelectorAll('[data-lunette-outline]').length"),
+        0
+    );
     app.close();
     page.wait_for("document.querySelector('#facts').textContent.includes('1 page')");
 }
@@ -144,11 +155,17 @@ fn rows_are_sorted_filtered_and_walked_by_keys() {
     page.wait_for("document.querySelector('#heads .of-gas').ariaSort === 'descending'");
     let gas = |page: &mut Page| -> Vec<u64> {
         let texts = column(page, "gas");
-        texts.iter().map(|text| text.replace(',', "").parse().unwrap_or(0)).collect()
+        texts
+            .iter()
+            .map(|text| text.replace(',', "").parse().unwrap_or(0))
+            .collect()
     };
     page.wait_for("document.querySelector('.line')");
     let sorted = gas(&mut page);
-    assert!(sorted.len() > 10 && sorted[0] > 50 && sorted.is_sorted_by(|a, b| a >= b), "{sorted:?}");
+    assert!(
+        sorted.len() > 10 && sorted[0] > 50 && sorted.is_sorted_by(|a, b| a >= b),
+        "{sorted:?}"
+    );
     page.click("#heads .of-gas button");
     page.wait_for("document.querySelector('#heads .of-gas').ariaSort === 'ascending'");
     let sorted = gas(&mut page);
@@ -157,7 +174,14 @@ fn rows_are_sorted_filtered_and_walked_by_keys() {
     page.wait_for("document.querySelector('#heads .of-path').ariaSort === 'ascending'");
     page.fill("#filter", "order()");
     page.wait_for("document.querySelectorAll('.line').length === 3");
-    assert_eq!(column(&mut page, "path"), ["page.byCity.order()", "page.byCompany.order()", "page.byName.order()"]);
+    assert_eq!(
+        column(&mut page, "path"),
+        [
+            "page.byCity.order()",
+            "page.byCompany.order()",
+            "page.byName.order()"
+        ]
+    );
     page.press_button("#all");
     page.wait_for("document.querySelectorAll('.line .of-access').length === 3");
     assert_eq!(column(&mut page, "access"), ["r", "r", "r"]);
@@ -173,7 +197,10 @@ fn rows_are_sorted_filtered_and_walked_by_keys() {
     let rows = "document.querySelector('#grid').ariaRowCount";
     assert!(page.eval(rows).as_str().is_some_and(|n| n != "2"));
     page.press("ArrowLeft");
-    page.wait_for(&format!("{rows} === '2' && {}.ariaExpanded === 'false'", row("app")));
+    page.wait_for(&format!(
+        "{rows} === '2' && {}.ariaExpanded === 'false'",
+        row("app")
+    ));
     page.press("ArrowRight");
     page.wait_for(&format!("{}.ariaExpanded === 'true'", row("app")));
     page.press("ArrowRight");
@@ -211,15 +238,23 @@ fn errors_are_told_and_go_away() {
     wait_for_cell(&mut page, "quotient()", "value", "6");
     wait_for_cell(&mut page, "key", "value", "\"***\"");
     app.click("#zero");
-    page.wait_for(&format!("{}?.querySelector('.of-value').textContent.includes('nothing divides by zero')", row("quotient()")));
+    page.wait_for(&format!(
+        "{}?.querySelector('.of-value').textContent.includes('nothing divides by zero')",
+        row("quotient()")
+    ));
     page.wait_for_text("#errors", "1 error");
     page.press_button("#all");
-    page.wait_for(&format!("{}?.querySelector('.of-error').textContent.includes('main.lua:2: nothing divides')", row("quotient()")));
+    page.wait_for(&format!(
+        "{}?.querySelector('.of-error').textContent.includes('main.lua:2: nothing divides')",
+        row("quotient()")
+    ));
     page.press_button("#failed");
     page.wait_for("document.querySelectorAll('.line').length === 2");
     page.wait_for("document.querySelector('#turns').textContent.includes('1 error')");
     app.click("#two");
-    page.wait_for("document.querySelector('#errors').hidden && document.querySelector('#grid.empty')");
+    page.wait_for(
+        "document.querySelector('#errors').hidden && document.querySelector('#grid.empty')",
+    );
     page.press_button("#failed");
     wait_for_cell(&mut page, "quotient()", "value", "3");
     assert!(!text(&page.eval("document.body.textContent")).contains("sesame"));
@@ -253,7 +288,11 @@ fn ten_thousand_variables_are_a_scroll_away() {
     page.press("End");
     page.wait_for("document.querySelector('#grid').scrollTop > 200000");
     page.wait_for("Number(document.querySelector('.line').ariaRowIndex) > 9000");
-    assert!(page.eval("document.querySelectorAll('.line').length").as_u64() < Some(100));
+    assert!(
+        page.eval("document.querySelectorAll('.line').length")
+            .as_u64()
+            < Some(100)
+    );
     page.fill("#filter", "row 4999");
     page.wait_for("document.querySelectorAll('.line').length <= 4");
     app.click("button");
@@ -293,13 +332,23 @@ fn the_variable_browser_is_fit_for_everybody() {
         app.click(".contact-row:nth-child(4) button");
         app.wait_for("document.querySelector('#edit-contact')");
         page.wait_for("document.querySelector('#turns').textContent.includes('open()')");
-        in_both_themes(&mut page, &axe, &format!("variables-tree-{width}"), &mut findings);
+        in_both_themes(
+            &mut page,
+            &axe,
+            &format!("variables-tree-{width}"),
+            &mut findings,
+        );
         page.click("#table");
         page.press_button("#all");
         click_row(&mut page, "page.summary()");
         page.eval("document.querySelectorAll('#turns summary')[1].click()");
         page.wait_for("document.querySelector('#outlined').textContent");
-        in_both_themes(&mut page, &axe, &format!("variables-table-{width}"), &mut findings);
+        in_both_themes(
+            &mut page,
+            &axe,
+            &format!("variables-table-{width}"),
+            &mut findings,
+        );
     }
     assert!(findings.is_empty(), "{}", findings.join("\n"));
 }

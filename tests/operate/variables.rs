@@ -142,10 +142,19 @@ fn after(answer: &Value) -> String {
 fn variables_and_turns_are_told_as_they_are() {
     let mut it = Session::of(&["--dev"]);
     let first = it.ask("");
-    assert_eq!((&first["variables"], &first["more"]), (&9.into(), &false.into()));
+    assert_eq!(
+        (&first["variables"], &first["more"]),
+        (&9.into(), &false.into())
+    );
     let count = row(&first, "count");
-    assert_eq!((&count["value"], &count["access"]), (&"0".into(), &"rw".into()));
-    assert_eq!((&count["page"], &count["parent"], &count["wire"]), (&1.into(), &1.into(), &2.into()));
+    assert_eq!(
+        (&count["value"], &count["access"]),
+        (&"0".into(), &"rw".into())
+    );
+    assert_eq!(
+        (&count["page"], &count["parent"], &count["wire"]),
+        (&1.into(), &1.into(), &2.into())
+    );
     let doubled = row(&first, "doubled()");
     assert_eq!(doubled["properties"]["class"], "big");
     assert_eq!(doubled["diagnostics"][0][1], "twice 0");
@@ -153,51 +162,92 @@ fn variables_and_turns_are_told_as_they_are() {
     assert_eq!(row(&first, "")["value"], "App #2");
     let gas = |path: &str| row(&first, path)["gas"].as_u64().expect("a number");
     assert!(gas("count") < 10, "a plain field costs next to nothing");
-    assert!((5_000..50_000).contains(&gas("work()")), "{}", gas("work()"));
+    assert!(
+        (5_000..50_000).contains(&gas("work()")),
+        "{}",
+        gas("work()")
+    );
     assert!((1..500).contains(&gas("risky()")), "{}", gas("risky()"));
     for secret in ["pin", "word"] {
         assert_eq!(row(&first, secret)["value"], "\"***\"");
     }
     // Nothing is new.
     let same = it.ask(&after(&first));
-    assert_eq!((&same["rows"], &same["turns"]), (&Value::Array(vec![]), &Value::Array(vec![])));
+    assert_eq!(
+        (&same["rows"], &same["turns"]),
+        (&Value::Array(vec![]), &Value::Array(vec![]))
+    );
 
     it.add();
     let then = it.ask(&after(&first));
     assert_eq!(then["reset"], false);
-    assert_eq!((&row(&then, "count")["value"], &row(&then, "count")["changes"]), (&"1".into(), &1.into()));
+    assert_eq!(
+        (
+            &row(&then, "count")["value"],
+            &row(&then, "count")["changes"]
+        ),
+        (&"1".into(), &1.into())
+    );
     let turns = then["turns"].as_array().expect("turns");
     let turn = turns.iter().find(|turn| turn["label"] == "call add()");
     let turn = turn.unwrap_or_else(|| panic!("{turns:?}"));
     let changes = turn["changes"].as_array().expect("changes");
     let change = changes.iter().find(|change| change["path"] == "count");
     let change = change.unwrap_or_else(|| panic!("{turn}"));
-    assert_eq!((&change["was"], &change["now"], &change["kind"]), (&"0".into(), &"1".into(), &"changed".into()));
-    assert!(turn["gas"].as_u64().is_some_and(|gas| gas > 5_000), "{turn}");
-    assert!(turn["bytes_in"].as_u64().is_some_and(|bytes| bytes > 50), "{turn}");
-    assert!(turn["bytes_out"].as_u64().is_some_and(|bytes| bytes > 50), "{turn}");
+    assert_eq!(
+        (&change["was"], &change["now"], &change["kind"]),
+        (&"0".into(), &"1".into(), &"changed".into())
+    );
+    assert!(
+        turn["gas"].as_u64().is_some_and(|gas| gas > 5_000),
+        "{turn}"
+    );
+    assert!(
+        turn["bytes_in"].as_u64().is_some_and(|bytes| bytes > 50),
+        "{turn}"
+    );
+    assert!(
+        turn["bytes_out"].as_u64().is_some_and(|bytes| bytes > 50),
+        "{turn}"
+    );
 
     // An error stands on its variable until it is mended.
     it.act(&update(6, "true"));
     let broken = it.ask(&after(&then));
     let error = row(&broken, "risky()")["error"].as_str().expect("an error");
     assert!(error.contains("it broke"), "{error}");
-    assert_eq!(broken["turns"].as_array().expect("turns").last().expect("one")["errors"], 1);
+    assert_eq!(
+        broken["turns"]
+            .as_array()
+            .expect("turns")
+            .last()
+            .expect("one")["errors"],
+        1
+    );
     it.act(&update(6, "false"));
-    assert_eq!(row(&it.ask(&after(&broken)), "risky()")["error"], Value::Null);
+    assert_eq!(
+        row(&it.ask(&after(&broken)), "risky()")["error"],
+        Value::Null
+    );
 
     // What a page writes into a secret is not told either, nor by the turn.
     say(&mut it.page, &update(7, "\"secret-4711\""));
     it.add();
     let whole = it.ask("");
     assert!(!whole.to_string().contains("4711"), "{whole}");
-    assert!(whole.to_string().contains("set pin = \\\"***\\\""), "{whole}");
+    assert!(
+        whole.to_string().contains("set pin = \\\"***\\\""),
+        "{whole}"
+    );
 
     // A page that goes takes its variables with it.
     let all = it.ask("");
     it.page = attach(&it.server, &it.id);
     eventually("the first page is gone", || {
-        let gone = it.ask(&after(&all))["gone"].as_array().expect("a list").len();
+        let gone = it.ask(&after(&all))["gone"]
+            .as_array()
+            .expect("a list")
+            .len();
         gone == 8
     });
     it.replays();
@@ -216,8 +266,13 @@ fn without_dev_it_is_for_the_operator_only() {
     assert_eq!(status(&it.get("/_lunette/src/variables.js")), "404");
     let ask = |path: &str| get(admin.clone(), path);
     let page = ask(&format!("/{}/variables", it.id));
-    assert!(page.contains("default-src 'none'; script-src 'self'"), "{page}");
-    let assets = page.split('"').filter(|part| part.starts_with("/_lunette/"));
+    assert!(
+        page.contains("default-src 'none'; script-src 'self'"),
+        "{page}"
+    );
+    let assets = page
+        .split('"')
+        .filter(|part| part.starts_with("/_lunette/"));
     let assets: Vec<&str> = assets.collect();
     assert_eq!(assets.len(), 3, "{assets:?}");
     for asset in assets {
@@ -317,8 +372,16 @@ fn what_is_known_of_another_board_is_of_no_use() {
     assert_eq!(other["reset"], true);
     assert_eq!(other["rows"].as_array().map(Vec::len), Some(9));
     assert_eq!(other["board"], first["board"]);
-    for odd in ["?since=x", "?board=%00&since=-1", "?turns=99999999999999999999"] {
-        assert_eq!(it.ask(odd)["rows"].as_array().map(Vec::len), Some(9), "{odd}");
+    for odd in [
+        "?since=x",
+        "?board=%00&since=-1",
+        "?turns=99999999999999999999",
+    ] {
+        assert_eq!(
+            it.ask(odd)["rows"].as_array().map(Vec::len),
+            Some(9),
+            "{odd}"
+        );
     }
     it.replays();
 }
@@ -349,9 +412,14 @@ fn quiet_turns_are_told_as_one() {
     let id = new_session(&server);
     let _page = attach(&server, &id);
     eventually("some ticks", || {
-        let answer = json(&get(server.address.to_string(), &format!("/{id}/variables.json")));
+        let answer = json(&get(
+            server.address.to_string(),
+            &format!("/{id}/variables.json"),
+        ));
         let turns = answer["turns"].as_array().cloned().unwrap_or_default();
         assert!(turns.len() < 5, "{turns:?}");
-        turns.iter().any(|turn| turn["label"] == "timer" && turn["times"].as_u64() > Some(10))
+        turns
+            .iter()
+            .any(|turn| turn["label"] == "timer" && turn["times"].as_u64() > Some(10))
     });
 }
