@@ -199,6 +199,11 @@ impl VariableStore {
         VarId(self.last_server)
     }
 
+    /// The ids that were vended so far, the app's among them, are from the first to the second.
+    pub fn vended(&self) -> (VarId, VarId) {
+        (VarId(self.last_server), VarId(self.last_client.max(APP.0)))
+    }
+
     /// How many variables there are.
     pub fn len(&self) -> usize {
         self.by_id.len()

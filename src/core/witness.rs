@@ -20,6 +20,8 @@ pub struct Witness {
 
 impl Witness {
     /// A variable was made, is gone, or may change now.
+    #[cold]
+    #[inline(never)]
     pub(super) fn touch(&mut self, id: VarId) {
         self.touched.push(id);
     }

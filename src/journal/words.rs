@@ -22,7 +22,7 @@ pub trait Names {
 }
 
 /// What an event was. The names are those of after its turn.
-pub fn label(event: &RawEvent<'_>, names: &impl Names) -> String {
+pub fn label(event: &RawEvent<'_>, names: &dyn Names) -> String {
     match *event {
         RawEvent::SessionOpened(opening) => format!("session begins at {}", opening.url),
         RawEvent::FrontendJoined { connection } => format!("page {connection} comes"),
@@ -65,7 +65,7 @@ fn first_line(text: &str) -> &str {
 }
 
 /// What a page did. Calls and writes are what a person did; the rest is told if there is nothing else.
-fn of_frame(connection: ConnectionId, text: &str, names: &impl Names) -> String {
+fn of_frame(connection: ConnectionId, text: &str, names: &dyn Names) -> String {
     let mut done = Vec::new();
     let mut templates = Vec::new();
     let (mut made, mut gone, mut others) = (0, 0, 0);
@@ -110,7 +110,7 @@ fn of_frame(connection: ConnectionId, text: &str, names: &impl Names) -> String 
     done.join(", ")
 }
 
-fn of_write(connection: ConnectionId, var: WireId, value: &str, names: &impl Names) -> String {
+fn of_write(connection: ConnectionId, var: WireId, value: &str, names: &dyn Names) -> String {
     let path = name(connection, var, names);
     let value = names.shown(connection, var, value);
     let value = cut(&value, VALUE_MAX);
@@ -122,7 +122,7 @@ fn of_write(connection: ConnectionId, var: WireId, value: &str, names: &impl Nam
 }
 
 /// A variable by its path.
-fn name(connection: ConnectionId, var: WireId, names: &impl Names) -> String {
+fn name(connection: ConnectionId, var: WireId, names: &dyn Names) -> String {
     match names.path(connection, var) {
         Some(path) if !path.is_empty() => path,
         _ if var == APP.0 => "app".into(),

@@ -5,8 +5,6 @@
 //! who knows that much. On the public listener with `--dev` only, for a session's own user; on those of admin for
 //! whoever runs the server.
 
-use std::collections::BTreeMap;
-
 use serde_json::json;
 
 use super::Server;
@@ -32,7 +30,7 @@ const LOOKS_FOR_MS: Timestamp = 60_000;
 pub struct Looking {
     /// Sessions are looked into from the start.
     dev: bool,
-    boards: BTreeMap<SessionId, Board>,
+    boards: Vec<(SessionId, Board)>,
     /// Boards that there were so far.
     count: u64,
 }
@@ -47,33 +45,38 @@ impl Looking {
 
     /// Whether this session is looked into.
     pub fn looks_into(&self, session: SessionId) -> bool {
-        self.boards.contains_key(&session)
+        self.boards.iter().any(|(of, _)| *of == session)
+    }
+
+    fn board(&mut self, session: SessionId) -> Option<&mut Board> {
+        let mut boards = self.boards.iter_mut();
+        boards.find_map(|(of, board)| (*of == session).then_some(board))
     }
 
     /// A frame of so many bytes goes to a page.
     pub fn note_frame(&mut self, session: SessionId, bytes: usize) {
-        if let Some(board) = self.boards.get_mut(&session) {
+        if let Some(board) = self.board(session) {
             board.note_frame(bytes);
         }
     }
 
     /// A session logs a line.
     pub fn note_line(&mut self, session: SessionId, level: u8, text: &str) {
-        if let Some(board) = self.boards.get_mut(&session) {
+        if let Some(board) = self.board(session) {
             board.note_line(level, text);
         }
     }
 
     /// The session is over, or sleeps.
     pub fn end(&mut self, session: SessionId) {
-        self.boards.remove(&session);
+        self.boards.retain(|(of, _)| *of != session);
     }
 }
 
 impl<R: Runtime + Clone, W: World> Server<R, W> {
     /// An event of a session is about to happen.
     pub(super) fn begin_look(&mut self, session: SessionId) {
-        let Some(board) = self.looking.boards.get_mut(&session) else {
+        let Some(board) = self.looking.board(session) else {
             return;
         };
         if let Some(of) = self.core.session(session).filter(|of| of.is_attended()) {
@@ -91,7 +94,7 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
             }
             self.look_into(session);
         }
-        let Some(board) = self.looking.boards.get_mut(&session) else {
+        let Some(board) = self.looking.board(session) else {
             return;
         };
         match self.core.look_into(session) {
@@ -106,10 +109,10 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
             return;
         }
         let mut left = Vec::new();
-        for (&session, board) in &mut self.looking.boards {
+        for (session, board) in &mut self.looking.boards {
             board.end_turn();
             if !self.looking.dev && board.asked + LOOKS_FOR_MS < self.turn.now {
-                left.push(session);
+                left.push(*session);
             }
         }
         for session in left {
@@ -127,14 +130,14 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
         let recordings = self.recordings.borrow();
         let board = Board::new(name, of, recordings.secret());
         drop(recordings);
-        self.looking.boards.insert(session, board);
+        self.looking.boards.push((session, board));
         if self.looking.boards.len() > BOARDS_MAX {
-            let used = |&session: &SessionId| {
-                let last = self.core.session(session).map(|of| of.host().turn.now);
-                self.looking.boards[&session].asked.max(last.unwrap_or(0))
+            let used = |(session, board): &&(SessionId, Board)| {
+                let last = self.core.session(*session).map(|of| of.host().turn.now);
+                board.asked.max(last.unwrap_or(0))
             };
-            let others = self.looking.boards.keys().copied();
-            let oldest = others.filter(|&other| other != session).min_by_key(used);
+            let others = self.looking.boards.iter().filter(|(of, _)| *of != session);
+            let oldest = others.min_by_key(used).map(|(of, _)| *of);
             if let Some(oldest) = oldest {
                 self.look_away(oldest);
             }
@@ -172,7 +175,7 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
         if !attended || !self.looking.looks_into(session) {
             self.look_into(session);
         }
-        let board = self.looking.boards.get_mut(&session);
+        let board = self.looking.board(session);
         match board.zip(self.core.look_into(session)) {
             Some((board, of)) => told(board.answer(of, asked, self.turn.now)),
             None => Response::error_text(404, "Session not found"),
@@ -183,9 +186,7 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
     pub(super) fn show_to_operator(&mut self, request: &Request) -> Option<Response> {
         let path = request.path();
         if path.starts_with("/_lunette/") {
-            let mut modules = web::modules().iter();
-            let asset = web::asset(path).or_else(|| modules.find(|module| module.path == path))?;
-            return Some(asset_response(request, asset));
+            return Some(asset_response(request, web::asset(path)?));
         }
         let (sid, rest) = path.get(1..)?.split_once('/')?;
         let sid = Sid::parse(sid)?;

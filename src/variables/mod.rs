@@ -11,8 +11,6 @@ mod answer;
 mod rows;
 mod timeline;
 
-use std::collections::BTreeMap;
-
 use crate::core::event::Turn;
 use crate::core::id::{ConnectionId, Timestamp, WireId};
 use crate::core::script::Script;
@@ -39,7 +37,7 @@ pub struct Board {
     rows: Rows,
     timeline: Timeline,
     /// The numbers of pages in the session, also of those that the present event ends.
-    pages: BTreeMap<ConnectionId, u64>,
+    pages: Vec<(ConnectionId, u64)>,
 }
 
 impl Board {
@@ -111,6 +109,7 @@ impl Board {
         let label = words::label(&names.renumbered(event), &names);
         self.timeline.moment(turn).note_label(label);
         self.rows.forget_gone();
+        self.rows.note_all_known(session);
     }
 
     /// The turn is over: what happens next is another.
@@ -129,9 +128,10 @@ impl<S: Script> NamesNow<'_, S> {
     /// The event with the numbers that pages have in the session.
     fn renumbered<'e>(&self, event: &RawEvent<'e>) -> RawEvent<'e> {
         let numbered = |connection: ConnectionId| {
-            let number = self.board.pages.get(&connection).copied();
+            let mut pages = self.board.pages.iter();
+            let known = pages.find(|(of, _)| *of == connection);
             let trusted = connection.0 & ConnectionId::TRUSTED;
-            number.map_or(connection, |number| ConnectionId(number | trusted))
+            known.map_or(connection, |(_, number)| ConnectionId(number | trusted))
         };
         match *event {
             RawEvent::FrontendJoined { connection } => RawEvent::FrontendJoined {
@@ -151,11 +151,10 @@ impl<S: Script> NamesNow<'_, S> {
 
 impl<S: Script> Names for NamesNow<'_, S> {
     fn path(&self, page: ConnectionId, var: WireId) -> Option<String> {
-        if let Some(path) = self.board.rows.path_of(page.count(), var) {
-            return Some(path.to_owned());
+        match self.session.named(page.count(), var) {
+            Some(slot) => Some(self.session.host().vars.full_path(slot)),
+            None => self.board.rows.path_of_gone(page.count(), var),
         }
-        let slot = self.session.named(page.count(), var)?;
-        Some(self.session.host().vars.full_path(slot))
     }
 
     fn shown(&self, page: ConnectionId, var: WireId, value: &str) -> String {

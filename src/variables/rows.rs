@@ -2,7 +2,7 @@
 //! last difference, so that whoever knows all up to some revision is told the rest.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::BTreeMap;
 
 use serde::Serialize;
 
@@ -24,20 +24,26 @@ const GONE_MAX: usize = 10_000;
 #[derive(Debug, Default)]
 pub struct Rows {
     all: BTreeMap<VarId, Row>,
-    /// What differed in which revision: a variable that has its row, or is gone.
-    by_revision: BTreeMap<u64, VarId>,
-    /// The last one, and the last that has been dropped from there.
+    /// What differed, oldest first. Some of it has been followed by something newer.
+    log: Vec<Entry>,
+    /// The revision of the last difference, and of the last that was dropped.
     pub revision: u64,
     pub dropped: u64,
-    /// The revisions in which variables went.
-    gone: VecDeque<u64>,
-    /// Variables that must be looked at before they are told.
-    unread: BTreeSet<VarId>,
-    /// What pages call theirs.
-    names: BTreeMap<(u64, WireId), VarId>,
+    /// Variables that must be looked at before they are told; some more than once.
+    unread: Vec<VarId>,
+    /// Ids from the one to the other were vended before the present event.
+    known: Option<(VarId, VarId)>,
     /// Gone in the event that is being looked at: what it was about is still told by its path.
     leaving: Vec<VarId>,
     scratch: Vec<u8>,
+}
+
+/// A variable differed.
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    revision: u64,
+    id: VarId,
+    is_gone: bool,
 }
 
 /// One variable.
@@ -97,15 +103,28 @@ pub enum ChangeKind {
 impl Rows {
     /// Of all variables that a session has; none is looked at yet.
     pub fn of<S: Script>(session: &Session<S>) -> Rows {
-        Rows {
+        let mut rows = Rows {
             unread: session.host().vars.iter().map(|(id, _)| id).collect(),
             ..Rows::default()
-        }
+        };
+        // The app is told first.
+        rows.unread.reverse();
+        rows.note_all_known(session);
+        rows
+    }
+
+    /// What is new from now on has a higher id than all others, or a lower one.
+    pub fn note_all_known<S: Script>(&mut self, session: &Session<S>) {
+        self.known = Some(session.host().vars.vended());
     }
 
     /// A variable may be another: it is looked at when somebody wants to know.
     pub fn defer(&mut self, id: VarId) {
-        self.unread.insert(id);
+        self.unread.push(id);
+        if self.unread.len() > 2 * ROWS_MAX {
+            self.unread.sort_unstable_by(|a, b| b.cmp(a));
+            self.unread.dedup();
+        }
     }
 
     /// Looks at variables that are to be told, at most so many.
@@ -116,7 +135,7 @@ impl Rows {
         most: usize,
     ) {
         for _ in 0..most {
-            let Some(id) = self.unread.pop_first() else {
+            let Some(id) = self.unread.pop() else {
                 break;
             };
             self.look(session, secrets, id);
@@ -136,7 +155,6 @@ impl Rows {
         secrets: &Secrets,
         id: VarId,
     ) -> Option<Change> {
-        let was_unread = self.unread.remove(&id);
         let Some(slot) = session.host().vars.find(id) else {
             return self.bury(id);
         };
@@ -152,10 +170,7 @@ impl Rows {
         if !is_new && seen == row.seen {
             return None;
         }
-        self.by_revision.remove(&row.revision);
-        self.revision += 1;
-        self.by_revision.insert(self.revision, id);
-        row.revision = self.revision;
+        row.revision = note(&mut self.log, &mut self.revision, id, false);
         let failed = seen.error.is_some()
             && seen.error != row.seen.error
             && !variable
@@ -164,11 +179,16 @@ impl Rows {
                 .is_some_and(|fault| is_lost(fault.code));
         let is_other = seen.value != row.seen.value || seen.error != row.seen.error;
         let before = std::mem::replace(&mut row.seen, seen);
-        // Of one that was there before it had a row nobody knows what it showed.
-        let kind = match (is_new, was_unread) {
-            (true, false) => ChangeKind::New,
-            (true, true) => return None,
-            (false, _) => ChangeKind::Changed,
+        let kind = match is_new {
+            // Of one that was there before it had a row nobody knows what it showed.
+            true if self
+                .known
+                .is_some_and(|(first, last)| first <= id && id <= last) =>
+            {
+                return None;
+            }
+            true => ChangeKind::New,
+            false => ChangeKind::Changed,
         };
         if !is_other && kind == ChangeKind::Changed {
             return None;
@@ -200,7 +220,6 @@ impl Rows {
         let path: Box<str> = vars.full_path(slot).into();
         let own = variable.properties.get("path").unwrap_or("");
         let name = variable.view.map(|view| (view.0, variable.wire));
-        self.names.extend(name.map(|name| (name, id)));
         let row = Row {
             revision: 0,
             concerns_secrets: secrets.concern(&spelled(&path), own),
@@ -218,16 +237,7 @@ impl Rows {
     /// A variable is gone; its row stays until [`Rows::forget_gone`].
     fn bury(&mut self, id: VarId) -> Option<Change> {
         let row = self.all.get_mut(&id)?;
-        self.by_revision.remove(&row.revision);
-        self.revision += 1;
-        self.by_revision.insert(self.revision, id);
-        self.gone.push_back(self.revision);
-        if self.gone.len() > GONE_MAX
-            && let Some(oldest) = self.gone.pop_front()
-        {
-            self.by_revision.remove(&oldest);
-            self.dropped = oldest;
-        }
+        row.revision = note(&mut self.log, &mut self.revision, id, true);
         self.leaving.push(id);
         Some(Change {
             id: id.0,
@@ -239,13 +249,25 @@ impl Rows {
         })
     }
 
-    /// Forgets the variables that have gone.
+    /// Forgets the variables that have gone, and what has been followed by something newer.
     pub fn forget_gone(&mut self) {
         for id in self.leaving.drain(..) {
-            if let Some(name) = self.all.remove(&id).and_then(|row| row.name) {
-                self.names.remove(&name);
-            }
+            self.all.remove(&id);
         }
+        if self.log.len() < 2 * (self.all.len() + GONE_MAX) {
+            return;
+        }
+        let gone = self.log.iter().filter(|entry| entry.is_gone).count();
+        let mut spare = gone.saturating_sub(GONE_MAX);
+        let (all, dropped) = (&self.all, &mut self.dropped);
+        self.log.retain(|entry| {
+            if entry.is_gone && spare > 0 {
+                spare -= 1;
+                *dropped = entry.revision;
+                return false;
+            }
+            is_last(all, entry)
+        });
     }
 
     /// Reading a variable took so much gas.
@@ -255,24 +277,42 @@ impl Rows {
         };
         row.most_gas = row.most_gas.max(gas);
         if std::mem::replace(&mut row.gas, gas) != gas {
-            self.by_revision.remove(&row.revision);
-            self.revision += 1;
-            row.revision = self.revision;
-            self.by_revision.insert(self.revision, id);
+            row.revision = note(&mut self.log, &mut self.revision, id, false);
         }
     }
 
-    /// The path of what page `page` calls `wire`; of everybody's variables, from the app on.
-    pub fn path_of(&self, page: u64, wire: WireId) -> Option<&str> {
-        let id = self.names.get(&(page, wire)).copied();
-        let row = self.all.get(&id.unwrap_or(VarId(wire)))?;
-        (id.is_some() || row.name.is_none()).then_some(&*row.path)
+    /// The path of what page `page` called `wire` and is gone with the present event.
+    pub fn path_of_gone(&self, page: u64, wire: WireId) -> Option<String> {
+        let mut rows = self.leaving.iter().filter_map(|id| self.all.get(id));
+        let row = rows.find(|row| row.name == Some((page, wire)))?;
+        Some(row.path.to_string())
     }
 
     /// What differs from revision `since` on, oldest first: revision, variable, and its row unless it is gone.
     pub fn since(&self, since: u64) -> impl Iterator<Item = (u64, VarId, Option<&Row>)> {
-        let later = self.by_revision.range(since + 1..);
-        later.map(|(&revision, &id)| (revision, id, self.all.get(&id)))
+        let known = self.log.partition_point(|entry| entry.revision <= since);
+        let later = self.log[known..].iter();
+        let last = later.filter(|entry| is_last(&self.all, entry));
+        last.map(|entry| (entry.revision, entry.id, self.all.get(&entry.id)))
+    }
+}
+
+/// Notes that a variable differs. Returns the revision.
+fn note(log: &mut Vec<Entry>, revision: &mut u64, id: VarId, is_gone: bool) -> u64 {
+    *revision += 1;
+    log.push(Entry {
+        revision: *revision,
+        id,
+        is_gone,
+    });
+    *revision
+}
+
+/// Whether nothing newer is told of its variable.
+fn is_last(all: &BTreeMap<VarId, Row>, entry: &Entry) -> bool {
+    match all.get(&entry.id) {
+        Some(row) => row.revision == entry.revision,
+        None => entry.is_gone,
     }
 }
 

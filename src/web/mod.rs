@@ -30,7 +30,7 @@ pub fn index() -> &'static Asset {
     &INDEX
 }
 
-/// The page of the variable browser. Its scripts are [`modules`].
+/// The page of the variable browser.
 pub fn variables_page() -> &'static Asset {
     &VARIABLES
 }
@@ -43,7 +43,7 @@ pub fn dev_index() -> &'static Asset {
     &DEV_INDEX
 }
 
-/// The unjoined ES modules under `/_lunette/src/NAME.js`, for `--dev` and the variable browser.
+/// The unjoined ES modules under `/_lunette/src/NAME.js`, for `--dev`.
 pub fn modules() -> &'static [Asset] {
     MODULES
 }
@@ -123,7 +123,7 @@ mod tests {
         let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/web");
         for entry in std::fs::read_dir(folder).unwrap() {
             let name = entry.unwrap().file_name().into_string().unwrap();
-            if name.ends_with(".js") {
+            if name.ends_with(".js") && !name.starts_with("variables") {
                 let path = format!("/_lunette/src/{name}");
                 assert!(modules().iter().any(|m| m.path == path), "{path}");
             }

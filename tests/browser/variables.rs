@@ -73,9 +73,13 @@ fn the_tree_shows_what_the_demo_shows_and_goes_on_with_it() {
     // What is typed in the app shows here, in its row and as a turn with before and after.
     app.click("#search");
     app.type_text("berg");
-    app.wait_for("document.querySelectorAll('.contact-row').length < 25");
     wait_for_cell(&mut page, "query", "value", "\"berg\"");
-    let summary = app.text("output");
+    let value = page.eval(&format!(
+        "{}.querySelector('.of-value').textContent",
+        row("summary()")
+    ));
+    let summary = text(&value).trim_matches('"').to_owned();
+    app.wait_for_text("output", &summary);
     wait_for_cell(&mut page, "summary()", "value", &format!("{summary:?}"));
     page.wait_for(&format!(
         "{}.querySelector('.of-changes').textContent >= 1",
