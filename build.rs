@@ -155,7 +155,6 @@ fn client(folder: &Path, generated: &mut Generated) {
         generated.asset("/_lunette/variables.js", JS, &looking, false),
         generated.asset("/_lunette/variables.css", CSS, &looks, false),
     ]);
-    let variables = generated.asset("/variables.html", HTML, &read("variables.html"), false);
     let index = generated.asset("/index.html", HTML, &index, false);
     let dev = generated.asset("/index.html", HTML, &dev, false);
     let modules: Vec<String> = modules
@@ -169,11 +168,7 @@ fn client(folder: &Path, generated: &mut Generated) {
         let assets = assets.join(",\n");
         let _ = writeln!(text, "static {name}: &[Asset] = &[\n{assets}\n];");
     }
-    for (name, asset) in [
-        ("INDEX", index),
-        ("DEV_INDEX", dev),
-        ("VARIABLES", variables),
-    ] {
+    for (name, asset) in [("INDEX", index), ("DEV_INDEX", dev)] {
         let _ = writeln!(text, "static {name}: Asset = {asset};");
     }
 }

@@ -192,7 +192,7 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
         let sid = Sid::parse(sid)?;
         let is_there = self.sessions.live(sid).is_some();
         match rest {
-            "variables" if is_there => Some(page(request)),
+            "variables" if is_there => Some(page()),
             "variables.json" if is_there => Some(self.tell_variables(request, sid)),
             _ => None,
         }
@@ -200,8 +200,12 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
 }
 
 /// The page.
-pub fn page(request: &Request) -> Response {
-    asset_response(request, web::variables_page()).field("Content-Security-Policy", CSP_STRICT)
+pub fn page() -> Response {
+    Response::new(200)
+        .field("Content-Type", "text/html; charset=utf-8")
+        .field("Content-Security-Policy", CSP_STRICT)
+        .field("Cache-Control", "no-store")
+        .body(Body::Static(web::VARIABLES_PAGE.as_bytes()))
 }
 
 fn told(json: Vec<u8>) -> Response {

@@ -374,7 +374,7 @@ impl Routes {
             return Err(NOT_FOUND);
         }
         match desk.find(sid) {
-            Found::Usable if rest == "/variables" => Ok(Answer::Response(looking::page(request))),
+            Found::Usable if rest == "/variables" => Ok(Answer::Response(looking::page())),
             Found::Usable => Ok(Answer::Variables(sid)),
             Found::Failed(_) | Found::Stopped(_) => self.session_page(request, desk, sid, rest),
             Found::Unknown => Err(refuse(404, NO_SESSION)),

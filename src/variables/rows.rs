@@ -380,3 +380,72 @@ fn checksum(variable: &Variable) -> u32 {
 pub fn is_active(variable: &Variable) -> bool {
     variable.watched && !variable.inactive && !variable.broken
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Rows with so many variables, from 1 on.
+    fn rows(count: i64) -> Rows {
+        let mut rows = Rows::default();
+        for id in (1..=count).map(VarId) {
+            let row = Row {
+                revision: note(&mut rows.log, &mut rows.revision, id, false),
+                path: Box::default(),
+                name: None,
+                concerns_secrets: false,
+                seen: Seen::default(),
+                changes: 0,
+                gas: 0,
+                most_gas: 0,
+            };
+            rows.all.insert(id, row);
+        }
+        rows
+    }
+
+    fn told(rows: &Rows, since: u64) -> Vec<(i64, bool)> {
+        let all = rows.since(since);
+        all.map(|(_, id, row)| (id.0, row.is_some())).collect()
+    }
+
+    #[test]
+    fn each_variable_is_told_once_and_who_knows_more_is_told_less() {
+        let mut rows = rows(3);
+        assert_eq!(told(&rows, 0), [(1, true), (2, true), (3, true)]);
+        let known = rows.revision;
+        rows.note_cost(VarId(1), 7);
+        rows.note_cost(VarId(2), 7);
+        rows.note_cost(VarId(1), 8);
+        rows.note_cost(VarId(1), 8);
+        assert_eq!(told(&rows, known), [(2, true), (1, true)]);
+        assert_eq!(told(&rows, 0), [(3, true), (2, true), (1, true)]);
+        assert!(
+            rows.bury(VarId(2))
+                .is_some_and(|change| change.kind == ChangeKind::Gone)
+        );
+        rows.forget_gone();
+        assert!(rows.bury(VarId(2)).is_none(), "it is gone already");
+        assert_eq!(told(&rows, known), [(1, true), (2, false)]);
+        assert_eq!(told(&rows, rows.revision), []);
+    }
+
+    #[test]
+    fn what_is_kept_of_the_past_is_bounded() {
+        let count = 4 * GONE_MAX;
+        let mut rows = rows(count as i64);
+        for id in 1..count as i64 {
+            rows.bury(VarId(id));
+            rows.forget_gone();
+        }
+        assert!(rows.log.len() <= 2 * GONE_MAX + 4, "{}", rows.log.len());
+        assert!(rows.dropped > count as u64, "old losses are forgotten");
+        let told = told(&rows, rows.dropped);
+        assert!(told.contains(&(count as i64 - 1, false)));
+        for gas in 1..4 * GONE_MAX as u64 {
+            rows.note_cost(VarId(count as i64), gas);
+            rows.forget_gone();
+        }
+        assert!(rows.log.len() <= 2 * GONE_MAX + 4, "{}", rows.log.len());
+    }
+}

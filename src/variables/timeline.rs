@@ -203,3 +203,60 @@ impl Moment {
         RECORD_BYTES + self.label.len() + changes + lines
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn turn(timeline: &mut Timeline, label: &str, changes: usize) {
+        let moment = timeline.moment(Turn::default());
+        moment.note_label(label.into());
+        for id in 0..changes as i64 {
+            let text = || Some("x".repeat(400).into());
+            moment.note_change(Change {
+                id,
+                path: "a.path".into(),
+                kind: ChangeKind::Changed,
+                was: text(),
+                now: text(),
+                failed: false,
+            });
+        }
+        timeline.end_turn();
+    }
+
+    #[test]
+    fn turns_are_told_once_and_quiet_ones_together() {
+        let mut timeline = Timeline::default();
+        turn(&mut timeline, "call a()", 1);
+        let known = timeline.revision;
+        for _ in 0..3 {
+            turn(&mut timeline, "timer", 0);
+        }
+        turn(&mut timeline, "call a()", 0);
+        let told: Vec<_> = timeline.since(known).collect();
+        let told: Vec<_> = told.iter().map(|m| (m.turn, &*m.label, m.times)).collect();
+        assert_eq!(told, [(2, "timer", 3), (3, "call a()", 1)]);
+        assert_eq!(timeline.since(timeline.revision).count(), 0);
+    }
+
+    #[test]
+    fn turns_take_a_bounded_amount() {
+        let mut timeline = Timeline::default();
+        for n in 0..3 * TURNS_MAX {
+            turn(&mut timeline, &n.to_string(), 1);
+        }
+        assert_eq!(timeline.moments.len(), TURNS_MAX);
+        for n in 0..TURNS_MAX {
+            turn(&mut timeline, &n.to_string(), 1_000);
+        }
+        let bytes: usize = timeline.moments.iter().map(Moment::bytes).sum();
+        assert_eq!(bytes, timeline.bytes);
+        assert!(bytes <= BYTES_MAX && timeline.moments.len() < TURNS_MAX);
+        let last = timeline
+            .moments
+            .back()
+            .map(|m| (m.changes.len(), m.left_out));
+        assert_eq!(last, Some((CHANGES_MAX, 1_000 - CHANGES_MAX as u32)));
+    }
+}

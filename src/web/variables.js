@@ -138,7 +138,7 @@ class VariableBrowser {
       const known = `board=${this.board}&since=${this.since}&turns=${this.turnsSince}`;
       const answer = await fetch(`variables.json?${known}`);
       if (answer.ok) pause = this.#take(await answer.json());
-      else this.#say(answer.status === 404 ? 'This session is over.' : await answer.text());
+      else this.#say(answer.status === 404 ? 'This session is over.' : 'This session does not run: its page says why.');
       lookUp('grid').toggleAttribute('aria-busy', false);
     } catch {
       this.#say('The server does not answer.');

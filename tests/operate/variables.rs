@@ -427,3 +427,26 @@ fn quiet_turns_are_told_as_one() {
             .any(|turn| turn["label"] == "timer" && turn["times"].as_u64() > Some(10))
     });
 }
+
+#[test]
+fn its_page_may_be_below_a_path() {
+    let folder = Folder::new();
+    folder.write("lunette.toml", "[server]\nbase_path = \"/apps\"\n");
+    folder.write("lua/main.lua", MAIN);
+    folder.write("viewdefs/App.DEFAULT.html", VIEWDEF);
+    let server = Server::start(&folder.0, &["--dev"]);
+    let ask = |path: &str| get(server.address.to_string(), path);
+    let begun = ask("/apps/");
+    let id = begun.split("Location: /apps/").nth(1).expect("a session");
+    let id = &id[..32];
+    let page = ask(&format!("/apps/{id}/variables"));
+    assert!(
+        page.contains("src=\"/apps/_lunette/variables.js\""),
+        "{page}"
+    );
+    assert_eq!(status(&ask("/apps/_lunette/variables.js")), "200");
+    assert_eq!(
+        json(&ask(&format!("/apps/{id}/variables.json")))["waits"],
+        true
+    );
+}
