@@ -230,7 +230,6 @@ impl VariableStore {
     }
 
     /// The live variable at `slot`, to change.
-    #[inline(never)] // It is called in many places, and never where every nanosecond counts.
     pub fn get_mut(&mut self, slot: Slot) -> Option<&mut Variable> {
         let variable = self.slots.get_mut(slot as usize)?.as_mut();
         let variable = variable.filter(|v| !v.dead)?;

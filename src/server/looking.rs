@@ -75,6 +75,8 @@ impl Looking {
 
 impl<R: Runtime + Clone, W: World> Server<R, W> {
     /// An event of a session is about to happen.
+    #[cold]
+    #[inline(never)]
     pub(super) fn begin_look(&mut self, session: SessionId) {
         let Some(board) = self.looking.board(session) else {
             return;
@@ -87,6 +89,8 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
     }
 
     /// The event has happened.
+    #[cold]
+    #[inline(never)]
     pub(super) fn end_look(&mut self, session: SessionId, event: &RawEvent<'_>) {
         if !self.looking.looks_into(session) {
             if !self.looking.dev {

@@ -134,7 +134,7 @@ fn what_is_chosen_is_outlined_in_the_page() {
     page.wait_for("document.querySelector('#detail').hidden");
 
     // What belongs to another page is not outlined in this one.
-    let mut other = browser.open(&text(&app.eval("location.href")).to_owned());
+    let mut other = browser.open(text(&app.eval("location.href")));
     other.wait_for("document.querySelectorAll('.contact-row').length === 25");
     page.fill("#filter", "");
     page.wait_for("document.querySelector('#facts').textContent.includes('2 pages')");
