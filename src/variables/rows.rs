@@ -17,6 +17,8 @@ use crate::journal::{Secrets, spelled};
 const ROWS_MAX: usize = 50_000;
 /// Bytes of a value that are kept.
 const VALUE_MAX: usize = 400;
+/// Bytes of values that are read for one answer.
+const READ_MAX: usize = 1 << 20;
 /// Variables that are gone are told to those who ask within so many of them.
 const GONE_MAX: usize = 10_000;
 
@@ -127,18 +129,23 @@ impl Rows {
         }
     }
 
-    /// Looks at variables that are to be told, at most so many.
+    /// Looks at variables that are to be told, at most so many, and not much more than [`READ_MAX`] bytes.
     pub fn look_at_unread<S: Script>(
         &mut self,
         session: &mut Session<S>,
         secrets: &Secrets,
         most: usize,
     ) {
+        let mut bytes = 0;
         for _ in 0..most {
+            if bytes > READ_MAX {
+                break;
+            }
             let Some(id) = self.unread.pop() else {
                 break;
             };
             self.look(session, secrets, id);
+            bytes += self.scratch.len();
         }
         self.forget_gone();
     }

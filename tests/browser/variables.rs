@@ -7,7 +7,7 @@ use super::cdp::{Browser, Page, text};
 use super::looks::{axe, in_both_themes};
 use super::open_demo;
 use super::server::Server;
-use crate::net::process::Folder;
+use crate::net::process::{self, Folder};
 
 const DESK: (u32, u32) = (1440, 900);
 
@@ -323,6 +323,33 @@ fn what_is_paused_stays_and_what_ends_says_so() {
     page.server_may_be_away();
     server.restart();
     page.wait_for_text("#state", "This session is over.");
+}
+
+#[test]
+fn a_session_that_sleeps_is_woken_by_who_asks_for_it() {
+    let folder = Folder::new();
+    folder.write("lunette.toml", "[journal]\nhibernate_after = \"50ms\"\n");
+    folder.write(
+        "lua/main.lua",
+        "session:createAppVariable({ type = 'App', name = 'sleeper' })\n",
+    );
+    folder.write(
+        "viewdefs/App.DEFAULT.html",
+        "<template><p ui-value=\"name\"></p></template>",
+    );
+    // What is recorded in a file of its own does not sleep.
+    let state = folder.0.join("state").display().to_string();
+    let server = process::Server::start(&folder.0, &["--dev", "--state", &state]);
+    let browser = Browser::start();
+    let mut app = browser.open(&format!("http://{}/", server.address));
+    app.wait_for_text("p", "sleeper");
+    let mut page = look(&browser, &mut app, DESK);
+    wait_for_cell(&mut page, "name", "value", "\"sleeper\"");
+    app.goto("about:blank");
+    page.wait_for_text("#state", "This session sleeps: nothing happens in it.");
+    page.click("#wake");
+    page.wait_for("document.querySelector('#facts').textContent.includes('0 pages')");
+    page.wait_for("document.querySelectorAll('.line').length === 1");
 }
 
 #[test]
