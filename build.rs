@@ -122,7 +122,8 @@ fn client(folder: &Path, generated: &mut Generated) {
             name,
         })
         .collect();
-    let mut script = pack::join(&modules, "client.js").unwrap_or_else(|e| panic!("src/web: {e}"));
+    let join = |entry| pack::join(&modules, entry).unwrap_or_else(|e| panic!("src/web: {e}"));
+    let mut script = join("client.js");
     let mut assets = Vec::new();
     for module in pack::lazy(&modules).unwrap_or_else(|e| panic!("src/web: {e}")) {
         // The server answers for this one, see src/server/pages.rs.
@@ -139,6 +140,10 @@ fn client(folder: &Path, generated: &mut Generated) {
         );
         assets.push(generated.asset(&format!("/_lunette/{name}"), JS, &text, true));
     }
+    let (looking, looks) = (
+        join("variables.js"),
+        pack::minify_css(&read("variables.css")),
+    );
     let style = pack::minify_css(&read("theme.css"));
     let script_path = format!("/_lunette/client.{}.js", hash(script.as_bytes()));
     let style_path = format!("/_lunette/theme.{}.css", hash(style.as_bytes()));
@@ -146,38 +151,42 @@ fn client(folder: &Path, generated: &mut Generated) {
     let index = page
         .replace("/_lunette/client.js", &script_path)
         .replace("/_lunette/theme.css", &style_path);
-    // Those who develop a site can record tests of it.
-    let dev = page.replace(
-        "src=\"/_lunette/client.js\" defer></script>",
-        "src=\"/_lunette/src/client.js\" type=\"module\"></script>\n\
-         <script src=\"/_lunette/src/record.js\" type=\"module\"></script>",
-    );
+    let dev = developed(&page);
 
     assets.extend([
         generated.asset(&script_path, JS, &script, true),
         generated.asset(&style_path, CSS, &style, true),
         generated.asset("/_lunette/client.js", JS, &script, false),
         generated.asset("/_lunette/theme.css", CSS, &style, false),
+        generated.asset("/_lunette/variables.js", JS, &looking, false),
+        generated.asset("/_lunette/variables.css", CSS, &looks, false),
     ]);
     let index = generated.asset("/index.html", HTML, &index, false);
     let dev = generated.asset("/index.html", HTML, &dev, false);
     let modules: Vec<String> = modules
         .iter()
+        // Those of the variable browser are a page of their own, the same with and without `--dev`.
+        .filter(|m| !m.name.starts_with("variables"))
         .map(|m| generated.asset(&format!("/_lunette/src/{}", m.name), JS, &m.text, false))
         .collect();
     let text = &mut generated.text;
-    let _ = writeln!(
-        text,
-        "static ASSETS: &[Asset] = &[\n{}\n];",
-        assets.join(",\n")
-    );
-    let _ = writeln!(text, "static INDEX: Asset = {index};");
-    let _ = writeln!(text, "static DEV_INDEX: Asset = {dev};");
-    let _ = writeln!(
-        text,
-        "static MODULES: &[Asset] = &[\n{}\n];",
-        modules.join(",\n")
-    );
+    for (name, assets) in [("ASSETS", assets), ("MODULES", modules)] {
+        let assets = assets.join(",\n");
+        let _ = writeln!(text, "static {name}: &[Asset] = &[\n{assets}\n];");
+    }
+    for (name, asset) in [("INDEX", index), ("DEV_INDEX", dev)] {
+        let _ = writeln!(text, "static {name}: Asset = {asset};");
+    }
+}
+
+/// The page for those who develop a site: they can record tests of it, and see where its variables are.
+fn developed(page: &str) -> String {
+    page.replace(
+        "src=\"/_lunette/client.js\" defer></script>",
+        "src=\"/_lunette/src/client.js\" type=\"module\"></script>\n\
+         <script src=\"/_lunette/src/record.js\" type=\"module\"></script>\n\
+         <script src=\"/_lunette/src/outline.js\" type=\"module\"></script>",
+    )
 }
 
 /// A site, as it is.

@@ -317,7 +317,7 @@ pub struct ServeFlags {
     /// Messages a second that a page may send for long; 0 any number [default: 1000]
     #[arg(long, value_name = "N")]
     message_rate: Option<u64>,
-    /// For developing: hot reload, errors with tracebacks on the page, code from the page
+    /// For developing: hot reload, errors with tracebacks on the page, the variable browser, code from the page
     #[arg(long)]
     dev: bool,
     /// Run edited Lua files and templates at once, keeping what sessions hold

@@ -1,10 +1,11 @@
 //! Living in a system and beginning: settings and where they come from, mistakes that are told before anybody visits,
-//! signals, supervisors, health and metrics, commands that ask a running server.
+//! signals, supervisors, health and metrics, commands that ask a running server, looking into its sessions.
 
 mod admin;
 mod settings;
 mod signals;
 mod supervised;
+mod variables;
 
 use std::process::{Command, Output};
 

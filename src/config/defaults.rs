@@ -72,7 +72,7 @@ pub const KNOWN: &[Known] = &[
         "server",
         "admin_listen",
         "",
-        "where /healthz and /metrics are told, to this machine only",
+        "where /healthz, /metrics and variables are told, to this machine only",
     ),
     known(
         "server",

@@ -14,7 +14,7 @@
 //! machine; [`change`] runs detection; [`batch`] assembles what each view is told, `delta` in pieces of
 //! what it was told before; [`topic`] and [`download`] are what sessions say to each other and give to
 //! browsers; [`frozen`] is a session as bytes, written and read by `carry` and [`code`]; [`peek`] is what
-//! those see who look into a session.
+//! those see who look into a session, [`witness`] what they see of its events.
 
 mod allowed;
 mod arrivals;
@@ -53,3 +53,4 @@ pub mod variable;
 mod view;
 pub mod viewdef;
 pub mod watch;
+pub mod witness;

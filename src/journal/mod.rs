@@ -127,6 +127,7 @@ mod store;
 mod tail;
 mod ticks;
 mod transcript;
+pub mod words;
 mod writer;
 
 use std::path::{Path, PathBuf};

@@ -165,6 +165,8 @@ pub(super) struct Call {
     pub changes: *mut Changes,
     pub told: *const ToldOfProcess<'static>,
     pub file: *const Received,
+    /// Gas used when the read of a variable began, while somebody looks on.
+    pub began: u64,
 }
 
 /// See the module's description.
@@ -275,6 +277,7 @@ impl Kernel {
                 changes: ptr::null_mut(),
                 told: ptr::null(),
                 file: ptr::null(),
+                began: 0,
             },
             scratch: Vec::new(),
             scratch_objects: Vec::new(),
@@ -352,6 +355,9 @@ impl Kernel {
         host.files.leave(files);
         self.host = ptr::null_mut();
         self.gas_used += state.budget().used();
+        if let Some(witness) = host.vars.witness() {
+            witness.note_gas(state.budget().used_exactly());
+        }
         if status == ffi::LUA_OK {
             return Ok(());
         }
@@ -390,6 +396,15 @@ impl Kernel {
                 ErrorCode::Invalid => std::mem::take(&mut self.fields),
                 _ => Vec::new(),
             },
+        }
+    }
+
+    /// Notes what the read of a variable took that began at `call.began`, for somebody who looks on.
+    pub fn note_cost(&self, host: &mut Host, slot: Slot) {
+        if let Some(witness) = host.vars.witness() {
+            // SAFETY: the state owns the session that owns this kernel.
+            let used = unsafe { (*self.state).budget().used_exactly() };
+            witness.note_cost(slot, used.saturating_sub(self.call.began));
         }
     }
 

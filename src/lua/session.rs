@@ -106,6 +106,7 @@ impl LuaSession {
                 error = ScriptError::new(ErrorCode::Limit, GAS_SPENT);
             }
             if let Some(&slot) = order.get(self.kernel.call.cursor) {
+                self.kernel.note_cost(host, slot);
                 self.read_failed(host, slot, error);
             }
             self.kernel.call.cursor += 1;

@@ -251,6 +251,7 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
         self.progress.remove(&session);
         self.drop_checkpoint(sid);
         self.record_button.end(session);
+        self.looking.end(session);
         self.links.end_session(session);
         self.orders.retain(|&(of, ..)| of != session);
         self.processes.end_session(session, self.turn.now);

@@ -116,6 +116,7 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
             return false;
         }
         self.links.end_session(session);
+        self.looking.end(session);
         if let Some(waits_for) = self.core.hibernate(session) {
             self.note_sleeper(session, waits_for);
         }

@@ -8,7 +8,7 @@
 //! one of a session and what happens when it is lost; `effects` is what
 //! happens between inputs and core; [`world`] is the machine's sockets and clocks; [`outside`] answers what scripts ask of the machine, `process` and
 //! `command` are its children; [`routes`] answers HTTP, `downloads` what Lua code makes piece by piece,
-//! and `uploads` takes files in; [`tls`] is between sockets and connections; [`auth`] knows who asks; `record_button` makes tests of what is done in a browser; [`sessions`] knows the ids in the address bar; [`guard`] decides who may ask; `watch` notices
+//! and `uploads` takes files in; [`tls`] is between sockets and connections; [`auth`] knows who asks; `record_button` makes tests of what is done in a browser, `looking` shows what variables do meanwhile; [`sessions`] knows the ids in the address bar; [`guard`] decides who may ask; `watch` notices
 //! edits of the site and `reload` tells the sessions of them. [`signals`] and `reconfigure` are for those who run the
 //! server, [`admin`], `operator` and `metrics` answer them; `supervisor` is who started it.
 //! What outlives the process is in `keeper` and `recording`, what wakes those who sleep in `sleepers`, and messages
@@ -33,6 +33,7 @@ mod inbox;
 mod inflight;
 pub mod keeper;
 pub mod log;
+mod looking;
 mod lost;
 mod mail;
 mod metrics;
@@ -94,6 +95,7 @@ use hibernation::Rest;
 use inbox::Inbox;
 use keeper::Keeper;
 use log::{Logger, Quotas};
+use looking::Looking;
 use metrics::Counters;
 use operator::Captured;
 use outside::Machine;
@@ -225,6 +227,7 @@ pub struct Server<R: Runtime, W: World> {
     /// Shared with whoever answers scripts: what they do outside is written down before it is done.
     recordings: Rc<RefCell<Recordings>>,
     record_button: RecordButton,
+    looking: Looking,
     /// `None`: sessions end with the process.
     keeper: Option<Keeper>,
     /// Whether there is a journal or a recording of anything.
@@ -390,6 +393,7 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
             certificate: None,
             recordings,
             record_button: RecordButton::new(config),
+            looking: Looking::new(config.pages.dev),
             is_written_down: config.record.is_some() || keeper.is_some(),
             keeper,
             rest: Rest::default(),

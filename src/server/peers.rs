@@ -336,6 +336,7 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
             Answer::Upload { sid, token } => {
                 return self.answer_upload(key, sid, token, request);
             }
+            Answer::Variables(sid) => self.tell_variables(&request, sid),
             Answer::Record { sid, wish } => self.press_record(&request, sid, wish),
             Answer::WebSocket(joining) => {
                 if self.join(key, &joining) {

@@ -2,6 +2,7 @@
 
 use super::files::StaticFiles;
 use super::guard::Guard;
+use super::looking;
 use super::pages::Pages;
 use super::random::Random;
 use super::sessions::{Found, SessionTable, Sid, URL_MAX};
@@ -29,6 +30,8 @@ pub enum Answer<'r> {
         sid: Sid,
         token: Token,
     },
+    /// What is new of a session's variables, for who looks into it.
+    Variables(Sid),
     /// The Record button was pressed; what is wanted follows the session in the address.
     Record {
         sid: Sid,
@@ -69,7 +72,7 @@ impl<'r> Joining<'r> {
 }
 
 /// The value of this name in the query, as sent.
-fn query_value<'r>(request: &'r Request, wanted: &str) -> Option<&'r str> {
+pub(super) fn query_value<'r>(request: &'r Request, wanted: &str) -> Option<&'r str> {
     let pairs = request.query().unwrap_or("").split('&');
     let mut pairs = pairs.filter_map(|pair| pair.split_once('='));
     let (_, value) = pairs.find(|(name, _)| *name == wanted)?;
@@ -232,6 +235,9 @@ impl Routes {
             if !own && (rest.starts_with("/download/") || rest.starts_with("/upload/")) {
                 return Err(refuse(404, NO_SESSION));
             }
+            if matches!(rest, "/variables" | "/variables.json") {
+                return self.variables(request, desk, sid, rest);
+            }
             if let Some(token) = rest.strip_prefix("/download/") {
                 return download(request, sid, token);
             }
@@ -359,6 +365,25 @@ impl Routes {
         modules.find(|module| module.path == path)
     }
 
+    /// A session's variables are for those who develop its site, and of its own user.
+    fn variables(
+        &self,
+        request: &Request,
+        desk: &mut Desk<'_>,
+        sid: Sid,
+        rest: &str,
+    ) -> Result<Answer<'static>, Refusal> {
+        if !self.pages.dev() {
+            return Err(NOT_FOUND);
+        }
+        match desk.find(sid) {
+            Found::Usable if rest == "/variables" => Ok(Answer::Response(looking::page())),
+            Found::Usable => Ok(Answer::Variables(sid)),
+            Found::Failed(_) | Found::Stopped(_) => self.session_page(request, desk, sid, rest),
+            Found::Unknown => Err(refuse(404, NO_SESSION)),
+        }
+    }
+
     /// Other sites' pages must not fill the disk, nor learn what is there.
     fn upload(
         &self,
@@ -456,7 +481,7 @@ fn is_page_request(request: &Request, path: &str) -> bool {
     request.accepts_html() && !last.contains('.')
 }
 
-fn asset_response(request: &Request, asset: &'static Asset) -> Response {
+pub(super) fn asset_response(request: &Request, asset: &'static Asset) -> Response {
     let caching = match asset.immutable {
         true => "public, max-age=31536000, immutable",
         false => "no-cache",

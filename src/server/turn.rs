@@ -37,6 +37,7 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
         self.run_core();
         self.commit();
         self.write();
+        self.end_looks();
         self.counters
             .note_turn(self.world.micros().saturating_sub(began));
         self.flush_audit();

@@ -26,6 +26,7 @@
 //! - [`reload`]: files of a site are edited while its page is used.
 //! - [`apps`]: sites as people wrote them for the predecessor, run as they are and used as people use them.
 //! - [`inspect`]: recordings, looked at turn by turn.
+//! - [`variables`]: the variable browser of `--dev`, beside the page of the app.
 //! - [`journals`]: the same of what a server keeps of its sessions; what of it nobody may see.
 //! - [`sites`]: the small sites of `tests/sites`, the hostile ones among them.
 //!
@@ -64,6 +65,7 @@ mod tabs;
 mod typing;
 mod upkeep;
 mod uploads;
+mod variables;
 
 use cdp::{Browser, Page};
 use server::Server;
