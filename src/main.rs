@@ -20,7 +20,7 @@ use lunette::scaffold;
 use lunette::server::auth::passwd;
 use lunette::server::clock;
 use lunette::server::outside::Machine;
-use lunette::server::{self, ServerError};
+use lunette::server::{self, Program, ServerError};
 use lunette::testing::check;
 use lunette::testing::path::pattern;
 use lunette::testing::run::Setting;
@@ -84,8 +84,8 @@ fn serve(settings: Settings, recording: Option<Inspector>) -> Result<(), u8> {
     };
     let config = config.map_err(failed(CONFIG))?;
     let server = match recording {
-        None => server::start(&config),
-        Some(inspector) => server::start_with(&config, web::INSPECT_SITE, Box::new(inspector)),
+        None => Program::start(&config),
+        Some(inspector) => Program::start_with(&config, web::INSPECT_SITE, Box::new(inspector)),
     };
     let mut server = server.map_err(|error| match error {
         ServerError::Bind { .. } | ServerError::Admin { .. } => failed(BIND)(error),

@@ -10,7 +10,7 @@
 //! `command` are its children; [`routes`] answers HTTP, `downloads` what Lua code makes piece by piece,
 //! and `uploads` takes files in; [`tls`] is between sockets and connections; [`auth`] knows who asks; `record_button` makes tests of what is done in a browser, `looking` shows what variables do meanwhile; [`sessions`] knows the ids in the address bar; [`guard`] decides who may ask; `watch` notices
 //! edits of the site and `reload` tells the sessions of them. [`signals`] and `reconfigure` are for those who run the
-//! server, [`admin`], `operator` and `metrics` answer them; `supervisor` is who started it.
+//! server, [`admin`], `operator` and `metrics` answer them; `supervisor` is who started it; [`Program`] is all of it as the program runs it.
 //! What outlives the process is in `keeper` and `recording`, what wakes those who sleep in `sleepers`, and messages
 //! between them in `mail` and `post`; `recovery` runs sessions again.
 
@@ -43,6 +43,7 @@ mod pages;
 mod peers;
 mod post;
 mod process;
+mod program;
 pub mod random;
 mod reconfigure;
 mod record_button;
@@ -62,6 +63,8 @@ mod uploads;
 mod watch;
 pub mod world;
 
+pub use program::Program;
+
 use std::cell::RefCell;
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::io;
@@ -76,11 +79,10 @@ use crate::config::Config;
 use crate::core::event::Turn;
 use crate::core::id::{ConnectionId, SessionId, Timestamp};
 use crate::core::manager::{ManagerConfig, SessionManager};
-use crate::core::outside::{Outside, ProcessAction, ProcessId};
+use crate::core::outside::{ProcessAction, ProcessId};
 use crate::core::script::Runtime;
 use crate::core::site::Site;
 use crate::journal::{RealDisk, Store, StoreError};
-use crate::lua::LuaRuntime;
 use crate::lua::state::StateError;
 use crate::net::limits::NetLimits;
 use crate::net::links::Links;
@@ -173,29 +175,6 @@ fn advice(error: &io::Error, port: u16) -> String {
         io::ErrorKind::AddrNotAvailable => ". --host must be an address of this machine".into(),
         _ => String::new(),
     }
-}
-
-/// A server whose sessions run on Lua.
-///
-/// # Errors
-/// As for [`Server::bind`], and when Lua cannot run here.
-pub fn start(config: &Config) -> Result<Server<LuaRuntime, Live>, ServerError> {
-    Server::bind(config, LuaRuntime::new()?)
-}
-
-/// The same with the built-in site of these files, whose scripts ask `outside` in place of the machine.
-///
-/// # Errors
-/// As for [`start`].
-pub fn start_with(
-    config: &Config,
-    files: &[(&str, &[u8])],
-    outside: Box<dyn Outside>,
-) -> Result<Server<LuaRuntime, Live>, ServerError> {
-    let mut server = start(config)?;
-    server.core.change_site(&built_in(files));
-    server.core.set_outside(outside);
-    Ok(server)
 }
 
 /// Bytes taken from a socket at a time. One buffer serves all of them.

@@ -278,7 +278,10 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
         session: SessionId,
         recalled: &Recalled,
     ) -> BTreeMap<ConnectionId, ConnectionId> {
-        let recorded = recalled.frontends().map(|ConnectionId(number)| number).max();
+        let recorded = recalled
+            .frontends()
+            .map(|ConnectionId(number)| number)
+            .max();
         self.last_connection = self.last_connection.max(recorded.unwrap_or(0));
         let mut names = BTreeMap::new();
         for view in recalled.frontends() {
