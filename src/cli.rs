@@ -1,25 +1,29 @@
-//! The command line: what can be typed. No I/O; what it means is for `config`.
+//! The command line: what can be typed. No I/O; what it means is for `config`. What shells and manuals know of it is
+//! made of the same definitions ([`completions`], [`man`]).
+
+pub mod completions;
+pub mod man;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{ArgAction, Args, Parser, Subcommand};
 
+use completions::Shell;
+
 use crate::config::environment::quoted;
-use crate::config::file::{LOG_FORMATS, RECOVER};
+use crate::config::file::{LOG_FORMATS, RECOVER, parse_log_target};
 use crate::config::net::NetSettings;
 use crate::config::state::{Recover, StateDir, StateSettings};
 use crate::config::units::{parse_bytes, parse_duration_ms};
-use crate::config::{Grant, LogFormat, Place, Settings};
+use crate::config::{Grant, LogFormat, LogTarget, Place, Settings};
 
 /// Shows live Lua objects as web pages. Without a command it serves; without --dir, the built-in
 /// demo.
 #[derive(Debug, Parser)]
 #[command(name = "lunette", args_conflicts_with_subcommands = true)]
-#[command(
-    after_help = "Exit codes: 0 ok, 1 runtime error, 2 usage, 3 configuration or site, \
-    4 cannot listen, 5 a replay diverged or a test failed."
-)]
+#[command(after_help = exit_codes())]
 pub struct Cli {
     #[command(subcommand)]
     pub command: Option<Command>,
@@ -130,8 +134,30 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Print a script that has a shell complete commands and options
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+    /// Print the manual page: lunette man | man -l -
+    Man,
     /// Print the version and the format of recordings
     Version,
+}
+
+/// What the program ends with.
+pub const EXIT_CODES: [(u8, &str); 6] = [
+    (0, "ok"),
+    (1, "runtime error"),
+    (2, "usage"),
+    (3, "configuration or site"),
+    (4, "cannot listen"),
+    (5, "a replay diverged or a test failed"),
+];
+
+fn exit_codes() -> String {
+    let codes = EXIT_CODES.map(|(code, meaning)| format!("{code} {meaning}"));
+    format!("Exit codes: {}.", codes.join(", "))
 }
 
 /// Flags of `inspect`.
@@ -296,7 +322,7 @@ pub struct ServeFlags {
     #[arg(long, value_name = "DIR|none")]
     state: Option<PathBuf>,
     /// Rebuild sessions of before: lazy (when something happens to them), eager, none [default: lazy]
-    #[arg(long, value_name = "WHEN", value_parser = parse_recover)]
+    #[arg(long, value_name = "WHEN", value_parser = one_of(&RECOVER), hide_possible_values = true)]
     recover: Option<Recover>,
     /// Record every session into a file of this directory
     #[arg(long, value_name = "DIR")]
@@ -331,8 +357,11 @@ pub struct ServeFlags {
     /// Tell health and metrics to this machine at ADDRESS, such as 127.0.0.1:9100
     #[arg(long, value_name = "ADDRESS")]
     admin_listen: Option<SocketAddr>,
+    /// Where the log goes: stderr, syslog, or syslog:/PATH of its socket [default: stderr]
+    #[arg(long, value_name = "WHERE", value_parser = parse_log)]
+    log: Option<LogTarget>,
     /// Lines of the log: text, logfmt, json [default: text]
-    #[arg(long, value_name = "FORMAT", value_parser = parse_log_format)]
+    #[arg(long, value_name = "FORMAT", value_parser = one_of(&LOG_FORMATS), hide_possible_values = true)]
     log_format: Option<LogFormat>,
     /// Let other machines in although nobody has to log in
     #[arg(long)]
@@ -342,16 +371,19 @@ pub struct ServeFlags {
     verbose: u8,
 }
 
-fn parse_recover(text: &str) -> Result<Recover, String> {
-    let found = RECOVER.iter().find(|(name, _)| *name == text);
-    let meant = found.map(|&(_, recover)| recover);
-    meant.ok_or_else(|| "write lazy, eager or none".into())
+/// One of these names, which completions know.
+fn one_of<T: Copy + Send + Sync + 'static>(
+    known: &'static [(&'static str, T)],
+) -> impl TypedValueParser<Value = T> {
+    let names = known.iter().map(|(name, _)| *name);
+    PossibleValuesParser::new(names).map(|name| {
+        let found = known.iter().find(|(known, _)| *known == name);
+        found.map_or(known[0].1, |&(_, meant)| meant)
+    })
 }
 
-fn parse_log_format(text: &str) -> Result<LogFormat, String> {
-    let found = LOG_FORMATS.iter().find(|(name, _)| *name == text);
-    let meant = found.map(|&(_, format)| format);
-    meant.ok_or_else(|| "write text, logfmt or json".into())
+fn parse_log(text: &str) -> Result<LogTarget, String> {
+    parse_log_target(text).map_err(|expected| format!("write {expected}"))
 }
 
 fn state_dir(dir: PathBuf) -> StateDir {
@@ -424,11 +456,15 @@ impl ServeFlags {
     }
 
     /// The same of what is for those who run the server.
-    fn operating(&self) -> [(&'static str, &'static str, Option<String>); 3] {
+    fn operating(&self) -> [(&'static str, &'static str, Option<String>); 4] {
         let text = |text: &str| Some(quoted(text));
         let format = LOG_FORMATS
             .iter()
             .find(|(_, format)| Some(*format) == self.log_format);
+        let target = |log: &LogTarget| match log {
+            LogTarget::Stderr => text("stderr"),
+            LogTarget::Syslog(path) => text(&format!("syslog:{}", path.display())),
+        };
         let verbosity = (self.verbose > 0).then(|| self.verbose.min(4).to_string());
         [
             (
@@ -436,6 +472,7 @@ impl ServeFlags {
                 "--admin-listen",
                 self.admin_listen.and_then(|a| text(&a.to_string())),
             ),
+            ("log", "--log", self.log.as_ref().and_then(target)),
             (
                 "log_format",
                 "--log-format",
@@ -466,6 +503,7 @@ impl From<ServeFlags> for Settings {
             dev: flags.dev,
             hotload: flags.hotload,
             admin_listen: flags.admin_listen,
+            log: flags.log,
             log_format: flags.log_format,
             verbosity: (flags.verbose > 0).then_some(flags.verbose),
             places,

@@ -39,6 +39,7 @@ pub struct Settings {
     pub base_path: Option<String>,
     /// Where health and metrics are told, to this machine only.
     pub admin_listen: Option<SocketAddr>,
+    pub log: Option<LogTarget>,
     pub log_format: Option<LogFormat>,
     /// Who may come in.
     pub auth: AuthSettings,
@@ -102,6 +103,16 @@ pub enum Grant {
     Files,
     Spawn,
     Blocking,
+}
+
+/// Where the log goes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum LogTarget {
+    /// Standard error; whoever started the server keeps it.
+    #[default]
+    Stderr,
+    /// The socket of a syslog daemon.
+    Syslog(PathBuf),
 }
 
 /// How lines of the log look.
@@ -209,6 +220,7 @@ impl Settings {
             insecure_no_auth: self.insecure_no_auth.or(others.insecure_no_auth),
             base_path: self.base_path.or(others.base_path),
             admin_listen: self.admin_listen.or(others.admin_listen),
+            log: self.log.or(others.log),
             log_format: self.log_format.or(others.log_format),
             verbosity: self.verbosity.or(others.verbosity),
             auth: self.auth.or(others.auth),
@@ -305,6 +317,7 @@ pub struct Config {
     /// Empty: addresses begin with nothing. Else it begins with `/` and does not end so.
     pub base_path: String,
     pub admin_listen: Option<SocketAddr>,
+    pub log: LogTarget,
     pub log_format: LogFormat,
     pub verbosity: u8,
     /// Edits of the site reach running sessions.
@@ -444,6 +457,7 @@ impl Config {
             insecure_no_auth: settings.insecure_no_auth.unwrap_or(false),
             base_path: settings.base_path.unwrap_or_default(),
             admin_listen: settings.admin_listen,
+            log: settings.log.unwrap_or_default(),
             log_format: settings.log_format.unwrap_or_default(),
             verbosity: settings.verbosity.unwrap_or(0).min(4),
             hotload: settings.hotload || settings.dev,

@@ -10,6 +10,7 @@ use lunette::cli::{
     Cli, Command, InspectFlags, RecordingFlags, SessionFlags, SessionsAction, StateFlags, System,
     TestFlags,
 };
+use lunette::cli::{completions::completions, man};
 use lunette::config::state::{StateDir, StateSettings};
 use lunette::config::{Config, Settings, dump};
 use lunette::core::outside::Outside;
@@ -19,6 +20,7 @@ use lunette::replay::{self, Reader};
 use lunette::scaffold;
 use lunette::server::auth::passwd;
 use lunette::server::clock;
+use lunette::server::log::Logger;
 use lunette::server::outside::Machine;
 use lunette::server::{self, ServerError};
 use lunette::testing::check;
@@ -65,6 +67,8 @@ fn main() -> ExitCode {
         }
         Some(Command::Check { dir }) => check(&dir),
         Some(Command::DumpConfig { serve, json }) => dump_config((*serve).into(), json),
+        Some(Command::Completions { shell }) => print(&completions(shell)),
+        Some(Command::Man) => print(&man::page()),
         Some(Command::Version) => print(&format!(
             "lunette {}\nrecordings: format {}\n",
             env!("CARGO_PKG_VERSION"),
@@ -83,22 +87,18 @@ fn serve(settings: Settings, recording: Option<Inspector>) -> Result<(), u8> {
         Some(_) => Config::resolve(settings.clone()),
     };
     let config = config.map_err(failed(CONFIG))?;
+    let log = Logger::of(&config);
     let server = match recording {
         None => server::start(&config),
         Some(inspector) => server::start_with(&config, web::INSPECT_SITE, Box::new(inspector)),
     };
-    let mut server = server.map_err(|error| match error {
-        ServerError::Bind { .. } | ServerError::Admin { .. } => failed(BIND)(error),
-        ServerError::Site(_)
-        | ServerError::State(_)
-        | ServerError::Users(_)
-        | ServerError::Audit { .. }
-        | ServerError::Exposed(_)
-        | ServerError::Record { .. }
-        | ServerError::Upload { .. } => failed(CONFIG)(error),
-        ServerError::Lua(_) | ServerError::System(_) => failed(RUNTIME)(error),
+    let mut server = server.map_err(|error| {
+        log.started(Err(&error.to_string()));
+        failed(code_of(&error))(error)
     })?;
-    print(&format!("listening on http://{}\n", server.address()))?;
+    let listening = format!("listening on http://{}\n", server.address());
+    log.started(Ok(&listening));
+    print(&listening)?;
     if let Some(address) = server.admin_address() {
         print(&format!("health and metrics on http://{address}\n"))?;
     }
@@ -108,6 +108,20 @@ fn serve(settings: Settings, recording: Option<Inspector>) -> Result<(), u8> {
         }));
     }
     server.run().map_err(failed(RUNTIME))
+}
+
+fn code_of(error: &ServerError) -> u8 {
+    match error {
+        ServerError::Bind { .. } | ServerError::Admin { .. } => BIND,
+        ServerError::Site(_)
+        | ServerError::State(_)
+        | ServerError::Users(_)
+        | ServerError::Audit { .. }
+        | ServerError::Exposed(_)
+        | ServerError::Record { .. }
+        | ServerError::Upload { .. } => CONFIG,
+        ServerError::Lua(_) | ServerError::System(_) => RUNTIME,
+    }
 }
 
 fn inspect(flags: InspectFlags) -> Result<(), u8> {

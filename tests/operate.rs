@@ -2,9 +2,11 @@
 //! signals, supervisors, health and metrics, commands that ask a running server.
 
 mod admin;
+mod manual;
 mod settings;
 mod signals;
 mod supervised;
+mod syslog;
 
 use std::process::{Command, Output};
 

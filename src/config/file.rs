@@ -11,7 +11,7 @@ use super::auth::{AuthMode, Network};
 use super::nearest::nearest;
 use super::state::{Recover, StateDir};
 use super::units::{parse_bytes, parse_duration_ms};
-use super::{Grant, LogFormat, Place, Policy, Settings};
+use super::{Grant, LogFormat, LogTarget, Place, Policy, Settings};
 use crate::journal::Durability;
 
 /// The file's name inside a site.
@@ -49,6 +49,7 @@ pub(super) const KEYS: &[(&str, &[(&str, Reader)])] = &[
             }),
             ("base_path", |s, v| set(&mut s.base_path, base_path(v))),
             ("admin_listen", |s, v| set(&mut s.admin_listen, address(v))),
+            ("log", |s, v| set(&mut s.log, log_target(v))),
             ("log_format", |s, v| {
                 set(&mut s.log_format, one_of(&LOG_FORMATS, v))
             }),
@@ -226,6 +227,9 @@ const DURABILITY: [(&str, Durability); 3] = [
     ("process", Durability::Process),
     ("power", Durability::Power),
 ];
+
+/// Where syslog daemons listen.
+const SYSLOG: &str = "/dev/log";
 
 /// A file of settings longer than this is something else.
 const FILE_BYTES_MAX: u64 = 1 << 20;
@@ -422,6 +426,21 @@ fn base_path(value: &DeValue<'_>) -> Result<String, String> {
 fn address(value: &DeValue<'_>) -> Result<SocketAddr, String> {
     let address = value.as_str().and_then(|text| text.parse().ok());
     address.ok_or_else(|| not("an address with a port, such as \"127.0.0.1:9100\"", value))
+}
+
+/// What `log` can say.
+pub(crate) fn parse_log_target(text: &str) -> Result<LogTarget, &'static str> {
+    match text.split_once(':') {
+        None if text == "stderr" => Ok(LogTarget::Stderr),
+        None if text == "syslog" => Ok(LogTarget::Syslog(SYSLOG.into())),
+        Some(("syslog", path)) if path.starts_with('/') => Ok(LogTarget::Syslog(path.into())),
+        _ => Err("stderr, syslog, or syslog:/PATH of a daemon's socket"),
+    }
+}
+
+fn log_target(value: &DeValue<'_>) -> Result<LogTarget, String> {
+    let text = value.as_str().unwrap_or_default();
+    parse_log_target(text).map_err(|expected| not(expected, value))
 }
 
 fn verbosity(value: &DeValue<'_>) -> Result<u8, String> {

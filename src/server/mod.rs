@@ -10,7 +10,8 @@
 //! `command` are its children; [`routes`] answers HTTP, `downloads` what Lua code makes piece by piece,
 //! and `uploads` takes files in; [`auth`] knows who asks; `record_button` makes tests of what is done in a browser; [`sessions`] knows the ids in the address bar; [`guard`] decides who may ask; `watch` notices
 //! edits of the site and `reload` tells the sessions of them. [`signals`] and `reconfigure` are for those who run the
-//! server, [`admin`], `operator` and `metrics` answer them; `supervisor` is who started it.
+//! server, [`admin`], `operator` and `metrics` answer them; `supervisor` is who started it, `syslog` who may
+//! keep the log.
 //! What outlives the process is in `keeper` and `recording`, what wakes those who sleep in `sleepers`, and messages
 //! between them in `mail` and `post`; `recovery` runs sessions again.
 
@@ -53,6 +54,7 @@ pub mod sessions;
 pub mod signals;
 mod sleepers;
 mod supervisor;
+mod syslog;
 mod system;
 pub mod turn;
 mod uploads;
@@ -320,7 +322,7 @@ impl<R: Runtime + Clone> Server<R, Live> {
                 ),
             );
         }
-        server.watcher = watch_site(config, server.log, server.world.registry())?;
+        server.watcher = watch_site(config, &server.log, server.world.registry())?;
         server.open_admin(config)?;
         server.supervisor = Supervisor::of(|name| std::env::var_os(name));
         Ok(server)
@@ -356,9 +358,9 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
         mut world: W,
         keeper: Option<Keeper>,
     ) -> Result<Server<R, W>, ServerError> {
-        let log = world.log(config.verbosity).with_format(config.log_format);
+        let log = world.log(config);
         let store = keeper.as_ref().map(|keeper| Rc::clone(&keeper.store));
-        let recordings = Rc::new(RefCell::new(recordings(config, store, &site, log)?));
+        let recordings = Rc::new(RefCell::new(recordings(config, store, &site, &log)?));
         let uploads = uploads(config)?;
         let machine = machine(config, &uploads);
         let processes = Processes::new(machine.base().into());
@@ -366,7 +368,7 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
             machine: world.outside(machine),
             recordings: Rc::clone(&recordings),
         };
-        let core = sessions_of(config, runtime, site, outside, log);
+        let core = sessions_of(config, runtime, site, outside, &log);
         let wall = world.turn().wall;
         let door = Door::new(config, keeper.as_ref(), world.random(), wall)?;
         let boot = boot_name(&mut world)?;
@@ -467,7 +469,7 @@ fn sessions_of<R: Runtime>(
     runtime: R,
     site: Site,
     outside: Journaled,
-    log: Logger,
+    log: &Logger,
 ) -> SessionManager<R> {
     let mut core = SessionManager::new(runtime, manager_config(config, site));
     core.set_outside(Box::new(outside));
@@ -542,11 +544,11 @@ fn site(config: &Config) -> Result<(Site, StaticFiles), SiteError> {
 }
 
 /// With `--dev` or `--hotload`, and a site that can be edited.
-fn watch_site(config: &Config, log: Logger, registry: &Registry) -> io::Result<Option<Watcher>> {
+fn watch_site(config: &Config, log: &Logger, registry: &Registry) -> io::Result<Option<Watcher>> {
     let Some(dir) = config.dir.as_ref().filter(|_| config.hotload) else {
         return Ok(None);
     };
-    let watcher = Watcher::new(dir, log).map_err(|error| {
+    let watcher = Watcher::new(dir, log.clone()).map_err(|error| {
         let text = "the site cannot be watched for edits; start without --dev and --hotload";
         io::Error::new(error.kind(), format!("{text}: {error}"))
     })?;
@@ -558,11 +560,17 @@ fn recordings(
     config: &Config,
     store: Option<Rc<Store>>,
     site: &Site,
-    log: Logger,
+    log: &Logger,
 ) -> Result<Recordings, ServerError> {
     let (dir, limits) = (config.record.as_deref(), config.limits.clone());
     let durability = config.state.as_ref().map(|state| state.durability);
-    let recordings = Recordings::new(store.zip(durability), dir, site.clone(), limits, log);
+    let recordings = Recordings::new(
+        store.zip(durability),
+        dir,
+        site.clone(),
+        limits,
+        log.clone(),
+    );
     let recordings = recordings.map_err(|why| match why {
         NoRecordings::Dir(source) => ServerError::Record {
             path: config.record.clone().unwrap_or_default(),

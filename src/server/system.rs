@@ -1,5 +1,5 @@
 //! What only the C library can be asked for: the limit of open descriptors, memory given back, a
-//! descriptor that was passed on.
+//! descriptor that was passed on, the time of day where the machine is.
 //! `unsafe` because that is how C is called.
 
 use std::ffi::OsString;
@@ -100,4 +100,26 @@ pub fn give_memory_back() {
     unsafe {
         libc::malloc_trim(0);
     }
+}
+
+const MONTHS: [&str; 12] = [
+    "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
+];
+
+/// The present moment as syslog writes it, `Jan  2 15:04:05`, in the machine's time zone.
+pub fn local_stamp() -> String {
+    let mut now: libc::time_t = 0;
+    // SAFETY: all zeroes is a valid value of a structure of numbers and a pointer that may be null.
+    let mut local: libc::tm = unsafe { std::mem::zeroed() };
+    // SAFETY: both point to valid places for the calls to fill. Nothing here changes the environment, which the
+    // second reads (`TZ`).
+    unsafe {
+        libc::time(&raw mut now);
+        libc::localtime_r(&raw const now, &raw mut local);
+    }
+    let month = MONTHS[usize::try_from(local.tm_mon).unwrap_or(0) % MONTHS.len()];
+    format!(
+        "{month} {:2} {:02}:{:02}:{:02}",
+        local.tm_mday, local.tm_hour, local.tm_min, local.tm_sec
+    )
 }

@@ -64,7 +64,7 @@ fn errors_say_what_to_do_and_have_their_exit_codes() {
     fails_with(
         2,
         &["serve", "--recover", "sometimes"],
-        "lazy, eager or none",
+        "lazy, eager, none",
     );
     fails_with(3, &["serve", "--host", "0.0.0.0"], "--insecure-no-auth");
     fails_with(
