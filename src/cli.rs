@@ -139,6 +139,12 @@ pub enum Command {
         /// The shell
         shell: Shell,
     },
+    /// What may stand where the last of these words does, for those scripts
+    #[command(hide = true)]
+    Complete {
+        #[arg(allow_hyphen_values = true, trailing_var_arg = true)]
+        words: Vec<String>,
+    },
     /// Print the manual page: lunette man | man -l -
     Man,
     /// Print the version and the format of recordings

@@ -10,7 +10,7 @@ use lunette::cli::{
     Cli, Command, InspectFlags, RecordingFlags, SessionFlags, SessionsAction, StateFlags, System,
     TestFlags,
 };
-use lunette::cli::{completions::completions, man};
+use lunette::cli::{completions, man};
 use lunette::config::state::{StateDir, StateSettings};
 use lunette::config::{Config, Settings, dump};
 use lunette::core::outside::Outside;
@@ -67,7 +67,8 @@ fn main() -> ExitCode {
         }
         Some(Command::Check { dir }) => check(&dir),
         Some(Command::DumpConfig { serve, json }) => dump_config((*serve).into(), json),
-        Some(Command::Completions { shell }) => print(&completions(shell)),
+        Some(Command::Completions { shell }) => print(completions::script(shell)),
+        Some(Command::Complete { words }) => print(&completions::complete(&words)),
         Some(Command::Man) => print(&man::page()),
         Some(Command::Version) => print(&format!(
             "lunette {}\nrecordings: format {}\n",

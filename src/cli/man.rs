@@ -162,7 +162,7 @@ fn settings(page: &mut Page) {
 
 /// A command with what it takes, and those below it.
 fn describe(page: &mut Page, command: &mut Command, serving: &[Arg]) {
-    if command.get_name() == "help" {
+    if command.get_name() == "help" || command.is_hide_set() {
         return;
     }
     page.subsection(&usage(command).join(" "));

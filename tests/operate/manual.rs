@@ -1,9 +1,8 @@
 //! What shells and manuals are told of the command line: completions complete, in the shells that are here, the manual
 //! page is one that `man` shows without complaint, and neither leaves out a command or an option of the help.
 
-use std::fs;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Command;
 
 use super::{lunette, printed};
 use crate::net::process::Folder;
@@ -51,45 +50,96 @@ fn all_known() -> Vec<Known> {
     known
 }
 
-fn script(folder: &Folder, shell: &str) -> String {
-    let text = printed(&lunette(&["completions", shell]));
-    folder.write(shell, text);
-    folder.0.join(shell).to_string_lossy().into_owned()
-}
-
-/// Runs a shell; `None`: there is none.
-fn run(shell: &str, arguments: &[&str]) -> Option<String> {
-    let output = Command::new(shell).args(arguments).output();
-    let Ok(Output {
-        status,
-        stdout,
-        stderr,
-    }) = output
-    else {
+/// Runs a shell in a folder, with the program in its path; `None`: there is none.
+fn run(folder: &Folder, shell: &str, arguments: &[&str]) -> Option<String> {
+    let program = Path::new(env!("CARGO_BIN_EXE_lunette"));
+    let path = std::env::var("PATH").unwrap_or_default();
+    let path = format!("{}:{path}", program.parent().expect("a folder").display());
+    let mut command = Command::new(shell);
+    command.args(arguments).env("PATH", path);
+    let Ok(output) = command.current_dir(&folder.0).output() else {
         println!("skipped: there is no {shell} here");
         return None;
     };
-    let errors = String::from_utf8_lossy(&stderr);
-    assert!(status.success() && errors.is_empty(), "{shell}: {errors}");
-    Some(String::from_utf8_lossy(&stdout).into_owned())
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        output.status.success() && errors.is_empty(),
+        "{shell}: {errors}"
+    );
+    Some(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
-/// What bash offers for each of these lines, the last word of which is being typed.
-fn offered_by_bash(folder: &Folder, lines: &[Vec<String>]) -> Vec<Vec<String>> {
-    let file = script(folder, "bash");
-    // As bash does it: the function gets the command, the word and the one before, and knows the line.
-    let mut asked = format!(
-        "source {file}\nask() {{\n COMP_WORDS=(lunette \"$@\") COMP_CWORD=$# COMPREPLY=()\n \
-         _lunette lunette \"${{COMP_WORDS[$#]}}\" \"${{COMP_WORDS[$# - 1]}}\" 2>/dev/null\n \
-         echo \"${{COMPREPLY[@]}}\"\n}}\n"
-    );
-    for line in lines {
-        let words: Vec<String> = line.iter().map(|word| format!("'{word}'")).collect();
-        asked += &format!("ask {}\n", words.join(" "));
+/// A shell, and how it is asked what it offers: as it asks the script itself, when nobody is there to press Tab.
+struct Shell {
+    name: &'static str,
+    flags: &'static [&'static str],
+    /// Before its script is read, and how it is asked for a line.
+    before: &'static str,
+    ask: fn(&[String]) -> String,
+}
+
+fn quoted(words: &[String]) -> String {
+    let words: Vec<String> = words.iter().map(|word| format!("'{word}'")).collect();
+    words.join(" ")
+}
+
+const SHELLS: [Shell; 3] = [
+    Shell {
+        name: "bash",
+        flags: &["--norc", "-c"],
+        before: "",
+        ask: |words| {
+            let count = words.len();
+            let words = quoted(words);
+            format!(
+                "COMP_WORDS=(lunette {words}) COMP_CWORD={count} COMPREPLY=()\n_lunette lunette\n\
+                 printf '%s\\n' \"${{COMPREPLY[@]}}\"\n"
+            )
+        },
+    },
+    Shell {
+        name: "zsh",
+        flags: &["-f", "-c"],
+        before: "compdef() {}\n_describe() { print -rl -- \"${(@P)2}\" }\n\
+                 _files() { if [[ $1 == -/ ]]; then print -rl -- *(/); else print -rl -- *; fi }\n",
+        ask: |words| {
+            let count = words.len() + 1;
+            format!(
+                "words=(lunette {}) CURRENT={count}\n_lunette\n",
+                quoted(words)
+            )
+        },
+    },
+    Shell {
+        name: "fish",
+        flags: &["--no-config", "-c"],
+        before: "",
+        ask: |words| format!("complete -C 'lunette {}'\n", words.join(" ")),
+    },
+];
+
+impl Shell {
+    /// What it offers for each of these lines, the last word of which is being typed.
+    fn offers(&self, folder: &Folder, lines: &[Vec<String>]) -> Option<Vec<Vec<String>>> {
+        let elsewhere = Folder::new();
+        elsewhere.write("script", printed(&lunette(&["completions", self.name])));
+        let script = elsewhere.0.join("script");
+        let mut asked = format!("{}source {}\n", self.before, script.display());
+        for line in lines {
+            asked += &format!("{}echo END\n", (self.ask)(line));
+        }
+        let told = run(folder, self.name, &[self.flags, &[asked.as_str()]].concat())?;
+        let offered = told.split("END\n").map(|told| {
+            let words = told
+                .lines()
+                .filter_map(|line| line.split(['\t', ':']).next());
+            let words = words.map(|word| word.trim_end_matches('/').to_owned());
+            let mut words: Vec<String> = words.filter(|word| !word.is_empty()).collect();
+            words.sort();
+            words
+        });
+        Some(offered.take(lines.len()).collect())
     }
-    let told = run("bash", &["--norc", "-c", &asked]).expect("there is a bash");
-    let words = |line: &str| line.split_whitespace().map(str::to_owned).collect();
-    told.lines().map(words).collect()
 }
 
 fn words(line: &str) -> Vec<String> {
@@ -97,111 +147,61 @@ fn words(line: &str) -> Vec<String> {
 }
 
 #[test]
-fn bash_completes_commands_options_and_values() {
+fn shells_complete_commands_options_values_and_places() {
     let folder = Folder::new();
-    let lines = [
-        "se",
-        "comp",
-        "sessions dr",
-        "service ",
-        "serve --rec",
-        "serve --recover e",
-        "--log-format ",
-        "completions z",
-        "serve --port ",
+    folder.write("site/lua/main.lua", "");
+    folder.write("bug.lnt", "");
+    let cases: [(&str, &[&str]); 11] = [
+        ("se", &["serve", "service", "sessions"]),
+        ("comp", &["completions"]),
+        ("sessions dr", &["drop"]),
+        ("service ", &["help", "procd", "systemd"]),
+        ("serve --rec", &["--record", "--recover"]),
+        ("serve --recover e", &["eager"]),
+        ("--log-format ", &["json", "logfmt", "text"]),
+        ("completions z", &["zsh"]),
+        ("serve --port ", &[]),
+        ("serve --dir ", &["site"]),
+        ("replay ", &["bug.lnt", "site"]),
     ];
-    let offered = offered_by_bash(&folder, &lines.map(words));
-    let expected: [&[&str]; 9] = [
-        &["serve", "sessions", "service"],
-        &["completions"],
-        &["drop"],
-        &["systemd", "procd"],
-        &["--recover", "--record"],
-        &["eager"],
-        &["text", "logfmt", "json"],
-        &["zsh"],
-        &[],
-    ];
-    for ((line, offered), expected) in lines.iter().zip(&offered).zip(expected) {
-        let mut offered: Vec<&str> = offered.iter().map(String::as_str).collect();
-        let mut expected = expected.to_vec();
-        // Options may be offered besides, which a user sees who has typed nothing yet.
-        if line.ends_with(' ') {
-            offered.retain(|word| !word.starts_with('-'));
-            expected.push("help");
-            offered.push("help");
+    let lines = cases.map(|(line, _)| words(line));
+    for shell in &SHELLS {
+        let Some(offered) = shell.offers(&folder, &lines) else {
+            continue;
+        };
+        for ((line, expected), offered) in cases.iter().zip(offered) {
+            assert_eq!(&offered, expected, "{}: {line:?}", shell.name);
         }
-        offered.sort_unstable();
-        offered.dedup();
-        expected.sort_unstable();
-        expected.dedup();
-        assert_eq!(offered, expected, "{line:?}");
     }
 }
 
 #[test]
-fn bash_knows_every_command_and_option_of_the_help() {
+fn shells_know_every_command_and_option_of_the_help() {
     let folder = Folder::new();
     let known = all_known();
     let mut lines = Vec::new();
-    for Known { words, .. } in &known {
+    let mut expected = Vec::new();
+    for Known { words, options } in known {
         lines.push([words.clone(), vec!["-".into()]].concat());
-        lines.push(words.clone());
-    }
-    // The command line itself, without any word, is the one that has no command to complete.
-    lines.retain(|line| !line.is_empty());
-    let offered = offered_by_bash(&folder, &lines);
-    assert_eq!(offered.len(), lines.len());
-    let of = |line: &[String]| {
-        let at = lines.iter().position(|other| other == line);
-        &offered[at.expect("it was asked")]
-    };
-    for Known { words, options } in &known {
-        let dashed = of(&[words.clone(), vec!["-".into()]].concat());
-        for option in options {
-            assert!(dashed.contains(option), "{words:?} {option}: {dashed:?}");
-        }
-        if let Some(name) = words.last() {
-            assert!(of(words).contains(name), "{words:?}");
+        expected.push(options);
+        if let Some(name) = words.last().cloned() {
+            lines.push(words);
+            expected.push(vec![name]);
         }
     }
-}
-
-#[test]
-fn fish_and_zsh_understand_theirs_and_know_every_option() {
-    let folder = Folder::new();
-    let (fish, zsh) = (script(&folder, "fish"), script(&folder, "zsh"));
-    run("zsh", &["-f", "-n", &zsh]);
-    let text = fs::read_to_string(&zsh).expect("it was written");
-    let known = all_known();
-    for Known { words, options } in &known {
-        for option in options {
-            let is_there =
-                ["=[", "+[", "["].map(|after| text.contains(&format!("{option}{after}")));
-            assert!(is_there.contains(&true), "{words:?} {option}");
-        }
-        if let Some(name) = words.last() {
-            assert!(text.contains(&format!("({name})")), "{words:?}");
-        }
-    }
-    let mut asked = format!("source {fish}\n");
-    for Known { words, .. } in &known {
-        let line = [&["lunette".to_owned()], words.as_slice(), &["-".to_owned()]].concat();
-        asked += &format!("complete -C '{}'\necho END\n", line.join(" "));
-    }
-    let Some(told) = run("fish", &["--no-config", "-c", &asked]) else {
-        return;
-    };
-    for (offered, Known { words, options }) in told.split("END\n").zip(&known) {
-        let offered: Vec<&str> = offered
-            .lines()
-            .filter_map(|line| line.split('\t').next())
-            .collect();
-        for option in options {
-            assert!(
-                offered.contains(&option.as_str()),
-                "{words:?} {option}: {offered:?}"
-            );
+    for shell in &SHELLS {
+        let Some(offered) = shell.offers(&folder, &lines) else {
+            continue;
+        };
+        assert_eq!(offered.len(), lines.len(), "{}", shell.name);
+        for ((line, expected), offered) in lines.iter().zip(&expected).zip(offered) {
+            for name in expected {
+                assert!(
+                    offered.contains(name),
+                    "{}: {line:?}: no {name} in {offered:?}",
+                    shell.name
+                );
+            }
         }
     }
 }
@@ -257,7 +257,11 @@ fn manuals_are_shown_without_complaint() {
     let folder = Folder::new();
     folder.write("lunette.1", printed(&lunette(&["man"])));
     let page = folder.0.join("lunette.1").to_string_lossy().into_owned();
-    let shown = run("groff", &["-man", "-Tascii", "-ww", "-P-cbou", &page]);
+    let shown = run(
+        &folder,
+        "groff",
+        &["-man", "-Tascii", "-ww", "-P-cbou", &page],
+    );
     if let Some(shown) = shown {
         assert!(
             shown.contains("small daemon that shows live Lua objects"),
@@ -279,5 +283,5 @@ fn manuals_are_shown_without_complaint() {
         );
     }
     // It has an opinion on style, too; the date is left out on purpose.
-    run("mandoc", &["-T", "lint", "-W", "error", &page]);
+    run(&folder, "mandoc", &["-T", "lint", "-W", "error", &page]);
 }
