@@ -3,14 +3,17 @@
 
 pub mod completions;
 pub mod man;
+mod tips;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{ArgAction, Args, Parser, Subcommand};
 
 use completions::Shell;
+pub use tips::with_tip;
 
 use crate::config::environment::quoted;
 use crate::config::file::{LOG_FORMATS, RECOVER, parse_log_target};
@@ -116,7 +119,8 @@ pub enum Command {
         )]
         state: PathBuf,
         /// Port to listen on
-        #[arg(long, value_name = "N", global = true, default_value_t = 8080)]
+        #[arg(long, value_name = "N", value_parser = parse_port, allow_negative_numbers = true, global = true,
+            default_value = "8080")]
         port: u16,
     },
     /// Load a site's settings, code and templates, and tell what is wrong with them
@@ -172,7 +176,7 @@ pub struct InspectFlags {
     #[command(flatten)]
     pub recording: RecordingFlags,
     /// Port to listen on, for this machine only [default: any free one]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = parse_port, allow_negative_numbers = true)]
     port: Option<u16>,
 }
 
@@ -319,7 +323,7 @@ pub struct ServeFlags {
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
     /// Port to listen on; 0 takes any free one [default: 8080]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = parse_port, allow_negative_numbers = true)]
     port: Option<u16>,
     /// Address to listen on [default: 127.0.0.1]
     #[arg(long, value_name = "H")]
@@ -340,13 +344,13 @@ pub struct ServeFlags {
     #[arg(long, value_name = "SIZE", value_parser = parse_bytes)]
     lua_memory: Option<usize>,
     /// Work an event may do, in about Lua instructions [default: 10000000]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = parse_whole::<u64>)]
     gas: Option<u64>,
     /// Connections at once; more are told to come later [default: 1024]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = parse_whole::<usize>)]
     connections: Option<usize>,
     /// Messages a second that a page may send for long; 0 any number [default: 1000]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = parse_whole::<u64>)]
     message_rate: Option<u64>,
     /// For developing: hot reload, errors with tracebacks on the page, code from the page
     #[arg(long)]
@@ -361,7 +365,7 @@ pub struct ServeFlags {
     #[arg(long, value_name = "ORIGIN", value_delimiter = ',')]
     allowed_origins: Vec<String>,
     /// Tell health and metrics to this machine at ADDRESS, such as 127.0.0.1:9100
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(long, value_name = "ADDRESS", value_parser = parse_address)]
     admin_listen: Option<SocketAddr>,
     /// Where the log goes: stderr, syslog, or syslog:/PATH of its socket [default: stderr]
     #[arg(long, value_name = "WHERE", value_parser = parse_log)]
@@ -386,6 +390,21 @@ fn one_of<T: Copy + Send + Sync + 'static>(
         let found = known.iter().find(|(known, _)| *known == name);
         found.map_or(known[0].1, |&(_, meant)| meant)
     })
+}
+
+fn parse_port(text: &str) -> Result<u16, String> {
+    let port = text.parse();
+    port.map_err(|_| "a port is a number from 0 to 65535".into())
+}
+
+fn parse_whole<T: FromStr>(text: &str) -> Result<T, String> {
+    let number = text.parse();
+    number.map_err(|_| "write a whole number".into())
+}
+
+fn parse_address(text: &str) -> Result<SocketAddr, String> {
+    let address = text.parse();
+    address.map_err(|_| "write an address with a port, such as 127.0.0.1:9100".into())
 }
 
 fn parse_log(text: &str) -> Result<LogTarget, String> {

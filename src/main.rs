@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Parser;
+use lunette::cli::{self, completions, man};
 use lunette::cli::{
     Cli, Command, InspectFlags, RecordingFlags, SessionFlags, SessionsAction, StateFlags, System,
     TestFlags,
 };
-use lunette::cli::{completions, man};
 use lunette::config::state::{StateDir, StateSettings};
 use lunette::config::{Config, Settings, dump};
 use lunette::core::outside::Outside;
@@ -36,7 +36,8 @@ const CONFIG: u8 = 3;
 const BIND: u8 = 4;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let is_dir = |name: &str| Path::new(name).is_dir();
+    let cli = Cli::try_parse().unwrap_or_else(|error| cli::with_tip(error, is_dir).exit());
     let done = match cli.command {
         None => serve(cli.serve.into(), None),
         Some(Command::Serve(flags)) => serve((*flags).into(), None),

@@ -3,6 +3,7 @@
 
 mod admin;
 mod manual;
+mod mistakes;
 mod settings;
 mod signals;
 mod supervised;

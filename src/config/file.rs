@@ -264,8 +264,13 @@ pub fn read(dir: &Path) -> Result<Settings, FileError> {
             }
             Ok(settings)
         }
-        // That the site is no directory is told better by whoever reads it.
-        Err(error) if matches!(error.kind(), NotFound | NotADirectory) => Ok(Settings::default()),
+        // That the site is no directory, or none to be read, is told better by whoever reads it.
+        Err(error)
+            if matches!(error.kind(), NotFound | NotADirectory)
+                || std::fs::read_dir(dir).is_err() =>
+        {
+            Ok(Settings::default())
+        }
         Err(error) => Err(FileError::Unreadable {
             path: shown,
             error: error.to_string(),

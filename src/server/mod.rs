@@ -25,6 +25,7 @@ mod command;
 mod defaults_tests;
 mod downloads;
 mod effects;
+mod error;
 pub mod files;
 mod frontends;
 pub mod guard;
@@ -65,7 +66,6 @@ use std::cell::RefCell;
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::io;
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::rc::Rc;
 
 use mio::Registry;
@@ -78,16 +78,17 @@ use crate::core::manager::{ManagerConfig, SessionManager};
 use crate::core::outside::{Outside, ProcessAction, ProcessId};
 use crate::core::script::Runtime;
 use crate::core::site::Site;
-use crate::journal::{RealDisk, Store, StoreError};
+use crate::journal::{RealDisk, Store};
 use crate::lua::LuaRuntime;
-use crate::lua::state::StateError;
 use crate::net::limits::NetLimits;
 use crate::net::links::Links;
+use crate::testing::check;
 use crate::web;
+pub use error::ServerError;
+
 use accept::Accepting;
 use admin::Admin;
 use auth::Door;
-use auth::users::UsersError;
 use files::{SiteError, StaticFiles, built_in, load_site};
 use guard::Guard;
 use hibernation::Rest;
@@ -109,73 +110,22 @@ use uploads::{FILES_MAX, Uploads};
 use watch::Watcher;
 use world::{EDITS, Live, NoWorld, Ready, World};
 
-/// Why a server cannot start or go on.
-#[derive(Debug, thiserror::Error)]
-pub enum ServerError {
-    #[error("cannot listen on {address}: {source}{}", advice(source, *port))]
-    Bind {
-        address: String,
-        port: u16,
-        source: io::Error,
-    },
-    #[error("cannot listen on {address} for --admin-listen: {source}")]
-    Admin {
-        address: SocketAddr,
-        source: io::Error,
-    },
-    #[error(
-        "the socket that was passed on listens on {0}, which can be reached from other machines, and everybody there could \
-         use the apps: pass on one of 127.0.0.1, or say --insecure-no-auth if that is meant"
-    )]
-    Exposed(SocketAddr),
-    #[error(transparent)]
-    Site(#[from] SiteError),
-    #[error(
-        "cannot record into {path}: {source}. --record must name a directory that can be written"
-    )]
-    Record { path: PathBuf, source: io::Error },
-    #[error(
-        "cannot take uploads into {path}: {source}. dir of [upload] in lunette.toml must name a directory that can \
-         be written"
-    )]
-    Upload { path: PathBuf, source: io::Error },
-    #[error(
-        "cannot write what is done into {path}: {source}. file of [audit] in lunette.toml must name a file that can \
-         be written"
-    )]
-    Audit { path: PathBuf, source: io::Error },
-    #[error(transparent)]
-    Users(#[from] UsersError),
-    #[error(transparent)]
-    State(#[from] StoreError),
-    #[error(transparent)]
-    Lua(#[from] StateError),
-    #[error("the operating system refused what every server needs: {0}")]
-    System(#[from] io::Error),
-}
-
-fn advice(error: &io::Error, port: u16) -> String {
-    match error.kind() {
-        io::ErrorKind::AddrInUse => {
-            let holder = holder::holder(port).unwrap_or_else(|| "another program".into());
-            format!(
-                ". {holder} has this port: stop it, or take another with --port (0: any free one)"
-            )
-        }
-        io::ErrorKind::PermissionDenied => {
-            ". Ports below 1024 need a privilege: take a higher one with --port".into()
-        }
-        io::ErrorKind::AddrNotAvailable => ". --host must be an address of this machine".into(),
-        _ => String::new(),
-    }
-}
-
 /// A server whose sessions run on Lua.
 ///
 /// # Errors
 /// As for [`Server::bind`], and when Lua cannot run here.
 pub fn start(config: &Config) -> Result<Server<LuaRuntime, Live>, ServerError> {
-    Server::bind(config, LuaRuntime::new()?)
+    let runtime = LuaRuntime::new()?;
+    let server = Server::bind(config, runtime.clone())?;
+    if config.dir.is_some() {
+        // None of it keeps others from being served, nor what is mended from being read again.
+        let site = server.core.site();
+        let lacking = check::lacking(site).map(str::to_owned);
+        for problem in check::problems(&runtime, site).into_iter().chain(lacking) {
+            server.log.line(0, format_args!("{problem}"));
+        }
+    }
+    Ok(server)
 }
 
 /// The same with the built-in site of these files, whose scripts ask `outside` in place of the machine.
@@ -368,7 +318,7 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
             machine: world.outside(machine),
             recordings: Rc::clone(&recordings),
         };
-        let core = sessions_of(config, runtime, site, outside, &log);
+        let core = sessions_of(config, runtime, site, outside);
         let wall = world.turn().wall;
         let door = Door::new(config, keeper.as_ref(), world.random(), wall)?;
         let boot = boot_name(&mut world)?;
@@ -469,15 +419,11 @@ fn sessions_of<R: Runtime>(
     runtime: R,
     site: Site,
     outside: Journaled,
-    log: &Logger,
 ) -> SessionManager<R> {
     let mut core = SessionManager::new(runtime, manager_config(config, site));
     core.set_outside(Box::new(outside));
     if config.audit.is_some() {
         core.audit();
-    }
-    for problem in core.viewdef_problems() {
-        log.line(0, format_args!("{problem}"));
     }
     core
 }

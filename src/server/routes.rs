@@ -329,7 +329,11 @@ impl Routes {
             Found::Failed(reason) => {
                 let text = format!("This session could not start:\n\n{reason}");
                 let page = Response::error_page(500, &text);
-                Ok(Answer::Response(page))
+                Ok(Answer::Response(match self.pages.dev() {
+                    // Whoever mends it looks at this page.
+                    true => page.field("Refresh", "1"),
+                    false => page,
+                }))
             }
             Found::Stopped(reason) if request.accepts_html() => {
                 Ok(Answer::Response(Response::error_page(410, reason)))
