@@ -6,6 +6,7 @@ mod manual;
 mod mistakes;
 mod settings;
 mod signals;
+mod small;
 mod supervised;
 mod syslog;
 

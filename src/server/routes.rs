@@ -4,7 +4,8 @@ use super::files::StaticFiles;
 use super::guard::Guard;
 use super::pages::Pages;
 use super::random::Random;
-use super::sessions::{Found, SessionTable, Sid, URL_MAX};
+use super::sessions::{Found, NO_SPACE, SessionTable, Sid, URL_MAX};
+use super::system;
 use crate::config::{PageRules, Quotas};
 use crate::core::download::Token;
 use crate::core::id::Timestamp;
@@ -136,9 +137,13 @@ pub struct Desk<'a> {
 impl Desk<'_> {
     /// Whether one more session may begin; `reserved`: it has its place among the user's.
     fn check_room(&mut self, reserved: bool) -> Result<(), Refusal> {
-        let refused = self
-            .sessions
-            .check_room(self.owner, reserved, &self.room, self.memory);
+        let room = &self.room;
+        let refused = match system::is_address_space_short() {
+            true => Err(NO_SPACE),
+            false => self
+                .sessions
+                .check_room(self.owner, reserved, room, self.memory),
+        };
         refused.inspect_err(|refusal| self.full = Some(refusal.reason))
     }
 

@@ -69,6 +69,25 @@ pub fn passed_listener(
     }
 }
 
+/// Of a limited address space this part is for those who are there already, one in so many bytes: a session that grows is
+/// told that there is no more, but what the server itself lacks ends it.
+const KEPT_FREE: u64 = 4;
+
+/// Whether the address space that the process may have (`ulimit -v`) is nearly used up.
+pub fn is_address_space_short() -> bool {
+    let limit = rustix::process::getrlimit(rustix::process::Resource::As).current;
+    let Some(limit) = limit else {
+        return false;
+    };
+    let statm = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
+    let pages = statm
+        .split(' ')
+        .next()
+        .and_then(|pages| pages.parse::<u64>().ok());
+    let used = pages.unwrap_or(0) * rustix::param::page_size() as u64;
+    used > limit - limit / KEPT_FREE
+}
+
 /// Has the child of this command killed when the server is gone, however that ended, and lets it have
 /// no descriptor but its standard ones.
 pub fn confine(command: &mut Command) {
