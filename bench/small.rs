@@ -298,7 +298,8 @@ fn fill(
 pub fn idle_pages(subject: &Subject, scale: &Scale, report: &mut Report) -> io::Result<()> {
     for (name, interval) in [("with pings every 25 s", "25s"), ("without pings", "24h")] {
         let host = Host::new("idle")?;
-        let settings = format!("{SMALL}ping_interval = \"{interval}\"\n");
+        let roomy = SMALL.replace("\"16M\"", "\"256M\"");
+        let settings = format!("{roomy}ping_interval = \"{interval}\"\n");
         fs::write(host.dir.join("site/lunette.toml"), settings)?;
         let server = host.serve(subject, ":")?;
         let mut pages = Vec::new();

@@ -29,7 +29,7 @@ use crate::journal::{
     Interrupted, Output, RawEvent, Reader, Standing, Store, StoreError, encode_edits,
 };
 use crate::net::links::Recalled;
-use crate::replay::{Seen, rerun, to_event};
+use crate::replay::{Seen, notes, rerun, to_event};
 
 /// Why a session cannot be rebuilt.
 #[derive(Debug, thiserror::Error)]
@@ -265,7 +265,10 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
                 match report.divergence {
                     None => Ok(()),
                     Some(divergence) => {
-                        Err(format!("it does not come out as it did\n{divergence}"))
+                        let mut told = vec!["it does not come out as it did".to_owned()];
+                        told.extend(notes(reader.header()));
+                        told.push(divergence.to_string());
+                        Err(told.join("\n"))
                     }
                 }
             })
