@@ -42,6 +42,7 @@ pub struct Settings {
     /// Where health and metrics are told, to this machine only.
     pub admin_listen: Option<SocketAddr>,
     pub tls: TlsSettings,
+    pub log: Option<LogTarget>,
     pub log_format: Option<LogFormat>,
     /// Who may come in.
     pub auth: AuthSettings,
@@ -105,6 +106,16 @@ pub enum Grant {
     Files,
     Spawn,
     Blocking,
+}
+
+/// Where the log goes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum LogTarget {
+    /// Standard error; whoever started the server keeps it.
+    #[default]
+    Stderr,
+    /// The socket of a syslog daemon.
+    Syslog(PathBuf),
 }
 
 /// How lines of the log look.
@@ -213,6 +224,7 @@ impl Settings {
             base_path: self.base_path.or(others.base_path),
             admin_listen: self.admin_listen.or(others.admin_listen),
             tls: self.tls.or(others.tls),
+            log: self.log.or(others.log),
             log_format: self.log_format.or(others.log_format),
             verbosity: self.verbosity.or(others.verbosity),
             auth: self.auth.or(others.auth),
@@ -330,6 +342,7 @@ pub struct Config {
     pub tls: Option<TlsFiles>,
     /// How long browsers that came by TLS come no other way; `None`: they are not told.
     pub hsts_ms: Option<u64>,
+    pub log: LogTarget,
     pub log_format: LogFormat,
     pub verbosity: u8,
     /// Edits of the site reach running sessions.
@@ -462,6 +475,7 @@ impl Config {
             admin_listen: settings.admin_listen,
             tls,
             hsts_ms: settings.tls.hsts_ms,
+            log: settings.log.unwrap_or_default(),
             log_format: settings.log_format.unwrap_or_default(),
             verbosity: settings.verbosity.unwrap_or(0).min(4),
             hotload: settings.hotload || settings.dev,

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Parser;
+use lunette::cli::{self, completions, man};
 use lunette::cli::{
     Cli, Command, InspectFlags, RecordingFlags, SessionFlags, SessionsAction, StateFlags, System,
     TestFlags,
@@ -19,6 +20,7 @@ use lunette::replay::{self, Reader};
 use lunette::scaffold;
 use lunette::server::auth::passwd;
 use lunette::server::clock;
+use lunette::server::log::Logger;
 use lunette::server::outside::Machine;
 use lunette::server::{self, Program, ServerError};
 use lunette::testing::check;
@@ -34,7 +36,8 @@ const CONFIG: u8 = 3;
 const BIND: u8 = 4;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let is_dir = |name: &str| Path::new(name).is_dir();
+    let cli = Cli::try_parse().unwrap_or_else(|error| cli::with_tip(error, is_dir).exit());
     let done = match cli.command {
         None => serve(cli.serve.into(), None),
         Some(Command::Serve(flags)) => serve((*flags).into(), None),
@@ -65,6 +68,9 @@ fn main() -> ExitCode {
         }
         Some(Command::Check { dir }) => check(&dir),
         Some(Command::DumpConfig { serve, json }) => dump_config((*serve).into(), json),
+        Some(Command::Completions { shell }) => print(completions::script(shell)),
+        Some(Command::Complete { words }) => print(&completions::complete(&words)),
+        Some(Command::Man) => print(&man::page()),
         Some(Command::Version) => print(&format!(
             "lunette {}\nrecordings: format {}\n",
             env!("CARGO_PKG_VERSION"),
@@ -83,23 +89,18 @@ fn serve(settings: Settings, recording: Option<Inspector>) -> Result<(), u8> {
         Some(_) => Config::resolve(settings.clone()),
     };
     let config = config.map_err(failed(CONFIG))?;
+    let log = Logger::of(&config);
     let server = match recording {
         None => Program::start(&config),
         Some(inspector) => Program::start_with(&config, web::INSPECT_SITE, Box::new(inspector)),
     };
-    let mut server = server.map_err(|error| match error {
-        ServerError::Bind { .. } | ServerError::Admin { .. } => failed(BIND)(error),
-        ServerError::Site(_)
-        | ServerError::State(_)
-        | ServerError::Users(_)
-        | ServerError::Tls(_)
-        | ServerError::Audit { .. }
-        | ServerError::Exposed(_)
-        | ServerError::Record { .. }
-        | ServerError::Upload { .. } => failed(CONFIG)(error),
-        ServerError::Lua(_) | ServerError::System(_) => failed(RUNTIME)(error),
+    let mut server = server.map_err(|error| {
+        log.started(Err(&error.to_string()));
+        failed(code_of(&error))(error)
     })?;
-    print(&format!("listening on {}\n", server.url()))?;
+    let listening = format!("listening on {}\n", server.url());
+    log.started(Ok(&listening));
+    print(&listening)?;
     if let Some(address) = server.admin_address() {
         print(&format!("health and metrics on http://{address}\n"))?;
     }
@@ -109,6 +110,21 @@ fn serve(settings: Settings, recording: Option<Inspector>) -> Result<(), u8> {
         }));
     }
     server.run().map_err(failed(RUNTIME))
+}
+
+fn code_of(error: &ServerError) -> u8 {
+    match error {
+        ServerError::Bind { .. } | ServerError::Admin { .. } => BIND,
+        ServerError::Site(_)
+        | ServerError::State(_)
+        | ServerError::Users(_)
+        | ServerError::Tls(_)
+        | ServerError::Audit { .. }
+        | ServerError::Exposed(_)
+        | ServerError::Record { .. }
+        | ServerError::Upload { .. } => CONFIG,
+        ServerError::Lua(_) | ServerError::System(_) => RUNTIME,
+    }
 }
 
 fn inspect(flags: InspectFlags) -> Result<(), u8> {

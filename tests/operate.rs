@@ -2,9 +2,13 @@
 //! signals, supervisors, health and metrics, commands that ask a running server, looking into its sessions.
 
 mod admin;
+mod manual;
+mod mistakes;
 mod settings;
 mod signals;
+mod small;
 mod supervised;
+mod syslog;
 mod variables;
 
 use std::process::{Command, Output};

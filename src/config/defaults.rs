@@ -89,6 +89,12 @@ pub const KNOWN: &[Known] = &[
     ),
     known(
         "server",
+        "log",
+        "\"stderr\"",
+        "where the log goes: stderr, syslog, or syslog:/PATH of its socket",
+    ),
+    known(
+        "server",
         "log_format",
         "\"text\"",
         "lines of the log: text, logfmt or json",

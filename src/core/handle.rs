@@ -233,8 +233,7 @@ impl<S: Script> Session<S> {
         properties: &Properties,
     ) -> Result<(Path, Access), ScriptError> {
         let text = properties.get("path").unwrap_or("");
-        let path = Path::parse(text)
-            .map_err(|e| ScriptError::new(ErrorCode::PathFailure, e.to_string()))?;
+        let path = Path::parse(text).map_err(|error| self.host.no_path(text, &error))?;
         if path.is_private() && !self.host.limits.private_paths {
             let text = format!(
                 "path \"{text}\": names that start with _ are private; set private_paths to allow them"

@@ -12,6 +12,7 @@ use super::outside::{
     FILE_BYTES_MAX, HostAnswer, HostCall, Nowhere, Outgoing, Outside, ProcessAction, ProcessId,
     Processes,
 };
+use super::path::PathError;
 use super::property::{PROPERTIES_MAX, Priority};
 use super::runs::FileRuns;
 use super::script::{ErrorCode, ScriptError};
@@ -237,6 +238,16 @@ impl Host {
             detail: detail.flatten(),
             by: None,
         }
+    }
+
+    /// A page asks for what is no path. Those who write the site are told which template has it.
+    pub fn no_path(&self, text: &str, error: &PathError) -> ScriptError {
+        let place = match self.limits.dev {
+            true => self.site.place_in_viewdefs(text),
+            false => None,
+        };
+        let place = place.map(|place| format!("{place}: ")).unwrap_or_default();
+        ScriptError::new(ErrorCode::PathFailure, format!("{place}{error}"))
     }
 
     /// Sets a property as the server's doing: views are told and watches notified. `name` may end in

@@ -79,11 +79,6 @@ impl<R: Runtime> SessionManager<R> {
         }
     }
 
-    /// Files of the site that were taken for viewdefs and are none, with the reasons.
-    pub fn viewdef_problems(&self) -> &[String] {
-        &self.viewdefs.problems
-    }
-
     /// Who answers what scripts ask of the machine from now on; at first it is [`Nowhere`].
     pub fn set_outside(&mut self, outside: Box<dyn Outside>) {
         self.outside = Some(outside);

@@ -112,12 +112,12 @@ impl<S: Script> Session<S> {
         self.script.begin_event(self.host.limits.gas);
         self.script.start(&mut self.host)?;
         if self.host.vars.app().is_none() {
-            return Err(ScriptError::new(
-                ErrorCode::LuaError,
-                "main.lua ran but made no app: it must call session:createAppVariable(object)",
-            ));
+            let text =
+                "main.lua ran but made no app: it must call session:createAppVariable(object)";
+            return Err(ScriptError::new(ErrorCode::LuaError, text));
         }
         self.settle();
+        self.look_at_viewdefs();
         Ok(())
     }
 

@@ -335,7 +335,9 @@ impl RawPiece<'_> {
 #[derive(Debug, Error)]
 pub enum JournalError {
     /// The file could not be read at all.
-    #[error("{path}: {source}")]
+    #[error(
+        "{path}: {source}. A recording is a file that --record or export made, or a session by its id"
+    )]
     Io {
         path: PathBuf,
         source: std::io::Error,

@@ -10,6 +10,7 @@ use super::{Server, ServerError};
 use crate::config::Config;
 use crate::core::outside::Outside;
 use crate::lua::LuaRuntime;
+use crate::testing::check;
 
 /// A [`Server`] of Lua sessions.
 pub struct Program(Server<LuaRuntime, Live>);
@@ -20,7 +21,17 @@ impl Program {
     /// # Errors
     /// As for [`Server::bind`], and when Lua cannot run here.
     pub fn start(config: &Config) -> Result<Program, ServerError> {
-        Server::bind(config, LuaRuntime::new()?).map(Program)
+        let runtime = LuaRuntime::new()?;
+        let server = Server::bind(config, runtime.clone())?;
+        if config.dir.is_some() {
+            // None of it keeps others from being served, nor what is mended from being read again.
+            let site = server.core.site();
+            let lacking = check::lacking(site).map(str::to_owned);
+            for problem in check::problems(&runtime, site).into_iter().chain(lacking) {
+                server.log.line(0, format_args!("{problem}"));
+            }
+        }
+        Ok(Program(server))
     }
 
     /// The same with the built-in site of these files, whose scripts ask `outside` in place of the machine.

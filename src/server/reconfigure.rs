@@ -62,10 +62,7 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
                 format_args!("changed, but not taken over: {fixed}; {text}"),
             );
         }
-        self.log = self
-            .world
-            .log(config.verbosity)
-            .with_format(self.config.log_format);
+        self.log.set_verbosity(config.verbosity);
         self.limits = net_limits(config);
         self.session_timeout_ms = config.limits.session_timeout_ms;
         self.gas_per_event = config.limits.gas;
@@ -134,6 +131,7 @@ fn needs_restart(old: &Config, new: &Config) -> String {
         ),
         ("base_path", old.base_path != new.base_path),
         ("admin_listen", old.admin_listen != new.admin_listen),
+        ("log", old.log != new.log),
         ("log_format", old.log_format != new.log_format),
         ("[auth]", old.auth != new.auth),
         (

@@ -27,7 +27,7 @@ use crate::core::site::{Site, SiteChange};
 use crate::core::upload::UploadNews;
 use crate::journal::{Interrupted, Output, RawEvent, Reader, Store, StoreError, encode_edits};
 use crate::net::links::Recalled;
-use crate::replay::{Seen, rerun, to_event};
+use crate::replay::{Seen, notes, rerun, to_event};
 
 /// A session run again, and what there is of its views.
 struct Rebuilt {
@@ -249,7 +249,10 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
                 match report.divergence {
                     None => Ok(()),
                     Some(divergence) => {
-                        Err(format!("it does not come out as it did\n{divergence}"))
+                        let mut told = vec!["it does not come out as it did".to_owned()];
+                        told.extend(notes(reader.header()));
+                        told.push(divergence.to_string());
+                        Err(told.join("\n"))
                     }
                 }
             })

@@ -5,7 +5,8 @@ use super::guard::Guard;
 use super::looking;
 use super::pages::Pages;
 use super::random::Random;
-use super::sessions::{Found, SessionTable, Sid, URL_MAX};
+use super::sessions::{Found, NO_SPACE, SessionTable, Sid, URL_MAX};
+use super::system;
 use crate::config::{PageRules, Quotas};
 use crate::core::download::Token;
 use crate::core::id::Timestamp;
@@ -139,9 +140,13 @@ pub struct Desk<'a> {
 impl Desk<'_> {
     /// Whether one more session may begin; `reserved`: it has its place among the user's.
     fn check_room(&mut self, reserved: bool) -> Result<(), Refusal> {
-        let refused = self
-            .sessions
-            .check_room(self.owner, reserved, &self.room, self.memory);
+        let room = &self.room;
+        let refused = match system::is_address_space_short() {
+            true => Err(NO_SPACE),
+            false => self
+                .sessions
+                .check_room(self.owner, reserved, room, self.memory),
+        };
         refused.inspect_err(|refusal| self.full = Some(refusal.reason))
     }
 
@@ -338,7 +343,11 @@ impl Routes {
             Found::Failed(reason) => {
                 let text = format!("This session could not start:\n\n{reason}");
                 let page = Response::error_page(500, &text);
-                Ok(Answer::Response(page))
+                Ok(Answer::Response(match self.pages.dev() {
+                    // Whoever mends it looks at this page.
+                    true => page.field("Refresh", "1"),
+                    false => page,
+                }))
             }
             Found::Stopped(reason) if request.accepts_html() => {
                 Ok(Answer::Response(Response::error_page(410, reason)))

@@ -24,6 +24,7 @@
 //! - [`reference`]: the examples of the README and of lua/TEMPLATES.md.
 //! - [`recordings`]: the Record button of `--dev`, and `lunette test` of what it wrote.
 //! - [`reload`]: files of a site are edited while its page is used.
+//! - [`mistakes`]: what those who write a site are told of theirs.
 //! - [`apps`]: sites as people wrote them for the predecessor, run as they are and used as people use them.
 //! - [`inspect`]: recordings, looked at turn by turn.
 //! - [`variables`]: the variable browser of `--dev`, beside the page of the app.
@@ -52,6 +53,7 @@ mod lists;
 mod login;
 mod looks;
 mod messages;
+mod mistakes;
 mod panel;
 mod pictures;
 mod proxy;

@@ -61,11 +61,7 @@ fn errors_say_what_to_do_and_have_their_exit_codes() {
     let folder = Folder::new();
     let empty = folder.0.to_string_lossy().into_owned();
     fails_with(2, &["serve", "--nonsense"], "--nonsense");
-    fails_with(
-        2,
-        &["serve", "--recover", "sometimes"],
-        "lazy, eager or none",
-    );
+    fails_with(2, &["serve", "--recover", "sometimes"], "lazy, eager, none");
     fails_with(3, &["serve", "--host", "0.0.0.0"], "--insecure-no-auth");
     fails_with(
         3,
