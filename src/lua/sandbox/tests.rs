@@ -133,6 +133,20 @@ fn what_is_loaded_has_the_globals_unless_it_is_given_others() {
 }
 
 #[test]
+fn nobody_gets_at_the_functions_behind_the_libraries() {
+    expect(&[
+        (
+            "getmetatable(math), getmetatable(string), getmetatable(debug)",
+            "false false false",
+        ),
+        (
+            "pcall(setmetatable, math, {})",
+            "false cannot change a protected metatable",
+        ),
+    ]);
+}
+
+#[test]
 fn libraries_fill_on_first_use() {
     expect(&[
         (
