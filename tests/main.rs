@@ -26,6 +26,7 @@ mod soak;
 mod suites;
 mod testing;
 mod tidy;
+mod turns;
 
 /// The battery that its bench runs, too.
 #[allow(dead_code, reason = "the bench uses the rest")]

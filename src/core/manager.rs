@@ -224,6 +224,19 @@ impl<R: Runtime> SessionManager<R> {
         (due <= now).then_some(session)
     }
 
+    /// All sessions with something due at `now`, who has waited longest first.
+    pub fn all_due(&self, now: Timestamp) -> Vec<SessionId> {
+        let due = self.deadlines.range(..=(now, SessionId(u64::MAX)));
+        due.map(|&(_, session)| session).collect()
+    }
+
+    /// Whether this one has something due at `now`.
+    pub fn is_due(&self, session: SessionId, now: Timestamp) -> bool {
+        self.deadline_of
+            .get(&session)
+            .is_some_and(|&due| due <= now)
+    }
+
     /// Sessions in memory.
     pub fn len(&self) -> usize {
         self.sessions.len()

@@ -105,7 +105,7 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
 
     /// Lets a session sleep. Returns whether it does: one that could not be woken again must not.
     fn hibernate(&mut self, session: SessionId) -> bool {
-        if self.is_busy(session) {
+        if self.is_busy(session) || self.inbox.waits(session) {
             return false;
         }
         if !self.recordings.borrow().may_sleep(session) {
