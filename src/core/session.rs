@@ -7,7 +7,8 @@ use super::effect::Effect;
 use super::event::Turn;
 use super::host::{Host, NoticeKind, Work};
 use super::id::{ConnectionId, SessionId, TimerId, Timestamp, VarId};
-use super::message::Batch;
+use super::limits::ANSWERS_ARE_BOUNDED;
+use super::message::{Batch, Message};
 use super::outbox::Outbox;
 use super::reload::SiteFaults;
 use super::saving::Saving;
@@ -178,7 +179,18 @@ impl<S: Script> Session<S> {
         if self.outbox.views[view].extended && !batch.messages.is_empty() {
             self.fresh = Some(Vec::new());
         }
-        for message in batch.messages {
+        let mut described = BTreeSet::new();
+        let each_once = self.host.limits.has(ANSWERS_ARE_BOUNDED);
+        for mut message in batch.messages {
+            if let Message::GetObjects { objects } = &mut message
+                && each_once
+            {
+                let asked = objects.len();
+                objects.retain(|&object| described.insert(object));
+                if objects.is_empty() && asked > 0 {
+                    continue;
+                }
+            }
             self.handle_message(view, message);
             self.run_work();
         }
@@ -434,7 +446,8 @@ impl<S: Script> Session<S> {
     }
 
     fn may_flush(&self) -> bool {
-        if self.host.vars.pending_bytes() > MOST_PENDING {
+        let is_cut = self.outbox.views.iter().any(|view| view.untold > 0);
+        if is_cut || self.host.vars.pending_bytes() > MOST_PENDING {
             return true;
         }
         self.last_flush

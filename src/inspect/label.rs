@@ -82,6 +82,7 @@ fn of_frame(connection: ConnectionId, text: &str, index: &Index) -> String {
                 done.push(format!("complaint: {}", first_line(&description)));
             }
             Message::Bad { .. } => done.push("a message that cannot be read".into()),
+            Message::Unread { count } => done.push(format!("{count} more that cannot be read")),
             Message::Watch { .. }
             | Message::Unwatch { .. }
             | Message::Get { .. }

@@ -13,6 +13,7 @@ use super::world::{EDITS, FIRST_PEER, LISTENER, Ready, SIGNALS, World};
 use super::{STOP_MS, Server, admin, process, system};
 use crate::core::event::{Event, Opening};
 use crate::core::id::{SessionId, Timestamp};
+use crate::core::limits::SessionLimits;
 use crate::core::outside::{ProcessId, ProcessNews};
 use crate::core::script::Runtime;
 use crate::core::session::Session;
@@ -199,8 +200,9 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
         self.inbox = left;
     }
 
-    /// One input. Returns the gas that it took.
+    /// One input. Returns the gas that it took; to read a byte of a frame takes about as long as an instruction.
     fn take_input(&mut self, session: SessionId, input: Input, texts: &str) -> u64 {
+        let mut reading = 0;
         let (raw, event) = match input {
             Input::Open(sid, opening) => {
                 self.open(session, sid, *opening);
@@ -226,7 +228,10 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
             Input::Frame(connection, text) => {
                 self.links.handle(connection);
                 let text = &texts[text];
-                let batch = wire::read_batch(text);
+                reading = text.len() as u64;
+                let limits = self.core.session(session).map(|of| &of.host().limits);
+                let errors = limits.map_or(usize::MAX, SessionLimits::errors_at_once);
+                let batch = wire::read_batch_with(text, errors);
                 (
                     RawEvent::Frame { connection, text },
                     Event::BatchReceived {
@@ -253,7 +258,7 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
                 return 0;
             }
         };
-        self.handle_counted(event, &raw)
+        reading + self.handle_counted(event, &raw)
     }
 
     /// Lets one event happen. Returns the gas that it took, and that its looks at variables are worth.
