@@ -3,17 +3,20 @@
 
 use std::cell::{RefCell, RefMut};
 use std::collections::{BTreeMap, VecDeque};
+use std::fs;
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::time::Duration;
 
 use lunette::config::state::{StateDir, StateSettings};
-use lunette::config::{Config, Settings};
+use lunette::config::{Config, QuotaSettings, Settings};
 use lunette::core::event::Turn;
 use lunette::core::id::Timestamp;
 use lunette::core::site::Site;
+use lunette::journal::{RawEvent, Reader};
 use lunette::lua::LuaRuntime;
+use lunette::replay::replay;
 use lunette::server::Server;
 use lunette::server::files::StaticFiles;
 use lunette::server::log::Logger;
@@ -22,6 +25,7 @@ use lunette::server::signals::Asked;
 use lunette::server::world::{LISTENER, Ready, World};
 use mio::{Poll, Registry, Token};
 
+use crate::net::process::Folder;
 use crate::net::websocket::frame;
 
 /// What passes between turns: every flush is due in the next one.
@@ -169,12 +173,16 @@ struct Page(usize);
 
 impl House {
     fn new(main: &str) -> House {
+        House::with(main, Settings::default())
+    }
+
+    fn with(main: &str, settings: Settings) -> House {
         let settings = Settings {
             state: StateSettings {
                 dir: Some(StateDir::None),
                 ..StateSettings::default()
             },
-            ..Settings::default()
+            ..settings
         };
         let config = Config::resolve(settings).expect("a configuration");
         let files = BTreeMap::from([("lua/main.lua".to_owned(), main.as_bytes().to_vec())]);
@@ -383,4 +391,61 @@ fn frames_that_take_much_gas_wait_and_keep_their_order() {
     assert_eq!(house.count(hostile, r#""varId":4,"value":1"#), 0);
     house.wait_for(hostile, r#""varId":4,"value":1"#, 1);
     assert_eq!(last(&house.told(hostile), 2), FLOOD as u64);
+}
+
+const GROWING: &str = "
+local app = { n = 0, kept = {} }
+function app:add() self.n = self.n + 1 end
+function app:grow()
+  self.n = self.n + 1
+  self.kept[#self.kept + 1] = ('x'):rep((2 << 20) + self.n)
+end
+session:createAppVariable(app)
+";
+const GROW: (&str, &str) = ("grow()", "action");
+
+#[test]
+fn who_takes_the_most_makes_room_when_there_is_no_memory_left_and_is_told() {
+    let folder = Folder::new();
+    let settings = Settings {
+        record: Some(folder.0.clone()),
+        quotas: QuotaSettings {
+            total_memory: Some(20 << 20),
+            ..QuotaSettings::default()
+        },
+        ..Settings::default()
+    };
+    let mut house = House::with(GROWING, settings);
+    let small = house.open(&[N, ADD]);
+    let [large, other, last_straw] = [(); 3].map(|()| house.open(&[N, GROW]));
+    let grow = |house: &mut House, page: Page, times: usize| {
+        for time in 1..=times {
+            house.call(page, 3);
+            house.wait_for(page, &format!(r#""varId":2,"value":{time}"#), 1);
+        }
+    };
+    grow(&mut house, large, 5);
+    grow(&mut house, other, 3);
+    grow(&mut house, last_straw, 1);
+    house.turn();
+    assert_eq!(house.count(large, "total_memory"), 0, "there is room");
+    house.call(last_straw, 3);
+    house.wait_for(large, "this one used most (total_memory)", 1);
+    for page in [small, other, last_straw] {
+        assert_eq!(house.count(page, "total_memory"), 0);
+        let before = last(&house.told(page), 2);
+        house.call(page, 3);
+        house.wait_for(page, &format!(r#""varId":2,"value":{}"#, before + 1), 1);
+    }
+    drop(house);
+    let mut ended = 0;
+    let entries = fs::read_dir(&folder.0).expect("recordings");
+    for entry in entries.map(|entry| entry.expect("an entry").path()) {
+        let reader = Reader::open(&entry).expect("a recording");
+        let end = |event: &RawEvent<'_>| matches!(event, RawEvent::Ended { .. });
+        ended += reader.records().filter(|record| end(&record.event)).count();
+        let report = replay(&reader, |_| LuaRuntime::new().expect("a runtime"));
+        assert_eq!(report.exit_code(), 0, "{report}");
+    }
+    assert_eq!(ended, 1);
 }

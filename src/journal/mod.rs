@@ -63,6 +63,7 @@
 //!          | 11 frame received  connection(varint) front(varint) back(varint) middle(bytes)
 //!                              so many bytes of the connection's last frame, middle, its so many last bytes
 //!          | 13 SessionOpened   as 1, and user(text): somebody had to log in
+//!          | 14 Ended           reason(text)
 //! output   = 1 frame sent       connection(varint) frame(bytes)
 //!          | 2 close            connection(varint) code(varint) reason(text)
 //!          | 3 SessionFailed    description(text)
@@ -203,6 +204,10 @@ pub enum RawEvent<'a> {
     /// Files of the site were edited; see [`encode_edits`].
     SiteChanged {
         edits: &'a [u8],
+    },
+    /// The server had to end the session.
+    Ended {
+        reason: &'a str,
     },
 }
 
