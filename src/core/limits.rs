@@ -44,6 +44,9 @@ pub struct SessionLimits {
 /// described once. Without it few bytes were answered by many.
 pub const ANSWERS_ARE_BOUNDED: u64 = 1;
 
+/// The rule that addresses of downloads and uploads tell nothing of the session's seed, nor of each other.
+pub const TOKENS_TELL_NOTHING: u64 = 2;
+
 /// Errors told at once: more than a page can show, and less than most frames have bytes.
 pub const ERRORS_MAX: usize = 1_000;
 
@@ -65,7 +68,7 @@ impl Default for SessionLimits {
             viewdef_paths: false,
             dev: false,
             grants: Grants::default(),
-            rules: ANSWERS_ARE_BOUNDED,
+            rules: TOKENS_TELL_NOTHING,
         }
     }
 }
