@@ -4,10 +4,10 @@ use std::collections::VecDeque;
 
 use super::carry::carry;
 use super::deed::Deed;
-use super::download::Downloads;
+use super::download::{Downloads, Secret};
 use super::event::{Opening, Turn};
 use super::id::{APP, SessionId, VarId};
-use super::limits::SessionLimits;
+use super::limits::{SessionLimits, TOKENS_TELL_NOTHING};
 use super::outside::{
     FILE_BYTES_MAX, HostAnswer, HostCall, Nowhere, Outgoing, Outside, ProcessAction, ProcessId,
     Processes,
@@ -227,6 +227,12 @@ impl Host {
         }
         let text = format!("one event may read, and write to processes, {OUTGOING_MAX} bytes");
         Err(ScriptError::new(ErrorCode::Limit, text))
+    }
+
+    /// What addresses of downloads and uploads are made of; a session of before the rule has none.
+    pub fn secret(&self) -> Option<Secret> {
+        let has = self.limits.has(TOKENS_TELL_NOTHING);
+        has.then(|| Secret::of(&self.opening))
     }
 
     /// What views are told of an error: with `--dev` also where it came from.

@@ -27,6 +27,7 @@ mod delta;
 pub mod download;
 pub mod effect;
 pub mod event;
+mod fault;
 pub mod frozen;
 pub mod handle;
 pub mod host;

@@ -93,6 +93,7 @@ fn of_frame(connection: ConnectionId, text: &str, names: &dyn Names) -> String {
                 done.push(format!("complaint: {}", first_line(&description)));
             }
             Message::Bad { .. } => done.push("a message that cannot be read".into()),
+            Message::Unread { count } => done.push(format!("{count} more that cannot be read")),
             Message::Watch { .. }
             | Message::Unwatch { .. }
             | Message::Get { .. }

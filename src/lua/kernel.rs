@@ -529,6 +529,22 @@ pub(super) unsafe fn raise_here(l: *mut lua_State, message: String) -> ! {
     }
 }
 
+/// Raises unless argument 1 is the table that `reference` keeps. A metamethod can be called by hand, with anything, by
+/// whoever gets hold of it; Lua's C functions take their callers' word for what is a table.
+///
+/// # Safety
+/// As for [`raise`].
+pub(super) unsafe fn check_own(l: *mut lua_State, reference: c_int) {
+    // SAFETY: as promised by the caller; any value may be compared, and none is there without arguments.
+    unsafe {
+        push_ref(l, reference);
+        if ffi::lua_rawequal(l, 1, -1) == 0 {
+            raise_here(l, "this is no function to call by itself".into());
+        }
+        ffi::lua_settop(l, -2);
+    }
+}
+
 /// Message handler: keeps the message and the traceback, which only exists while the stack does.
 ///
 /// # Safety

@@ -22,6 +22,7 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
     /// Lets one event happen. `raw` is how it is recorded.
     pub(super) fn handle(&mut self, event: Event, raw: &RawEvent<'_>) {
         let session = event.session();
+        let before = self.core.memory_of(session);
         if self.core.must_wake(&event, self.turn.now) && self.wake(session).is_err() {
             // It sleeps on; who comes to its page is told.
             return self.let_sleep(session);
@@ -32,6 +33,7 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
         self.begin_look(session);
         self.run_event(session, event, self.turn);
         self.end_look(session, raw);
+        self.note_growth(before, self.core.memory_of(session));
         self.note_idleness(session);
     }
 

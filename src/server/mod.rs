@@ -193,6 +193,8 @@ pub struct Server<R: Runtime, W: World> {
     orders: Vec<(SessionId, ProcessId, ProcessAction)>,
     uploads: Uploads,
     inbox: Inbox,
+    /// Sessions with something due that have not had their turn since that was looked at.
+    due: VecDeque<SessionId>,
     /// Peers with something to read, in their sockets or already here.
     ready: Vec<usize>,
     /// Peers to look at in step "write".
@@ -344,6 +346,7 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
             orders: Vec::new(),
             uploads,
             inbox: Inbox::default(),
+            due: VecDeque::new(),
             ready: Vec::new(),
             touched: Vec::new(),
             spare: Vec::new(),

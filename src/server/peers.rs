@@ -219,6 +219,11 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
             return;
         };
         peer.is_ready = false;
+        if let Some((session, _)) = peer.frontend
+            && self.inbox.waits(session)
+        {
+            return peer.mark_ready(key, &mut self.ready);
+        }
         let (mut actions_left, mut reads_left) = (self.limits.messages_per_turn, READS_PER_TURN);
         loop {
             let peer = &mut self.peers[key];
