@@ -156,7 +156,7 @@ impl World for Pipeworks {
         SocketAddr::from(([127, 0, 0, 1], 80))
     }
 
-    fn log(&self, _: u8) -> Logger {
+    fn log(&self, _: &Config) -> Logger {
         Logger::silent()
     }
 }
