@@ -354,7 +354,11 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
         let stopped = recordings.take_stopped();
         drop(recordings);
         self.tell_stopped(&stopped);
+        let given_up = recordings.take_given_up();
         self.keep_retained(self.turn.now);
+        for sid in given_up {
+            self.drop_checkpoint(Some(sid));
+        }
         self.tidy_mail(false);
         for &session in &committed {
             self.checkpoint_if_far(session);
