@@ -216,6 +216,7 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
     }
 
     fn answer(&mut self, key: usize, mut request: Box<Request>) {
+                    self.counters.slow += u64::from(code == close_code::TRY_LATER);
         request.strip(self.routes.base());
         self.counters.requests += 1;
         let Some(request) = self.pass_door(key, request) else {
