@@ -1,7 +1,9 @@
 //! Which request gets what. The table is in section 1 of the protocol document.
 
+use super::auth::quoted;
 use super::files::StaticFiles;
 use super::guard::Guard;
+use super::origin::Origin;
 use super::pages::Pages;
 use super::random::Random;
 use super::sessions::{Found, SessionTable, Sid, URL_MAX};
@@ -125,6 +127,8 @@ pub struct Desk<'a> {
     pub random: &'a mut Random,
     pub now: Timestamp,
     /// What all sessions together may use, and bytes that they do.
+    /// Where the request comes from.
+    pub origin: Option<Origin>,
     pub room: Quotas,
     pub memory: u64,
     /// Set when there is no room for one more session.
@@ -136,9 +140,9 @@ pub struct Desk<'a> {
 impl Desk<'_> {
     /// Whether one more session may begin; `reserved`: it has its place among the user's.
     fn check_room(&mut self, reserved: bool) -> Result<(), Refusal> {
-        let refused = self
-            .sessions
-            .check_room(self.owner, reserved, &self.room, self.memory);
+        let refused =
+            self.sessions
+                .check_room((self.owner, self.origin), reserved, &self.room, self.memory);
         refused.inspect_err(|refusal| self.full = Some(refusal.reason))
     }
 
@@ -206,9 +210,9 @@ impl Routes {
     fn find<'r>(&self, request: &'r Request, desk: &mut Desk<'_>) -> Result<Answer<'r>, Refusal> {
         if !self.guard.allows_host(request.host()) {
             desk.notice = Some(format!(
-                "refused a request for host {:?}: if this server is meant, allow the name with \
+                "refused a request for host {}: if this server is meant, allow the name with \
                  --allowed-hosts (setting allowed_hosts)",
-                request.host()
+                quoted(request.host())
             ));
             return Err(refuse(
                 421,
@@ -396,9 +400,9 @@ impl Routes {
             return Ok(());
         }
         desk.notice = Some(format!(
-            "refused {what} from a page of {:?}: if that site may use this server, allow it with \
+            "refused {what} from a page of {}: if that site may use this server, allow it with \
              --allowed-origins (setting allowed_origins)",
-            request.origin().unwrap_or_default()
+            quoted(request.origin().unwrap_or_default())
         ));
         Err(refuse(
             403,

@@ -206,6 +206,24 @@ fn a_login_ends_with_its_password() {
     assert_eq!(status(&client.log_in("ann", "another one", "/")), "303");
 }
 
+/// Nobody has to ask for anything.
+#[test]
+fn who_is_no_user_any_more_is_let_go() {
+    let place = Place::of_users();
+    let (ann, bob) = (place.ann(), place.bob());
+    let (mut hers, mut his) = (
+        ann.attach(&ann.session()).unwrap(),
+        bob.attach(&bob.session()).unwrap(),
+    );
+    let users = fs::read_to_string(place.users()).unwrap();
+    let left: Vec<&str> = users.lines().filter(|l| !l.starts_with("ann:")).collect();
+    place.folder.write("users.new", left.join("\n"));
+    fs::rename(place.folder.0.join("users.new"), place.users()).unwrap();
+    assert_eq!(close_code(&mut hers), 1008);
+    say(&mut his, CREATE);
+    assert_eq!(value_of(&mut his, 2), "\"bob//-\"");
+}
+
 #[test]
 fn a_broken_file_of_users_changes_nothing_while_the_server_runs() {
     let place = Place::of_users();

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use crate::core::id::Timestamp;
+use crate::server::origin::Origin;
 
 /// Tries at one name from one address: five at once, then one every 12 seconds.
 const OF_NAME: Pace = Pace {
@@ -30,8 +31,8 @@ struct Pace {
     burst: u64,
 }
 
-/// A network of a household, and a name or all of them.
-type Who = (u128, Option<Box<str>>);
+/// Somebody, and a name or all of them.
+type Who = (Origin, Option<Box<str>>);
 
 /// See the module's description.
 #[derive(Debug, Default)]
@@ -87,17 +88,13 @@ impl Attempts {
 }
 
 fn whos(address: IpAddr, name: &str) -> [(Who, Pace); 2] {
-    let network = match address.to_canonical() {
-        IpAddr::V4(address) => u128::from(address.to_bits()),
-        // Everybody with one address of version 6 has 2^64 of them.
-        IpAddr::V6(address) => address.to_bits() >> 64 << 64,
-    };
+    let origin = Origin::of(address);
     let end = (0..=NAME_BYTES.min(name.len())).rev();
     let cut = end.into_iter().find(|&at| name.is_char_boundary(at));
     let name = name[..cut.unwrap_or(0)].into();
     [
-        ((network, Some(name)), OF_NAME),
-        ((network, None), OF_ADDRESS),
+        ((origin, Some(name)), OF_NAME),
+        ((origin, None), OF_ADDRESS),
     ]
 }
 

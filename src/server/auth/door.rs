@@ -6,6 +6,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::rc::Rc;
 
 use super::audit::Audit;
+use super::complaints::Complaints;
 use super::page::{self, Shown};
 use super::seal::COOKIE;
 use super::users::{NAME_BYTES_MAX, PASSWORD_BYTES_MAX};
@@ -18,6 +19,7 @@ use crate::net::http::{Method, Request};
 use crate::net::response::Response;
 use crate::net::websocket::close_code;
 use crate::server::keeper::Keeper;
+use crate::server::origin::Origin;
 use crate::server::random::Random;
 use crate::server::world::World;
 use crate::server::{Server, ServerError};
@@ -64,6 +66,9 @@ pub struct Door {
     /// What all sessions together may use, and when it was last told that there is no more.
     pub room: Quotas,
     pub told_full: Option<Timestamp>,
+    /// Lines of the log, and of the audit log, about those who were refused.
+    pub complaints: Complaints,
+    pub refusals: Complaints,
     waiting: VecDeque<Waiting>,
 }
 
@@ -92,6 +97,8 @@ impl Door {
             audit: audit.transpose()?,
             room: config.quotas,
             told_full: None,
+            complaints: Complaints::default(),
+            refusals: Complaints::default(),
             waiting: VecDeque::new(),
         })
     }
@@ -106,13 +113,16 @@ impl Door {
         self.waiting.retain(|waiting| waiting.key != key);
     }
 
+    pub fn trusts(&self, at: IpAddr) -> bool {
+        self.proxies.iter().any(|network| network.contains(at))
+    }
+
     /// Where a request comes from, as far as a trusted proxy in front tells.
     pub fn origin_of(&self, request: &Request, address: Option<IpAddr>) -> Option<IpAddr> {
-        let trusted = |at: IpAddr| self.proxies.iter().any(|network| network.contains(at));
         let mut at = address?;
         let said = request.only("x-forwarded-for").unwrap_or_default();
         for before in said.rsplit(',') {
-            if !trusted(at) {
+            if !self.trusts(at) {
                 break;
             }
             match before.trim().parse() {
@@ -125,8 +135,8 @@ impl Door {
 
     /// Whether the browser sent this request over TLS, as far as a trusted proxy tells.
     fn is_secure(&self, request: &Request, address: Option<IpAddr>) -> bool {
-        let trusted = |at: IpAddr| self.proxies.iter().any(|network| network.contains(at));
-        address.is_some_and(trusted) && request.only("x-forwarded-proto") == Some("https")
+        address.is_some_and(|at| self.trusts(at))
+            && request.only("x-forwarded-proto") == Some("https")
     }
 }
 
@@ -137,8 +147,9 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
         key: usize,
         request: Box<Request>,
     ) -> Option<Box<Request>> {
-        self.peers[key].login = None;
-        self.refresh_users();
+        let origin = self.door.origin_of(&request, self.peers[key].address);
+        let peer = &mut self.peers[key];
+        (peer.login, peer.origin) = (None, origin);
         let served = self.routes.guard().allows_host(request.host());
         let Some(auth) = self.door.auth.as_ref().filter(|_| served) else {
             // Who may be here at all is for the routes.
@@ -192,14 +203,13 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
         match stranger {
             Stranger::Elsewhere => {
                 let line = "refused a request that did not come through a proxy of trusted_proxies";
-                self.log.line(0, format_args!("{line}"));
+                self.complain(key, format_args!("{line}"));
                 return tell(403, "this server is reached through its proxy only");
             }
             Stranger::Unproxied => {
-                self.log.line(
-                    0,
-                    format_args!("refused a request: the proxy did not say whose it is (header_user of [auth])"),
-                );
+                let line =
+                    "refused a request: the proxy did not say whose it is (header_user of [auth])";
+                self.complain(key, format_args!("{line}"));
                 return tell(
                     403,
                     "the proxy in front of this server did not say who you are",
@@ -218,8 +228,7 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
                 return tell(429, "too many wrong tokens; try again later")
                     .field("Retry-After", &seconds(wait_ms).to_string());
             }
-            self.log
-                .line(0, format_args!("refused a token from {address}"));
+            self.complain(key, format_args!("refused a token from {address}"));
         }
         let wants_page = request.method() == Method::Get && request.accepts_html();
         if !wants_page {
@@ -326,12 +335,12 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
         };
         if let Err(wait_ms) = tries {
             let name = &typed.name;
-            self.log.line(
-                0,
-                format_args!("refused a login as {name:?} from {address}: too many tries"),
-            );
-            let what = format_args!("login from={address} outcome=too-many");
-            self.note(Some(&typed.name), what);
+            let line = format_args!("refused a login as {name:?} from {address}: too many tries");
+            self.complain(key, line);
+            if self.door.refusals.may_tell(Some(Origin::of(address)), now) {
+                let what = format_args!("login from={address} outcome=too-many");
+                self.note(Some(&typed.name), what);
+            }
             let wait = seconds(wait_ms);
             let text = format!("Too many tries. Try again in {wait} seconds.");
             let shown = self.shown(Some(&text), &typed.name, place(&typed.next));
@@ -363,8 +372,8 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
         let address = self.address_of(key, &request);
         let begun = self.begin_login(address, name, password);
         let Some((login, cookie)) = begun else {
-            self.log.line(
-                0,
+            self.complain(
+                key,
                 format_args!("refused a login as {name:?} from {address}"),
             );
             self.note(
@@ -466,8 +475,16 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
         expired
     }
 
+    /// When to look whether the file of users was edited, though nothing else happens: once a second while
+    /// somebody who logged in is here.
+    pub(in crate::server) fn users_due(&self) -> Option<Timestamp> {
+        let users = self.door.auth.as_ref()?.users.as_ref()?;
+        let next = users.looks_again(self.turn.wall);
+        (!self.by_connection.is_empty()).then(|| self.turn.now + next)
+    }
+
     /// Takes notice of an edit of the file of users.
-    fn refresh_users(&mut self) {
+    pub(in crate::server) fn refresh_users(&mut self) {
         let Some(users) = self.door.auth.as_mut().and_then(|auth| auth.users.as_mut()) else {
             return;
         };

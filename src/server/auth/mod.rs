@@ -8,6 +8,7 @@
 
 mod attempts;
 pub mod audit;
+mod complaints;
 mod door;
 mod notes;
 mod page;
@@ -28,6 +29,7 @@ use super::random::Random;
 use crate::config::auth::{AuthConfig, Fields, Network, Way};
 use crate::net::http::Request;
 use attempts::Attempts;
+pub use complaints::quoted;
 pub use door::{Door, Form};
 use seal::{COOKIE, Claim, Key, Sealed};
 use users::Users;

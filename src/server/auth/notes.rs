@@ -1,12 +1,15 @@
 //! What the server writes into the audit log, and whom it tells that there is no room.
 
 use std::fmt::Arguments;
+use std::net::IpAddr;
 
+use super::complaints::quoted;
 use crate::core::deed::Deed;
 use crate::core::id::SessionId;
 use crate::core::script::Runtime;
 use crate::net::http::Request;
 use crate::server::Server;
+use crate::server::origin::Origin;
 use crate::server::world::World;
 
 /// Being full is told so often, however many are sent away.
@@ -17,6 +20,19 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
     pub(super) fn note(&mut self, user: Option<&str>, what: Arguments<'_>) {
         if let Some(audit) = &mut self.door.audit {
             audit.line(self.turn.wall, user, what);
+        }
+    }
+
+    /// A line of the log about somebody who was refused.
+    pub(in crate::server) fn complain(&mut self, key: usize, what: Arguments<'_>) {
+        self.complain_of(self.peers[key].origin, what);
+    }
+
+    /// The same about somebody who is there.
+    pub(in crate::server) fn complain_of(&mut self, at: Option<IpAddr>, what: Arguments<'_>) {
+        let origin = at.map(Origin::of);
+        if self.door.complaints.may_tell(origin, self.turn.now) {
+            self.log.line(0, what);
         }
     }
 
@@ -43,20 +59,31 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
             return;
         }
         let peer = &self.peers[key];
+        let origin = peer.origin.map(Origin::of);
+        if !self.door.refusals.may_tell(origin, self.turn.now) {
+            return;
+        }
+        let peer = &self.peers[key];
         let login = peer.login.clone();
         let user = login.as_ref().map(|login| &*login.name);
-        let path = request.map_or("", Request::path);
-        let from = match request {
-            Some(request) => self.door.origin_of(request, peer.address),
-            None => peer.address,
-        };
-        let from = from.map_or("-".into(), |from| from.to_string());
-        let what = format_args!("request from={from} path={path:?} outcome={status}");
+        let path = quoted(request.map_or("", Request::path));
+        let from = peer.origin.map_or("-".into(), |from| from.to_string());
+        let what = format_args!("request from={from} path={path} outcome={status}");
         self.note(user, what);
     }
 
     /// At the end of a turn.
     pub(in crate::server) fn flush_audit(&mut self) {
+        let now = self.turn.now;
+        if let Some((count, origins)) = self.door.complaints.take_untold(now) {
+            let text =
+                format_args!("refused {count} more requests of {origins} addresses in a minute");
+            self.log.line(0, text);
+        }
+        if let Some((count, origins)) = self.door.refusals.take_untold(now) {
+            let what = format_args!("request more={count} addresses={origins} outcome=refused");
+            self.note(None, what);
+        }
         if let Some(audit) = &mut self.door.audit
             && let Err(error) = audit.flush(self.turn.wall)
         {

@@ -90,6 +90,12 @@ impl Users {
         self.entries.get(name)
     }
 
+    /// In how many milliseconds [`Users::refresh`] looks again.
+    pub fn looks_again(&self, wall: i64) -> u64 {
+        let next = self.looked.saturating_add(1).saturating_mul(1_000);
+        next.saturating_sub(wall).clamp(0, 1_000) as u64
+    }
+
     /// Looks, at most once a second, whether the file was changed, and reads it then. Returns whether it was.
     ///
     /// # Errors
