@@ -525,7 +525,7 @@ mod tests {
         let mut uploads = Uploads::new(Some(&config)).unwrap();
         let mut announce = |number: u64, sender: Sender, now| {
             let which = (SessionId(number), 1);
-            let news = uploads.open(which, (Token(number.into()), 10), sender, now);
+            let news = uploads.open(which, (u128::from(number), 10), sender, now);
             matches!(news, UploadNews::Ready)
         };
         let from = |n: u8| Sender::From(Origin::of([192, 0, 2, n].into()));

@@ -47,19 +47,27 @@ impl Attempts {
     /// # Errors
     /// When there is none now.
     pub fn spend(&mut self, address: IpAddr, name: &str, now: Timestamp) -> Result<(), u64> {
-        let both = whos(address, name);
-        for (who, pace) in &both {
+        self.check(address, name, now)?;
+        for (who, pace) in whos(address, name) {
+            let full_at = self.full_at.entry(who).or_insert(now);
+            *full_at = (*full_at).max(now) + pace.each_ms;
+        }
+        self.bound(now);
+        Ok(())
+    }
+
+    /// Tells in how many milliseconds there is a try, if there is none now.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn check(&self, address: IpAddr, name: &str, now: Timestamp) -> Result<(), u64> {
+        for (who, pace) in &whos(address, name) {
             let full_at = self.full_at.get(who).map_or(now, |&at| at.max(now));
             let room = now + pace.each_ms * (pace.burst - 1);
             if full_at > room {
                 return Err(full_at - room);
             }
         }
-        for (who, pace) in both {
-            let full_at = self.full_at.entry(who).or_insert(now);
-            *full_at = (*full_at).max(now) + pace.each_ms;
-        }
-        self.bound(now);
         Ok(())
     }
 
@@ -91,9 +99,11 @@ fn whos(address: IpAddr, name: &str) -> [(Who, Pace); 2] {
     let origin = Origin::of(address);
     let end = (0..=NAME_BYTES.min(name.len())).rev();
     let cut = end.into_iter().find(|&at| name.is_char_boundary(at));
-    let name = name[..cut.unwrap_or(0)].into();
+    let name = &name[..cut.unwrap_or(0)];
+    // A token is nobody's in particular, and too long to be guessed soon.
+    let pace = if name.is_empty() { OF_ADDRESS } else { OF_NAME };
     [
-        ((origin, Some(name)), OF_NAME),
+        ((origin, Some(name.into())), pace),
         ((origin, None), OF_ADDRESS),
     ]
 }

@@ -69,10 +69,12 @@ impl Audit {
         };
         let outcome = deed.refused.map_or("ok", wire::code_text);
         let path = quoted(&deed.path);
+        // No user's name can look like this: names are quoted.
+        let by = if deed.by_operator { "operator " } else { "" };
         self.line(
             wall,
             user,
-            format_args!("{kind} session={session} path={path} outcome={outcome}"),
+            format_args!("{by}{kind} session={session} path={path} outcome={outcome}"),
         );
     }
 

@@ -156,7 +156,11 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
             return Some(request);
         };
         let address = self.peers[key].address;
-        let known = auth.identify(&request, (address, &self.door.proxies), self.turn.wall);
+        let from = self.address_of(key, &request);
+        let known = match auth.has_no_try(&request, from, self.turn.now) {
+            true => Err(Stranger::Wrong),
+            false => auth.identify(&request, (address, &self.door.proxies), self.turn.wall),
+        };
         let form = auth.has_form();
         match (request.path(), request.method()) {
             (LOGIN, Method::Post) if form => {

@@ -41,10 +41,7 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
         let (Some(audit), Some(sid)) = (&mut self.door.audit, self.sessions.sid(session)) else {
             return;
         };
-        let user = match deed.by_operator {
-            true => Some("(operator)"),
-            false => self.sessions.owner(sid),
-        };
+        let user = self.sessions.owner(sid).filter(|_| !deed.by_operator);
         audit.deed(self.turn.wall, user, sid, deed);
     }
 
