@@ -91,6 +91,7 @@ impl Store {
         for part in ["", SESSIONS, SITE, VALUES] {
             let dir = dir.join(part);
             disk.make_dir(&dir).map_err(StoreError::io(&dir))?;
+            disk.own_dir(&dir).map_err(StoreError::io(&dir))?;
         }
         let lock = dir.join(LOCK);
         let lock = match disk.lock(&lock) {

@@ -1,13 +1,16 @@
-//! What goes first when a state directory is full.
+//! What goes first when a state directory is full, and who has a hand in it.
 
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use lunette::core::id::SessionId;
-use lunette::journal::{Detail, Header, RawEvent, Rules, Standing, Store, Writer};
+use lunette::journal::{Detail, Header, RawEvent, RealDisk, Rules, Standing, Store, Writer};
 
+use super::Scratch;
 use super::faults::header;
-use super::store::turn;
+use super::store::{mode, turn};
 use crate::memory_disk::MemoryDisk;
 
 const MOST: u64 = 64 << 10;
@@ -128,4 +131,25 @@ fn lost_journals_stay_for_a_week_and_no_longer() {
     assert_eq!(store.expire(written + week - 1).expect("nothing yet"), 0);
     assert_eq!(store.expire(written + week).expect("one"), 1);
     assert!(there(&store).is_empty());
+}
+
+/// A directory that others made, or may write to.
+#[test]
+fn nobody_else_has_a_hand_in_it() {
+    let real = |dir: &Path| Store::open(Rc::new(RealDisk), dir, Rules::default());
+    let scratch = Scratch::new();
+    let dir = scratch.path("state");
+    fs::create_dir_all(dir.join("values")).expect("made");
+    for at in [dir.clone(), dir.join("values")] {
+        fs::set_permissions(&at, fs::Permissions::from_mode(0o777)).expect("for everybody");
+    }
+    drop(real(&dir).expect("a store"));
+    assert_eq!((mode(&dir), mode(&dir.join("values"))), (0o700, 0o700));
+    let planted = dir.join("values/login-key");
+    fs::write(&planted, [7; 32]).expect("written");
+    // Only the superuser can give a file away.
+    if std::os::unix::fs::chown(&planted, Some(65534), None).is_ok() {
+        let told = real(&dir).expect_err("it is another user's").to_string();
+        assert!(told.contains("belongs to another user"), "{told}");
+    }
 }

@@ -91,7 +91,7 @@ fn one_process_uses_it_and_only_its_owner_reads_it() {
     open(&dir).expect("nobody uses it any more");
 }
 
-fn mode(path: &Path) -> u32 {
+pub(super) fn mode(path: &Path) -> u32 {
     let about = fs::metadata(path).expect("it is there");
     about.permissions().mode() & 0o777
 }
