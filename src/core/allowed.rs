@@ -24,10 +24,13 @@ const NAMING: [&str; 4] = ["create", "item", "itemWrapper", "wrapper"];
 /// What else than its path a binding names.
 type Names = BTreeSet<(Box<str>, Box<str>)>;
 
+/// What the bindings of each path name and let do.
+type Paths = BTreeMap<Box<str>, Vec<(Names, Access)>>;
+
 /// See the module's description.
 #[derive(Debug, Default)]
 pub struct Allowed {
-    by_type: BTreeMap<Box<str>, BTreeMap<Box<str>, Vec<(Names, Access)>>>,
+    by_type: BTreeMap<Box<str>, Paths>,
 }
 
 /// What a page may do with a path: all that any of the bindings there does.
