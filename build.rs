@@ -8,6 +8,7 @@ mod pack;
 
 use flate2::{Compression, write::GzEncoder};
 use pack::Module;
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -38,7 +39,7 @@ fn main() {
     let mut generated = Generated {
         out: out.clone(),
         text: String::new(),
-        count: 0,
+        packed: BTreeSet::new(),
     };
     client(&root.join("src/web"), &mut generated);
     for (name, about, folder) in [
@@ -83,23 +84,28 @@ fn build_id(root: &Path) -> String {
 struct Generated {
     out: PathBuf,
     text: String,
-    count: usize,
+    packed: BTreeSet<String>,
 }
 
 impl Generated {
-    /// An `Asset { .. }` expression; body and gzip become files of their own.
+    /// An `Asset { .. }` expression. The compressed bytes become a file and a static, which those of the
+    /// same content share.
     fn asset(&mut self, path: &str, mime: &str, body: &str, immutable: bool) -> String {
-        let mut gzip = GzEncoder::new(Vec::new(), Compression::best());
-        gzip.write_all(body.as_bytes()).expect("memory");
-        let gzip = gzip.finish().expect("memory");
-        self.count += 1;
-        let file = self.out.join(format!("asset{}", self.count));
-        let packed = self.out.join(format!("asset{}.gz", self.count));
-        fs::write(&file, body).expect("OUT_DIR is writable");
-        fs::write(&packed, gzip).expect("OUT_DIR is writable");
-        let etag = format!("\"{}\"", hash(body.as_bytes()));
+        let hash = hash(body.as_bytes());
+        let name = format!("GZIP_{}", hash.to_uppercase());
+        let file = self.out.join(format!("{hash}.gz"));
+        if self.packed.insert(name.clone()) {
+            let mut gzip = GzEncoder::new(Vec::new(), Compression::best());
+            gzip.write_all(body.as_bytes()).expect("memory");
+            fs::write(&file, gzip.finish().expect("memory")).expect("OUT_DIR is writable");
+            let _ = writeln!(
+                self.text,
+                "static {name}: &[u8] = include_bytes!({file:?});"
+            );
+        }
+        let len = body.len();
         format!(
-            "Asset {{ path: {path:?}, mime: {mime:?}, body: include_bytes!({file:?}), gzip: include_bytes!({packed:?}), etag: {etag:?}, immutable: {immutable} }}"
+            "Asset {{ path: {path:?}, mime: {mime:?}, gzip: {name}, len: {len}, etag: \"\\\"{hash}\\\"\", immutable: {immutable} }}"
         )
     }
 }
@@ -116,7 +122,8 @@ fn client(folder: &Path, generated: &mut Generated) {
             name,
         })
         .collect();
-    let mut script = pack::join(&modules, "client.js").unwrap_or_else(|e| panic!("src/web: {e}"));
+    let join = |entry| pack::join(&modules, entry).unwrap_or_else(|e| panic!("src/web: {e}"));
+    let mut script = join("client.js");
     let mut assets = Vec::new();
     for module in pack::lazy(&modules).unwrap_or_else(|e| panic!("src/web: {e}")) {
         // The server answers for this one, see src/server/pages.rs.
@@ -133,6 +140,10 @@ fn client(folder: &Path, generated: &mut Generated) {
         );
         assets.push(generated.asset(&format!("/_lunette/{name}"), JS, &text, true));
     }
+    let (looking, looks) = (
+        join("variables.js"),
+        pack::minify_css(&read("variables.css")),
+    );
     let style = pack::minify_css(&read("theme.css"));
     let script_path = format!("/_lunette/client.{}.js", hash(script.as_bytes()));
     let style_path = format!("/_lunette/theme.{}.css", hash(style.as_bytes()));
@@ -140,38 +151,42 @@ fn client(folder: &Path, generated: &mut Generated) {
     let index = page
         .replace("/_lunette/client.js", &script_path)
         .replace("/_lunette/theme.css", &style_path);
-    // Those who develop a site can record tests of it.
-    let dev = page.replace(
-        "src=\"/_lunette/client.js\" defer></script>",
-        "src=\"/_lunette/src/client.js\" type=\"module\"></script>\n\
-         <script src=\"/_lunette/src/record.js\" type=\"module\"></script>",
-    );
+    let dev = developed(&page);
 
     assets.extend([
         generated.asset(&script_path, JS, &script, true),
         generated.asset(&style_path, CSS, &style, true),
         generated.asset("/_lunette/client.js", JS, &script, false),
         generated.asset("/_lunette/theme.css", CSS, &style, false),
+        generated.asset("/_lunette/variables.js", JS, &looking, false),
+        generated.asset("/_lunette/variables.css", CSS, &looks, false),
     ]);
     let index = generated.asset("/index.html", HTML, &index, false);
     let dev = generated.asset("/index.html", HTML, &dev, false);
     let modules: Vec<String> = modules
         .iter()
+        // Those of the variable browser are a page of their own, the same with and without `--dev`.
+        .filter(|m| !m.name.starts_with("variables"))
         .map(|m| generated.asset(&format!("/_lunette/src/{}", m.name), JS, &m.text, false))
         .collect();
     let text = &mut generated.text;
-    let _ = writeln!(
-        text,
-        "static ASSETS: &[Asset] = &[\n{}\n];",
-        assets.join(",\n")
-    );
-    let _ = writeln!(text, "static INDEX: Asset = {index};");
-    let _ = writeln!(text, "static DEV_INDEX: Asset = {dev};");
-    let _ = writeln!(
-        text,
-        "static MODULES: &[Asset] = &[\n{}\n];",
-        modules.join(",\n")
-    );
+    for (name, assets) in [("ASSETS", assets), ("MODULES", modules)] {
+        let assets = assets.join(",\n");
+        let _ = writeln!(text, "static {name}: &[Asset] = &[\n{assets}\n];");
+    }
+    for (name, asset) in [("INDEX", index), ("DEV_INDEX", dev)] {
+        let _ = writeln!(text, "static {name}: Asset = {asset};");
+    }
+}
+
+/// The page for those who develop a site: they can record tests of it, and see where its variables are.
+fn developed(page: &str) -> String {
+    page.replace(
+        "src=\"/_lunette/client.js\" defer></script>",
+        "src=\"/_lunette/src/client.js\" type=\"module\"></script>\n\
+         <script src=\"/_lunette/src/record.js\" type=\"module\"></script>\n\
+         <script src=\"/_lunette/src/outline.js\" type=\"module\"></script>",
+    )
 }
 
 /// A site, as it is.

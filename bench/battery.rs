@@ -13,6 +13,7 @@
 //! -- gas: 300000            gas of one message where the default is more than the point of the script needs
 //! -- memory: 16777216       the same of its Lua memory
 //! -- keeps                  what it keeps alive is its own affair
+//! -- granted                with all that a site can grant
 //! ```
 //!
 //! Each runs in session 1, beside session 2, whose user goes on clicking.
@@ -27,7 +28,7 @@ use lunette::core::event::{Opening, Turn};
 use lunette::core::id::{ConnectionId, SessionId};
 use lunette::core::limits::SessionLimits;
 use lunette::core::manager::{ManagerConfig, SessionManager};
-use lunette::core::outside::{HostAnswer, HostCall, Outside};
+use lunette::core::outside::{Grants, HostAnswer, HostCall, Outside};
 use lunette::core::site::Site;
 use lunette::journal::{Output, RawEvent, RawProgress};
 use lunette::lua::LuaRuntime;
@@ -97,6 +98,7 @@ pub struct Attack {
     pub gas: Option<u64>,
     pub memory: Option<usize>,
     pub keeps: bool,
+    pub granted: bool,
     source: String,
 }
 
@@ -134,6 +136,7 @@ fn read(path: &Path) -> Attack {
         gas: number("gas"),
         memory: number("memory").map(|bytes| bytes as usize),
         keeps: head.contains(&"keeps"),
+        granted: head.contains(&"granted"),
         name: name.into_owned(),
         source,
     }
@@ -167,6 +170,19 @@ impl Place {
 }
 
 impl Attack {
+    /// What its site grants it.
+    pub fn grants(&self) -> Grants {
+        let on = self.granted;
+        Grants {
+            io: on,
+            os: on,
+            files: on,
+            spawn: on,
+            blocking: on,
+            commands: vec!["true".into()],
+        }
+    }
+
     pub fn site(&self) -> Site {
         let arm = "function app:attack() return require('bad') end";
         let file = match self.place {
@@ -362,6 +378,7 @@ impl Stage<'_> {
             &RawEvent::SessionOpened(Opening {
                 seed: SEED,
                 url: "/",
+                user: r#"{"name":"hostile"}"#,
                 ..Opening::default()
             }),
         );

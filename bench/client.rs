@@ -1,16 +1,18 @@
-//! The smallest client that speaks to the server: HTTP/1.1 requests and WebSocket text frames over plain
-//! blocking sockets, shared by the load generator and the tests (through `#[path]`).
+//! The smallest client that speaks to the server: HTTP/1.1 requests and WebSocket text frames over
+//! blocking sockets, with TLS or without, shared by the load generator and the tests (through `#[path]`).
 //!
 //! It owns no protocol knowledge above the frame: callers send and receive JSON text. Every read has a
 //! deadline, so that a server that says nothing is a failure and never a hang.
 
-use std::io::{self, Error, ErrorKind, Read, Write};
-use std::net::{SocketAddr, TcpStream};
-use std::os::fd::{AsRawFd, RawFd};
-use std::time::Duration;
+#[path = "wire.rs"]
+pub mod wire;
 
-/// How long any one read may take before it counts as a failure.
-const READ_TIMEOUT: Duration = Duration::from_secs(20);
+use std::io::{self, Error, ErrorKind, Read, Write};
+use std::net::SocketAddr;
+use std::os::fd::{AsRawFd, RawFd};
+
+pub use wire::Wire;
+
 /// The first reservation of a socket's inbox: a thousand idle sockets must stay cheap.
 const INBOX_BYTES: usize = 2048;
 /// Any mask is as good as another on loopback; a constant one keeps runs alike.
@@ -55,25 +57,31 @@ impl Response {
 
 /// One keep-alive HTTP connection.
 pub struct Http {
-    stream: TcpStream,
+    stream: Wire,
     address: SocketAddr,
     inbox: Vec<u8>,
 }
 
 impl Http {
     pub fn connect(address: SocketAddr) -> io::Result<Http> {
-        Ok(Http {
-            stream: open(address)?,
+        Ok(Http::over(Wire::open(address)?, address))
+    }
+
+    /// On a connection that there is.
+    pub fn over(stream: Wire, address: SocketAddr) -> Http {
+        let inbox = Vec::new();
+        Http {
+            stream,
             address,
-            inbox: Vec::new(),
-        })
+            inbox,
+        }
     }
 
     /// Sends one request without a body and reads the whole answer. `headers` are complete lines, each ended
     /// with CR LF. A connection that the server has closed meanwhile is opened again.
     pub fn request(&mut self, method: &str, path: &str, headers: &str) -> io::Result<Response> {
         match self.request_once(method, path, headers) {
-            Err(error) if is_gone(&error) => {
+            Err(error) if is_gone(&error) && matches!(self.stream, Wire::Plain(_)) => {
                 *self = Http::connect(self.address)?;
                 self.request_once(method, path, headers)
             }
@@ -143,7 +151,7 @@ pub enum Frame<'a> {
 
 /// One WebSocket. Pings are answered on the way; nothing else happens behind the caller's back.
 pub struct Socket {
-    stream: TcpStream,
+    stream: Wire,
     inbox: Vec<u8>,
     /// Bytes of `inbox` that were handed out already.
     taken: usize,
@@ -163,7 +171,16 @@ impl Socket {
         session: &str,
         headers: &str,
     ) -> io::Result<Result<Socket, Response>> {
-        let mut stream = open(address)?;
+        Socket::over(Wire::open(address)?, address, session, headers)
+    }
+
+    /// The same on a connection that there is.
+    pub fn over(
+        mut stream: Wire,
+        address: SocketAddr,
+        session: &str,
+        headers: &str,
+    ) -> io::Result<Result<Socket, Response>> {
         let head = format!(
             "GET /ws/{session} HTTP/1.1\r\nHost: {address}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
              Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {WEBSOCKET_KEY}\r\n{headers}\r\n"
@@ -238,9 +255,9 @@ impl Socket {
     /// The text frames that are here already, without waiting; how many there were.
     pub fn drain(&mut self) -> io::Result<usize> {
         self.make_room();
-        self.stream.set_nonblocking(true)?;
+        self.stream.tcp().set_nonblocking(true)?;
         let filled = fill(&mut self.stream, &mut self.inbox);
-        self.stream.set_nonblocking(false)?;
+        self.stream.tcp().set_nonblocking(false)?;
         match filled {
             Ok(()) => {}
             Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(0),
@@ -356,7 +373,7 @@ impl Socket {
 
 impl AsRawFd for Socket {
     fn as_raw_fd(&self) -> RawFd {
-        self.stream.as_raw_fd()
+        self.stream.tcp().as_raw_fd()
     }
 }
 
@@ -379,15 +396,8 @@ fn frame_at(inbox: &[u8], (opcode, start, end): (u8, usize, usize)) -> io::Resul
     }
 }
 
-fn open(address: SocketAddr) -> io::Result<TcpStream> {
-    let stream = TcpStream::connect(address)?;
-    stream.set_nodelay(true)?;
-    stream.set_read_timeout(Some(READ_TIMEOUT))?;
-    Ok(stream)
-}
-
 /// Reads up to the blank line; what follows it stays in `inbox`.
-fn read_head(stream: &mut TcpStream, inbox: &mut Vec<u8>) -> io::Result<(Response, usize)> {
+fn read_head(stream: &mut Wire, inbox: &mut Vec<u8>) -> io::Result<(Response, usize)> {
     let end = loop {
         if let Some(at) = inbox.windows(4).position(|window| window == b"\r\n\r\n") {
             break at + 4;
@@ -418,7 +428,7 @@ fn read_head(stream: &mut TcpStream, inbox: &mut Vec<u8>) -> io::Result<(Respons
 }
 
 /// One read, appended to `inbox`; the end of the stream is an error.
-fn fill(stream: &mut TcpStream, inbox: &mut Vec<u8>) -> io::Result<()> {
+fn fill(stream: &mut Wire, inbox: &mut Vec<u8>) -> io::Result<()> {
     let mut chunk = [0u8; 16 * 1024];
     let count = stream.read(&mut chunk)?;
     if count == 0 {

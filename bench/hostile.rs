@@ -32,10 +32,6 @@ fn main() {
     if wanted == "ordinary" {
         return ordinary();
     }
-    let limits = SessionLimits {
-        remote_code: true,
-        ..SessionLimits::default()
-    };
     let loop_ns = plain_loop();
     let mut lines: Vec<(Duration, String)> = Vec::new();
     let mut late = 0;
@@ -47,6 +43,11 @@ fn main() {
         if !exact && !attack.name.contains(&wanted) {
             continue;
         }
+        let limits = SessionLimits {
+            remote_code: true,
+            grants: attack.grants(),
+            ..SessionLimits::default()
+        };
         let outcome = run(attack, &limits, None);
         let time = outcome.worst;
         late += usize::from(time > TARGET);

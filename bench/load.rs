@@ -15,9 +15,11 @@ mod pages;
 mod process;
 mod report;
 mod scenarios;
+mod small;
 mod state;
 mod subject;
 mod system;
+mod tls;
 mod uploads;
 
 use std::io;
@@ -65,6 +67,9 @@ pub struct Scale {
     pub reservations: usize,
     pub attempts: usize,
     pub message_floods: usize,
+    /// Of small hosts: people on the demo, and how long it is looked at what is written.
+    pub small_pages: usize,
+    pub flash_seconds: u64,
 }
 
 const FULL: Scale = Scale {
@@ -98,6 +103,8 @@ const FULL: Scale = Scale {
     reservations: 20_000,
     attempts: 10_000,
     message_floods: 20,
+    small_pages: 50,
+    flash_seconds: 180,
 };
 
 const SMOKE: Scale = Scale {
@@ -131,16 +138,19 @@ const SMOKE: Scale = Scale {
     reservations: 300,
     attempts: 1100,
     message_floods: 1,
+    small_pages: 3,
+    flash_seconds: 2,
 };
 
 type Scenario = fn(&Subject, &Scale, &mut Report) -> io::Result<()>;
 
-const SCENARIOS: [(&str, Scenario); 25] = [
+const SCENARIOS: [(&str, Scenario); 29] = [
     ("idle", scenarios::idle),
     ("memory", scenarios::memory),
     ("sessions", scenarios::sessions),
     ("actions", scenarios::actions),
     ("link", links::link),
+    ("tls", tls::tls),
     ("list", pages::list),
     ("long-list", lists::long_list),
     ("window", lists::window),
@@ -159,6 +169,9 @@ const SCENARIOS: [(&str, Scenario); 25] = [
     ("descriptors", floods::descriptors),
     ("connections", floods::connections),
     ("messages", floods::messages),
+    ("small-host", small::small_host),
+    ("idle-pages", small::idle_pages),
+    ("flash", small::flash),
     ("first-load", pages::first_load),
     ("binary", pages::binary),
 ];

@@ -1,5 +1,5 @@
 //! In-process benches of what one turn is made of: reading a frame, detection, encoding, crossing into Lua, and a
-//! fresh session; of pages with tens of thousands of variables; of what journals write and cost; of freezing and thawing sessions; and of other designs of the inner loop. `cargo bench --bench micro`; `-- --smoke` runs each once, `-- WORD` those whose name contains it.
+//! fresh session; of pages with tens of thousands of variables; of what journals write and cost; of what it costs to be looked at; of freezing and thawing sessions; and of other designs of the inner loop. `cargo bench --bench micro`; `-- --smoke` runs each once, `-- WORD` those whose name contains it.
 //!
 //! Each is run in rounds long enough for the clock; the fastest round and the middle one are printed. The fastest is
 //! the figure to compare: noise only ever adds.
@@ -21,6 +21,7 @@ mod recording;
 mod scale;
 mod tests;
 mod turns;
+mod variables;
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};
@@ -129,6 +130,7 @@ fn main() {
     outside::run(&harness);
     checkpoints::run(&harness);
     recording::run(&harness);
+    variables::run(&harness);
     tests::run_all(&harness);
 }
 

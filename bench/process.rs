@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
-const LISTENING: &str = "listening on http://";
+const LISTENING: &str = "listening on ";
 
 /// A running server; killed when dropped.
 pub struct Server {
@@ -140,7 +140,10 @@ impl Drop for Server {
 fn listening_address(stdout: &mut BufReader<ChildStdout>) -> io::Result<SocketAddr> {
     let mut line = String::new();
     while stdout.read_line(&mut line)? > 0 {
-        if let Some((_, address)) = line.split_once(LISTENING) {
+        if let Some((_, address)) = line
+            .strip_prefix(LISTENING)
+            .and_then(|url| url.split_once("://"))
+        {
             return address
                 .trim()
                 .trim_end_matches('/')

@@ -9,8 +9,9 @@ use lunette::core::event::{Event, Opening, Turn};
 use lunette::core::id::{ConnectionId, SessionId};
 use lunette::core::limits::SessionLimits;
 use lunette::core::manager::{ManagerConfig, SessionManager};
+use lunette::core::session::Session;
 use lunette::core::site::Site;
-use lunette::lua::LuaRuntime;
+use lunette::lua::{LuaRuntime, LuaSession};
 use lunette::wire::{read_batch, write_batch};
 
 use crate::{ACTION, Harness, print_line};
@@ -128,6 +129,12 @@ impl Page {
         page.join();
         page.receive(&creates(2, variables));
         page
+    }
+
+    /// The session, to look into it.
+    pub fn session(&mut self) -> &mut Session<LuaSession> {
+        let session = self.manager.look_into(Page::SESSION);
+        session.expect("it is awake")
     }
 
     /// All of the session, as bytes.

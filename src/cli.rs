@@ -1,25 +1,33 @@
-//! The command line: what can be typed. No I/O; what it means is for `config`.
+//! The command line: what can be typed. No I/O; what it means is for `config`. What shells and manuals know of it is
+//! made of the same definitions ([`completions`], [`man`]).
+
+pub mod completions;
+pub mod man;
+mod tips;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::str::FromStr;
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{ArgAction, Args, Parser, Subcommand};
 
+use completions::Shell;
+pub use tips::with_tip;
+
 use crate::config::environment::quoted;
-use crate::config::file::{LOG_FORMATS, RECOVER};
+use crate::config::file::{LOG_FORMATS, RECOVER, parse_log_target};
 use crate::config::net::NetSettings;
 use crate::config::state::{Recover, StateDir, StateSettings};
+use crate::config::tls::TlsSettings;
 use crate::config::units::{parse_bytes, parse_duration_ms};
-use crate::config::{Grant, LogFormat, Place, Settings};
+use crate::config::{Grant, LogFormat, LogTarget, Place, Settings};
 
 /// Shows live Lua objects as web pages. Without a command it serves; without --dir, the built-in
 /// demo.
 #[derive(Debug, Parser)]
 #[command(name = "lunette", args_conflicts_with_subcommands = true)]
-#[command(
-    after_help = "Exit codes: 0 ok, 1 runtime error, 2 usage, 3 configuration or site, \
-    4 cannot listen, 5 a replay diverged or a test failed."
-)]
+#[command(after_help = exit_codes())]
 pub struct Cli {
     #[command(subcommand)]
     pub command: Option<Command>,
@@ -112,7 +120,8 @@ pub enum Command {
         )]
         state: PathBuf,
         /// Port to listen on
-        #[arg(long, value_name = "N", global = true, default_value_t = 8080)]
+        #[arg(long, value_name = "N", value_parser = parse_port, allow_negative_numbers = true, global = true,
+            default_value = "8080")]
         port: u16,
     },
     /// Load a site's settings, code and templates, and tell what is wrong with them
@@ -130,8 +139,36 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Print a script that has a shell complete commands and options
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+    /// What may stand where the last of these words does, for those scripts
+    #[command(hide = true)]
+    Complete {
+        #[arg(allow_hyphen_values = true, trailing_var_arg = true)]
+        words: Vec<String>,
+    },
+    /// Print the manual page: lunette man | man -l -
+    Man,
     /// Print the version and the format of recordings
     Version,
+}
+
+/// What the program ends with.
+pub const EXIT_CODES: [(u8, &str); 6] = [
+    (0, "ok"),
+    (1, "runtime error"),
+    (2, "usage"),
+    (3, "configuration or site"),
+    (4, "cannot listen"),
+    (5, "a replay diverged or a test failed"),
+];
+
+fn exit_codes() -> String {
+    let codes = EXIT_CODES.map(|(code, meaning)| format!("{code} {meaning}"));
+    format!("Exit codes: {}.", codes.join(", "))
 }
 
 /// Flags of `inspect`.
@@ -140,7 +177,7 @@ pub struct InspectFlags {
     #[command(flatten)]
     pub recording: RecordingFlags,
     /// Port to listen on, for this machine only [default: any free one]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = parse_port, allow_negative_numbers = true)]
     port: Option<u16>,
 }
 
@@ -287,7 +324,7 @@ pub struct ServeFlags {
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
     /// Port to listen on; 0 takes any free one [default: 8080]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = parse_port, allow_negative_numbers = true)]
     port: Option<u16>,
     /// Address to listen on [default: 127.0.0.1]
     #[arg(long, value_name = "H")]
@@ -296,7 +333,7 @@ pub struct ServeFlags {
     #[arg(long, value_name = "DIR|none")]
     state: Option<PathBuf>,
     /// Rebuild sessions of before: lazy (when something happens to them), eager, none [default: lazy]
-    #[arg(long, value_name = "WHEN", value_parser = parse_recover)]
+    #[arg(long, value_name = "WHEN", value_parser = one_of(&RECOVER), hide_possible_values = true)]
     recover: Option<Recover>,
     /// Record every session into a file of this directory
     #[arg(long, value_name = "DIR")]
@@ -308,15 +345,15 @@ pub struct ServeFlags {
     #[arg(long, value_name = "SIZE", value_parser = parse_bytes)]
     lua_memory: Option<usize>,
     /// Work an event may do, in about Lua instructions [default: 10000000]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = parse_whole::<u64>)]
     gas: Option<u64>,
     /// Connections at once; more are told to come later [default: 1024]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = parse_whole::<usize>)]
     connections: Option<usize>,
     /// Messages a second that a page may send for long; 0 any number [default: 1000]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = parse_whole::<u64>)]
     message_rate: Option<u64>,
-    /// For developing: hot reload, errors with tracebacks on the page, code from the page
+    /// For developing: hot reload, errors with tracebacks on the page, the variable browser, code from the page
     #[arg(long)]
     dev: bool,
     /// Run edited Lua files and templates at once, keeping what sessions hold
@@ -329,10 +366,19 @@ pub struct ServeFlags {
     #[arg(long, value_name = "ORIGIN", value_delimiter = ',')]
     allowed_origins: Vec<String>,
     /// Tell health and metrics to this machine at ADDRESS, such as 127.0.0.1:9100
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(long, value_name = "ADDRESS", value_parser = parse_address)]
     admin_listen: Option<SocketAddr>,
+    /// Be reached by https, with the certificate in this PEM file
+    #[arg(long, value_name = "FILE")]
+    tls_cert: Option<PathBuf>,
+    /// The certificate's key, a PEM file
+    #[arg(long, value_name = "FILE")]
+    tls_key: Option<PathBuf>,
+    /// Where the log goes: stderr, syslog, or syslog:/PATH of its socket [default: stderr]
+    #[arg(long, value_name = "WHERE", value_parser = parse_log)]
+    log: Option<LogTarget>,
     /// Lines of the log: text, logfmt, json [default: text]
-    #[arg(long, value_name = "FORMAT", value_parser = parse_log_format)]
+    #[arg(long, value_name = "FORMAT", value_parser = one_of(&LOG_FORMATS), hide_possible_values = true)]
     log_format: Option<LogFormat>,
     /// Let other machines in although nobody has to log in
     #[arg(long)]
@@ -342,16 +388,34 @@ pub struct ServeFlags {
     verbose: u8,
 }
 
-fn parse_recover(text: &str) -> Result<Recover, String> {
-    let found = RECOVER.iter().find(|(name, _)| *name == text);
-    let meant = found.map(|&(_, recover)| recover);
-    meant.ok_or_else(|| "write lazy, eager or none".into())
+/// One of these names, which completions know.
+fn one_of<T: Copy + Send + Sync + 'static>(
+    known: &'static [(&'static str, T)],
+) -> impl TypedValueParser<Value = T> {
+    let names = known.iter().map(|(name, _)| *name);
+    PossibleValuesParser::new(names).map(|name| {
+        let found = known.iter().find(|(known, _)| *known == name);
+        found.map_or(known[0].1, |&(_, meant)| meant)
+    })
 }
 
-fn parse_log_format(text: &str) -> Result<LogFormat, String> {
-    let found = LOG_FORMATS.iter().find(|(name, _)| *name == text);
-    let meant = found.map(|&(_, format)| format);
-    meant.ok_or_else(|| "write text, logfmt or json".into())
+fn parse_port(text: &str) -> Result<u16, String> {
+    let port = text.parse();
+    port.map_err(|_| "a port is a number from 0 to 65535".into())
+}
+
+fn parse_whole<T: FromStr>(text: &str) -> Result<T, String> {
+    let number = text.parse();
+    number.map_err(|_| "write a whole number".into())
+}
+
+fn parse_address(text: &str) -> Result<SocketAddr, String> {
+    let address = text.parse();
+    address.map_err(|_| "write an address with a port, such as 127.0.0.1:9100".into())
+}
+
+fn parse_log(text: &str) -> Result<LogTarget, String> {
+    parse_log_target(text).map_err(|expected| format!("write {expected}"))
 }
 
 fn state_dir(dir: PathBuf) -> StateDir {
@@ -424,11 +488,16 @@ impl ServeFlags {
     }
 
     /// The same of what is for those who run the server.
-    fn operating(&self) -> [(&'static str, &'static str, Option<String>); 3] {
+    fn operating(&self) -> [(&'static str, &'static str, Option<String>); 6] {
         let text = |text: &str| Some(quoted(text));
+        let path = |path: &Option<PathBuf>| path.as_ref().and_then(|p| text(&p.to_string_lossy()));
         let format = LOG_FORMATS
             .iter()
             .find(|(_, format)| Some(*format) == self.log_format);
+        let target = |log: &LogTarget| match log {
+            LogTarget::Stderr => text("stderr"),
+            LogTarget::Syslog(path) => text(&format!("syslog:{}", path.display())),
+        };
         let verbosity = (self.verbose > 0).then(|| self.verbose.min(4).to_string());
         [
             (
@@ -436,6 +505,9 @@ impl ServeFlags {
                 "--admin-listen",
                 self.admin_listen.and_then(|a| text(&a.to_string())),
             ),
+            ("tls_cert", "--tls-cert", path(&self.tls_cert)),
+            ("tls_key", "--tls-key", path(&self.tls_key)),
+            ("log", "--log", self.log.as_ref().and_then(target)),
             (
                 "log_format",
                 "--log-format",
@@ -466,6 +538,12 @@ impl From<ServeFlags> for Settings {
             dev: flags.dev,
             hotload: flags.hotload,
             admin_listen: flags.admin_listen,
+            tls: TlsSettings {
+                cert: flags.tls_cert,
+                key: flags.tls_key,
+                ..TlsSettings::default()
+            },
+            log: flags.log,
             log_format: flags.log_format,
             verbosity: (flags.verbose > 0).then_some(flags.verbose),
             places,

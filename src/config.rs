@@ -12,6 +12,7 @@ pub mod file;
 pub mod nearest;
 pub mod net;
 pub mod state;
+pub mod tls;
 pub mod units;
 
 use std::net::{IpAddr, SocketAddr};
@@ -23,6 +24,7 @@ use auth::{AuthConfig, AuthError, AuthSettings, Network};
 use file::FileError;
 use net::{NetSettings, OutOfRange};
 use state::{StateConfig, StateSettings};
+use tls::{HalfTls, TlsFiles, TlsSettings};
 
 /// What one source sets; `None`: nothing.
 #[derive(Clone, Debug, Default)]
@@ -39,6 +41,8 @@ pub struct Settings {
     pub base_path: Option<String>,
     /// Where health and metrics are told, to this machine only.
     pub admin_listen: Option<SocketAddr>,
+    pub tls: TlsSettings,
+    pub log: Option<LogTarget>,
     pub log_format: Option<LogFormat>,
     /// Who may come in.
     pub auth: AuthSettings,
@@ -102,6 +106,16 @@ pub enum Grant {
     Files,
     Spawn,
     Blocking,
+}
+
+/// Where the log goes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum LogTarget {
+    /// Standard error; whoever started the server keeps it.
+    #[default]
+    Stderr,
+    /// The socket of a syslog daemon.
+    Syslog(PathBuf),
 }
 
 /// How lines of the log look.
@@ -215,6 +229,8 @@ impl Settings {
             insecure_no_auth: self.insecure_no_auth.or(others.insecure_no_auth),
             base_path: self.base_path.or(others.base_path),
             admin_listen: self.admin_listen.or(others.admin_listen),
+            tls: self.tls.or(others.tls),
+            log: self.log.or(others.log),
             log_format: self.log_format.or(others.log_format),
             verbosity: self.verbosity.or(others.verbosity),
             auth: self.auth.or(others.auth),
@@ -269,6 +285,23 @@ impl Settings {
         }
     }
 
+    /// But for what depends on whether people log in.
+    fn limits(&mut self) -> SessionLimits {
+        let defaults = SessionLimits::default();
+        SessionLimits {
+            lua_memory: self.lua_memory.unwrap_or(defaults.lua_memory),
+            gas: self.gas.unwrap_or(defaults.gas),
+            session_timeout_ms: self
+                .session_timeout_ms
+                .unwrap_or(defaults.session_timeout_ms),
+            remote_code: self.remote_code.unwrap_or(defaults.remote_code),
+            private_paths: self.private_paths.unwrap_or(defaults.private_paths),
+            grants: self.grants(),
+            dev: self.dev,
+            ..defaults
+        }
+    }
+
     fn grants(&mut self) -> Grants {
         let allow = self.allow.take().unwrap_or_default();
         let has = |grant| allow.contains(&grant);
@@ -311,6 +344,11 @@ pub struct Config {
     /// Empty: addresses begin with nothing. Else it begins with `/` and does not end so.
     pub base_path: String,
     pub admin_listen: Option<SocketAddr>,
+    /// `None`: what is sent is not encrypted.
+    pub tls: Option<TlsFiles>,
+    /// How long browsers that came by TLS come no other way; `None`: they are not told.
+    pub hsts_ms: Option<u64>,
+    pub log: LogTarget,
     pub log_format: LogFormat,
     pub verbosity: u8,
     /// Edits of the site reach running sessions.
@@ -347,6 +385,8 @@ pub enum ConfigError {
     Net(#[from] OutOfRange),
     #[error("gas is {0}: an event needs at least 10000")]
     Gas(u64),
+    #[error(transparent)]
+    Tls(#[from] HalfTls),
     #[error(
         "max_bytes is set, but no files are taken as long as dir of [upload] does not say where to put them"
     )]
@@ -401,8 +441,7 @@ impl Config {
             },
             None => error,
         };
-        let defaults = SessionLimits::default();
-        let grants = settings.grants();
+        let mut limits = settings.limits();
         let pages = settings.pages();
         let host = settings.host.unwrap_or_else(|| "127.0.0.1".into());
         let proxies = settings.trusted_proxies.unwrap_or_default();
@@ -412,20 +451,10 @@ impl Config {
             return Err(at("host", ConfigError::Exposed(host)));
         }
         let directories = directories(settings.read, settings.write);
+        let tls = settings.tls.resolve();
+        let tls = tls.map_err(|error| at(error.set, error.into()))?;
         check_admin(settings.admin_listen).map_err(|error| at("admin_listen", error))?;
-        let limits = SessionLimits {
-            lua_memory: settings.lua_memory.unwrap_or(defaults.lua_memory),
-            gas: settings.gas.unwrap_or(defaults.gas),
-            session_timeout_ms: settings
-                .session_timeout_ms
-                .unwrap_or(defaults.session_timeout_ms),
-            remote_code: settings.remote_code.unwrap_or(defaults.remote_code),
-            private_paths: settings.private_paths.unwrap_or(defaults.private_paths),
-            viewdef_paths: settings.viewdef_paths.unwrap_or(auth.is_some()),
-            grants,
-            dev: settings.dev,
-            ..defaults
-        };
+        limits.viewdef_paths = settings.viewdef_paths.unwrap_or(auth.is_some());
         check_limits(&limits).map_err(|(name, error)| at(name, error))?;
         let net = settings.net.check();
         net.map_err(|error| at(error.name, error.into()))?;
@@ -450,6 +479,9 @@ impl Config {
             insecure_no_auth: settings.insecure_no_auth.unwrap_or(false),
             base_path: settings.base_path.unwrap_or_default(),
             admin_listen: settings.admin_listen,
+            tls,
+            hsts_ms: settings.tls.hsts_ms,
+            log: settings.log.unwrap_or_default(),
             log_format: settings.log_format.unwrap_or_default(),
             verbosity: settings.verbosity.unwrap_or(0).min(4),
             hotload: settings.hotload || settings.dev,

@@ -27,6 +27,7 @@
 //! - [`journal`]: recordings of sessions, and the directory where a server keeps them. [`replay`]: running
 //!   one again, comparing, transcripts, exports.
 //! - [`inspect`]: looking at a recording turn by turn.
+//! - [`variables`]: looking into a session that runs.
 //! - [`testing`]: recordings as text that people edit, run against a site without a browser.
 //! - [`web`]: the browser client, the theme and the demo site, embedded.
 //! - [`operator`]: commands that ask a running server. [`scaffold`]: what `lunette new` and `lunette service` make.
@@ -49,5 +50,6 @@ pub mod replay;
 pub mod scaffold;
 pub mod server;
 pub mod testing;
+pub mod variables;
 pub mod web;
 pub mod wire;

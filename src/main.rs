@@ -1,11 +1,12 @@
 //! Parse, dispatch, exit code.
 
 use std::fmt::Display;
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Parser;
+use lunette::cli::{self, completions, man};
 use lunette::cli::{
     Cli, Command, InspectFlags, RecordingFlags, SessionFlags, SessionsAction, StateFlags, System,
     TestFlags,
@@ -19,8 +20,9 @@ use lunette::replay::{self, Reader};
 use lunette::scaffold;
 use lunette::server::auth::passwd;
 use lunette::server::clock;
+use lunette::server::log::Logger;
 use lunette::server::outside::Machine;
-use lunette::server::{self, ServerError};
+use lunette::server::{self, Program, ServerError};
 use lunette::testing::check;
 use lunette::testing::path::pattern;
 use lunette::testing::run::Setting;
@@ -34,7 +36,8 @@ const CONFIG: u8 = 3;
 const BIND: u8 = 4;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let is_dir = |name: &str| Path::new(name).is_dir();
+    let cli = Cli::try_parse().unwrap_or_else(|error| cli::with_tip(error, is_dir).exit());
     let done = match cli.command {
         None => serve(cli.serve.into(), None),
         Some(Command::Serve(flags)) => serve((*flags).into(), None),
@@ -65,6 +68,9 @@ fn main() -> ExitCode {
         }
         Some(Command::Check { dir }) => check(&dir),
         Some(Command::DumpConfig { serve, json }) => dump_config((*serve).into(), json),
+        Some(Command::Completions { shell }) => print(completions::script(shell)),
+        Some(Command::Complete { words }) => print(&completions::complete(&words)),
+        Some(Command::Man) => print(&man::page()),
         Some(Command::Version) => print(&format!(
             "lunette {}\nrecordings: format {}\n",
             env!("CARGO_PKG_VERSION"),
@@ -83,22 +89,18 @@ fn serve(settings: Settings, recording: Option<Inspector>) -> Result<(), u8> {
         Some(_) => Config::resolve(settings.clone()),
     };
     let config = config.map_err(failed(CONFIG))?;
+    let log = Logger::of(&config);
     let server = match recording {
-        None => server::start(&config),
-        Some(inspector) => server::start_with(&config, web::INSPECT_SITE, Box::new(inspector)),
+        None => Program::start(&config),
+        Some(inspector) => Program::start_with(&config, web::INSPECT_SITE, Box::new(inspector)),
     };
-    let mut server = server.map_err(|error| match error {
-        ServerError::Bind { .. } | ServerError::Admin { .. } => failed(BIND)(error),
-        ServerError::Site(_)
-        | ServerError::State(_)
-        | ServerError::Users(_)
-        | ServerError::Audit { .. }
-        | ServerError::Exposed(_)
-        | ServerError::Record { .. }
-        | ServerError::Upload { .. } => failed(CONFIG)(error),
-        ServerError::Lua(_) | ServerError::System(_) => failed(RUNTIME)(error),
+    let mut server = server.map_err(|error| {
+        log.started(Err(&error.to_string()));
+        failed(code_of(&error))(error)
     })?;
-    print(&format!("listening on http://{}\n", server.address()))?;
+    let listening = format!("listening on {}\n", server.url());
+    log.started(Ok(&listening));
+    print(&listening)?;
     if let Some(address) = server.admin_address() {
         print(&format!("health and metrics on http://{address}\n"))?;
     }
@@ -108,6 +110,21 @@ fn serve(settings: Settings, recording: Option<Inspector>) -> Result<(), u8> {
         }));
     }
     server.run().map_err(failed(RUNTIME))
+}
+
+fn code_of(error: &ServerError) -> u8 {
+    match error {
+        ServerError::Bind { .. } | ServerError::Admin { .. } => BIND,
+        ServerError::Site(_)
+        | ServerError::State(_)
+        | ServerError::Users(_)
+        | ServerError::Tls(_)
+        | ServerError::Audit { .. }
+        | ServerError::Exposed(_)
+        | ServerError::Record { .. }
+        | ServerError::Upload { .. } => CONFIG,
+        ServerError::Lua(_) | ServerError::System(_) => RUNTIME,
+    }
 }
 
 fn inspect(flags: InspectFlags) -> Result<(), u8> {
@@ -172,7 +189,7 @@ fn get(of: SessionFlags, path: &str) -> Result<(), u8> {
     let json = of.json;
     let value = ask(of, "/get", json!({ "path": path }))?;
     match value {
-        Value::String(text) if !json => print(&format!("{text}\n")),
+        Value::String(text) if !json => show(&text),
         value if json => print(&format!("{value}\n")),
         value => print(&format!("{value:#}\n")),
     }
@@ -190,7 +207,7 @@ fn evaluate(of: SessionFlags, code: &str) -> Result<(), u8> {
     let answer = ask(of, "/eval", json!({ "code": code }))?;
     print_log(&answer, json)?;
     match answer["value"].as_str() {
-        Some(value) if !json && !value.is_empty() => print(&format!("{value}\n")),
+        Some(value) if !json && !value.is_empty() => show(value),
         Some(_) | None => Ok(()),
     }
 }
@@ -202,7 +219,7 @@ fn print_log(answer: &Value, json: bool) -> Result<(), u8> {
     }
     let lines = answer["log"].as_array().into_iter().flatten();
     for line in lines.filter_map(Value::as_str) {
-        print(&format!("{line}\n"))?;
+        show(line)?;
     }
     Ok(())
 }
@@ -278,7 +295,12 @@ fn check(dir: &Path) -> Result<(), u8> {
     let machine = Machine::new(config.dir.as_deref(), &config.directories);
     let found = check::check(&site, &config.limits, Box::new(machine)).map_err(failed(RUNTIME))?;
     problems.extend(found.problems);
-    for told in problems.iter().chain(&found.remarks) {
+    let mut remarks = found.remarks;
+    match server::tls::load(&config) {
+        Ok(loaded) => remarks.extend(loaded.and_then(|(_, remark)| remark)),
+        Err(error) => problems.push(error.to_string()),
+    }
+    for told in problems.iter().chain(&remarks) {
         failed(CONFIG)(told);
     }
     match problems.len() {
@@ -362,6 +384,20 @@ fn test(flags: TestFlags) -> Result<(), u8> {
 }
 
 /// Results go to standard output; a closed one is an error like any other.
+/// What others wrote, for a person to look at: in a terminal nothing of it may be a command.
+fn show(text: &str) -> Result<(), u8> {
+    let mut line = text.to_owned();
+    if std::io::stdout().is_terminal() {
+        let escaped = text.chars().map(|c| match c {
+            '\n' | '\t' => c.to_string(),
+            c if c.is_control() => c.escape_default().to_string(),
+            c => c.to_string(),
+        });
+        line = escaped.collect();
+    }
+    print(&format!("{line}\n"))
+}
+
 fn print(text: &str) -> Result<(), u8> {
     let mut out = std::io::stdout().lock();
     out.write_all(text.as_bytes())

@@ -258,6 +258,10 @@ pub fn to_event(event: &RawEvent<'_>, session: SessionId, site: &Site) -> Event 
             session,
             change: site.edit(decode_edits(edits).unwrap_or_default()),
         },
+        RawEvent::Ended { reason } => Event::Ended {
+            session,
+            reason: reason.into(),
+        },
     }
 }
 

@@ -132,7 +132,7 @@ impl Service<'_> {
              \n\
              start_service() {{\n\
              \tprocd_open_instance\n\
-             \tprocd_set_param command {program} serve --dir {site} --state {state} --port {port}\n\
+             \tprocd_set_param command {program} serve --dir {site} --state {state} --port {port} --log syslog\n\
              \tprocd_set_param respawn 3600 5 5\n\
              \tprocd_set_param stderr 1\n\
              \tprocd_set_param file {site}/lunette.toml\n\

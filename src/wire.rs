@@ -43,18 +43,21 @@ use crate::core::script::ErrorCode;
 /// Reads one text frame of a frontend. Never fails: what cannot be read becomes
 /// [`Message::Bad`], which core answers with an error.
 pub fn read_batch(text: &str) -> Batch {
+    read_batch_with(text, usize::MAX)
+}
+
+/// The same, for a session that is told at most so many errors at once: how many more messages cannot be read is
+/// counted. What comes of it is the same, and takes less.
+pub fn read_batch_with(text: &str, errors: usize) -> Batch {
     match text.trim_start().as_bytes().first() {
         Some(b'[') => match serde_json::from_str::<Vec<&RawValue>>(text) {
             Ok(messages) => Batch {
                 user_event: false,
-                messages: messages
-                    .into_iter()
-                    .map(|m| read_message(m.get()))
-                    .collect(),
+                messages: read_messages(&messages, errors),
             },
             Err(error) => bad_frame(&error),
         },
-        Some(b'{') => read_object(text),
+        Some(b'{') => read_object(text, errors),
         _ => Batch {
             user_event: false,
             messages: vec![bad(0, "a frame must be a JSON object or array".into())],
@@ -84,7 +87,7 @@ struct RawFrame<'a> {
     kind: Option<&'a RawValue>,
 }
 
-fn read_object(text: &str) -> Batch {
+fn read_object(text: &str, errors: usize) -> Batch {
     let frame: RawFrame = match serde_json::from_str(text) {
         Ok(frame) => frame,
         Err(error) => return bad_frame(&error),
@@ -92,10 +95,7 @@ fn read_object(text: &str) -> Batch {
     match (frame.messages, frame.kind) {
         (Some(messages), _) => Batch {
             user_event: frame.user_event.unwrap_or(false),
-            messages: messages
-                .into_iter()
-                .map(|m| read_message(m.get()))
-                .collect(),
+            messages: read_messages(&messages, errors),
         },
         (None, Some(_)) => Batch {
             user_event: false,
@@ -175,6 +175,23 @@ struct GetObjectsData {
 /// `null` that is there is a value; a missing key is none.
 fn present<'de, D: Deserializer<'de>>(d: D) -> Result<Option<&'de RawValue>, D::Error> {
     <&RawValue>::deserialize(d).map(Some)
+}
+
+fn read_messages(texts: &[&RawValue], errors: usize) -> Vec<Message> {
+    let (mut messages, mut bad, mut count) = (Vec::new(), 0, 0);
+    for text in texts {
+        let message = read_message(text.get());
+        let is_bad = matches!(message, Message::Bad { .. });
+        bad += usize::from(is_bad);
+        match is_bad && bad > errors {
+            true => count += 1,
+            false => messages.push(message),
+        }
+    }
+    if count > 0 {
+        messages.push(Message::Unread { count });
+    }
+    messages
 }
 
 fn read_message(text: &str) -> Message {
@@ -420,6 +437,17 @@ mod tests {
                 .messages
                 .is_empty()
         );
+    }
+
+    #[test]
+    fn what_cannot_be_read_and_would_not_be_told_is_counted() {
+        let text = r#"[0,{"type":"watch","data":{"varId":1}},{},[],{"type":"x"},{"type":"watch","data":{"varId":2}}]"#;
+        let all = read_batch(text).messages;
+        let some = read_batch_with(text, 2).messages;
+        assert_eq!(read_batch_with(text, 4).messages, all);
+        assert_eq!(some[..3], all[..3]);
+        let rest = [Message::Watch { var: 2 }, Message::Unread { count: 2 }];
+        assert_eq!(some[3..], rest);
     }
 
     #[test]

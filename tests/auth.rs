@@ -9,4 +9,5 @@ mod owners;
 mod paths;
 mod proxy;
 mod quotas;
+mod running;
 mod stride;

@@ -32,6 +32,7 @@ fn limits(attack: &Attack) -> SessionLimits {
         gas: attack.gas.unwrap_or(GAS),
         lua_memory: attack.memory.unwrap_or(MEMORY),
         remote_code: true,
+        grants: attack.grants(),
         ..SessionLimits::default()
     }
 }
@@ -74,6 +75,7 @@ fn every_script_ends_cleanly_with_the_default_limits() {
     for attack in attacks() {
         let limits = SessionLimits {
             remote_code: true,
+            grants: attack.grants(),
             ..SessionLimits::default()
         };
         let problems = problems(&attack, &limits);
@@ -186,6 +188,25 @@ impl Recorder for Recording {
     fn output(&mut self, output: &Output<'_>) {
         self.writer.output(output);
     }
+}
+
+#[test]
+fn every_function_of_the_api_is_called_with_wrong_arguments() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let read = |path: &str| fs::read_to_string(root.join(path)).expect("the sources are there");
+    let script = read("tests/hostile/call-everything.lua");
+    let mut found = 0;
+    for file in ["api", "handle", "messages", "process", "ui", "upload"] {
+        let source = read(&format!("src/lua/{file}.rs"));
+        let (_, methods) = source.split_once("METHODS: ").expect("a list of methods");
+        let (methods, _) = methods.split_once("];").expect("its end");
+        for name in methods.split("(\"").skip(1) {
+            let name = name.split('"').next().expect("a name");
+            assert!(script.contains(&format!("\"{name}\"")), "{file}: {name}");
+            found += 1;
+        }
+    }
+    assert!(found > 45, "only {found} methods are found");
 }
 
 fn gas_of_each() -> String {

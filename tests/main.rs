@@ -26,6 +26,9 @@ mod soak;
 mod suites;
 mod testing;
 mod tidy;
+#[cfg(feature = "tls")]
+mod tls;
+mod turns;
 
 /// The battery that its bench runs, too.
 #[allow(dead_code, reason = "the bench uses the rest")]

@@ -1,10 +1,15 @@
 //! Living in a system and beginning: settings and where they come from, mistakes that are told before anybody visits,
-//! signals, supervisors, health and metrics, commands that ask a running server.
+//! signals, supervisors, health and metrics, commands that ask a running server, looking into its sessions.
 
 mod admin;
+mod manual;
+mod mistakes;
 mod settings;
 mod signals;
+mod small;
 mod supervised;
+mod syslog;
+mod variables;
 
 use std::process::{Command, Output};
 

@@ -11,11 +11,12 @@ use source::{
 };
 
 /// Modules at the top of `src`, and which of them each may import.
-const IMPORTS: [(&str, &[&str]); 15] = [
+const IMPORTS: [(&str, &[&str]); 16] = [
     ("core", &[]),
     ("wire", &["core"]),
     ("journal", &["wire", "core"]),
     ("lua", &["core"]),
+    ("variables", &["journal", "core"]),
     ("net", &["wire", "core"]),
     ("web", &[]),
     ("config", &["journal", "core"]),
@@ -28,7 +29,16 @@ const IMPORTS: [(&str, &[&str]); 15] = [
     (
         "server",
         &[
-            "testing", "config", "net", "web", "replay", "lua", "journal", "wire", "core",
+            "testing",
+            "config",
+            "net",
+            "web",
+            "variables",
+            "replay",
+            "lua",
+            "journal",
+            "wire",
+            "core",
         ],
     ),
     ("operator", &["server"]),

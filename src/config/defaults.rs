@@ -72,7 +72,26 @@ pub const KNOWN: &[Known] = &[
         "server",
         "admin_listen",
         "",
-        "where /healthz and /metrics are told, to this machine only",
+        "where /healthz, /metrics and variables are told, to this machine only",
+    ),
+    known(
+        "server",
+        "tls_cert",
+        "",
+        "PEM file with the certificate, to be reached by https",
+    ),
+    known("server", "tls_key", "", "PEM file with its key"),
+    known(
+        "server",
+        "hsts",
+        "",
+        "how long browsers that came by https come no other way; 0: takes that back",
+    ),
+    known(
+        "server",
+        "log",
+        "\"stderr\"",
+        "where the log goes: stderr, syslog, or syslog:/PATH of its socket",
     ),
     known(
         "server",

@@ -11,7 +11,7 @@ use super::auth::{AuthMode, Network};
 use super::nearest::nearest;
 use super::state::{Recover, StateDir};
 use super::units::{parse_bytes, parse_duration_ms};
-use super::{Grant, LogFormat, Place, Policy, Settings};
+use super::{Grant, LogFormat, LogTarget, Place, Policy, Settings};
 use crate::journal::Durability;
 
 /// The file's name inside a site.
@@ -49,6 +49,10 @@ pub(super) const KEYS: &[(&str, &[(&str, Reader)])] = &[
             }),
             ("base_path", |s, v| set(&mut s.base_path, base_path(v))),
             ("admin_listen", |s, v| set(&mut s.admin_listen, address(v))),
+            ("tls_cert", |s, v| set(&mut s.tls.cert, path(v))),
+            ("tls_key", |s, v| set(&mut s.tls.key, path(v))),
+            ("hsts", |s, v| set(&mut s.tls.hsts_ms, duration(v))),
+            ("log", |s, v| set(&mut s.log, log_target(v))),
             ("log_format", |s, v| {
                 set(&mut s.log_format, one_of(&LOG_FORMATS, v))
             }),
@@ -233,6 +237,9 @@ const DURABILITY: [(&str, Durability); 3] = [
     ("power", Durability::Power),
 ];
 
+/// Where syslog daemons listen.
+const SYSLOG: &str = "/dev/log";
+
 /// A file of settings longer than this is something else.
 const FILE_BYTES_MAX: u64 = 1 << 20;
 
@@ -260,14 +267,20 @@ pub fn read(dir: &Path) -> Result<Settings, FileError> {
             settings.record = settings.record.map(|record| dir.join(record));
             settings.auth.users = settings.auth.users.map(|users| dir.join(users));
             settings.audit = settings.audit.map(|audit| dir.join(audit));
+            settings.tls = settings.tls.below(dir);
             settings.upload_dir = settings.upload_dir.map(|upload| dir.join(upload));
             if let Some(StateDir::At(state)) = &mut settings.state.dir {
                 *state = dir.join(&state);
             }
             Ok(settings)
         }
-        // That the site is no directory is told better by whoever reads it.
-        Err(error) if matches!(error.kind(), NotFound | NotADirectory) => Ok(Settings::default()),
+        // That the site is no directory, or none to be read, is told better by whoever reads it.
+        Err(error)
+            if matches!(error.kind(), NotFound | NotADirectory)
+                || std::fs::read_dir(dir).is_err() =>
+        {
+            Ok(Settings::default())
+        }
         Err(error) => Err(FileError::Unreadable {
             path: shown,
             error: error.to_string(),
@@ -428,6 +441,21 @@ fn base_path(value: &DeValue<'_>) -> Result<String, String> {
 fn address(value: &DeValue<'_>) -> Result<SocketAddr, String> {
     let address = value.as_str().and_then(|text| text.parse().ok());
     address.ok_or_else(|| not("an address with a port, such as \"127.0.0.1:9100\"", value))
+}
+
+/// What `log` can say.
+pub(crate) fn parse_log_target(text: &str) -> Result<LogTarget, &'static str> {
+    match text.split_once(':') {
+        None if text == "stderr" => Ok(LogTarget::Stderr),
+        None if text == "syslog" => Ok(LogTarget::Syslog(SYSLOG.into())),
+        Some(("syslog", path)) if path.starts_with('/') => Ok(LogTarget::Syslog(path.into())),
+        _ => Err("stderr, syslog, or syslog:/PATH of a daemon's socket"),
+    }
+}
+
+fn log_target(value: &DeValue<'_>) -> Result<LogTarget, String> {
+    let text = value.as_str().unwrap_or_default();
+    parse_log_target(text).map_err(|expected| not(expected, value))
 }
 
 fn verbosity(value: &DeValue<'_>) -> Result<u8, String> {

@@ -7,18 +7,20 @@ pub fn nearest<'k>(
     before: &str,
     after: &str,
 ) -> String {
-    let close = known
-        .clone()
-        .map(|name| (distance(wrong, name), name))
-        .min()
-        .filter(|&(distance, name)| distance <= 1 + name.len() / 3);
-    match close {
-        Some((_, name)) => format!("; did you mean {before}{name}{after}?"),
+    match closest(wrong, known.clone()) {
+        Some(name) => format!("; did you mean {before}{name}{after}?"),
         None => {
             let all: Vec<String> = known.map(|name| format!("{before}{name}{after}")).collect();
             format!("; there are {}", all.join(", "))
         }
     }
+}
+
+/// What was probably meant.
+pub fn closest<'k>(wrong: &str, known: impl Iterator<Item = &'k str>) -> Option<&'k str> {
+    let closest = known.map(|name| (distance(wrong, name), name)).min();
+    let closest = closest.filter(|&(distance, name)| distance <= 1 + name.len() / 3);
+    closest.map(|(_, name)| name)
 }
 
 /// How many letters must be added, left out or changed to make one of the other.

@@ -111,7 +111,9 @@ impl<S: Script> Session<S> {
             let text = "a file goes to a method that takes it, such as receive(_)";
             return self.tell_fault(slot, ScriptError::new(ErrorCode::BadAccess, text));
         }
-        let (begun, out) = self.host.uploads.begin(variable.id, announced);
+        let secret = self.host.secret();
+        let uploads = &mut self.host.uploads;
+        let (begun, out) = uploads.begin(secret.as_ref(), variable.id, announced);
         if let Some(out) = out {
             self.host.tell_upload(out, UploadAction::Drop);
         }

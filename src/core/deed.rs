@@ -2,7 +2,7 @@
 
 use super::host::Host;
 use super::script::ErrorCode;
-use super::variable::{Slot, Variable};
+use super::variable::Slot;
 
 /// Bytes of a path that are told.
 const PATH_BYTES_MAX: usize = 200;
@@ -43,26 +43,15 @@ impl Host {
         if !self.audited {
             return;
         }
-        let path = self.full_path(slot);
+        let mut path = self.vars.full_path(slot);
+        let end = (0..=PATH_BYTES_MAX.min(path.len())).rev();
+        let cut = end.into_iter().find(|&at| path.is_char_boundary(at));
+        path.truncate(cut.unwrap_or(0));
         self.deeds.push(Deed {
             kind,
             path,
             by_operator,
             refused: done.err(),
         });
-    }
-
-    fn full_path(&self, slot: Slot) -> String {
-        let variable = |slot: Slot| self.vars.get(slot);
-        let above = |v: &&Variable| v.parent().and_then(variable);
-        let all = std::iter::successors(variable(slot), above);
-        let paths = all.map(|v| v.properties.get("path").unwrap_or(""));
-        let mut paths: Vec<&str> = paths.filter(|path| !path.is_empty()).collect();
-        paths.reverse();
-        let mut path = paths.join(".");
-        let end = (0..=PATH_BYTES_MAX.min(path.len())).rev();
-        let cut = end.into_iter().find(|&at| path.is_char_boundary(at));
-        path.truncate(cut.unwrap_or(0));
-        path
     }
 }

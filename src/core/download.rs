@@ -5,11 +5,43 @@
 
 use std::collections::BTreeMap;
 
+use sha2::{Digest, Sha256};
+
 use super::carry::carry;
+use super::event::Opening;
 use super::watch::WatchHandle;
 
-/// Names a download in its address. Nobody can guess it who does not know the session's seed.
+/// Names a download in its address. Nobody can guess it who does not know the session's own address and seed.
 pub type Token = u128;
+
+/// What a session's tokens are made of by the rule
+/// [`TOKENS_TELL_NOTHING`](super::limits::TOKENS_TELL_NOTHING): neither they nor `math.random` tell it. A session
+/// of before has none: who knew one of its tokens could compute the others.
+#[derive(Clone, Debug)]
+pub struct Secret([u8; 32]);
+
+impl Secret {
+    /// That of a session which was opened like this.
+    pub fn of(opening: &Opening) -> Secret {
+        let hash = Sha256::new().chain_update(b"tokens of a session\n");
+        let hash = hash.chain_update(opening.seed.to_le_bytes());
+        Secret(
+            hash.chain_update(opening.address.as_bytes())
+                .finalize()
+                .into(),
+        )
+    }
+
+    /// The token of the `vended`th thing of a `kind`.
+    pub(super) fn token(&self, kind: &str, vended: u64) -> Token {
+        let hash = Sha256::new().chain_update(self.0);
+        let hash = hash.chain_update(vended.to_le_bytes());
+        let hash: [u8; 32] = hash.chain_update(kind.as_bytes()).finalize().into();
+        hash.iter()
+            .take(16)
+            .fold(0, |token, &byte| token << 8 | Token::from(byte))
+    }
+}
 
 /// Downloads that were offered and not fetched: the oldest makes room.
 const OFFERED_MAX: usize = 100;
@@ -65,7 +97,7 @@ pub struct Downloads {
 }
 
 impl Downloads {
-    /// None yet; tokens are made from `seed`.
+    /// None yet; without a [`Secret`] tokens are made from `seed`.
     pub fn new(seed: u64) -> Downloads {
         Downloads {
             seed,
@@ -78,12 +110,16 @@ impl Downloads {
     /// Offers one. Returns its token, and the one that had to make room, whose maker is free.
     pub fn offer(
         &mut self,
+        secret: Option<&Secret>,
         name: &str,
         mime: &str,
         maker: WatchHandle,
     ) -> (Token, Option<Download>) {
         self.vended += 1;
-        let token = token(self.seed, self.vended);
+        let token = match secret {
+            Some(secret) => secret.token("download", self.vended),
+            None => token(self.seed, self.vended),
+        };
         let download = Download {
             name: name.into(),
             mime: mime.into(),
@@ -136,7 +172,7 @@ impl Downloads {
     }
 }
 
-/// The token of the `vended`th thing that a session with this seed gives an address.
+/// The token of the `vended`th thing that a session with this seed gives an address, without a [`Secret`].
 pub(super) fn token(seed: u64, vended: u64) -> Token {
     let low = mix(seed ^ mix(vended));
     let high = mix(low ^ mix(seed.rotate_left(32) ^ !vended));
@@ -161,19 +197,45 @@ mod tests {
     #[test]
     fn tokens_differ_and_the_oldest_offer_makes_room() {
         let mut downloads = Downloads::new(7);
-        let (first, _) = downloads.offer("a", "text/plain", 1);
-        let (second, _) = downloads.offer("b", "text/plain", 2);
+        let (first, _) = downloads.offer(None, "a", "text/plain", 1);
+        let (second, _) = downloads.offer(None, "b", "text/plain", 2);
         assert_ne!(first, second);
         assert!(!downloads.take(second).unwrap().1);
         assert!(downloads.take(second).unwrap().1);
         for n in 0..OFFERED_MAX as u64 - 1 {
-            assert!(downloads.offer("c", "text/plain", n).1.is_none());
+            assert!(downloads.offer(None, "c", "text/plain", n).1.is_none());
         }
-        let (_, out) = downloads.offer("d", "text/plain", 1);
+        let (_, out) = downloads.offer(None, "d", "text/plain", 1);
         assert_eq!(&*out.unwrap().name, "a");
         assert!(downloads.take(first).is_none());
         assert_eq!(downloads.end(second).unwrap().maker, 2);
         assert!(downloads.take(second).is_none());
-        assert_ne!(Downloads::new(8).offer("a", "", 1).0, first);
+        assert_ne!(Downloads::new(8).offer(None, "a", "", 1).0, first);
+    }
+
+    #[test]
+    fn with_a_secret_neither_a_seed_nor_another_token_tells_one() {
+        let opening = |seed, address: &str| Opening {
+            seed,
+            address: address.into(),
+            ..Opening::default()
+        };
+        let secret = |seed, address| Secret::of(&opening(seed, address));
+        let first = |secret: Option<&Secret>| Downloads::new(7).offer(secret, "a", "", 1).0;
+        let mut all = vec![
+            first(None),
+            first(Some(&secret(7, "/a"))),
+            first(Some(&secret(7, "/b"))),
+            first(Some(&secret(8, "/a"))),
+            secret(7, "/a").token("download", 2),
+            secret(7, "/a").token("upload", 1),
+        ];
+        assert_eq!(
+            all[1], 0x9c3a35dd_4655b127_d763c464_bd1fe350,
+            "made once and for all: recordings have them"
+        );
+        all.sort_unstable();
+        all.dedup();
+        assert_eq!(all.len(), 6);
     }
 }

@@ -111,6 +111,11 @@ pub enum Event {
         session: SessionId,
         change: SiteChange,
     },
+    /// The shell has to end this session; its pages hear why.
+    Ended {
+        session: SessionId,
+        reason: Box<str>,
+    },
 }
 
 impl Event {
@@ -126,7 +131,8 @@ impl Event {
             | Event::Download { session, .. }
             | Event::Upload { session, .. }
             | Event::Process { session, .. }
-            | Event::SiteChanged { session, .. } => *session,
+            | Event::SiteChanged { session, .. }
+            | Event::Ended { session, .. } => *session,
         }
     }
 }

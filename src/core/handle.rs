@@ -67,6 +67,7 @@ impl<S: Script> Session<S> {
             Message::Bad { var, description } => {
                 self.error(view, var, ErrorCode::BadMessage, description);
             }
+            Message::Unread { count } => self.outbox.views[view].untold += count,
         }
     }
 
@@ -85,9 +86,8 @@ impl<S: Script> Session<S> {
     }
 
     fn error(&mut self, view: usize, var: WireId, code: ErrorCode, text: impl Into<String>) {
-        self.outbox.views[view]
-            .errors
-            .push((var, code, text.into(), None));
+        let most = self.host.limits.errors_at_once();
+        self.outbox.views[view].tell_error(most, var, code, text.into(), None);
     }
 
     fn not_found(&mut self, view: usize, var: WireId) {
@@ -233,8 +233,7 @@ impl<S: Script> Session<S> {
         properties: &Properties,
     ) -> Result<(Path, Access), ScriptError> {
         let text = properties.get("path").unwrap_or("");
-        let path = Path::parse(text)
-            .map_err(|e| ScriptError::new(ErrorCode::PathFailure, e.to_string()))?;
+        let path = Path::parse(text).map_err(|error| self.host.no_path(text, &error))?;
         if path.is_private() && !self.host.limits.private_paths {
             let text = format!(
                 "path \"{text}\": names that start with _ are private; set private_paths to allow them"
@@ -477,8 +476,8 @@ impl<S: Script> Session<S> {
         let view = &mut self.outbox.views[view];
         view.resend.push(variable.id);
         if let Some(fault) = variable.error.clone() {
-            view.errors
-                .push((wire, fault.code, fault.message, fault.detail));
+            let most = self.host.limits.errors_at_once();
+            view.tell_error(most, wire, fault.code, fault.message, fault.detail);
         }
     }
 

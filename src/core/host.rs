@@ -4,14 +4,15 @@ use std::collections::VecDeque;
 
 use super::carry::carry;
 use super::deed::Deed;
-use super::download::Downloads;
+use super::download::{Downloads, Secret};
 use super::event::{Opening, Turn};
 use super::id::{APP, SessionId, VarId};
-use super::limits::SessionLimits;
+use super::limits::{SessionLimits, TOKENS_TELL_NOTHING};
 use super::outside::{
     FILE_BYTES_MAX, HostAnswer, HostCall, Nowhere, Outgoing, Outside, ProcessAction, ProcessId,
     Processes,
 };
+use super::path::PathError;
 use super::property::{PROPERTIES_MAX, Priority};
 use super::runs::FileRuns;
 use super::script::{ErrorCode, ScriptError};
@@ -228,6 +229,12 @@ impl Host {
         Err(ScriptError::new(ErrorCode::Limit, text))
     }
 
+    /// What addresses of downloads and uploads are made of; a session of before the rule has none.
+    pub fn secret(&self) -> Option<Secret> {
+        let has = self.limits.has(TOKENS_TELL_NOTHING);
+        has.then(|| Secret::of(&self.opening))
+    }
+
     /// What views are told of an error: with `--dev` also where it came from.
     pub fn fault(&self, error: &ScriptError) -> Fault {
         let detail = self.limits.dev.then(|| self.site.explain(error));
@@ -237,6 +244,16 @@ impl Host {
             detail: detail.flatten(),
             by: None,
         }
+    }
+
+    /// A page asks for what is no path. Those who write the site are told which template has it.
+    pub fn no_path(&self, text: &str, error: &PathError) -> ScriptError {
+        let place = match self.limits.dev {
+            true => self.site.place_in_viewdefs(text),
+            false => None,
+        };
+        let place = place.map(|place| format!("{place}: ")).unwrap_or_default();
+        ScriptError::new(ErrorCode::PathFailure, format!("{place}{error}"))
     }
 
     /// Sets a property as the server's doing: views are told and watches notified. `name` may end in

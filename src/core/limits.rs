@@ -35,7 +35,20 @@ pub struct SessionLimits {
     pub dev: bool,
     /// What its code may do outside.
     pub grants: Grants,
+    /// The last of the rules that hold: a session goes by those that it began with, so that a recording of before a rule
+    /// comes out as it did.
+    pub rules: u64,
 }
+
+/// The rule that one flush tells a view [`ERRORS_MAX`] errors and counts the rest, and that a frame has each object
+/// described once. Without it few bytes were answered by many.
+pub const ANSWERS_ARE_BOUNDED: u64 = 1;
+
+/// The rule that addresses of downloads and uploads tell nothing of the session's seed, nor of each other.
+pub const TOKENS_TELL_NOTHING: u64 = 2;
+
+/// Errors told at once: more than a page can show, and less than most frames have bytes.
+pub const ERRORS_MAX: usize = 1_000;
 
 impl Default for SessionLimits {
     fn default() -> Self {
@@ -55,11 +68,25 @@ impl Default for SessionLimits {
             viewdef_paths: false,
             dev: false,
             grants: Grants::default(),
+            rules: TOKENS_TELL_NOTHING,
         }
     }
 }
 
 impl SessionLimits {
+    /// Whether this rule holds.
+    pub fn has(&self, rule: u64) -> bool {
+        self.rules >= rule
+    }
+
+    /// Errors that one flush tells a view.
+    pub fn errors_at_once(&self) -> usize {
+        match self.has(ANSWERS_ARE_BOUNDED) {
+            true => ERRORS_MAX,
+            false => usize::MAX,
+        }
+    }
+
     /// What a session with these limits may do that one with `others` may not: an amount is none of it.
     pub fn allows_beyond(&self, others: &SessionLimits) -> Option<String> {
         let (had, has) = (&self.grants, &others.grants);

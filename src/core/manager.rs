@@ -24,6 +24,7 @@ use super::viewdef::Viewdefs;
 
 /// RFC 6455: the server met a condition that keeps it from going on.
 const CLOSE_INTERNAL_ERROR: u16 = 1011;
+const CLOSE_POLICY: u16 = 1008;
 
 /// What all sessions of a manager have in common.
 #[derive(Clone, Debug, Default)]
@@ -77,11 +78,6 @@ impl<R: Runtime> SessionManager<R> {
             outside: Some(Box::new(Nowhere)),
             cuts: 0,
         }
-    }
-
-    /// Files of the site that were taken for viewdefs and are none, with the reasons.
-    pub fn viewdef_problems(&self) -> &[String] {
-        &self.viewdefs.problems
     }
 
     /// Who answers what scripts ask of the machine from now on; at first it is [`Nowhere`].
@@ -140,6 +136,7 @@ impl<R: Runtime> SessionManager<R> {
                 self.change_site(&change.site);
                 self.with_session(id, turn, |session| session.change_site(&change));
             }
+            Event::Ended { reason, .. } => self.end_told(id, &reason),
         }
         self.take_topic_news(id);
     }
@@ -222,6 +219,19 @@ impl<R: Runtime> SessionManager<R> {
     pub fn next_due(&self, now: Timestamp) -> Option<SessionId> {
         let &(due, session) = self.deadlines.first()?;
         (due <= now).then_some(session)
+    }
+
+    /// All sessions with something due at `now`, who has waited longest first.
+    pub fn all_due(&self, now: Timestamp) -> Vec<SessionId> {
+        let due = self.deadlines.range(..=(now, SessionId(u64::MAX)));
+        due.map(|&(_, session)| session).collect()
+    }
+
+    /// Whether this one has something due at `now`.
+    pub fn is_due(&self, session: SessionId, now: Timestamp) -> bool {
+        self.deadline_of
+            .get(&session)
+            .is_some_and(|&due| due <= now)
     }
 
     /// Sessions in memory.
@@ -415,6 +425,20 @@ impl<R: Runtime> SessionManager<R> {
         if expired {
             self.end(id, "session expired");
         }
+    }
+
+    /// Ends a session and tells its pages why.
+    fn end_told(&mut self, id: SessionId, reason: &str) {
+        let connections = self.session(id).map(|of| of.connections().collect());
+        let connections: Vec<ConnectionId> = connections.unwrap_or_default();
+        for connection in connections {
+            self.effects.push_back(Effect::Close {
+                connection,
+                code: CLOSE_POLICY,
+                reason: reason.into(),
+            });
+        }
+        self.end(id, reason);
     }
 
     /// Ends a session, in memory or dormant, for a reason that the log has.

@@ -59,4 +59,8 @@ pub enum Message {
         var: WireId,
         description: String,
     },
+    /// Stands behind as many as are told at once that could not be read: how many more there were.
+    Unread {
+        count: usize,
+    },
 }

@@ -14,7 +14,7 @@
 //! machine; [`change`] runs detection; [`batch`] assembles what each view is told, `delta` in pieces of
 //! what it was told before; [`topic`] and [`download`] are what sessions say to each other and give to
 //! browsers; [`frozen`] is a session as bytes, written and read by `carry` and [`code`]; [`peek`] is what
-//! those see who look into a session.
+//! those see who look into a session, [`witness`] what they see of its events.
 
 mod allowed;
 mod arrivals;
@@ -28,6 +28,7 @@ mod delta;
 pub mod download;
 pub mod effect;
 pub mod event;
+mod fault;
 pub mod frozen;
 pub mod handle;
 pub mod host;
@@ -54,3 +55,4 @@ pub mod variable;
 mod view;
 pub mod viewdef;
 pub mod watch;
+pub mod witness;

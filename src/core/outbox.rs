@@ -13,7 +13,7 @@ use super::host::{Host, NoticeKind};
 use super::id::{APP, ConnectionId, VarId, WireId};
 use super::json;
 use super::property::{Priority, Properties, Property};
-use super::script::Script;
+use super::script::{ErrorCode, Script};
 use super::variable::{Fault, Slot, Span, Variable, push_properties};
 use super::view::{PER_VIEW, View, ViewId};
 use super::viewdef::Viewdefs;
@@ -83,8 +83,8 @@ impl Outbox {
             };
             if sees {
                 let detail = fault.detail.clone();
-                view.errors
-                    .push((wire, fault.code, fault.message.clone(), detail));
+                let (most, text) = (host.limits.errors_at_once(), fault.message.clone());
+                view.tell_error(most, wire, fault.code, text, detail);
             }
         }
     }
@@ -141,6 +141,12 @@ impl View {
             if stale.get(&var).is_none_or(|&errors| at >= errors) {
                 batch.push_error(var, code, &text, detail.as_deref());
             }
+        }
+        let untold = std::mem::take(&mut self.untold);
+        if untold > 0 {
+            let most = host.limits.errors_at_once();
+            let text = format!("{untold} more errors are not told: {most} are told at once");
+            batch.push_error(0, ErrorCode::Limit, &text, None);
         }
         let items = self.items(host, dirty);
         self.own_writes.clear();

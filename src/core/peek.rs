@@ -5,7 +5,7 @@
 
 use super::script::Script;
 use super::session::Session;
-use super::variable::Slot;
+use super::variable::{Slot, Variable, VariableStore};
 
 /// Where a way through objects begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -64,6 +64,19 @@ impl Object {
     pub fn field(&self, key: &Key) -> Option<&Held> {
         let at = self.fields.binary_search_by(|(k, _)| k.cmp(key)).ok()?;
         Some(&self.fields[at].1)
+    }
+}
+
+impl VariableStore {
+    /// Where a variable is: paths from the app on, with dots.
+    pub fn full_path(&self, slot: Slot) -> String {
+        let variable = |slot: Slot| self.get(slot);
+        let above = |v: &&Variable| v.parent().and_then(variable);
+        let all = std::iter::successors(variable(slot), above);
+        let paths = all.map(|v| v.properties.get("path").unwrap_or(""));
+        let mut paths: Vec<&str> = paths.filter(|path| !path.is_empty()).collect();
+        paths.reverse();
+        paths.join(".")
     }
 }
 

@@ -13,7 +13,7 @@ use super::viewdef;
 pub(super) struct SiteFaults {
     /// Code that could not be run again; the old goes on.
     code: Option<ScriptError>,
-    /// Files that are no viewdefs, with the reasons.
+    /// Files that are no viewdefs, with what is wrong with them.
     viewdefs: BTreeMap<Box<str>, Box<str>>,
     /// The message of the error that stands on variable 1 for one of these.
     told: Option<String>,
@@ -25,9 +25,8 @@ impl SiteFaults {
             return self.code.clone();
         }
         // Templates are told to those who write them only.
-        let (path, reason) = self.viewdefs.first_key_value().filter(|_| dev)?;
-        let text = format!("{path}: {reason}; the version before it is shown");
-        Some(ScriptError::new(ErrorCode::BadValue, text))
+        let problem = self.viewdefs.values().next().filter(|_| dev)?;
+        Some(ScriptError::new(ErrorCode::BadValue, &**problem))
     }
 }
 
@@ -65,6 +64,20 @@ impl<S: Script> Session<S> {
         self.tell_site_fault();
     }
 
+    /// Those who write a site see in the first page what is wrong with its templates.
+    pub(super) fn look_at_viewdefs(&mut self) {
+        if !self.host.limits.dev {
+            return;
+        }
+        let files = self.host.site.files();
+        let problems = files.filter_map(|(path, content)| {
+            let problem = viewdef::problem(path, content)?;
+            Some((path.into(), problem.into()))
+        });
+        self.site_faults.viewdefs = problems.collect();
+        self.tell_site_fault();
+    }
+
     /// Puts what is wrong with the site on variable 1, or takes it off again.
     fn tell_site_fault(&mut self) {
         let fault = self.site_faults.first(self.host.limits.dev);
@@ -83,7 +96,8 @@ impl<S: Script> Session<S> {
         let Some(variable) = self.host.vars.get_mut(app) else {
             return;
         };
-        if variable.error.as_ref().is_none_or(|e| e.message != told) {
+        // The first value of all took it off already, here and not on the page; another error stays.
+        if variable.error.as_ref().is_some_and(|e| e.message != told) {
             return;
         }
         variable.error = None;

@@ -6,15 +6,15 @@ use super::change::{detect, detect_fresh};
 use super::effect::Effect;
 use super::event::Turn;
 use super::host::{Host, NoticeKind, Work};
-use super::id::{APP, ConnectionId, SessionId, TimerId, Timestamp, VarId};
-use super::json;
-use super::message::Batch;
+use super::id::{ConnectionId, SessionId, TimerId, Timestamp, VarId};
+use super::limits::ANSWERS_ARE_BOUNDED;
+use super::message::{Batch, Message};
 use super::outbox::Outbox;
 use super::reload::SiteFaults;
 use super::saving::Saving;
 use super::script::{ErrorCode, Script, ScriptError, WatchedValue};
 use super::timer::TimerKind;
-use super::variable::{Fault, Slot};
+use super::variable::Slot;
 use super::viewdef::Viewdefs;
 
 /// Work done for one event at the most; what is left waits for the next turn.
@@ -23,9 +23,7 @@ const MAX_WORK: usize = 1_000;
 /// With more bytes than this waiting to be told, a flush does not wait any longer.
 const MOST_PENDING: usize = 256 << 10;
 
-/// Errors on fields that are remembered, and variables that are looked at in one event to find the
-/// fields: forms are small, and only a hostile client makes many.
-const FIELD_FAULTS_MAX: usize = 1_000;
+/// Variables that are looked at in one event beside what its gas counts.
 const LOOKS_MAX: usize = 1_000_000;
 
 /// Complaints of pages that the log has without being asked for more, and bytes of one; beyond it, a
@@ -104,6 +102,11 @@ impl<S: Script> Session<S> {
         self.script.gas_used()
     }
 
+    /// Variables that its last event looked at, which no gas counts.
+    pub fn looks(&self) -> usize {
+        LOOKS_MAX - self.looks_left
+    }
+
     /// Runs `main.lua`.
     ///
     /// # Errors
@@ -112,12 +115,12 @@ impl<S: Script> Session<S> {
         self.script.begin_event(self.host.limits.gas);
         self.script.start(&mut self.host)?;
         if self.host.vars.app().is_none() {
-            return Err(ScriptError::new(
-                ErrorCode::LuaError,
-                "main.lua ran but made no app: it must call session:createAppVariable(object)",
-            ));
+            let text =
+                "main.lua ran but made no app: it must call session:createAppVariable(object)";
+            return Err(ScriptError::new(ErrorCode::LuaError, text));
         }
         self.settle();
+        self.look_at_viewdefs();
         Ok(())
     }
 
@@ -176,7 +179,18 @@ impl<S: Script> Session<S> {
         if self.outbox.views[view].extended && !batch.messages.is_empty() {
             self.fresh = Some(Vec::new());
         }
-        for message in batch.messages {
+        let mut described = BTreeSet::new();
+        let each_once = self.host.limits.has(ANSWERS_ARE_BOUNDED);
+        for mut message in batch.messages {
+            if let Message::GetObjects { objects } = &mut message
+                && each_once
+            {
+                let asked = objects.len();
+                objects.retain(|&object| described.insert(object));
+                if objects.is_empty() && asked > 0 {
+                    continue;
+                }
+            }
             self.handle_message(view, message);
             self.run_work();
         }
@@ -218,21 +232,6 @@ impl<S: Script> Session<S> {
             self.blame(started_by, format_args!("timer {id}"), error);
         }
         self.settle();
-    }
-
-    /// Logs what a function raised that nobody called, and tells it to the variable that gave it.
-    pub(super) fn blame(
-        &mut self,
-        started_by: Option<VarId>,
-        what: std::fmt::Arguments<'_>,
-        mut error: ScriptError,
-    ) {
-        let text = error.traceback.take();
-        let text = text.as_deref().unwrap_or(&error.message);
-        self.host.log(0, format_args!("error in {what}: {text}"));
-        if let Some(slot) = self.host.vars.find(started_by.unwrap_or(APP)) {
-            self.tell_fault(slot, error);
-        }
     }
 
     fn send_outgoing(&mut self, effects: &mut dyn FnMut(Effect)) {
@@ -345,102 +344,6 @@ impl<S: Script> Session<S> {
         value.unwrap_or("").to_owned()
     }
 
-    /// Puts an error on a variable, or on the fields beside it that it names; values stay.
-    pub(super) fn tell_fault(&mut self, slot: Slot, error: ScriptError) {
-        if let Some(traceback) = &error.traceback {
-            self.host.log(0, format_args!("{traceback}"));
-        }
-        let mut fault = self.host.fault(&error);
-        let told = self.asks_for_fields(slot) && !error.fields.is_empty();
-        if told {
-            fault.detail = Some(fields_json(&error.fields));
-        }
-        let mut rest = std::mem::take(&mut fault.message);
-        for (field, text) in &error.fields {
-            let shown = self.showing_field(slot, field);
-            if shown.is_empty() {
-                if !rest.is_empty() {
-                    rest.push_str("; ");
-                }
-                rest.push_str(text);
-            }
-            for at in shown {
-                self.tell_field(slot, at, text);
-            }
-        }
-        if told || !rest.is_empty() {
-            fault.message = rest;
-            self.outbox.fault(&mut self.host, slot, fault);
-        }
-    }
-
-    /// Whether the client puts errors on fields that no variable shows, as well.
-    fn asks_for_fields(&self, slot: Slot) -> bool {
-        let variable = self.host.vars.get(slot);
-        variable.is_some_and(|v| v.properties.get("fields") == Some("true"))
-    }
-
-    /// Puts an error on a field beside the action that refused it.
-    fn tell_field(&mut self, action: Slot, field: Slot, text: &str) {
-        let id = |slot| self.host.vars.get(slot).map(|v| v.id);
-        let (Some(by), Some(at)) = (id(action), id(field)) else {
-            return;
-        };
-        let fault = Fault {
-            code: ErrorCode::Invalid,
-            message: text.to_owned(),
-            detail: None,
-            by: Some(by),
-        };
-        self.outbox.fault(&mut self.host, field, fault);
-        self.field_faults.push_back((by, at));
-        if self.field_faults.len() > FIELD_FAULTS_MAX {
-            self.field_faults.pop_front();
-        }
-    }
-
-    /// The variables beside `slot`, of the same view, whose path is `field`.
-    fn showing_field(&mut self, slot: Slot, field: &str) -> Vec<Slot> {
-        let vars = &self.host.vars;
-        let Some(variable) = vars.get(slot) else {
-            return Vec::new();
-        };
-        let looks_left = &mut self.looks_left;
-        let siblings = variable.parent().into_iter().flat_map(|p| vars.children(p));
-        siblings
-            .take_while(|_| {
-                *looks_left = looks_left.saturating_sub(1);
-                *looks_left > 0
-            })
-            .filter(|&at| {
-                vars.get(at).is_some_and(|v| {
-                    v.view == variable.view && v.properties.get("path") == Some(field)
-                })
-            })
-            .collect()
-    }
-
-    /// A success clears the errors that the same action put on fields before.
-    pub(super) fn clear_fields(&mut self, action: Slot) -> Vec<Slot> {
-        let Some(by) = self.host.vars.get(action).map(|v| v.id) else {
-            return Vec::new();
-        };
-        let mut fields = Vec::new();
-        self.field_faults.retain(|&(action, field)| {
-            if action == by {
-                fields.push(field);
-            }
-            action != by
-        });
-        let vars = &self.host.vars;
-        let stands = |slot: &Slot| {
-            let fault = vars.get(*slot).and_then(|v| v.error.as_ref());
-            fault.is_some_and(|fault| fault.by == Some(by))
-        };
-        let slots = fields.into_iter().filter_map(|id| vars.find(id));
-        slots.filter(stands).collect()
-    }
-
     /// Tells the views that these variables are gone, and ends watches of them.
     pub(super) fn forget(&mut self, gone: &[Slot]) {
         for &slot in gone {
@@ -543,7 +446,8 @@ impl<S: Script> Session<S> {
     }
 
     fn may_flush(&self) -> bool {
-        if self.host.vars.pending_bytes() > MOST_PENDING {
+        let is_cut = self.outbox.views.iter().any(|view| view.untold > 0);
+        if is_cut || self.host.vars.pending_bytes() > MOST_PENDING {
             return true;
         }
         self.last_flush
@@ -582,19 +486,4 @@ impl<S: Script> Session<S> {
         };
         (self.outbox.views.is_empty() && timeout > 0).then(|| self.unattached_since + timeout)
     }
-}
-
-/// `{"fields":{"NAME":"text"}}`
-fn fields_json(fields: &[(Box<str>, Box<str>)]) -> std::rc::Rc<str> {
-    let mut out = b"{\"fields\":{".to_vec();
-    for (i, (field, text)) in fields.iter().enumerate() {
-        if i > 0 {
-            out.push(b',');
-        }
-        json::push_str(&mut out, field.as_bytes());
-        out.push(b':');
-        json::push_str(&mut out, text.as_bytes());
-    }
-    out.extend_from_slice(b"}}");
-    String::from_utf8_lossy(&out).into()
 }

@@ -57,7 +57,7 @@ pub struct SiteChange {
     pub site: Site,
     /// The paths of all files that were edited, sorted.
     pub paths: Rc<[Box<str>]>,
-    /// Those that are of no use, each with the reason; the site keeps their last good version.
+    /// Those that are of no use, each with what is wrong and where; the site keeps their last good version.
     pub problems: Rc<BTreeMap<Box<str>, Box<str>>>,
 }
 
@@ -121,8 +121,12 @@ impl Site {
                 continue;
             };
             match viewdef::problem(&path, &content) {
-                Some(reason) => {
-                    problems.insert(path.into(), reason.into());
+                Some(problem) => {
+                    let stays = match files.contains_key(&path) {
+                        true => "; the version before it stays in use",
+                        false => "",
+                    };
+                    problems.insert(path.into(), format!("{problem}{stays}").into());
                 }
                 None => {
                     files.insert(path, content.into());
@@ -151,11 +155,14 @@ impl Site {
 
     /// What those who develop the site are told of an error besides its message: where it came from.
     pub fn explain(&self, error: &ScriptError) -> Detail {
-        use ErrorCode::{BadValue, Limit, LuaError};
-        if !matches!(error.code, LuaError | Limit | BadValue) {
+        use ErrorCode::{BadValue, Limit, LuaError, PathFailure};
+        // A file that is no viewdef is not the one that the site has.
+        let is_kept = error.code != BadValue;
+        let source = self.line_of(&error.message).filter(|_| is_kept);
+        let is_placed = error.code == PathFailure && source.is_some();
+        if !is_placed && !matches!(error.code, LuaError | Limit | BadValue) {
             return None;
         }
-        let source = self.line_of(&error.message);
         let mut out = b"{\"traceback\":".to_vec();
         let traceback = error.traceback.as_deref().unwrap_or_default();
         json::push_str(&mut out, traceback.as_bytes());
@@ -165,14 +172,28 @@ impl Site {
         Some(String::from_utf8_lossy(&out).into())
     }
 
-    /// The line of code that a message `FILE.lua:LINE: ...` speaks of.
+    /// Where a template has this text, as `FILE:LINE`.
+    pub fn place_in_viewdefs(&self, text: &str) -> Option<String> {
+        let templates = self
+            .files()
+            .filter_map(|(path, content)| Some((path, viewdef::template_text(path, content)?)));
+        templates.into_iter().find_map(|(path, template)| {
+            let line = template.lines().position(|line| line.contains(text))?;
+            Some(format!("{path}:{}", line + 1))
+        })
+    }
+
+    /// The line of code or of a template that a message `FILE:LINE: ...` speaks of.
     pub fn line_of(&self, message: &str) -> Option<&str> {
-        let (file, rest) = message.split_once(".lua:")?;
+        let end = [".lua:", ".html:"]
+            .iter()
+            .find_map(|end| Some(message.find(end)? + end.len() - 1))?;
+        let (file, rest) = (&message[..end], &message[end + 1..]);
         let (line, _) = rest.split_once(':')?;
         let number: usize = line.parse().ok()?;
         let content = self
-            .read(&format!("lua/{file}.lua"))
-            .or_else(|| self.read(&format!("{file}.lua")))?;
+            .read(&format!("lua/{file}"))
+            .or_else(|| self.read(file))?;
         let line = content.split(|&b| b == b'\n').nth(number.checked_sub(1)?)?;
         let line = std::str::from_utf8(line).ok()?.trim();
         let cut = (0..=LINE_MAX).rev().find(|&at| line.is_char_boundary(at));
@@ -237,13 +258,29 @@ mod tests {
         )];
         let change = before.edit(edits.into_iter().collect());
         assert_eq!(change.site, before);
-        assert_eq!(change.problems.len(), 1);
+        let problem = change.problems.values().next().map(|problem| &**problem);
+        let problem = problem.unwrap_or_default();
+        assert!(
+            problem.starts_with("viewdefs/App.DEFAULT.html:1: not a viewdef")
+                && problem.ends_with("the version before it stays in use"),
+            "{problem}"
+        );
     }
 
     #[test]
     fn messages_lead_to_their_line() {
-        let site = site(&[("lua/a/b.lua", "one\n  two\nthree")]);
+        let template = "<template>\n <p ui-value='a..b'>\n</template>";
+        let site = site(&[
+            ("lua/a/b.lua", "one\n  two\nthree"),
+            ("viewdefs/A.DEFAULT.html", template),
+        ]);
         assert_eq!(site.line_of("a/b.lua:2: attempt to"), Some("two"));
+        let place = site.place_in_viewdefs("a..b").unwrap_or_default();
+        assert_eq!(place, "viewdefs/A.DEFAULT.html:2");
+        assert_eq!(
+            site.line_of(&format!("{place}: x")),
+            Some("<p ui-value='a..b'>")
+        );
         for message in [
             "a/b.lua:0: x",
             "a/b.lua:9: x",

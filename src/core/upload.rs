@@ -9,7 +9,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use super::carry::carry;
-use super::download::{self, Token};
+use super::download::{self, Secret, Token};
 use super::id::VarId;
 use super::property::Properties;
 
@@ -171,7 +171,7 @@ pub enum Begun {
 }
 
 impl Uploads {
-    /// None yet; tokens are made from `seed`.
+    /// None yet; without a [`Secret`] tokens are made from `seed`.
     pub fn new(seed: u64) -> Uploads {
         Uploads {
             seed,
@@ -182,7 +182,12 @@ impl Uploads {
     }
 
     /// A frontend announces a file for the method of `var`. Also returns what had to make room.
-    pub fn begin(&mut self, var: VarId, announced: Announced) -> (Option<Begun>, Option<UploadId>) {
+    pub fn begin(
+        &mut self,
+        secret: Option<&Secret>,
+        var: VarId,
+        announced: Announced,
+    ) -> (Option<Begun>, Option<UploadId>) {
         if announced
             .token
             .is_some_and(|token| self.done.contains(&token))
@@ -209,7 +214,7 @@ impl Uploads {
             out = Some(id);
         }
         self.vended += 1;
-        let (token, size) = (self.token(), announced.size);
+        let (token, size) = (self.token(secret), announced.size);
         let upload = Upload {
             token,
             announced,
@@ -228,8 +233,11 @@ impl Uploads {
     }
 
     /// Not one of those that downloads have.
-    fn token(&self) -> Token {
-        download::token(self.seed.rotate_left(17), self.vended)
+    fn token(&self, secret: Option<&Secret>) -> Token {
+        match secret {
+            Some(secret) => secret.token("upload", self.vended),
+            None => download::token(self.seed.rotate_left(17), self.vended),
+        }
     }
 
     /// The content may come: where to, and whom to tell.
@@ -335,7 +343,7 @@ mod tests {
     }
 
     fn begin(uploads: &mut Uploads, var: i64) -> (UploadId, Token) {
-        match uploads.begin(VarId(var), announced(5)).0 {
+        match uploads.begin(None, VarId(var), announced(5)).0 {
             Some(Begun::New(id, UploadAction::Open { token, .. })) => (id, token),
             other => panic!("{other:?}"),
         }
@@ -382,18 +390,18 @@ mod tests {
             token: Some(token),
             ..announced(5)
         };
-        let (begun, _) = uploads.begin(VarId(3), again.clone());
+        let (begun, _) = uploads.begin(None, VarId(3), again.clone());
         assert_eq!(begun, Some(Begun::Whole(id)));
         assert_eq!(uploads.take(id).unwrap().0, VarId(3));
         assert!(uploads.take(id).is_none());
-        assert_eq!(uploads.begin(VarId(4), again).0, Some(Begun::Done));
+        assert_eq!(uploads.begin(None, VarId(4), again).0, Some(Begun::Done));
         assert!(uploads.is_kept(id));
         uploads.end(id);
         let moved = Announced {
             token: Some(token),
             ..announced(5)
         };
-        assert_eq!(uploads.begin(VarId(5), moved).0, Some(Begun::Done));
+        assert_eq!(uploads.begin(None, VarId(5), moved).0, Some(Begun::Done));
     }
 
     #[test]
@@ -403,9 +411,9 @@ mod tests {
         for var in 2..=UNDER_WAY_MAX as i64 {
             assert_ne!(begin(&mut uploads, var).1, first.1);
         }
-        assert_eq!(uploads.begin(VarId(100), announced(5)), (None, None));
+        assert_eq!(uploads.begin(None, VarId(100), announced(5)), (None, None));
         uploads.leave(VarId(2));
-        let (begun, out) = uploads.begin(VarId(100), announced(5));
+        let (begun, out) = uploads.begin(None, VarId(100), announced(5));
         assert!(matches!(begun, Some(Begun::New(..))));
         assert_eq!(out, Some(2));
         assert_eq!(uploads.cancel(VarId(100)), Some(9));

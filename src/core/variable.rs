@@ -15,6 +15,7 @@ use super::json;
 use super::property::{Priority, Properties};
 use super::script::ErrorCode;
 use super::view::ViewId;
+use super::witness::Witness;
 
 /// Where a variable lives in the store. Reused after it is gone, so it never leaves core and
 /// `lua`; ids are what others see.
@@ -168,6 +169,8 @@ pub struct VariableStore {
     /// How many variables were made so far.
     made: u64,
     names: Names,
+    /// Who looks on, if somebody does.
+    pub(super) witness: Option<Box<Witness>>,
 }
 
 /// What a new variable is made of.
@@ -194,6 +197,11 @@ impl VariableStore {
     pub fn next_server_id(&mut self) -> VarId {
         self.last_server -= 1;
         VarId(self.last_server)
+    }
+
+    /// The ids that were vended so far, the app's among them, are from the first to the second.
+    pub fn vended(&self) -> (VarId, VarId) {
+        (VarId(self.last_server), VarId(self.last_client.max(APP.0)))
     }
 
     /// How many variables there are.
@@ -223,10 +231,12 @@ impl VariableStore {
 
     /// The live variable at `slot`, to change.
     pub fn get_mut(&mut self, slot: Slot) -> Option<&mut Variable> {
-        self.slots
-            .get_mut(slot as usize)?
-            .as_mut()
-            .filter(|v| !v.dead)
+        let variable = self.slots.get_mut(slot as usize)?.as_mut();
+        let variable = variable.filter(|v| !v.dead)?;
+        if let Some(witness) = &mut self.witness {
+            witness.touch(variable.id);
+        }
+        Some(variable)
     }
 
     /// Makes a variable. The caller has checked the id and the parent.
@@ -272,6 +282,9 @@ impl VariableStore {
             }
         };
         self.by_id.insert(new.id, slot);
+        if let Some(witness) = &mut self.witness {
+            witness.touch(new.id);
+        }
         match new.parent {
             Some(parent) => self.link(parent, slot),
             None => self.roots.push(slot),
@@ -352,6 +365,9 @@ impl VariableStore {
             if let Some(variable) = self.slots[at as usize].as_mut() {
                 variable.dead = true;
                 let id = variable.id;
+                if let Some(witness) = &mut self.witness {
+                    witness.touch(id);
+                }
                 self.by_id.remove(&id);
                 if self.names.forget(id) {
                     self.order.spoil();
@@ -574,4 +590,4 @@ carry!(struct Variable {
 carry!(struct VariableStore {
     slots, free, released, by_id, roots, last_client, last_server, property_bytes, told_bytes, dirty,
     json, order, made, names,
-});
+} made { witness: None });

@@ -41,6 +41,8 @@ pub(super) struct View {
     /// What is gone, and how many errors there were by then.
     pub destroyed: Vec<(WireId, usize)>,
     pub errors: Vec<(WireId, ErrorCode, String, Detail)>,
+    /// How many more there were than are told at once. The event that brings them ends with a flush.
+    pub untold: usize,
     /// Variables of which it is told the value, since reading back what it wrote gave another.
     pub echoes: Vec<VarId>,
     /// What it wrote to shared variables since the last flush, so that it is not told the same.
@@ -67,6 +69,7 @@ impl View {
             resend: Vec::new(),
             destroyed: Vec::new(),
             errors: Vec::new(),
+            untold: 0,
             echoes: Vec::new(),
             own_writes: Vec::new(),
             objects: Vec::new(),
@@ -102,6 +105,22 @@ impl View {
     /// The client is told that a variable is gone.
     pub fn tell_destroyed(&mut self, wire: WireId) {
         self.destroyed.push((wire, self.errors.len()));
+    }
+
+    /// Tells an error with the next flush, or that there was one more than `most`.
+    pub fn tell_error(
+        &mut self,
+        most: usize,
+        var: WireId,
+        code: ErrorCode,
+        text: String,
+        detail: Detail,
+    ) {
+        if self.errors.len() < most {
+            self.errors.push((var, code, text, detail));
+        } else {
+            self.untold += 1;
+        }
     }
 
     /// Sends the browser to another address of the app, as a new entry of its history or in place of
@@ -155,6 +174,7 @@ carry!(struct View {
     own_writes, objects, notices, steered,
 } made {
     connection: recorded(id),
+    untold: 0,
 });
 
 /// The number that a view's connection has in a recording: they are counted in the order in which they

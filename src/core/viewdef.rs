@@ -113,12 +113,13 @@ pub fn template_text<'a>(path: &'a str, content: &'a [u8]) -> Option<&'a str> {
     Some(text)
 }
 
-/// Why a file is no viewdef although it is in a folder of viewdefs.
-pub(super) fn problem(path: &str, content: &[u8]) -> Option<&'static str> {
+/// Why a file is no viewdef although it is in a folder of viewdefs: with its place, and what to do.
+pub(super) fn problem(path: &str, content: &[u8]) -> Option<String> {
     let name = FOLDERS
         .iter()
         .find_map(|folder| path.strip_prefix(folder))?;
-    check(name, content).err()
+    let reason = check(name, content).err()?;
+    Some(told(path, content, reason))
 }
 
 /// A viewdef's key and text, or what is wrong with the file.

@@ -23,7 +23,7 @@ pub use variables::{history, variables};
 
 use super::Inspector;
 use super::index::{ENTRY_MAX, Sent, TurnEntry};
-use super::label::cut;
+use crate::journal::words::cut;
 use crate::journal::{Output, RawEvent, Record, show_frame};
 
 /// Rows of variables, fields of an object, changes of a history: more than one reads through.

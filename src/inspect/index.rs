@@ -7,14 +7,16 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use super::label::{self, cut};
 use super::run::Run;
 use crate::core::event::Turn;
-use crate::core::id::{VarId, WireId};
+use crate::core::id::{ConnectionId, VarId, WireId};
 use crate::core::property::Properties;
 use crate::core::script::ErrorCode;
 use crate::core::variable::Variable;
-use crate::journal::{Header, Output, Place, RawEvent, Reader, Secrets, show_frame, spelled};
+use crate::journal::words::{self, Names, cut, shorten};
+use crate::journal::{
+    BLANK, Header, Output, Place, RawEvent, Reader, Secrets, show_frame, spelled,
+};
 
 /// Bytes of values and lines that are kept, about. A recording of 100,000 turns with some changes in
 /// each takes a tenth of it.
@@ -234,11 +236,11 @@ impl Index {
                 entry.frames.1 += frames;
                 told += errors;
             }
-            labels.push(label::of(&record, self));
+            labels.push(words::label(&record.event, self));
         }
         // One error is often told in several places.
         entry.errors = entry.errors.max(told).max(logged);
-        entry.label = label::join(labels).into();
+        entry.label = words::join_labels(&labels).into();
         self.bytes += TURN_BYTES + entry.label.len();
         self.turns.push(entry);
         looked_at
@@ -277,7 +279,7 @@ impl Index {
         let mut urgent = 0;
         for (level, text) in std::mem::take(&mut self.heard) {
             urgent += u32::from(level == 0);
-            let text: Box<str> = shorten(text.as_bytes()).into();
+            let text: Box<str> = shorten(text.as_bytes(), TEXT_MAX).into();
             self.bytes += text.len() + MOMENT_BYTES;
             self.lines.push(Line { level, text });
         }
@@ -373,7 +375,7 @@ impl Index {
         let Some(track) = self.tracks.get_mut(&variable.id) else {
             return;
         };
-        let value = shorten(&self.scratch);
+        let value = shorten(&self.scratch, TEXT_MAX);
         let error = variable.error.as_ref().map(|fault| &*fault.message);
         let code = variable.error.as_ref().map(|fault| fault.code);
         let last = track.moments.last().map(|(_, moment)| moment);
@@ -409,6 +411,22 @@ impl Index {
     }
 }
 
+impl Names for Index {
+    fn path(&self, page: ConnectionId, var: WireId) -> Option<String> {
+        // Pages are numbered as they came, by both core and recordings.
+        let (id, _) = self.named(page.0, var)?;
+        Some(self.full_path(id))
+    }
+
+    fn shown(&self, page: ConnectionId, var: WireId, value: &str) -> String {
+        match self.named(page.0, var) {
+            Some((id, _)) => self.shown(id, value),
+            None if self.secrets.are_there() => BLANK.into(),
+            None => value.to_owned(),
+        }
+    }
+}
+
 fn properties(all: &Properties) -> impl Iterator<Item = (Box<str>, Box<str>)> {
     let shown = all.iter().filter(|p| is_shown(&p.name, &p.value));
     shown.map(|p| (p.name.clone(), p.value.as_ref().into()))
@@ -437,14 +455,4 @@ fn is_error(output: &Output<'_>) -> bool {
         }
         _ => false,
     }
-}
-
-/// A text as it is kept: of a long one its beginning, length and checksum, so that it is told from others.
-pub fn shorten(text: &[u8]) -> std::borrow::Cow<'_, str> {
-    if text.len() <= TEXT_MAX {
-        return String::from_utf8_lossy(text);
-    }
-    let start = String::from_utf8_lossy(&text[..TEXT_MAX]);
-    let (length, check) = (text.len(), crc32c::crc32c(text));
-    format!("{start} … ({length} bytes, {check:08x})").into()
 }

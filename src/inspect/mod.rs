@@ -6,12 +6,11 @@
 //! answer `{"pending": true}` means that asking again goes on, so that no question holds up the server.
 //!
 //! The first run of the recording fills an `index::Index`: turns, and the history of each variable. What is
-//! not in there (objects) comes of running it again up to the turn (`objects`, `probe`). `label` puts
+//! not in there (objects) comes of running it again up to the turn (`objects`, `probe`). `journal::words` puts
 //! turns into words, `shown` leaves out what is secret, `answer` puts all of it into JSON. Imports `replay` and what that stands on.
 
 mod answer;
 mod index;
-mod label;
 mod objects;
 mod probe;
 mod run;

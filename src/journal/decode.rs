@@ -56,6 +56,9 @@ pub(super) fn read_event<'a>(kind: u8, old: bool, from: &mut Decoder<'a>) -> Opt
             decode_edits(edits)?;
             RawEvent::SiteChanged { edits }
         }
+        14 => RawEvent::Ended {
+            reason: from.text()?,
+        },
         _ => return None,
     })
 }

@@ -105,6 +105,10 @@ pub(super) fn push_event(event: &RawEvent<'_>, numbers: &mut Numbers, out: &mut 
             news.push(out);
             10
         }
+        RawEvent::Ended { reason } => {
+            push_bytes(out, reason.as_bytes());
+            14
+        }
     }
 }
 

@@ -150,7 +150,8 @@ impl Header {
             }
         }
         let viewdef_paths = self.limits.viewdef_paths;
-        let owned = !self.owner.is_empty() || viewdef_paths;
+        let rules = self.limits.rules;
+        let owned = !self.owner.is_empty() || viewdef_paths || rules > 0;
         if !self.secret.is_empty() || owned {
             push_varint(&mut body, self.secret.len() as u64);
             for path in &self.secret {
@@ -160,6 +161,9 @@ impl Header {
         if owned {
             push_bytes(&mut body, self.owner.as_bytes());
             push_varint(&mut body, u64::from(viewdef_paths));
+        }
+        if rules > 0 {
+            push_varint(&mut body, rules);
         }
         let mut out = MAGIC.to_vec();
         out.extend_from_slice(&FORMAT_VERSION.to_le_bytes());
@@ -284,6 +288,9 @@ fn read_body(format: u16, body: &[u8]) -> Option<(Header, Vec<(String, SiteFile)
         owner = from.text()?.to_owned();
         limits.viewdef_paths = from.flag()?;
     }
+    if !old && !from.is_empty() {
+        limits.rules = from.varint()?;
+    }
     let header = Header {
         engine,
         build,
@@ -318,8 +325,9 @@ fn push_limits(limits: &SessionLimits, out: &mut Vec<u8>) {
         coalesce_ms,
         remote_code,
         private_paths,
-        // Stands behind the owner: it came later.
+        // These stand behind the owner: they came later.
         viewdef_paths: _,
+        rules: _,
         dev,
         ref grants,
     } = *limits;
@@ -400,5 +408,6 @@ fn read_limits(from: &mut Decoder<'_>) -> Option<SessionLimits> {
         viewdef_paths: false,
         dev: from.flag()?,
         grants: read_grants(from)?,
+        rules: 0,
     })
 }

@@ -11,7 +11,7 @@ use std::ptr::{self, NonNull};
 use std::slice;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use rustix::fs::fstatfs;
+use rustix::fs::{Advice, fadvise, fstatfs};
 use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
 
 use super::disk::Mapping;
@@ -19,6 +19,10 @@ use super::disk::Mapping;
 /// File systems that write where they wrote before: ext2 to ext4, XFS, tmpfs. Others need room for what is
 /// only written again, and the system ends a process that stores into a mapping when there is none.
 const IN_PLACE: [i64; 3] = [0xef53, 0x5846_5342, 0x0102_1994];
+
+/// The system keeps a file in memory in pieces as large as it was written or read in, and a byte that is stored has the
+/// whole piece written to the disk: 256 kB each half minute, where a page is enough.
+const PIECE: usize = 4096;
 
 /// A mapped file that nobody else writes to or makes shorter.
 #[derive(Debug)]
@@ -46,6 +50,7 @@ impl MappedFile {
         fill(&file, bytes)?;
         let (protection, flags) = (ProtFlags::READ | ProtFlags::WRITE, MapFlags::SHARED);
         let file = OpenOptions::new().read(true).write(true).open(path)?;
+        fadvise(&file, 0, None, Advice::Random)?;
         // SAFETY: a new mapping, at a place of the system's choice, of a file that has the bytes; whoever
         // uses a state directory has it locked, so nobody makes the file shorter.
         let start = unsafe { mmap(ptr::null_mut(), bytes, protection, flags, &file, 0) }?;
@@ -59,7 +64,13 @@ impl MappedFile {
 /// Makes the file so long. The zeros are written, so that storing there needs no more room on the disk.
 fn fill(mut file: &File, bytes: usize) -> io::Result<()> {
     let there = usize::try_from(file.metadata()?.len()).unwrap_or(usize::MAX);
-    file.write_all(&vec![0; bytes.saturating_sub(there)])
+    let mut missing = bytes.saturating_sub(there);
+    while missing > 0 {
+        let piece = missing.min(PIECE);
+        file.write_all(&[0; PIECE][..piece])?;
+        missing -= piece;
+    }
+    Ok(())
 }
 
 impl Mapping for MappedFile {

@@ -26,9 +26,10 @@
 //!            grants(varint)               bits from the lowest: io, os, files, spawn, blocking
 //!            count(varint) command(text)* what may be spawned
 //!            count(varint) file*          the site, sorted by path
-//!            (count(varint) secret(text)* (owner(text) viewdef_paths(varint))?)?
+//!            (count(varint) secret(text)* (owner(text) viewdef_paths(varint) rules(varint)?)?)?
 //!                                         paths whose values are not shown, if there are any, and if that is not
-//!                                         all: who alone may come back to it, and the last of the limits
+//!                                         all: who alone may come back to it, and the last of the limits; without
+//!                                         rules 0, those of before there were any
 //! file     = path(text) 0(varint) content(bytes)
 //!          | path(text) 1(varint) sha256(32 bytes) size(varint)      the content is in the store
 //!
@@ -62,6 +63,7 @@
 //!          | 11 frame received  connection(varint) front(varint) back(varint) middle(bytes)
 //!                              so many bytes of the connection's last frame, middle, its so many last bytes
 //!          | 13 SessionOpened   as 1, and user(text): somebody had to log in
+//!          | 14 Ended           reason(text)
 //! output   = 1 frame sent       connection(varint) frame(bytes)
 //!          | 2 close            connection(varint) code(varint) reason(text)
 //!          | 3 SessionFailed    description(text)
@@ -127,6 +129,7 @@ mod store;
 mod tail;
 mod ticks;
 mod transcript;
+pub mod words;
 mod writer;
 
 use std::path::{Path, PathBuf};
@@ -202,6 +205,10 @@ pub enum RawEvent<'a> {
     /// Files of the site were edited; see [`encode_edits`].
     SiteChanged {
         edits: &'a [u8],
+    },
+    /// The server had to end the session.
+    Ended {
+        reason: &'a str,
     },
 }
 
@@ -334,7 +341,9 @@ impl RawPiece<'_> {
 #[derive(Debug, Error)]
 pub enum JournalError {
     /// The file could not be read at all.
-    #[error("{path}: {source}")]
+    #[error(
+        "{path}: {source}. A recording is a file that --record or export made, or a session by its id"
+    )]
     Io {
         path: PathBuf,
         source: std::io::Error,

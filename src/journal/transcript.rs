@@ -181,6 +181,7 @@ impl fmt::Display for RawEvent<'_> {
             },
             RawEvent::Upload { upload, news } => write!(f, "upload {upload} {news}"),
             RawEvent::Process { process, news } => write!(f, "process {process} {news}"),
+            RawEvent::Ended { reason } => write!(f, "ended: {}", one_line(reason)),
             RawEvent::SiteChanged { edits } => {
                 f.write_str("site changed")?;
                 for (path, content) in decode_edits(edits).unwrap_or_default() {

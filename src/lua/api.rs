@@ -7,7 +7,9 @@ use std::ffi::c_int;
 
 use mlua::ffi::{self, lua_CFunction, lua_State};
 
-use super::kernel::{Source, bytes_at, current, host, pay, push_ref, push_str, raise, raise_here};
+use super::kernel::{
+    Source, bytes_at, check_own, current, host, pay, push_ref, push_str, raise, raise_here,
+};
 use super::read::{held_key, set_aux};
 use super::{bind, files, handle, messages, process, prototype, registered, reload};
 use crate::core::handle::check_server_path;
@@ -106,6 +108,7 @@ unsafe fn push_user(l: *mut lua_State) {
     // SAFETY: as for `index`; what is read lives in the kernel, so that an error frees it later.
     unsafe {
         let k = current();
+        check_own(l, (*k).tables.session);
         (*k).call.incoming = serde_json::from_str(&host().opening.user).ok();
         match &(*k).call.incoming {
             Some(user) => {
@@ -129,6 +132,8 @@ pub(super) unsafe extern "C-unwind" fn new_index(l: *mut lua_State) -> c_int {
             _ => b"",
         };
         if !matches!(key, b"locale" | b"timezone") {
+            check_own(l, (*current()).tables.session);
+            ffi::lua_settop(l, 3);
             ffi::lua_rawset(l, 1);
             return 0;
         }

@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicPtr, Ordering};
 use std::sync::{PoisonError, RwLock};
 
 /// The header's revision that this code goes with. `.cargo/config.toml` names it too.
-pub const REVISION: u32 = 12;
+pub const REVISION: u32 = 13;
 
 /// Why this build may not record, replay or serve.
 #[derive(Debug, thiserror::Error)]
@@ -45,6 +45,7 @@ pub struct Build {
     idle: *mut Meter,
     walk: unsafe extern "C-unwind" fn(*mut lua_State, *mut Walk),
     hidden: unsafe extern "C-unwind" fn(*const lua_State, *const c_void, *mut *const c_void),
+    countdown: unsafe extern "C" fn(*const lua_State) -> c_int,
 }
 
 /// `struct lunette_walk` of `c/lunette_image.h`.
@@ -90,6 +91,15 @@ impl Build {
     pub unsafe fn allow_hooks(&self, state: *mut lua_State) {
         // SAFETY: sets a byte of the state.
         unsafe { (self.allow_hooks)(state) };
+    }
+
+    /// Instructions until the count hook runs next.
+    ///
+    /// # Safety
+    /// `state` is a live Lua state.
+    pub unsafe fn countdown(&self, state: *const lua_State) -> c_int {
+        // SAFETY: reads a field of the state.
+        unsafe { (self.countdown)(state) }
     }
 
     /// Puts in place of the table at the top of the stack an array of the tables that have it as

@@ -8,7 +8,9 @@ use std::mem::MaybeUninit;
 
 use mlua::ffi::{self, lua_Debug, lua_State};
 
-use super::kernel::{Kernel, bytes_at, current, host, pay, push_ref, push_str, raise, raise_here};
+use super::kernel::{
+    Kernel, bytes_at, check_own, current, host, pay, push_ref, push_str, raise, raise_here,
+};
 use super::modules;
 use crate::core::outside::{FILE_BYTES_MAX, Grants, HostAnswer, HostCall, WriteMode};
 use crate::core::script::ErrorCode;
@@ -277,6 +279,7 @@ pub(super) unsafe extern "C-unwind" fn io_index(l: *mut lua_State) -> c_int {
     // SAFETY: called by Lua.
     unsafe {
         let k = current();
+        check_own(l, (*k).tables.io);
         modules::load_library(l, k, "io");
         ffi::lua_settop(l, 2);
         ffi::lua_pushnil(l);

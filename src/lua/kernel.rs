@@ -165,6 +165,8 @@ pub(super) struct Call {
     pub changes: *mut Changes,
     pub told: *const ToldOfProcess<'static>,
     pub file: *const Received,
+    /// Gas used when the read of a variable began, while somebody looks on.
+    pub began: u64,
 }
 
 /// See the module's description.
@@ -275,6 +277,7 @@ impl Kernel {
                 changes: ptr::null_mut(),
                 told: ptr::null(),
                 file: ptr::null(),
+                began: 0,
             },
             scratch: Vec::new(),
             scratch_objects: Vec::new(),
@@ -352,6 +355,9 @@ impl Kernel {
         host.files.leave(files);
         self.host = ptr::null_mut();
         self.gas_used += state.budget().used();
+        if let Some(witness) = host.vars.witness() {
+            witness.note_gas(state.budget().used_exactly());
+        }
         if status == ffi::LUA_OK {
             return Ok(());
         }
@@ -390,6 +396,15 @@ impl Kernel {
                 ErrorCode::Invalid => std::mem::take(&mut self.fields),
                 _ => Vec::new(),
             },
+        }
+    }
+
+    /// Notes what the read of a variable took that began at `call.began`, for somebody who looks on.
+    pub fn note_cost(&self, host: &mut Host, slot: Slot) {
+        if let Some(witness) = host.vars.witness() {
+            // SAFETY: the state owns the session that owns this kernel.
+            let used = unsafe { (*self.state).budget().used_exactly() };
+            witness.note_cost(slot, used.saturating_sub(self.call.began));
         }
     }
 
@@ -511,6 +526,22 @@ pub(super) unsafe fn raise_here(l: *mut lua_State, message: String) -> ! {
         }
         ffi::lua_concat(l, 2);
         ffi::lua_error(l)
+    }
+}
+
+/// Raises unless argument 1 is the table that `reference` keeps. A metamethod can be called by hand, with anything, by
+/// whoever gets hold of it; Lua's C functions take their callers' word for what is a table.
+///
+/// # Safety
+/// As for [`raise`].
+pub(super) unsafe fn check_own(l: *mut lua_State, reference: c_int) {
+    // SAFETY: as promised by the caller; any value may be compared, and none is there without arguments.
+    unsafe {
+        push_ref(l, reference);
+        if ffi::lua_rawequal(l, 1, -1) == 0 {
+            raise_here(l, "this is no function to call by itself".into());
+        }
+        ffi::lua_settop(l, -2);
     }
 }
 

@@ -179,7 +179,8 @@ unsafe extern "C-unwind" fn download(l: *mut lua_State) -> c_int {
         }
         let maker = host().watches.vend();
         keep_function(l, 4, -(maker as i64));
-        let (token, dropped) = host().downloads.offer(name, mime, maker);
+        let secret = host().secret();
+        let (token, dropped) = host().downloads.offer(secret.as_ref(), name, mime, maker);
         if let Some(dropped) = dropped {
             forget_function(l, -(dropped.maker as i64));
         }

@@ -35,16 +35,23 @@ pub(super) unsafe extern "C-unwind" fn detect_op(l: *mut lua_State) -> c_int {
         let k = current();
         (*k).push_tables(l);
         let order = (*k).call.order;
+        let attended = (*(*k).host).vars.is_attended();
         while (*k).call.cursor < order.len() {
             let slot = (&(*order))[(*k).call.cursor];
             (*k).call.slot = slot;
             (*(*k).host).current = Some(slot);
+            if attended {
+                (*k).call.began = (*(*k).state).budget().used_exactly();
+            }
             let quick: &[Quick] = &(*k).quick;
             match quick.get(slot as usize) {
                 Some(&Quick { parent, key }) if key != 0 => quick_look(l, k, slot, parent, key),
                 _ => detect_one(l, k, slot),
             }
             ffi::lua_settop(l, KEYS);
+            if attended {
+                (*k).note_cost(&mut *(*k).host, slot);
+            }
             (*k).call.cursor += 1;
         }
         0

@@ -376,9 +376,16 @@ unsafe extern "C-unwind" fn meta_of(l: *mut lua_State) -> c_int {
 
 /// `setMeta(table, metatable or nil)`.
 unsafe extern "C-unwind" fn set_meta(l: *mut lua_State) -> c_int {
-    // SAFETY: called by the library with tables that were metatables already, or have no finalizer.
+    // SAFETY: called by the library with a table and a table or nil; what is taken out was there, and needs no memory.
     unsafe {
         ffi::lua_settop(l, 2);
+        if ffi::lua_type(l, 2) == ffi::LUA_TTABLE {
+            // Put there since it became a metatable it did not count, and must not now: a finalizer
+            // runs outside every budget, and here is nobody who could hear of an error.
+            ffi::lua_pushstring(l, c"__gc".as_ptr());
+            ffi::lua_pushnil(l);
+            ffi::lua_rawset(l, 2);
+        }
         ffi::lua_setmetatable(l, 1);
         0
     }

@@ -426,7 +426,9 @@ unsafe extern "C-unwind" fn install_protected(state: *mut lua_State) -> c_int {
         ffi::lua_pushvalue(state, -1);
         ffi::lua_setfield(state, -2, c"_G".as_ptr());
         // The metatable of the library tables.
-        ffi::lua_createtable(state, 0, 2);
+        ffi::lua_createtable(state, 0, 3);
+        ffi::lua_pushboolean(state, 0);
+        ffi::lua_setfield(state, -2, c"__metatable".as_ptr());
         ffi::lua_pushcfunction(state, lazy_index);
         ffi::lua_setfield(state, -2, c"__index".as_ptr());
         ffi::lua_pushcfunction(state, lazy_pairs);

@@ -106,6 +106,7 @@ impl LuaSession {
                 error = ScriptError::new(ErrorCode::Limit, GAS_SPENT);
             }
             if let Some(&slot) = order.get(self.kernel.call.cursor) {
+                self.kernel.note_cost(host, slot);
                 self.read_failed(host, slot, error);
             }
             self.kernel.call.cursor += 1;
@@ -430,14 +431,16 @@ unsafe extern "C-unwind" fn set_up(l: *mut lua_State) -> c_int {
     }
 }
 
-/// Pushes an empty table whose fields a function looks up.
+/// Pushes an empty table whose fields a function looks up. Scripts do not get at the function, nor take it away.
 unsafe fn push_indexed(l: *mut lua_State, index: ffi::lua_CFunction) {
     // SAFETY: as for `set_up`.
     unsafe {
         ffi::lua_createtable(l, 0, 0);
-        ffi::lua_createtable(l, 0, 1);
+        ffi::lua_createtable(l, 0, 2);
         ffi::lua_pushcfunction(l, index);
         ffi::lua_setfield(l, -2, c"__index".as_ptr());
+        ffi::lua_pushboolean(l, 0);
+        ffi::lua_setfield(l, -2, c"__metatable".as_ptr());
         ffi::lua_setmetatable(l, -2);
     }
 }

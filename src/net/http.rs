@@ -4,6 +4,7 @@
 //! forbids is refused here, before and after. A refusal depends only on the bytes, never on the
 //! portions they came in.
 
+use std::net::IpAddr;
 use std::ops::Range;
 
 use super::limits::{HEADERS_MAX, NetLimits};
@@ -40,6 +41,17 @@ pub struct Request {
     query: Option<Range<u32>>,
     headers: Vec<(Range<u32>, Range<u32>)>,
     body_bytes: u64,
+    /// Set by whoever knows.
+    pub passage: Passage,
+}
+
+/// How a request came, which is not known from its head alone.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Passage {
+    /// Where the browser is, if it came over a network.
+    pub from: Option<IpAddr>,
+    /// The browser sent it over TLS.
+    pub is_secure: bool,
 }
 
 /// Reads the request head at the start of `input`, as long as `limits` allow. `None`: more
@@ -82,6 +94,7 @@ pub fn parse_head(input: &[u8], limits: &NetLimits) -> Result<Option<(Request, u
         query: line.query,
         headers,
         body_bytes: 0,
+        passage: Passage::default(),
     };
     request.body_bytes = request.check_framing()?;
     request.check_host()?;
@@ -322,9 +335,15 @@ impl Request {
         }
     }
 
-    /// The page that caused the request, as far as the browser tells.
+    /// The page that caused the request, as far as the browser tells. Two of them, or what is no text, are nobody's
+    /// origin, and not the lack of one.
     pub fn origin(&self) -> Option<&str> {
-        self.header("origin")
+        let mut values = self.headers_named("origin");
+        let first = values.next()?;
+        match values.next() {
+            None => Some(std::str::from_utf8(first).unwrap_or_default()),
+            Some(_) => Some(""),
+        }
     }
 
     /// A cookie's value.
@@ -400,7 +419,7 @@ impl Request {
         self.list("sec-websocket-protocol")
     }
 
-    fn headers_named(&self, name: &str) -> impl Iterator<Item = &[u8]> {
+    fn headers_named(&self, name: &str) -> impl DoubleEndedIterator<Item = &[u8]> {
         self.headers
             .iter()
             .filter(move |(key, _)| self.text(key).eq_ignore_ascii_case(name))
@@ -416,13 +435,15 @@ impl Request {
         }
     }
 
-    /// The items of a comma-separated list over all fields of the name.
-    fn list<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+    /// The items of a comma-separated list over all fields of the name; those that are no text are empty.
+    pub fn items<'a>(&'a self, name: &'a str) -> impl DoubleEndedIterator<Item = &'a str> {
         self.headers_named(name)
-            .filter_map(|value| std::str::from_utf8(value).ok())
-            .flat_map(|value| value.split(','))
-            .map(str::trim)
-            .filter(|item| !item.is_empty())
+            .flat_map(|value| value.split(|&b| b == b','))
+            .map(|item| std::str::from_utf8(item).unwrap_or_default().trim())
+    }
+
+    fn list<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        self.items(name).filter(|item| !item.is_empty())
     }
 
     fn accepts(&self, name: &str, wanted: &str) -> bool {

@@ -62,6 +62,8 @@ pub struct Recalled {
     joined: u64,
     views: BTreeMap<ConnectionId, (u64, Link)>,
     ended: VecDeque<(u64, u64)>,
+    /// Frontends whose views have ended, which they are still to be told.
+    gone: BTreeSet<ConnectionId>,
 }
 
 impl Recalled {
@@ -93,6 +95,7 @@ impl Recalled {
 
     /// A view ended.
     pub fn leave(&mut self, connection: ConnectionId) {
+        self.gone.remove(&connection);
         if let Some((number, link)) = self.views.remove(&connection) {
             remember_end(&mut self.ended, number, &link);
         }
@@ -113,17 +116,27 @@ impl Recalled {
         }
     }
 
-    /// There is a view of this connection; without a link, if it is not known yet.
+    /// The session has a frontend of this connection; without a link, if its view is not known.
     pub fn know(&mut self, connection: ConnectionId) {
         let ConnectionId(number) = connection;
+        // It was frozen before it heard of the end.
+        if self.ended.iter().any(|&(ended, _)| ended == number) {
+            self.gone.insert(connection);
+            return;
+        }
         self.views
             .entry(connection)
             .or_insert_with(|| (number, Link::default()));
     }
 
-    /// The views that have not ended.
-    pub fn views(&self) -> impl Iterator<Item = ConnectionId> {
-        self.views.keys().copied()
+    /// The frontends that the session has.
+    pub fn frontends(&self) -> impl Iterator<Item = ConnectionId> {
+        self.views.keys().chain(&self.gone).copied()
+    }
+
+    /// Those of them that are to be told that they are no more.
+    pub fn gone(&self) -> impl Iterator<Item = ConnectionId> {
+        self.gone.iter().copied()
     }
 }
 
@@ -381,5 +394,46 @@ impl Links {
         let &(until, connection) = self.due.first()?;
         let session = self.views.get(&connection)?.session;
         (until <= now).then_some((session, connection))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A session may be frozen when its view has ended and it has not heard of that.
+    #[test]
+    fn a_view_that_has_ended_does_not_live_again_with_less_than_was_acknowledged() {
+        let (session, page) = (SessionId(1), ConnectionId(1));
+        let mut links = Links::default();
+        links.join(session, page, true);
+        links.take(page, "1 0 x");
+        links.handle(page);
+        links.end(page);
+        let mut written = Vec::new();
+        links.write(session, &mut written);
+
+        let mut recalled = Recalled::read(&written).unwrap();
+        recalled.know(page);
+        assert_eq!(recalled.frontends().collect::<Vec<_>>(), [page]);
+        assert_eq!(recalled.gone().collect::<Vec<_>>(), [page]);
+        let mut after = Links::default();
+        after.adopt(session, recalled, &NetLimits::default(), 0, |name| name);
+        let resume = Resume {
+            view: 1,
+            received: None,
+        };
+        let handled = Some(1);
+        let replaces = None;
+        assert_eq!(
+            after.resume(session, resume),
+            Resumed::Anew { handled, replaces }
+        );
+
+        // It may hear of it right behind.
+        let mut recalled = Recalled::read(&written).unwrap();
+        recalled.know(page);
+        recalled.leave(page);
+        assert_eq!(recalled.gone().count(), 0);
     }
 }

@@ -181,6 +181,22 @@ impl Response {
         self
     }
 
+    /// The same for a browser that asked over TLS: it sends its cookies no other way, and if it is told so comes no other
+    /// way for so long (RFC 6797 section 6.1).
+    #[must_use]
+    pub fn over_tls(mut self, hsts_ms: Option<u64>) -> Response {
+        self.fields = self
+            .fields
+            .replace("; SameSite=Lax", "; SameSite=Lax; Secure");
+        match hsts_ms {
+            Some(ms) => {
+                let age = format!("max-age={}", ms / 1_000);
+                self.field("Strict-Transport-Security", &age)
+            }
+            None => self,
+        }
+    }
+
     /// The status code.
     pub fn status(&self) -> u16 {
         self.status

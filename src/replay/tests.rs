@@ -8,7 +8,7 @@ use crate::core::change::{Change, Changes};
 use crate::core::event::{Opening, Turn};
 use crate::core::host::Host;
 use crate::core::id::{APP, ConnectionId, TimerId};
-use crate::core::limits::SessionLimits;
+use crate::core::limits::{ANSWERS_ARE_BOUNDED, SessionLimits};
 use crate::core::message::Json;
 use crate::core::outside::ProcessId;
 use crate::core::path::Path;
@@ -190,18 +190,24 @@ const FRAMES: [&str; 2] = [
 
 /// Runs a session for a second and records it, each event in a turn of its own.
 fn record(runtime: CounterRuntime) -> Vec<u8> {
+    record_with(runtime, SessionLimits::default(), &FRAMES)
+}
+
+/// The same by these limits, of these frames.
+fn record_with(runtime: CounterRuntime, limits: SessionLimits, frames: &[&str]) -> Vec<u8> {
     let session = SessionId(3);
-    let header = Header::here(
-        session,
-        Site::default(),
-        SessionLimits::default(),
-        0,
-        "none",
-    );
+    let errors = limits.errors_at_once();
+    let header = Header::here(session, Site::default(), limits.clone(), 0, "none");
     let name = format!("lunette-replay-{}-{:p}.lnt", std::process::id(), &header);
     let path = std::env::temp_dir().join(name);
     let mut writer = Writer::create(&path, &header).unwrap();
-    let mut manager = SessionManager::new(runtime, ManagerConfig::default());
+    let mut manager = SessionManager::new(
+        runtime,
+        ManagerConfig {
+            limits,
+            ..ManagerConfig::default()
+        },
+    );
     let opening = [
         RawEvent::SessionOpened(Opening {
             seed: 5,
@@ -210,7 +216,7 @@ fn record(runtime: CounterRuntime) -> Vec<u8> {
         }),
         RawEvent::FrontendJoined { connection: A },
     ];
-    let frames = FRAMES.map(|text| RawEvent::Frame {
+    let frames = frames.iter().map(|text| RawEvent::Frame {
         connection: A,
         text,
     });
@@ -223,7 +229,15 @@ fn record(runtime: CounterRuntime) -> Vec<u8> {
         };
         let turn = Turn { now, wall: 9 };
         writer.event(turn, &event);
-        let event = to_event(&event, session, manager.site());
+        let event = match event {
+            // As a server reads it.
+            RawEvent::Frame { connection, text } => Event::BatchReceived {
+                session,
+                connection,
+                batch: wire::read_batch_with(text, errors),
+            },
+            event => to_event(&event, session, manager.site()),
+        };
         manager.handle_event(event, turn);
         while let Some(effect) = manager.poll_effect() {
             if let Some(output) = Output::of(&effect, &mut frame) {
@@ -254,6 +268,52 @@ fn the_same_again_is_as_recorded() {
         report.to_string().ends_with("all as recorded\n"),
         "{report}"
     );
+}
+
+/// Errors told, and how many more there were.
+fn errors(recording: &Reader) -> (usize, Option<String>) {
+    let records = recording.records().flat_map(|record| record.outputs);
+    let frames = records.filter_map(|output| match output {
+        Output::Frame { text, .. } => Some(String::from_utf8_lossy(text).into_owned()),
+        _ => None,
+    });
+    let told = frames.collect::<Vec<_>>().concat();
+    let count = |code: &str| told.matches(&format!("\"code\":\"{code}\"")).count();
+    let rest = told.split_once(" more errors are not told");
+    let rest = rest.and_then(|(before, _)| before.rsplit('"').next());
+    (
+        count("bad-message") + count("not-found"),
+        rest.map(str::to_owned),
+    )
+}
+
+#[test]
+fn errors_are_counted_when_there_are_many_and_recordings_of_before_tell_each() {
+    let bad = "0,".repeat(2_500);
+    let unknown = r#"{"type":"watch","data":{"varId":99}},"#;
+    let watch = r#"{"type":"watch","data":{"varId":1}}"#;
+    let frame = format!("[{unknown}{bad}{unknown}{watch}]");
+    let few = format!("[{}{watch}]", "0,".repeat(1_000));
+    for (rules, frame, expected) in [
+        (0, &frame, (2_502, None)),
+        (
+            ANSWERS_ARE_BOUNDED,
+            &frame,
+            (1_000, Some("1502".to_owned())),
+        ),
+        (ANSWERS_ARE_BOUNDED, &few, (1_000, None)),
+    ] {
+        let limits = SessionLimits {
+            rules,
+            ..SessionLimits::default()
+        };
+        let recording = record_with(counter(1), limits, &[FRAMES[0], frame]);
+        let reader = Reader::new(recording).unwrap();
+        assert_eq!(reader.header().limits.rules, rules);
+        assert_eq!(errors(&reader), expected, "rules {rules}");
+        let report = replay(&reader, |_| counter(1));
+        assert_eq!(report.exit_code(), 0, "rules {rules}: {report}");
+    }
 }
 
 #[test]

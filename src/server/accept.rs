@@ -8,6 +8,7 @@ use mio::Token;
 use super::Server;
 use super::origin::Origin;
 use super::peers::Peer;
+use super::tls::Channel;
 use super::world::{FIRST_PEER, World};
 use crate::core::id::Timestamp;
 use crate::core::script::Runtime;
@@ -20,11 +21,16 @@ const ACCEPTED_PER_TURN: usize = 64;
 const REFUSED_AT_ONCE: usize = 64;
 /// Descriptors may become free without any sign of it here.
 const RETRY_MS: u64 = 200;
+/// Descriptors that connections leave to journals, files and processes, or a third if there are few: else whoever
+/// opens connections could keep the sessions of others from being written down, or woken.
+const KEPT_DESCRIPTORS: usize = 128;
 
 /// Whether accepting has to go on without the poll's asking: it tells of new connections only
 /// once, whether or not they could be taken.
 #[derive(Debug, Default)]
 pub struct Accepting {
+    /// For how many connections there are descriptors. `None`: nobody counted them.
+    room: Option<usize>,
     more: bool,
     retry_at: Option<Timestamp>,
     /// Descriptors ran out, and not all that waited have been taken since.
@@ -32,6 +38,19 @@ pub struct Accepting {
 }
 
 impl Accepting {
+    /// Connections may use what is left of these descriptors, but for some.
+    pub fn share(&mut self, left: usize) {
+        self.room = Some(left - KEPT_DESCRIPTORS.min(left / 3));
+    }
+
+    /// All that waited are here.
+    fn done(&mut self) {
+        *self = Accepting {
+            room: self.room,
+            ..Accepting::default()
+        };
+    }
+
     /// Connections may wait that there was no time for.
     pub fn goes_on(&self) -> bool {
         self.more
@@ -63,11 +82,16 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
         self.accepting.more = true;
         self.accepting.retry_at = None;
         for _ in 0..ACCEPTED_PER_TURN {
-            match self.world.accept() {
+            let accepted = match self.accepting.room {
+                Some(room) if self.peers.len() >= room => {
+                    Err(io::Error::from_raw_os_error(libc::EMFILE))
+                }
+                _ => self.world.accept(),
+            };
+            match accepted {
                 Ok(stream) => self.welcome(stream),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    self.accepting = Accepting::default();
-                    return;
+                    return self.accepting.done();
                 }
                 Err(error) if is_exhaustion(&error) => {
                     self.accepting.more = false;
@@ -106,6 +130,10 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
             self.tell_crowded(at);
             return self.turn_away(&mut stream);
         }
+        let tls = match self.certificate.as_ref().map(Channel::new).transpose() {
+            Ok(tls) => tls,
+            Err(error) => return self.log.line(0, format_args!("{error}")),
+        };
         let entry = self.peers.vacant_entry();
         let key = entry.key();
         let token = Token(key + FIRST_PEER);
@@ -121,7 +149,7 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
             self.log
                 .line(1, format_args!("refused a connection: there are {count}"));
         }
-        let peer = entry.insert(Peer::new(stream, connection));
+        let peer = entry.insert(Peer::new(stream, connection, tls));
         (peer.address, peer.origin, peer.share) = (address, address, share);
         peer.touch(key, &mut self.touched);
         if let Some(share) = share {
@@ -147,7 +175,7 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
             "refused a connection: {at} has {most}; a proxy is to be named in trusted_proxies, \
              else see connections_per_address of [net]"
         );
-        self.complain_of(Some(at), line);
+        self.complain(Some(at), line);
     }
 
     /// A connection of a trusted proxy becomes a page's: from then on it counts where the page is. Returns whether
@@ -170,8 +198,11 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
     }
 
     /// A new socket has room for one answer. What the peer has said is read first: unread, it would make the
-    /// system discard the answer.
+    /// system discard the answer. Where TLS is spoken it could not be told without an agreement.
     fn turn_away(&mut self, stream: &mut W::Stream) {
+        if self.certificate.is_some() {
+            return;
+        }
         let _ = stream.read(&mut self.scratch);
         let mut answer = Vec::new();
         sorry().write(None, self.turn.wall, &mut answer);
@@ -185,7 +216,7 @@ fn sorry() -> Response {
 }
 
 /// Whether the machine has run out of something that comes back.
-fn is_exhaustion(error: &io::Error) -> bool {
+pub(super) fn is_exhaustion(error: &io::Error) -> bool {
     matches!(
         error.raw_os_error(),
         Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM)

@@ -1,6 +1,6 @@
 //! Admin: where those who run the server ask it. The socket `admin.sock` in the state directory is for its owner
 //! only and answers everything; an address of `--admin-listen` answers `/healthz` and `/metrics`, since whoever is
-//! on this machine can ask there. Connections are read in the poll loop like all others, and few: a server that
+//! on this machine can ask there, and shows the variables of a session to who knows its id, which only the socket tells. Connections are read in the poll loop like all others, and few: a server that
 //! nobody asks does not wake for them.
 
 use std::fs::Permissions;

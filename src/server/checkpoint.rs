@@ -121,7 +121,8 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
     /// Writes a checkpoint of a session that has come far since the last. Between two turns: of what happens
     /// within one, nothing is in a journal before this follows.
     pub(super) fn checkpoint_if_far(&mut self, session: SessionId) {
-        if self.keeper.is_none() {
+        // What its links have received has not taken effect then.
+        if self.keeper.is_none() || self.inbox.waits(session) {
             return;
         }
         let (events, gas) = self.how_far(session);
@@ -137,6 +138,9 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
 
     /// Writes one before the session goes to sleep, if there is something to be saved by that.
     pub(super) fn checkpoint_for_sleep(&mut self, session: SessionId) {
+        if self.inbox.waits(session) {
+            return;
+        }
         let (events, gas) = self.how_far(session);
         let before = self.progress.get(&session).copied().unwrap_or_default();
         if events >= before.events + EVENTS_MIN || gas >= before.gas + FAR_GAS / 4 {

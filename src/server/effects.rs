@@ -22,6 +22,7 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
     /// Lets one event happen. `raw` is how it is recorded.
     pub(super) fn handle(&mut self, event: Event, raw: &RawEvent<'_>) {
         let session = event.session();
+        let before = self.core.memory_of(session);
         if self.core.must_wake(&event, self.turn.now) && self.wake(session).is_err() {
             // It sleeps on; who comes to its page is told.
             return self.let_sleep(session);
@@ -29,7 +30,10 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
         self.counters.events += 1;
         self.recordings.borrow_mut().event(session, self.turn, raw);
         self.record_button.event(session, self.turn, &event);
+        self.begin_look(session);
         self.run_event(session, event, self.turn);
+        self.end_look(session, raw);
+        self.note_growth(before, self.core.memory_of(session));
         self.note_idleness(session);
     }
 
@@ -56,13 +60,14 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
 
     fn carry_out(&mut self, session: SessionId, effect: Effect) {
         self.record_button.effect(session, &effect);
-        if self.is_written_down {
+        if self.is_written_down || self.looking.looks_into(session) {
             let mut frame = std::mem::take(&mut self.frame);
             if let Some(output) = Output::of(&effect, &mut frame) {
                 self.recordings.borrow_mut().output(session, &output);
             }
             let rest = match effect {
                 Effect::Send { connection, .. } => {
+                    self.looking.note_frame(session, frame.len());
                     self.send(session, connection, |out| out.extend_from_slice(&frame));
                     None
                 }
@@ -113,6 +118,7 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
                 if let Some(captured) = &mut self.captured {
                     captured.line(&text);
                 }
+                self.looking.note_line(session, level, &text);
                 match self.quotas.spend(session, text.len(), self.turn.now) {
                     Ok(()) => self.log.session(level, session, format_args!("{text}")),
                     Err(Some(instead)) => self.log.session(0, session, format_args!("{instead}")),

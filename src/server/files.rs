@@ -15,10 +15,8 @@ use crate::web;
 pub enum SiteError {
     #[error("{path}: {source}. --dir must name a directory with lua/main.lua in it")]
     Directory { path: PathBuf, source: io::Error },
-    #[error(
-        "{path} is no file. A site begins with lua/main.lua: create it, or have a whole site made by lunette new DIR"
-    )]
-    NoMain { path: PathBuf },
+    #[error("{path} is no file. {advice}")]
+    NoMain { path: PathBuf, advice: String },
     #[error("{path}: {source}. Make it readable or remove it")]
     Unreadable { path: PathBuf, source: io::Error },
     #[error("{path}: the name is not UTF-8. Rename it")]
@@ -54,12 +52,44 @@ pub fn look_through(dir: &Path) -> Result<(Site, Vec<SiteError>), SiteError> {
     };
     fs::read_dir(dir).map_err(unreadable)?;
     let main = dir.join("lua/main.lua");
-    if !main.is_file() {
-        return Err(SiteError::NoMain { path: main });
+    let metadata = fs::metadata(&main);
+    if let Err(source) = &metadata
+        && source.kind() == io::ErrorKind::PermissionDenied
+    {
+        let (path, source) = (main, source.kind().into());
+        return Err(SiteError::Unreadable { path, source });
+    }
+    if !metadata.is_ok_and(|metadata| metadata.is_file()) {
+        let advice = where_main_may_be(dir);
+        return Err(SiteError::NoMain { path: main, advice });
     }
     let scan = Scan::new(dir, &mut Nobody);
     let problems = scan.problems.into_iter().map(|(_, error)| error);
     Ok((Site::new(scan.files), problems.collect()))
+}
+
+/// What to do where there is no `lua/main.lua`.
+fn where_main_may_be(dir: &Path) -> String {
+    let is_inside = dir
+        .file_name()
+        .is_some_and(|name| name == "lua" || name == "viewdefs");
+    if let Some(parent) = dir.parent().filter(|_| is_inside)
+        && parent.join("lua/main.lua").is_file()
+    {
+        let parent = match parent.as_os_str().is_empty() {
+            true => Path::new("."),
+            false => parent,
+        };
+        return format!(
+            "Name the site, not a folder in it: --dir {}",
+            parent.display()
+        );
+    }
+    if dir.join("main.lua").is_file() {
+        return "There is a main.lua beside it: move it into the folder lua".into();
+    }
+    "A site begins with lua/main.lua: create it, or have a whole site made by lunette new DIR"
+        .into()
 }
 
 /// The inputs of a built-in site.

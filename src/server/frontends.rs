@@ -30,6 +30,9 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
         if let Some(session) = self.sessions.live(joining.sid)
             && let Err(lost) = self.wake(session)
         {
+            if lost.passes() {
+                return false;
+            }
             let user = self.user_of(key);
             self.begin_anew(session, joining.sid, joining.place, &user, &lost);
         }
@@ -256,6 +259,7 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
         self.progress.remove(&session);
         self.drop_checkpoint(sid);
         self.record_button.end(session);
+        self.looking.end(session);
         self.links.end_session(session);
         self.orders.retain(|&(of, ..)| of != session);
         self.processes.end_session(session, self.turn.now);

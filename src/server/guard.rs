@@ -39,15 +39,16 @@ impl Guard {
         name == "localhost" || name.ends_with(".localhost") || self.names.contains(&name)
     }
 
-    /// Whether a page of this origin may open a WebSocket here. `None`: not a browser.
-    pub fn allows_origin(&self, origin: Option<&str>, host: &str) -> bool {
+    /// Whether a page of this origin may open a WebSocket here. `None`: not a browser. `is_secure`: it asks over TLS,
+    /// so that a page which came without, and which anybody on the way may have written, is another server's.
+    pub fn allows_origin(&self, origin: Option<&str>, host: &str, is_secure: bool) -> bool {
         let Some(origin) = origin else { return true };
         let origin = origin.to_ascii_lowercase();
         if self.origins.contains(&origin) {
             return true;
         }
         let (default_port, authority) = match origin.split_once("://") {
-            Some(("http", authority)) => (":80", authority),
+            Some(("http", authority)) if !is_secure => (":80", authority),
             Some(("https", authority)) => (":443", authority),
             _ => return false,
         };
@@ -114,8 +115,8 @@ mod tests {
     #[test]
     fn only_pages_from_here_open_websockets() {
         let guard = guard("127.0.0.1");
-        let allowed = |origin, host| guard.allows_origin(Some(origin), host);
-        assert!(guard.allows_origin(None, "localhost"));
+        let allowed = |origin, host| guard.allows_origin(Some(origin), host, false);
+        assert!(guard.allows_origin(None, "localhost", false));
         assert!(allowed("http://localhost:8080", "localhost:8080"));
         assert!(allowed("http://localhost", "localhost:80"));
         assert!(allowed("https://App.example.org", "app.example.org"));
@@ -124,5 +125,10 @@ mod tests {
         assert!(!allowed("http://evil.example", "localhost:8080"));
         assert!(!allowed("null", "localhost"));
         assert!(!allowed("file://", "localhost"));
+        let over_tls = |origin, host| guard.allows_origin(Some(origin), host, true);
+        assert!(over_tls("https://localhost:8443", "localhost:8443"));
+        assert!(over_tls("https://localhost", "localhost:443"));
+        assert!(!over_tls("http://localhost", "localhost"));
+        assert!(!over_tls("http://localhost:8443", "localhost:8443"));
     }
 }

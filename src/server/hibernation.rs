@@ -1,14 +1,25 @@
 //! Hibernation: sessions that nobody looks at give their memory back after a while, or at once when there is
 //! too little of it. What happens to one of them next wakes it.
 
+use std::collections::BTreeMap;
+
 use super::Server;
 use super::world::World;
+use crate::core::event::Event;
 use crate::core::id::{SessionId, Timestamp};
 use crate::core::manager::{Dormant, Usage};
 use crate::core::script::Runtime;
+use crate::journal::RawEvent;
 
 /// Sessions that were made or woken since memory was looked at last.
 const LOOK_EVERY: usize = 32;
+
+/// By so many bytes sessions have grown together since: a part of `total_memory`, but no less than this.
+const LOOK_GROWN: u64 = 1 << 20;
+const LOOK_PART: u64 = 64;
+
+/// What pages of a session hear that has to make room: a close frame has place for 123 bytes.
+const TOO_LARGE: &str = "the sessions of this server use more memory than they may, and this one used most (total_memory)";
 
 /// How often it is looked, at most, in the time after which one may sleep: who comes to that within an eighth
 /// of it goes together with the others.
@@ -20,6 +31,8 @@ pub struct Rest {
     at: Option<Timestamp>,
     /// Sessions that have come into memory since it was last looked at.
     come: usize,
+    /// By how much they have grown since.
+    grown: u64,
 }
 
 impl Rest {
@@ -51,32 +64,84 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
         }
     }
 
-    /// Lets sleep who has had nothing to do for long, and who has to make room.
+    /// A session takes so many bytes now, and took so many before.
+    pub(super) fn note_growth(&mut self, before: u64, after: u64) {
+        self.rest.grown = (self.rest.grown + after).saturating_sub(before);
+    }
+
+    /// Lets sleep who has had nothing to do for long, and who has to make room; ends who is too large then.
     pub(super) fn rest(&mut self) {
-        let Some(keeper) = &self.keeper else {
-            return;
-        };
-        let (after, memory) = (keeper.hibernate_after_ms, keeper.memory);
-        if self.rest.at.is_some_and(|at| at <= self.turn.now) {
-            self.rest.at = None;
-            let now = self.turn.now;
-            let mut next = None;
-            let idle: Vec<Usage> = self.core.usage().filter(|u| !u.attached).collect();
-            for usage in idle {
-                let at = usage.last_event + after;
-                if at <= now {
-                    // Who cannot will be looked at again after an event that may have changed that.
-                    self.hibernate(usage.session);
-                    continue;
-                }
-                next = Some(next.map_or(at, |next: Timestamp| next.min(at)));
+        let total = self.door.room.total_memory;
+        let look =
+            self.rest.come >= LOOK_EVERY || self.rest.grown >= (total / LOOK_PART).max(LOOK_GROWN);
+        if let Some(keeper) = &self.keeper {
+            let (after, memory) = (keeper.hibernate_after_ms, keeper.memory);
+            self.let_idle_sleep(after);
+            if look {
+                self.make_room(memory.min(total));
             }
-            self.rest.at = next.map(|next| next.max(now + after / LOOKS));
         }
-        if self.rest.come >= LOOK_EVERY {
-            self.rest.come = 0;
-            self.make_room(memory);
+        if look {
+            (self.rest.come, self.rest.grown) = (0, 0);
+            self.end_largest(total);
         }
+    }
+
+    /// Lets sleep who has had nothing to do for so long.
+    fn let_idle_sleep(&mut self, after: u64) {
+        if self.rest.at.is_none_or(|at| at > self.turn.now) {
+            return;
+        }
+        self.rest.at = None;
+        let now = self.turn.now;
+        let mut next = None;
+        let idle: Vec<Usage> = self.core.usage().filter(|u| !u.attached).collect();
+        for usage in idle {
+            let at = usage.last_event + after;
+            if at <= now {
+                // Who cannot will be looked at again after an event that may have changed that.
+                self.hibernate(usage.session);
+                continue;
+            }
+            next = Some(next.map_or(at, |next: Timestamp| next.min(at)));
+        }
+        self.rest.at = next.map(|next| next.max(now + after / LOOKS));
+    }
+
+    /// Ends the largest session of the user whose sessions take most, until all take no more than so many bytes. None
+    /// is cut short in the middle of something for what others use: that could not be run again.
+    fn end_largest(&mut self, total: u64) {
+        while self.memory_used() > total {
+            let Some(session) = self.largest() else {
+                return;
+            };
+            self.log
+                .session(0, session, format_args!("ended: {TOO_LARGE}"));
+            let reason = TOO_LARGE;
+            let raw = RawEvent::Ended { reason };
+            let reason = reason.into();
+            self.handle(Event::Ended { session, reason }, &raw);
+        }
+    }
+
+    fn largest(&self) -> Option<SessionId> {
+        let owner = |session| {
+            let sid = self.sessions.sid(session)?;
+            self.sessions.owner(sid)
+        };
+        let mut of_users: BTreeMap<&str, usize> = BTreeMap::new();
+        for usage in self.core.usage() {
+            if let Some(user) = owner(usage.session) {
+                *of_users.entry(user).or_default() += usage.memory;
+            }
+        }
+        let of_user = |usage: &Usage| {
+            let user = owner(usage.session).and_then(|user| of_users.get(user));
+            user.copied().unwrap_or(usage.memory)
+        };
+        let all = self.core.usage();
+        all.max_by_key(|usage| (of_user(usage), usage.memory, usage.session))
+            .map(|usage| usage.session)
     }
 
     /// Bytes that sessions in memory use.
@@ -105,7 +170,7 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
 
     /// Lets a session sleep. Returns whether it does: one that could not be woken again must not.
     fn hibernate(&mut self, session: SessionId) -> bool {
-        if self.is_busy(session) {
+        if self.is_busy(session) || self.inbox.waits(session) {
             return false;
         }
         if !self.recordings.borrow().may_sleep(session) {
@@ -116,6 +181,7 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
             return false;
         }
         self.links.end_session(session);
+        self.looking.end(session);
         if let Some(waits_for) = self.core.hibernate(session) {
             self.note_sleeper(session, waits_for);
         }

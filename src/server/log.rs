@@ -1,11 +1,13 @@
-//! Lines for the people who run the server, and for what collects them, on standard error.
+//! Lines for the people who run the server, and for what collects them, on standard error or for a syslog daemon.
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io::Write;
+use std::rc::Rc;
 
 use super::clock;
-use crate::config::LogFormat;
+use super::syslog::{Severity, Syslog};
+use crate::config::{Config, LogFormat, LogTarget};
 use crate::core::id::{SessionId, Timestamp};
 
 /// Bytes that one session logs in a minute at the most: a handler that fails with every message, or
@@ -14,11 +16,13 @@ const QUOTA: usize = 1 << 20;
 const QUOTA_MS: u64 = 60_000;
 
 /// Writes lines up to a level: 0 always shows, 1 to 4 need as many `-v`.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Logger {
     /// `None`: nobody reads it.
     verbosity: Option<u8>,
     format: LogFormat,
+    /// `None`: standard error.
+    syslog: Option<Rc<Syslog>>,
 }
 
 impl Logger {
@@ -26,7 +30,7 @@ impl Logger {
     pub fn new(verbosity: u8) -> Logger {
         Logger {
             verbosity: Some(verbosity),
-            format: LogFormat::Text,
+            ..Logger::silent()
         }
     }
 
@@ -35,41 +39,73 @@ impl Logger {
         Logger {
             verbosity: None,
             format: LogFormat::Text,
+            syslog: None,
         }
     }
 
-    /// The same in this format.
-    #[must_use]
-    pub fn with_format(self, format: LogFormat) -> Logger {
-        Logger { format, ..self }
+    /// The one that is configured.
+    pub fn of(config: &Config) -> Logger {
+        let syslog = match &config.log {
+            LogTarget::Stderr => None,
+            // Without descriptors nothing else starts either, and says so.
+            LogTarget::Syslog(path) => Syslog::at(path).ok().map(Rc::new),
+        };
+        Logger {
+            verbosity: Some(config.verbosity),
+            format: config.log_format,
+            syslog,
+        }
     }
 
-    fn shows(self, level: u8) -> bool {
+    /// From now on with so many `-v`, if anybody reads it.
+    pub fn set_verbosity(&mut self, verbosity: u8) {
+        self.verbosity = self.verbosity.map(|_| verbosity);
+    }
+
+    fn shows(&self, level: u8) -> bool {
         self.verbosity.is_some_and(|most| level <= most)
     }
 
-    fn write(self, level: u8, session: Option<SessionId>, text: &str) {
+    fn write(&self, level: u8, session: Option<SessionId>, text: &str) {
         let line = match (self.format, session) {
             (LogFormat::Text, None) => plain(text),
             (LogFormat::Text, Some(session)) => plain(&format!("session {session}: {text}")),
             (LogFormat::Logfmt, _) => logfmt(&clock::timestamp(), level, session, text),
             (LogFormat::Json, _) => json(&clock::timestamp(), level, session, text),
         };
-        // A log that nobody can read any more is no reason to stop.
-        let _ = std::io::stderr().write_all(line.as_bytes());
+        let untold = match &self.syslog {
+            Some(syslog) => syslog.tell(severity(level), &line),
+            None => &line,
+        };
+        if !untold.is_empty() {
+            // A log that nobody can read any more is no reason to stop.
+            let _ = std::io::stderr().write_all(untold.as_bytes());
+        }
     }
 
     /// A line of the server.
-    pub fn line(self, level: u8, text: fmt::Arguments<'_>) {
+    pub fn line(&self, level: u8, text: fmt::Arguments<'_>) {
         if self.shows(level) {
             self.write(level, None, &text.to_string());
         }
     }
 
     /// A line of one session.
-    pub fn session(self, level: u8, session: SessionId, text: fmt::Arguments<'_>) {
+    pub fn session(&self, level: u8, session: SessionId, text: fmt::Arguments<'_>) {
         if self.shows(level) {
             self.write(level, Some(session), &text.to_string());
+        }
+    }
+
+    /// What is told at a start on standard output or standard error, for a syslog daemon as well: who reads only
+    /// that shall know of it.
+    pub fn started(&self, started: Result<&str, &str>) {
+        if let Some(syslog) = &self.syslog {
+            let (severity, text) = match started {
+                Ok(text) => (Severity::Notice, text),
+                Err(text) => (Severity::Error, text),
+            };
+            syslog.tell(severity, &plain(text));
         }
     }
 }
@@ -113,6 +149,14 @@ impl Quotas {
 
 /// What the levels are called in formats for machines.
 const LEVELS: [&str; 5] = ["notice", "info", "debug", "debug", "trace"];
+
+fn severity(level: u8) -> Severity {
+    match level {
+        0 => Severity::Notice,
+        1 => Severity::Info,
+        _ => Severity::Debug,
+    }
+}
 
 fn level_name(level: u8) -> &'static str {
     LEVELS[usize::from(level).min(LEVELS.len() - 1)]

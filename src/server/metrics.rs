@@ -132,7 +132,10 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
             queue_bytes: self
                 .peers
                 .iter()
-                .map(|(_, peer)| peer.connection.pending().len() as u64)
+                .map(|(_, peer)| {
+                    let beside = peer.tls.as_ref().map_or(0, |tls| tls.waiting_bytes());
+                    (peer.connection.pending().len() + beside) as u64
+                })
                 .sum(),
             journal_bytes: self
                 .keeper

@@ -8,9 +8,10 @@
 //! one of a session and what happens when it is lost; `effects` is what
 //! happens between inputs and core; [`world`] is the machine's sockets and clocks; [`outside`] answers what scripts ask of the machine, `process` and
 //! `command` are its children; [`routes`] answers HTTP, `downloads` what Lua code makes piece by piece,
-//! and `uploads` takes files in; [`auth`] knows who asks, `origin` from where; `record_button` makes tests of what is done in a browser; [`sessions`] knows the ids in the address bar; [`guard`] decides who may ask; `watch` notices
+//! and `uploads` takes files in; [`tls`] is between sockets and connections; [`auth`] knows who asks, `origin` from where; `record_button` makes tests of what is done in a browser, `looking` shows what variables do meanwhile; [`sessions`] knows the ids in the address bar; [`guard`] decides who may ask; `watch` notices
 //! edits of the site and `reload` tells the sessions of them. [`signals`] and `reconfigure` are for those who run the
-//! server, [`admin`], `operator` and `metrics` answer them; `supervisor` is who started it.
+//! server, [`admin`], `operator` and `metrics` answer them; `supervisor` is who started it, `syslog` who may
+//! keep the log; [`Program`] is all of it as the program runs it.
 //! What outlives the process is in `keeper` and `recording`, what wakes those who sleep in `sleepers`, and messages
 //! between them in `mail` and `post`; `recovery` runs sessions again.
 
@@ -24,6 +25,7 @@ mod command;
 mod defaults_tests;
 mod downloads;
 mod effects;
+mod error;
 pub mod files;
 mod frontends;
 pub mod guard;
@@ -33,6 +35,8 @@ mod inbox;
 mod inflight;
 pub mod keeper;
 pub mod log;
+mod looking;
+mod lost;
 mod mail;
 mod metrics;
 mod operator;
@@ -42,6 +46,7 @@ mod pages;
 mod peers;
 mod post;
 mod process;
+mod program;
 pub mod random;
 mod reconfigure;
 mod record_button;
@@ -54,17 +59,20 @@ pub mod sessions;
 pub mod signals;
 mod sleepers;
 mod supervisor;
+mod syslog;
 mod system;
+pub mod tls;
 pub mod turn;
 mod uploads;
 mod watch;
 pub mod world;
 
+pub use program::Program;
+
 use std::cell::RefCell;
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::io;
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::rc::Rc;
 
 use mio::Registry;
@@ -74,25 +82,25 @@ use crate::config::Config;
 use crate::core::event::Turn;
 use crate::core::id::{ConnectionId, SessionId, Timestamp};
 use crate::core::manager::{ManagerConfig, SessionManager};
-use crate::core::outside::{Outside, ProcessAction, ProcessId};
+use crate::core::outside::{ProcessAction, ProcessId};
 use crate::core::script::Runtime;
 use crate::core::site::Site;
-use crate::journal::{RealDisk, Store, StoreError};
-use crate::lua::LuaRuntime;
-use crate::lua::state::StateError;
+use crate::journal::{RealDisk, Store};
 use crate::net::limits::NetLimits;
 use crate::net::links::Links;
 use crate::web;
+pub use error::ServerError;
+
 use accept::Accepting;
 use admin::Admin;
 use auth::Door;
-use auth::users::UsersError;
 use files::{SiteError, StaticFiles, built_in, load_site};
 use guard::Guard;
 use hibernation::Rest;
 use inbox::Inbox;
 use keeper::Keeper;
 use log::{Logger, Quotas};
+use looking::Looking;
 use metrics::Counters;
 use operator::Captured;
 use origin::Shares;
@@ -105,93 +113,10 @@ use recording::{Journaled, NoRecordings, Recordings};
 use routes::Routes;
 use sessions::SessionTable;
 use supervisor::Supervisor;
+use tls::Certificate;
 use uploads::{FILES_MAX, Uploads};
 use watch::Watcher;
 use world::{EDITS, Live, NoWorld, Ready, World};
-
-/// Why a server cannot start or go on.
-#[derive(Debug, thiserror::Error)]
-pub enum ServerError {
-    #[error("cannot listen on {address}: {source}{}", advice(source, *port))]
-    Bind {
-        address: String,
-        port: u16,
-        source: io::Error,
-    },
-    #[error("cannot listen on {address} for --admin-listen: {source}")]
-    Admin {
-        address: SocketAddr,
-        source: io::Error,
-    },
-    #[error(
-        "the socket that was passed on listens on {0}, which can be reached from other machines, and everybody there could \
-         use the apps: pass on one of 127.0.0.1, or say --insecure-no-auth if that is meant"
-    )]
-    Exposed(SocketAddr),
-    #[error(transparent)]
-    Site(#[from] SiteError),
-    #[error(
-        "cannot record into {path}: {source}. --record must name a directory that can be written"
-    )]
-    Record { path: PathBuf, source: io::Error },
-    #[error(
-        "cannot take uploads into {path}: {source}. dir of [upload] in lunette.toml must name a directory that can \
-         be written"
-    )]
-    Upload { path: PathBuf, source: io::Error },
-    #[error(
-        "cannot write what is done into {path}: {source}. file of [audit] in lunette.toml must name a file that can \
-         be written"
-    )]
-    Audit { path: PathBuf, source: io::Error },
-    #[error(transparent)]
-    Users(#[from] UsersError),
-    #[error(transparent)]
-    State(#[from] StoreError),
-    #[error(transparent)]
-    Lua(#[from] StateError),
-    #[error("the operating system refused what every server needs: {0}")]
-    System(#[from] io::Error),
-}
-
-fn advice(error: &io::Error, port: u16) -> String {
-    match error.kind() {
-        io::ErrorKind::AddrInUse => {
-            let holder = holder::holder(port).unwrap_or_else(|| "another program".into());
-            format!(
-                ". {holder} has this port: stop it, or take another with --port (0: any free one)"
-            )
-        }
-        io::ErrorKind::PermissionDenied => {
-            ". Ports below 1024 need a privilege: take a higher one with --port".into()
-        }
-        io::ErrorKind::AddrNotAvailable => ". --host must be an address of this machine".into(),
-        _ => String::new(),
-    }
-}
-
-/// A server whose sessions run on Lua.
-///
-/// # Errors
-/// As for [`Server::bind`], and when Lua cannot run here.
-pub fn start(config: &Config) -> Result<Server<LuaRuntime, Live>, ServerError> {
-    Server::bind(config, LuaRuntime::new()?)
-}
-
-/// The same with the built-in site of these files, whose scripts ask `outside` in place of the machine.
-///
-/// # Errors
-/// As for [`start`].
-pub fn start_with(
-    config: &Config,
-    files: &[(&str, &[u8])],
-    outside: Box<dyn Outside>,
-) -> Result<Server<LuaRuntime, Live>, ServerError> {
-    let mut server = start(config)?;
-    server.core.change_site(&built_in(files));
-    server.core.set_outside(outside);
-    Ok(server)
-}
 
 /// Bytes taken from a socket at a time. One buffer serves all of them.
 const READ_BYTES: usize = 64 * 1024;
@@ -217,9 +142,12 @@ pub struct Server<R: Runtime, W: World> {
     routes: Routes,
     sessions: SessionTable,
     door: Door,
+    /// `None`: what is sent is not encrypted.
+    certificate: Option<Certificate>,
     /// Shared with whoever answers scripts: what they do outside is written down before it is done.
     recordings: Rc<RefCell<Recordings>>,
     record_button: RecordButton,
+    looking: Looking,
     /// `None`: sessions end with the process.
     keeper: Option<Keeper>,
     /// Whether there is a journal or a recording of anything.
@@ -269,6 +197,8 @@ pub struct Server<R: Runtime, W: World> {
     orders: Vec<(SessionId, ProcessId, ProcessAction)>,
     uploads: Uploads,
     inbox: Inbox,
+    /// Sessions with something due that have not had their turn since that was looked at.
+    due: VecDeque<SessionId>,
     /// Peers with something to read, in their sockets or already here.
     ready: Vec<usize>,
     /// Peers to look at in step "write".
@@ -294,6 +224,7 @@ impl<R: Runtime + Clone> Server<R, Live> {
         let wanted = limits.connections as u64 + SPARE_DESCRIPTORS;
         let descriptors = system::raise_descriptor_limit(limits.connections as u64 + wanted);
         let site = site(config)?;
+        let certificate = tls::load(config)?;
         let passed = system::passed_listener(|name| std::env::var_os(name))?;
         if let Some(address) = passed.as_ref().and_then(|passed| passed.local_addr().ok())
             && !(address.ip().is_loopback() || config.insecure_no_auth || config.auth.is_some())
@@ -324,9 +255,13 @@ impl<R: Runtime + Clone> Server<R, Live> {
                 ),
             );
         }
-        server.watcher = watch_site(config, server.log, server.world.registry())?;
+        server.show(certificate);
+        server.warn_of_clear_passwords();
+        server.watcher = watch_site(config, &server.log, server.world.registry())?;
         server.open_admin(config)?;
         server.supervisor = Supervisor::of(|name| std::env::var_os(name));
+        let left = (descriptors as usize).saturating_sub(system::descriptors_in_use());
+        server.accepting.share(left);
         Ok(server)
     }
 
@@ -360,9 +295,9 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
         mut world: W,
         keeper: Option<Keeper>,
     ) -> Result<Server<R, W>, ServerError> {
-        let log = world.log(config.verbosity).with_format(config.log_format);
+        let log = world.log(config);
         let store = keeper.as_ref().map(|keeper| Rc::clone(&keeper.store));
-        let recordings = Rc::new(RefCell::new(recordings(config, store, &site, log)?));
+        let recordings = Rc::new(RefCell::new(recordings(config, store, &site, &log)?));
         let uploads = uploads(config)?;
         let machine = machine(config, &uploads);
         let processes = Processes::new(machine.base().into());
@@ -370,7 +305,7 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
             machine: world.outside(machine),
             recordings: Rc::clone(&recordings),
         };
-        let core = sessions_of(config, runtime, site, outside, log);
+        let core = sessions_of(config, runtime, site, outside);
         let wall = world.turn().wall;
         let door = Door::new(config, keeper.as_ref(), world.random(), wall)?;
         let boot = boot_name(&mut world)?;
@@ -379,8 +314,10 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
             routes: routes(config, files, &boot),
             sessions: SessionTable::default(),
             door,
+            certificate: None,
             recordings,
             record_button: RecordButton::new(config),
+            looking: Looking::new(config.pages.dev),
             is_written_down: config.record.is_some() || keeper.is_some(),
             keeper,
             rest: Rest::default(),
@@ -414,6 +351,7 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
             orders: Vec::new(),
             uploads,
             inbox: Inbox::default(),
+            due: VecDeque::new(),
             ready: Vec::new(),
             touched: Vec::new(),
             spare: Vec::new(),
@@ -472,15 +410,11 @@ fn sessions_of<R: Runtime>(
     runtime: R,
     site: Site,
     outside: Journaled,
-    log: Logger,
 ) -> SessionManager<R> {
     let mut core = SessionManager::new(runtime, manager_config(config, site));
     core.set_outside(Box::new(outside));
     if config.audit.is_some() {
         core.audit();
-    }
-    for problem in core.viewdef_problems() {
-        log.line(0, format_args!("{problem}"));
     }
     core
 }
@@ -548,11 +482,11 @@ fn site(config: &Config) -> Result<(Site, StaticFiles), SiteError> {
 }
 
 /// With `--dev` or `--hotload`, and a site that can be edited.
-fn watch_site(config: &Config, log: Logger, registry: &Registry) -> io::Result<Option<Watcher>> {
+fn watch_site(config: &Config, log: &Logger, registry: &Registry) -> io::Result<Option<Watcher>> {
     let Some(dir) = config.dir.as_ref().filter(|_| config.hotload) else {
         return Ok(None);
     };
-    let watcher = Watcher::new(dir, log).map_err(|error| {
+    let watcher = Watcher::new(dir, log.clone()).map_err(|error| {
         let text = "the site cannot be watched for edits; start without --dev and --hotload";
         io::Error::new(error.kind(), format!("{text}: {error}"))
     })?;
@@ -564,11 +498,17 @@ fn recordings(
     config: &Config,
     store: Option<Rc<Store>>,
     site: &Site,
-    log: Logger,
+    log: &Logger,
 ) -> Result<Recordings, ServerError> {
     let (dir, limits) = (config.record.as_deref(), config.limits.clone());
     let durability = config.state.as_ref().map(|state| state.durability);
-    let recordings = Recordings::new(store.zip(durability), dir, site.clone(), limits, log);
+    let recordings = Recordings::new(
+        store.zip(durability),
+        dir,
+        site.clone(),
+        limits,
+        log.clone(),
+    );
     let recordings = recordings.map_err(|why| match why {
         NoRecordings::Dir(source) => ServerError::Record {
             path: config.record.clone().unwrap_or_default(),

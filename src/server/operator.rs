@@ -91,7 +91,11 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
             (Method::Put, path @ ("/get" | "/update" | "/eval")) if trusted => {
                 told(self.obey(path, body))
             }
-            _ => Response::error_text(404, "there is nothing at this address"),
+            (Method::Get | Method::Head, _) => match self.show_to_operator(request) {
+                Some(response) => response,
+                None => nothing_here(),
+            },
+            _ => nothing_here(),
         }
     }
 
@@ -330,6 +334,10 @@ fn text(kind: &str, text: String) -> Response {
     response
         .field("Cache-Control", "no-store")
         .body(Body::Bytes(text.into_bytes()))
+}
+
+fn nothing_here() -> Response {
+    Response::error_text(404, "there is nothing at this address")
 }
 
 fn told(answer: Result<Value, String>) -> Response {

@@ -67,8 +67,8 @@ impl Pages {
                     false => web::index(),
                 };
                 let (response, body) = match nonce {
-                    None if self.moved => (Response::new(200), Body::Static(index.body)),
-                    Some(_) => (Response::new(200), Body::Static(index.body)),
+                    None if self.moved => (Response::new(200), Body::Bytes(index.body())),
+                    Some(_) => (Response::new(200), Body::Bytes(index.body())),
                     None => encoded(request, index),
                 };
                 (response.field("Content-Type", index.mime), body)

@@ -11,12 +11,15 @@ use super::auth::{Form, Login};
 use super::downloads::Fetch;
 use super::origin::Origin;
 use super::routes::{Answer, Desk};
+use super::tls::{Channel, Heard, Written};
 use super::uploads::Put;
 use super::world::{FIRST_PEER, World};
+use crate::core::event::Turn;
 use crate::core::id::{ConnectionId, SessionId, Timestamp};
 use crate::core::script::Runtime;
 use crate::net::connection::{Action, Connection};
 use crate::net::http::Request;
+use crate::net::limits::NetLimits;
 use crate::net::response::Response;
 use crate::net::websocket::close_code;
 
@@ -24,6 +27,8 @@ use crate::net::websocket::close_code;
 pub struct Peer<S> {
     pub stream: S,
     pub connection: Connection,
+    /// Between the two, if the server has a certificate.
+    pub tls: Option<Box<Channel>>,
     /// Once it is a WebSocket: of which session, and by which name core knows it.
     pub frontend: Option<(SessionId, ConnectionId)>,
     /// The socket may have more; the poll tells only once.
@@ -51,6 +56,8 @@ pub struct Peer<S> {
     is_ready: bool,
     is_touched: bool,
     wants_writable: bool,
+    /// All is sent; the socket is shut as soon as TLS has said so.
+    is_ending: bool,
 }
 
 /// Reads from one socket in a turn: what arrives meanwhile waits until the others had theirs.
@@ -59,10 +66,11 @@ const READS_PER_TURN: usize = 4;
 const WRITES_PER_TURN: usize = 16;
 
 impl<S: Read + Write> Peer<S> {
-    pub fn new(stream: S, connection: Connection) -> Peer<S> {
+    pub fn new(stream: S, connection: Connection, tls: Option<Channel>) -> Peer<S> {
         Peer {
             stream,
             connection,
+            tls: tls.map(Box::new),
             frontend: None,
             readable: false,
             hung_up: false,
@@ -78,6 +86,7 @@ impl<S: Read + Write> Peer<S> {
             is_ready: false,
             is_touched: false,
             wants_writable: false,
+            is_ending: false,
         }
     }
 
@@ -101,20 +110,19 @@ impl<S: Read + Write> Peer<S> {
         self.connection.has_work() || (self.readable && self.connection.wants_input())
     }
 
-    /// One read from the socket into the connection. Returns how many bytes.
-    fn receive(&mut self, scratch: &mut [u8], server: &Limits<'_>) -> usize {
+    /// One read from the socket into the connection. Returns how many bytes, and what was wrong with them.
+    fn receive(&mut self, scratch: &mut [u8], server: &Limits<'_>) -> (usize, Option<String>) {
         match self.stream.read(scratch) {
             Ok(0) => {
                 self.readable = false;
                 self.connection.receive_end();
             }
             Ok(n) => {
-                self.connection
-                    .receive(&scratch[..n], server.limits, server.now);
+                let complaint = self.take(&scratch[..n], server);
                 // A short read has emptied the socket, and more makes a new event: the system call
                 // that would only say "nothing more" is saved. The end has made its event already.
                 self.readable = n == scratch.len() || self.hung_up;
-                return n;
+                return (n, complaint);
             }
             Err(error) if error.kind() == ErrorKind::WouldBlock => self.readable = false,
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
@@ -123,21 +131,69 @@ impl<S: Read + Write> Peer<S> {
                 self.connection.abort();
             }
         }
-        0
+        (0, None)
+    }
+
+    fn take(&mut self, bytes: &[u8], server: &Limits<'_>) -> Option<String> {
+        let (limits, turn) = (server.limits, server.turn);
+        let connection = &mut self.connection;
+        let Some(tls) = &mut self.tls else {
+            connection.receive(bytes, limits, turn.now);
+            return None;
+        };
+        match tls.receive(bytes, |plain| connection.receive(plain, limits, turn.now)) {
+            Heard::Fine => None,
+            Heard::End => {
+                connection.receive_end();
+                None
+            }
+            Heard::PlainHttp => {
+                self.tls = None;
+                // One that was too many has its answer already.
+                if connection.pending().is_empty() {
+                    let text = "this port speaks TLS: begin the address with https://";
+                    connection.respond(None, Response::error_text(400, text), limits, turn);
+                }
+                Some("it speaks plain HTTP".into())
+            }
+            Heard::Broken(why) => {
+                connection.abort();
+                Some(why)
+            }
+        }
+    }
+
+    /// Whether there is something for the socket.
+    fn has_output(&self) -> bool {
+        let pending = self.connection.pending();
+        match &self.tls {
+            Some(tls) => tls.has_output(pending),
+            None => !pending.is_empty(),
+        }
     }
 
     /// Sends until nothing is left, the socket takes no more, or others wait; adds the bytes to `total`. Returns
     /// whether the socket is full.
     fn send(&mut self, server: &Limits<'_>, total: &mut u64) -> bool {
         for _ in 0..WRITES_PER_TURN {
-            let pending = self.connection.pending();
-            if pending.is_empty() {
+            if !self.has_output() {
                 return false;
             }
-            match self.stream.write(pending) {
-                Ok(n) => {
-                    *total += n as u64;
-                    self.connection.sent(n, server.limits, server.now);
+            let pending = self.connection.pending();
+            let written = match &mut self.tls {
+                Some(tls) => tls.send(&mut self.stream, pending),
+                None => {
+                    let written = self.stream.write(pending);
+                    written.map(|n| Written { bytes: n, sent: n })
+                }
+            };
+            match written {
+                Ok(Written { bytes, sent }) => {
+                    *total += bytes as u64;
+                    // That an agreement makes progress moves no deadline.
+                    if sent > 0 {
+                        self.connection.sent(sent, server.limits, server.turn.now);
+                    }
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return true,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
@@ -146,12 +202,21 @@ impl<S: Read + Write> Peer<S> {
         }
         false
     }
+
+    /// Tells by TLS that nothing more comes. Returns whether the socket is full.
+    fn say_end(&mut self, server: &Limits<'_>, total: &mut u64) -> bool {
+        match &mut self.tls {
+            Some(tls) => tls.say_end(),
+            None => return false,
+        }
+        self.send(server, total)
+    }
 }
 
 /// What a connection wants to know of its server.
 struct Limits<'a> {
-    limits: &'a crate::net::limits::NetLimits,
-    now: Timestamp,
+    limits: &'a NetLimits,
+    turn: Turn,
 }
 
 impl<R: Runtime + Clone, W: World> Server<R, W> {
@@ -161,6 +226,11 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
             return;
         };
         peer.is_ready = false;
+        if let Some((session, _)) = peer.frontend
+            && self.inbox.waits(session)
+        {
+            return peer.mark_ready(key, &mut self.ready);
+        }
         let (mut actions_left, mut reads_left) = (self.limits.messages_per_turn, READS_PER_TURN);
         loop {
             let peer = &mut self.peers[key];
@@ -178,15 +248,28 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
             reads_left -= 1;
             let server = Limits {
                 limits: &self.limits,
-                now: self.turn.now,
+                turn: self.turn,
             };
-            self.counters.bytes_in += peer.receive(&mut self.scratch, &server) as u64;
+            let (bytes, complaint) = peer.receive(&mut self.scratch, &server);
+            self.counters.bytes_in += bytes as u64;
+            if let Some(why) = complaint {
+                self.tell_broken(key, &why);
+            }
         }
         let peer = &mut self.peers[key];
         if peer.has_input() {
             peer.mark_ready(key, &mut self.ready);
         }
         peer.touch(key, &mut self.touched);
+    }
+
+    /// A peer does not speak TLS as it should.
+    fn tell_broken(&mut self, key: usize, why: &str) {
+        self.counters.refused_requests += 1;
+        let from = self.peers[key].address;
+        let from = from.map_or("-".into(), |from| from.to_string());
+        let line = format_args!("refused what is no TLS from {from}: {why}");
+        self.log.line(1, line);
     }
 
     /// Does what a connection asks for.
@@ -225,6 +308,9 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
 
     fn answer(&mut self, key: usize, mut request: Box<Request>) {
         request.strip(self.routes.base());
+        let peer = &self.peers[key];
+        let (address, over_tls) = (peer.address, peer.tls.is_some());
+        request.passage = self.door.passage(&request, address, over_tls);
         self.counters.requests += 1;
         let Some(request) = self.pass_door(key, request) else {
             return;
@@ -246,7 +332,9 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
         let answer = self.routes.answer(&request, &mut desk);
         let full = desk.full;
         if let Some(notice) = desk.notice {
-            self.complain(key, format_args!("{notice}"));
+            let from = request.passage.from;
+            let name = from.map_or("-".into(), |from| from.to_string());
+            self.complain(from, format_args!("{notice} (from {name})"));
         }
         if let Some(what) = full {
             self.tell_full(what);
@@ -262,6 +350,7 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
             Answer::Upload { sid, token } => {
                 return self.answer_upload(key, sid, token, request);
             }
+            Answer::Variables(sid) => self.tell_variables(&request, sid),
             Answer::Record { sid, wish } => self.press_record(&request, sid, wish),
             Answer::WebSocket(joining) => {
                 if self.join(key, &joining) {
@@ -270,7 +359,7 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
                 Response::error_text(503, "no session can be made now; try again later")
             }
         };
-        let response = response.below(self.routes.base());
+        let response = self.as_asked(&request, response);
         self.log
             .line(3, format_args!("{} {}", response.status(), request.path()));
         self.note_refused(key, Some(&request), response.status());
@@ -279,23 +368,42 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
             .respond(Some(&request), response, &self.limits, self.turn);
     }
 
+    /// An answer as it is for who asked: addresses begin with what all do here, and cookies that go over TLS stay there.
+    pub(super) fn as_asked(&self, request: &Request, response: Response) -> Response {
+        let response = response.below(self.routes.base());
+        match request.passage.is_secure {
+            true => response.over_tls(self.config.hsts_ms),
+            false => response,
+        }
+    }
+
     /// Sends what waits and brings deadline and interests up to date. Returns whether the socket
     /// is to be closed.
     pub(super) fn write_peer(&mut self, key: usize) -> bool {
         let server = Limits {
             limits: &self.limits,
-            now: self.turn.now,
+            turn: self.turn,
         };
         let peer = &mut self.peers[key];
         peer.is_touched = false;
-        let blocked = peer.send(&server, &mut self.counters.bytes_out);
+        let mut blocked = peer.send(&server, &mut self.counters.bytes_out);
         self.ask_for_piece(key);
         let peer = &mut self.peers[key];
-        if peer.connection.take_shutdown() {
-            self.world.shut(&mut peer.stream);
+        let server = Limits {
+            limits: &self.limits,
+            turn: self.turn,
+        };
+        peer.is_ending |= peer.connection.take_shutdown();
+        let is_finished = peer.connection.is_finished();
+        if peer.is_ending || is_finished {
+            blocked = peer.say_end(&server, &mut self.counters.bytes_out);
         }
-        if peer.connection.is_finished() {
+        if is_finished {
             return true;
+        }
+        if peer.is_ending && !blocked {
+            peer.is_ending = false;
+            self.world.shut(&mut peer.stream);
         }
         if blocked != peer.wants_writable {
             peer.wants_writable = blocked;
@@ -305,7 +413,7 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
                 peer.connection.abort();
             }
         }
-        if !blocked && !peer.connection.pending().is_empty() {
+        if !blocked && peer.has_output() {
             peer.touch(key, &mut self.touched);
         }
         if peer.has_input() {

@@ -33,6 +33,7 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
         if asked.reload {
             self.supervisor.reloading();
             self.reread_settings();
+            self.reread_certificate();
             self.reread_site();
             self.supervisor.ready("serving");
         }
@@ -61,10 +62,7 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
                 format_args!("changed, but not taken over: {fixed}; {text}"),
             );
         }
-        self.log = self
-            .world
-            .log(config.verbosity)
-            .with_format(self.config.log_format);
+        self.log.set_verbosity(config.verbosity);
         self.limits = net_limits(config);
         self.session_timeout_ms = config.limits.session_timeout_ms;
         self.gas_per_event = config.limits.gas;
@@ -77,10 +75,15 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
         let mut recordings = self.recordings.borrow_mut();
         recordings.change_rules(config.limits.clone(), config.secret.clone());
         drop(recordings);
-        // The address stays.
+        // The address stays, and whether it is one of TLS.
+        let tls = match (&self.config.tls, &config.tls) {
+            (Some(_), Some(files)) => Some(files.clone()),
+            (old, _) => old.clone(),
+        };
         let config = Config {
             host: self.config.host.clone(),
             port: self.config.port,
+            tls,
             ..config.clone()
         };
         let guard = guard(&config);
@@ -122,8 +125,13 @@ fn needs_restart(old: &Config, new: &Config) -> String {
     for (name, differs) in [
         ("host", old.host != new.host),
         ("port", old.port != new.port),
+        (
+            "tls_cert and tls_key",
+            old.tls.is_some() != new.tls.is_some(),
+        ),
         ("base_path", old.base_path != new.base_path),
         ("admin_listen", old.admin_listen != new.admin_listen),
+        ("log", old.log != new.log),
         ("log_format", old.log_format != new.log_format),
         ("[auth]", old.auth != new.auth),
         (

@@ -12,12 +12,12 @@ use super::Server;
 use super::checkpoint::Checkpoint;
 use super::inbox::Input;
 use super::keeper::Stopped;
-use super::routes::Place;
+use super::lost::Lost;
 use super::sessions::Sid;
 use super::world::World;
 use crate::config::state::Recover;
 use crate::core::download::Demand;
-use crate::core::event::{Event, Opening};
+use crate::core::event::Event;
 use crate::core::id::{ConnectionId, SessionId, Timestamp};
 use crate::core::manager::{Dormant, ManagerConfig};
 use crate::core::outside::{ProcessExit, ProcessNews};
@@ -25,25 +25,9 @@ use crate::core::script::Runtime;
 use crate::core::session::Session;
 use crate::core::site::{Site, SiteChange};
 use crate::core::upload::UploadNews;
-use crate::journal::{
-    Interrupted, Output, RawEvent, Reader, Standing, Store, StoreError, encode_edits,
-};
+use crate::journal::{Interrupted, Output, RawEvent, Reader, Store, StoreError, encode_edits};
 use crate::net::links::Recalled;
-use crate::replay::{Seen, rerun, to_event};
-
-/// Why a session cannot be rebuilt.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum Lost {
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    #[error("it has no journal")]
-    NoJournal,
-    #[error("it began with {0}, which is not allowed any more")]
-    NotAllowed(String),
-    /// In words for the log.
-    #[error("{0}")]
-    Differs(String),
-}
+use crate::replay::{Seen, notes, rerun, to_event};
 
 /// A session run again, and what there is of its views.
 struct Rebuilt {
@@ -265,7 +249,10 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
                 match report.divergence {
                     None => Ok(()),
                     Some(divergence) => {
-                        Err(format!("it does not come out as it did\n{divergence}"))
+                        let mut told = vec!["it does not come out as it did".to_owned()];
+                        told.extend(notes(reader.header()));
+                        told.push(divergence.to_string());
+                        Err(told.join("\n"))
                     }
                 }
             })
@@ -294,10 +281,13 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
         session: SessionId,
         recalled: &Recalled,
     ) -> BTreeMap<ConnectionId, ConnectionId> {
-        let recorded = recalled.views().map(|ConnectionId(number)| number).max();
+        let recorded = recalled
+            .frontends()
+            .map(|ConnectionId(number)| number)
+            .max();
         self.last_connection = self.last_connection.max(recorded.unwrap_or(0));
         let mut names = BTreeMap::new();
-        for view in recalled.views() {
+        for view in recalled.frontends() {
             self.last_connection += 1;
             let name = ConnectionId(self.last_connection);
             self.core.move_view(session, view, name);
@@ -330,6 +320,9 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
             recalled.take(connection, text);
         }
         self.not_before(reader.last_turn().now);
+        for gone in recalled.gone() {
+            self.inbox.push(session, Input::Leave(name(gone)));
+        }
         let now = self.turn.now;
         self.links.adopt(session, recalled, &self.limits, now, name);
         // Those that had a connection have lost it with the process: they may be more than are kept.
@@ -465,105 +458,10 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
             self.core.forget_claim(&claim);
         }
     }
-
-    /// A session that cannot be woken sleeps until somebody comes to its page, or for as long as it would be
-    /// kept without.
-    pub(super) fn let_sleep(&mut self, session: SessionId) {
-        self.core.forget_dormant(session);
-        let timeout = self.session_timeout_ms;
-        let dormant = Dormant {
-            due: (timeout > 0).then(|| self.turn.now + timeout),
-            ends: true,
-            topics: Some(Vec::new()),
-        };
-        self.core.restore_dormant(session, &dormant);
-    }
-
-    /// A session that cannot be woken begins anew under its address.
-    pub(super) fn begin_anew(
-        &mut self,
-        session: SessionId,
-        sid: Sid,
-        place: Place<'_>,
-        user: &str,
-        lost: &Lost,
-    ) {
-        let mut opening = Opening {
-            address: format!("{}/{sid}", self.routes.base()).into(),
-            url: "/".into(),
-            locale: place.locale.into(),
-            timezone: place.timezone.into(),
-            user: user.into(),
-            ..Opening::default()
-        };
-        opening.notice = ANEW.into();
-        if let Some(keeper) = &self.keeper {
-            let (store, name) = (&keeper.store, sid.to_string());
-            let mut aside = store.set_aside(&name, Standing::Lost);
-            if let Ok(reader) = store.archive().read(&name) {
-                let (url, saved) = last_known(&reader);
-                opening.url = url;
-                // When its process ended, it was over already or just about to begin: nothing is lost.
-                if is_over(&reader) {
-                    opening.notice = "".into();
-                    aside = store.end(&name);
-                } else if reader.events() == 0 {
-                    opening.notice = "".into();
-                    aside = store.remove(&name);
-                } else if !saved.is_empty() {
-                    opening.saved = saved;
-                    opening.notice = SAVED.into();
-                }
-            }
-            if let Err(error) = aside {
-                self.log.session(0, session, format_args!("{error}"));
-            }
-        }
-        self.drop_checkpoint(Some(sid));
-        self.log.session(
-            0,
-            session,
-            format_args!("begins anew; its journal is set aside ({lost})"),
-        );
-        self.core.forget_dormant(session);
-        self.links.end_session(session);
-        opening.seed = match self.world.random().seed() {
-            Ok(seed) => seed,
-            Err(_) => return,
-        };
-        self.inbox
-            .push(session, Input::Open(sid, Box::new(opening)));
-    }
 }
-
-const ANEW: &str = "This session could not be rebuilt and began anew. What you typed and did not send yet is still here.";
-const SAVED: &str =
-    "This session could not be rebuilt. It began anew with what the app had saved last.";
 
 fn named(owner: &str) -> Option<&str> {
     (!owner.is_empty()).then_some(owner)
-}
-
-/// Whether the session ended in its last event.
-fn is_over(reader: &Reader) -> bool {
-    let last = reader.records().last();
-    last.is_some_and(|last| last.outputs.contains(&Output::SessionEnded))
-}
-
-/// The address at which a session was last known to be, and what its app saved last.
-fn last_known(reader: &Reader) -> (Box<str>, Box<str>) {
-    let mut known = (Box::from("/"), Box::from(""));
-    for record in reader.records() {
-        if let RawEvent::SessionOpened(opening) = record.event {
-            known = (opening.url.into(), opening.saved.into());
-        }
-        for output in &record.outputs {
-            if let Output::Saved { data } = *output {
-                known.1 = data.into();
-            }
-        }
-    }
-    known
 }
 
 /// The same event for the connection as it is called here.

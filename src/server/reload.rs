@@ -6,6 +6,7 @@ use crate::core::event::Event;
 use crate::core::script::Runtime;
 use crate::core::site::{Edits, SiteChange};
 use crate::journal::{RawEvent, encode_edits};
+use crate::testing::check;
 
 impl<R: Runtime + Clone, W: World> Server<R, W> {
     /// Runs what was edited on the disk, if the site is watched.
@@ -27,9 +28,11 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
     pub fn edit(&mut self, edits: Edits) -> SiteChange {
         let recorded = encode_edits(&edits);
         let change = self.core.site().edit(edits);
-        for (path, reason) in &*change.problems {
-            let text = "the version before it stays in use";
-            self.log.line(0, format_args!("{path}: {reason}; {text}"));
+        for problem in change.problems.values() {
+            self.log.line(0, format_args!("{problem}"));
+        }
+        for problem in bad_paths(&change) {
+            self.log.line(0, format_args!("{problem}"));
         }
         self.log
             .line(1, format_args!("edited: {}", change.paths.join(", ")));
@@ -46,4 +49,15 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
         }
         change
     }
+}
+
+/// Bindings to what is no path, in templates that were edited.
+fn bad_paths(change: &SiteChange) -> Vec<String> {
+    let mut problems = Vec::new();
+    for path in change.paths.iter() {
+        if let Some(content) = change.site.read(path) {
+            check::bad_paths(path, content, &mut problems);
+        }
+    }
+    problems
 }

@@ -3,10 +3,12 @@
 use super::auth::quoted;
 use super::files::StaticFiles;
 use super::guard::Guard;
+use super::looking;
 use super::origin::Origin;
 use super::pages::Pages;
 use super::random::Random;
-use super::sessions::{Found, SessionTable, Sid, URL_MAX};
+use super::sessions::{Found, NO_SPACE, SessionTable, Sid, URL_MAX};
+use super::system;
 use crate::config::{PageRules, Quotas};
 use crate::core::download::Token;
 use crate::core::id::Timestamp;
@@ -31,6 +33,8 @@ pub enum Answer<'r> {
         sid: Sid,
         token: Token,
     },
+    /// What is new of a session's variables, for who looks into it.
+    Variables(Sid),
     /// The Record button was pressed; what is wanted follows the session in the address.
     Record {
         sid: Sid,
@@ -71,7 +75,7 @@ impl<'r> Joining<'r> {
 }
 
 /// The value of this name in the query, as sent.
-fn query_value<'r>(request: &'r Request, wanted: &str) -> Option<&'r str> {
+pub(super) fn query_value<'r>(request: &'r Request, wanted: &str) -> Option<&'r str> {
     let pairs = request.query().unwrap_or("").split('&');
     let mut pairs = pairs.filter_map(|pair| pair.split_once('='));
     let (_, value) = pairs.find(|(name, _)| *name == wanted)?;
@@ -140,9 +144,14 @@ pub struct Desk<'a> {
 impl Desk<'_> {
     /// Whether one more session may begin; `reserved`: it has its place among the user's.
     fn check_room(&mut self, reserved: bool) -> Result<(), Refusal> {
-        let refused =
-            self.sessions
-                .check_room((self.owner, self.origin), reserved, &self.room, self.memory);
+        let room = &self.room;
+        let refused = match system::is_address_space_short() {
+            true => Err(NO_SPACE),
+            false => {
+                self.sessions
+                    .check_room((self.owner, self.origin), reserved, room, self.memory)
+            }
+        };
         refused.inspect_err(|refusal| self.full = Some(refusal.reason))
     }
 
@@ -236,6 +245,9 @@ impl Routes {
             if !own && (rest.starts_with("/download/") || rest.starts_with("/upload/")) {
                 return Err(refuse(404, NO_SESSION));
             }
+            if matches!(rest, "/variables" | "/variables.json") {
+                return self.variables(request, desk, sid, rest);
+            }
             if let Some(token) = rest.strip_prefix("/download/") {
                 return download(request, sid, token);
             }
@@ -262,7 +274,10 @@ impl Routes {
                 .field("Cache-Control", "no-cache")
                 .etag(&file.etag)
                 .body(file.body);
-            if file.content_type.starts_with("text/html") {
+            if ["text/html", "image/svg+xml", "application/xml"]
+                .iter()
+                .any(|page| file.content_type.starts_with(page))
+            {
                 response = self.pages.protect(response, desk.random)?;
             }
             return Ok(Answer::Response(response));
@@ -333,7 +348,11 @@ impl Routes {
             Found::Failed(reason) => {
                 let text = format!("This session could not start:\n\n{reason}");
                 let page = Response::error_page(500, &text);
-                Ok(Answer::Response(page))
+                Ok(Answer::Response(match self.pages.dev() {
+                    // Whoever mends it looks at this page.
+                    true => page.field("Refresh", "1"),
+                    false => page,
+                }))
             }
             Found::Stopped(reason) if request.accepts_html() => {
                 Ok(Answer::Response(Response::error_page(410, reason)))
@@ -358,6 +377,25 @@ impl Routes {
     fn module(&self, path: &str) -> Option<&'static Asset> {
         let mut modules = web::modules().iter().filter(|_| self.pages.dev());
         modules.find(|module| module.path == path)
+    }
+
+    /// A session's variables are for those who develop its site, and of its own user.
+    fn variables(
+        &self,
+        request: &Request,
+        desk: &mut Desk<'_>,
+        sid: Sid,
+        rest: &str,
+    ) -> Result<Answer<'static>, Refusal> {
+        if !self.pages.dev() {
+            return Err(NOT_FOUND);
+        }
+        match desk.find(sid) {
+            Found::Usable if rest == "/variables" => Ok(Answer::Response(looking::page())),
+            Found::Usable => Ok(Answer::Variables(sid)),
+            Found::Failed(_) | Found::Stopped(_) => self.session_page(request, desk, sid, rest),
+            Found::Unknown => Err(refuse(404, NO_SESSION)),
+        }
     }
 
     /// Other sites' pages must not fill the disk, nor learn what is there.
@@ -396,13 +434,14 @@ impl Routes {
         desk: &mut Desk<'_>,
         what: &str,
     ) -> Result<(), Refusal> {
-        if self.guard.allows_origin(request.origin(), request.host()) {
+        let (origin, is_secure) = (request.origin(), request.passage.is_secure);
+        if self.guard.allows_origin(origin, request.host(), is_secure) {
             return Ok(());
         }
         desk.notice = Some(format!(
             "refused {what} from a page of {}: if that site may use this server, allow it with \
              --allowed-origins (setting allowed_origins)",
-            quoted(request.origin().unwrap_or_default())
+            quoted(origin.unwrap_or_default())
         ));
         Err(refuse(
             403,
@@ -456,7 +495,7 @@ fn is_page_request(request: &Request, path: &str) -> bool {
     request.accepts_html() && !last.contains('.')
 }
 
-fn asset_response(request: &Request, asset: &'static Asset) -> Response {
+pub(super) fn asset_response(request: &Request, asset: &'static Asset) -> Response {
     let caching = match asset.immutable {
         true => "public, max-age=31536000, immutable",
         false => "no-cache",
@@ -472,12 +511,13 @@ fn asset_response(request: &Request, asset: &'static Asset) -> Response {
 /// The two forms have different tags: they are different bytes.
 pub(super) fn encoded(request: &Request, asset: &'static Asset) -> (Response, Body) {
     let response = Response::new(200).field("Vary", "Accept-Encoding");
-    if request.accepts_gzip() && asset.gzip.len() < asset.body.len() {
+    if request.accepts_gzip() {
         let tag = format!("{}-gz\"", asset.etag.trim_end_matches('"'));
         let response = response.field("Content-Encoding", "gzip").etag(&tag);
         (response, Body::Static(asset.gzip))
     } else {
-        (response.etag(asset.etag), Body::Static(asset.body))
+        let (reader, len) = (Box::new(asset.reader()), asset.len);
+        (response.etag(asset.etag), Body::Stream { reader, len })
     }
 }
 

@@ -57,6 +57,7 @@ impl Front {
                 format!("websocket {sid} {locale} {timezone}")
             }
             Answer::Record { sid, wish } => format!("record {sid} {wish}"),
+            Answer::Variables(sid) => format!("variables {sid}"),
             Answer::Download { sid, token } => format!("download {sid} {token:x}"),
             Answer::Upload { sid, token } => format!("upload {sid} {token:x}"),
             Answer::Response(response) => {

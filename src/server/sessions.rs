@@ -58,6 +58,10 @@ const NO_MEMORY: Refusal = Refusal {
     status: 503,
     reason: "the sessions of this server use all the memory that they may; try again later (total_memory of [limits])",
 };
+pub const NO_SPACE: Refusal = Refusal {
+    status: 503,
+    reason: "this server has nearly all the address space that the system gives it; try again later (ulimit -v)",
+};
 /// Failed starts whose reason is still told.
 const FAILURES_MAX: usize = 256;
 

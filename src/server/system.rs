@@ -1,5 +1,5 @@
 //! What only the C library can be asked for: the limit of open descriptors, memory given back, a
-//! descriptor that was passed on.
+//! descriptor that was passed on, the time of day where the machine is.
 //! `unsafe` because that is how C is called.
 
 use std::ffi::OsString;
@@ -29,6 +29,11 @@ pub fn raise_descriptor_limit(wanted: u64) -> u64 {
         0 => limit.rlim_cur,
         _ => before,
     }
+}
+
+/// Descriptors that are open; a guess where the system does not tell.
+pub fn descriptors_in_use() -> usize {
+    std::fs::read_dir("/proc/self/fd").map_or(32, Iterator::count)
 }
 
 /// The socket that whoever started the server had listening already (`LISTEN_FDS`), if it was meant for this process.
@@ -69,6 +74,25 @@ pub fn passed_listener(
     }
 }
 
+/// Of a limited address space this part is for those who are there already, one in so many bytes: a session that grows is
+/// told that there is no more, but what the server itself lacks ends it.
+const KEPT_FREE: u64 = 4;
+
+/// Whether the address space that the process may have (`ulimit -v`) is nearly used up.
+pub fn is_address_space_short() -> bool {
+    let limit = rustix::process::getrlimit(rustix::process::Resource::As).current;
+    let Some(limit) = limit else {
+        return false;
+    };
+    let statm = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
+    let pages = statm
+        .split(' ')
+        .next()
+        .and_then(|pages| pages.parse::<u64>().ok());
+    let used = pages.unwrap_or(0) * rustix::param::page_size() as u64;
+    used > limit - limit / KEPT_FREE
+}
+
 /// Has the child of this command killed when the server is gone, however that ended, and lets it have
 /// no descriptor but its standard ones.
 pub fn confine(command: &mut Command) {
@@ -100,4 +124,26 @@ pub fn give_memory_back() {
     unsafe {
         libc::malloc_trim(0);
     }
+}
+
+const MONTHS: [&str; 12] = [
+    "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
+];
+
+/// The present moment as syslog writes it, `Jan  2 15:04:05`, in the machine's time zone.
+pub fn local_stamp() -> String {
+    let mut now: libc::time_t = 0;
+    // SAFETY: all zeroes is a valid value of a structure of numbers and a pointer that may be null.
+    let mut local: libc::tm = unsafe { std::mem::zeroed() };
+    // SAFETY: both point to valid places for the calls to fill. Nothing here changes the environment, which the
+    // second reads (`TZ`).
+    unsafe {
+        libc::time(&raw mut now);
+        libc::localtime_r(&raw const now, &raw mut local);
+    }
+    let month = MONTHS[usize::try_from(local.tm_mon).unwrap_or(0) % MONTHS.len()];
+    format!(
+        "{month} {:2} {:02}:{:02}:{:02}",
+        local.tm_mday, local.tm_hour, local.tm_min, local.tm_sec
+    )
 }

@@ -2,17 +2,18 @@
 //! deterministic: time is read once, all input is in before any is handled, and nothing is sent
 //! before its record is written.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::time::Duration;
 
-use super::inbox::Input;
+use super::inbox::{Inbox, Input};
 use super::sessions::Sid;
 use super::watch::Watcher;
 use super::world::{EDITS, FIRST_PEER, LISTENER, Ready, SIGNALS, World};
 use super::{STOP_MS, Server, admin, process, system};
 use crate::core::event::{Event, Opening};
 use crate::core::id::{SessionId, Timestamp};
-use crate::core::manager::SessionManager;
+use crate::core::limits::SessionLimits;
 use crate::core::outside::{ProcessId, ProcessNews};
 use crate::core::script::Runtime;
 use crate::core::session::Session;
@@ -23,6 +24,13 @@ use crate::wire;
 
 /// Published messages that arrive in one turn: then sockets are looked at again.
 const MESSAGES_PER_TURN: usize = 64;
+/// Gas that what a session's pages sent may take in a turn: about a millisecond. When it is used up the rest waits,
+/// so that the others wait for one event of each session at the most.
+const SHARE: u64 = 100_000;
+/// Less is not counted: a turn reads too few messages for that to matter.
+const SHARE_COUNTED: u64 = SHARE / 500;
+/// Looking at a variable takes about as long as so many instructions.
+const GAS_PER_LOOK: u64 = 4;
 
 impl<R: Runtime + Clone, W: World> Server<R, W> {
     /// One turn: waits until something is to be done, and does it. [`Server::run`] is this again and
@@ -37,6 +45,7 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
         self.run_core();
         self.commit();
         self.write();
+        self.end_looks();
         self.counters
             .note_turn(self.world.micros().saturating_sub(began));
         self.flush_audit();
@@ -58,6 +67,7 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
             !(self.inbox.is_empty() && self.ready.is_empty() && self.touched.is_empty())
                 || self.accepting.goes_on()
                 || self.core.messages_waiting() > 0
+                || !self.due.is_empty()
                 || !self.unslept.is_empty()
                 || self.processes.has_work()
                 || self.door.has_work();
@@ -164,67 +174,105 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
     fn run_core(&mut self) {
         // What is published in this turn arrives in the next.
         let messages = self.core.messages_waiting().min(MESSAGES_PER_TURN);
+        self.run_inbox();
+        self.run_rest(messages);
+    }
+
+    /// What came, in order. Who has had its share waits with what its pages sent, and all others go on.
+    fn run_inbox(&mut self) {
         let mut inbox = std::mem::take(&mut self.inbox);
+        let mut left = Inbox::default();
+        let mut spent: BTreeMap<SessionId, u64> = BTreeMap::new();
         for (session, input) in inbox.inputs.drain(..) {
-            let (raw, event) = match input {
-                Input::Open(sid, opening) => {
-                    self.open(session, sid, *opening);
-                    continue;
-                }
-                Input::Join(connection, asked) => {
-                    self.greet(connection, false, asked);
-                    (
-                        RawEvent::FrontendJoined { connection },
-                        Event::FrontendJoined {
-                            session,
-                            connection,
-                        },
-                    )
-                }
-                Input::Leave(connection) => (
-                    RawEvent::FrontendLeft { connection },
-                    Event::FrontendLeft {
+            let has_had_its_share = spent.get(&session).is_some_and(|&gas| gas >= SHARE);
+            if input.is_of_a_page() && (has_had_its_share || left.waits(session)) {
+                left.keep(session, input, &inbox.texts);
+                continue;
+            }
+            let gas = self.take_input(session, input, &inbox.texts);
+            if gas >= SHARE_COUNTED {
+                *spent.entry(session).or_default() += gas;
+            }
+        }
+        inbox.clear();
+        if left.is_empty() && self.inbox.is_empty() {
+            self.inbox = inbox;
+            return;
+        }
+        left.append(std::mem::replace(&mut self.inbox, inbox));
+        self.inbox = left;
+    }
+
+    /// One input. Returns the gas that it took; to read a byte of a frame takes about as long as an instruction.
+    fn take_input(&mut self, session: SessionId, input: Input, texts: &str) -> u64 {
+        let mut reading = 0;
+        let (raw, event) = match input {
+            Input::Open(sid, opening) => {
+                self.open(session, sid, *opening);
+                return 0;
+            }
+            Input::Join(connection, asked) => {
+                self.greet(connection, false, asked);
+                (
+                    RawEvent::FrontendJoined { connection },
+                    Event::FrontendJoined {
                         session,
                         connection,
                     },
-                ),
-                Input::Frame(connection, text) => {
-                    self.links.handle(connection);
-                    let text = &inbox.texts[text];
-                    let batch = wire::read_batch(text);
-                    (
-                        RawEvent::Frame { connection, text },
-                        Event::BatchReceived {
-                            session,
-                            connection,
-                            batch,
-                        },
-                    )
-                }
-                Input::Download(token, demand) => (
-                    RawEvent::Download { token, demand },
-                    Event::Download {
+                )
+            }
+            Input::Leave(connection) => (
+                RawEvent::FrontendLeft { connection },
+                Event::FrontendLeft {
+                    session,
+                    connection,
+                },
+            ),
+            Input::Frame(connection, text) => {
+                self.links.handle(connection);
+                let text = &texts[text];
+                reading = text.len() as u64;
+                let limits = self.core.session(session).map(|of| &of.host().limits);
+                let errors = limits.map_or(usize::MAX, SessionLimits::errors_at_once);
+                let batch = wire::read_batch_with(text, errors);
+                (
+                    RawEvent::Frame { connection, text },
+                    Event::BatchReceived {
                         session,
-                        token,
-                        demand,
+                        connection,
+                        batch,
                     },
-                ),
-                Input::Upload(upload, news) => {
-                    self.hear_of_upload(session, upload, news);
-                    continue;
-                }
-                Input::Process(process, news) => {
-                    self.hear_of_process(session, process, news);
-                    continue;
-                }
-            };
-            self.handle(event, &raw);
-        }
-        inbox.clear();
-        if self.inbox.is_empty() {
-            self.inbox = inbox;
-        }
-        self.run_rest(messages);
+                )
+            }
+            Input::Download(token, demand) => (
+                RawEvent::Download { token, demand },
+                Event::Download {
+                    session,
+                    token,
+                    demand,
+                },
+            ),
+            Input::Upload(upload, news) => {
+                self.hear_of_upload(session, upload, news);
+                return 0;
+            }
+            Input::Process(process, news) => {
+                self.hear_of_process(session, process, news);
+                return 0;
+            }
+        };
+        reading + self.handle_counted(event, &raw)
+    }
+
+    /// Lets one event happen. Returns the gas that it took, and that its looks at variables are worth.
+    fn handle_counted(&mut self, event: Event, raw: &RawEvent<'_>) -> u64 {
+        let session = event.session();
+        let before = self.core.session(session).map_or(0, Session::gas_used);
+        self.handle(event, raw);
+        let Some(after) = self.core.session(session) else {
+            return 0;
+        };
+        after.gas_used().saturating_sub(before) + GAS_PER_LOOK * after.looks() as u64
     }
 
     /// What happens without input of sessions' own.
@@ -238,13 +286,21 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
         self.acknowledge();
     }
 
-    /// A timer of zero milliseconds is due again at once: everybody gets one turn.
+    /// What is due, each session once before any has its next turn, until they have used the gas of an event: the rest
+    /// waits until sockets had their turn.
     fn run_timers(&mut self) {
-        for _ in 0..self.core.len() + self.core.dormant_len() {
-            let Some(session) = self.core.next_due(self.turn.now) else {
-                break;
-            };
-            self.handle(Event::TimersDue { session }, &RawEvent::TimersDue);
+        let now = self.turn.now;
+        if self.due.is_empty() {
+            self.due = self.core.all_due(now).into();
+        }
+        let mut gas = 0;
+        while gas <= self.gas_per_event
+            && let Some(session) = self.due.pop_front()
+        {
+            // It may have done it meanwhile, or be gone.
+            if self.core.is_due(session, now) {
+                gas += self.handle_counted(Event::TimersDue { session }, &RawEvent::TimersDue);
+            }
         }
     }
 
@@ -302,10 +358,7 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
             value: &message.value,
             only: message.only,
         };
-        let used = |core: &SessionManager<R>| core.session(session).map_or(0, Session::gas_used);
-        let before = used(&self.core);
-        self.handle(event, &raw);
-        used(&self.core).saturating_sub(before)
+        self.handle_counted(event, &raw)
     }
 
     pub(super) fn hear_of_upload(

@@ -17,6 +17,7 @@ use super::log::Logger;
 use super::outside::Machine;
 use super::random::Random;
 use super::signals::{Asked, Signals};
+use crate::config::Config;
 use crate::core::event::Turn;
 use crate::core::id::Timestamp;
 use crate::core::outside::Outside;
@@ -116,9 +117,9 @@ pub trait World {
         Box::new(machine)
     }
 
-    /// Where lines go for those who run the server, with so many `-v`.
-    fn log(&self, verbosity: u8) -> Logger {
-        Logger::new(verbosity)
+    /// Where lines go for those who run the server.
+    fn log(&self, config: &Config) -> Logger {
+        Logger::of(config)
     }
 }
 
@@ -232,7 +233,8 @@ impl World for Live {
     }
 
     fn peer_address(&self, stream: &TcpStream) -> Option<IpAddr> {
-        Some(stream.peer_addr().ok()?.ip())
+        // A socket for both versions tells addresses of 4 as such of 6.
+        Some(stream.peer_addr().ok()?.ip().to_canonical())
     }
 
     fn stop_listening(&mut self) {

@@ -38,21 +38,9 @@ pub fn check(
     machine: Box<dyn Outside>,
 ) -> Result<Found, StateError> {
     let runtime = LuaRuntime::new()?;
-    let scripts = site.files().filter(|(path, _)| path.ends_with(".lua"));
-    let mut problems: Vec<String> = scripts
-        .filter_map(|(path, text)| runtime.problem(path, text))
-        .collect();
-    problems.extend(Viewdefs::new(site).problems);
-    let templates = site.files().filter_map(|(path, content)| {
-        let text = template_text(path, content)?;
-        Some((path, text))
-    });
-    for (path, text) in templates {
-        bad_paths(path, text, &mut problems);
-    }
     let mut found = Found {
-        problems,
-        remarks: Vec::new(),
+        problems: problems(&runtime, site),
+        remarks: lacking(site).map(str::to_owned).into_iter().collect(),
     };
     // Code that does not compile would only be told of twice.
     if found.problems.is_empty() {
@@ -61,8 +49,32 @@ pub fn check(
     Ok(found)
 }
 
-/// Bindings to what is no path.
-fn bad_paths(file: &str, text: &str, problems: &mut Vec<String>) {
+/// What can be told without running anything: `FILE:LINE: ...`, and what to do.
+pub fn problems(runtime: &LuaRuntime, site: &Site) -> Vec<String> {
+    let scripts = site.files().filter(|(path, _)| path.ends_with(".lua"));
+    let mut problems: Vec<String> = scripts
+        .filter_map(|(path, text)| runtime.problem(path, text))
+        .collect();
+    problems.extend(Viewdefs::new(site).problems);
+    for (path, content) in site.files() {
+        bad_paths(path, content, &mut problems);
+    }
+    problems
+}
+
+/// What is missing, and need not be: pages may be made by somebody else.
+pub fn lacking(site: &Site) -> Option<&'static str> {
+    let is_template = |(path, content)| template_text(path, content).is_some();
+    let text = "there are no templates: write viewdefs/TYPE.DEFAULT.html, with the type of the app's object, or pages \
+        stay empty";
+    (!site.files().any(is_template)).then_some(text)
+}
+
+/// Bindings to what is no path, if the file is a template.
+pub fn bad_paths(file: &str, content: &[u8], problems: &mut Vec<String>) {
+    let Some(text) = template_text(file, content) else {
+        return;
+    };
     let template = Template::compile(text);
     let slots = template.slots.iter().map(|slot| &slot.props);
     let deeds = template.deeds.iter().map(|deed| &deed.props);

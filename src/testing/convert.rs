@@ -189,7 +189,8 @@ impl Conversion<'_> {
                 news: News(news.clone()),
             }),
             Event::Upload { upload, news, .. } => self.upload(*upload, news),
-            Event::Download { .. } => {}
+            // What made the server do it is no matter of the site.
+            Event::Download { .. } | Event::Ended { .. } => {}
             Event::SiteChanged { change, .. } => {
                 self.secrets.learn(&change.site);
                 self.remark("the site was edited here: the site on disk is what is tested")

@@ -2,6 +2,7 @@
 
 import { toText, whenUpgraded } from './fields.js';
 import { autofocus } from './focus.js';
+import { runsCode } from './paths.js';
 
 /**
  * @typedef {import('./store.js').Variable} Variable
@@ -42,16 +43,17 @@ class DisplayBinding {
   }
 }
 
+/** Attributes and properties that a browser goes to, or can be made to. */
+const ADDRESS = /^(?:href|src|action|formaction|data|poster|ping|background|codebase|xlink:href|from|to|by|values)$/i;
 const LIMITS = new Set(['min', 'max', 'step', 'type', 'multiple', 'maxlength']);
 
 export class AttrBinding extends DisplayBinding {
   show(value) {
-    // ui-attr-onclick would be code, and javascript: links are code too.
-    if (this.name.startsWith('on') || this.name === 'srcdoc') return;
+    // ui-attr-onclick would be code, and so are some addresses.
+    if (this.name.startsWith('on') || this.name === 'srcdoc' || (ADDRESS.test(this.name) && runsCode(value))) return;
     if (value == null || value === false) return this.element.removeAttribute(this.name);
     // An empty ARIA attribute would say no.
     const text = value === true ? (this.name.startsWith('aria-') ? 'true' : '') : toText(value);
-    if (/^(href|src|action|formaction|xlink:href)$/.test(this.name) && /^[\s\0-\x1f]*javascript:/i.test(text)) return;
     // A strict policy refuses the attribute, not the style itself.
     if (this.name === 'style') this.element.style.cssText = text;
     else this.element.setAttribute(this.name, text);
@@ -109,7 +111,7 @@ export class PropBinding extends DisplayBinding {
     const { element } = this;
     if (element.localName.includes('-') && !element.matches(':defined')) return;
     const name = ownName(element, this.name);
-    if (!MARKUP.test(name)) element[name] = value;
+    if (!MARKUP.test(name) && !(ADDRESS.test(name) && runsCode(value))) element[name] = value;
   }
 }
 

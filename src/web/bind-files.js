@@ -1,5 +1,7 @@
 // `ui-upload` and `ui-download`: files to the session and from it.
 
+import { runsCode } from './paths.js';
+
 /**
  * @typedef {import('./store.js').Variable} Variable
  * @typedef {import('./paths.js').Binding} Binding
@@ -45,7 +47,7 @@ export class DownloadBinding {
   /** @param {Variable} v */
   changed(v) {
     const { base, session } = this.app.address;
-    const told = typeof v.value === 'string' ? v.value : '';
+    const told = typeof v.value === 'string' && !runsCode(v.value) ? v.value : '';
     this.address = told.startsWith(`/${session}/`) ? base + told.slice(1) : told;
     if (this.element.localName !== 'a') return void (this.element.disabled = !told);
     this.element.toggleAttribute('download', !!told);

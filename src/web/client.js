@@ -89,6 +89,8 @@ export class App {
     // Enter in a form of a page that handles it otherwise must not reload the page.
     document.addEventListener('submit', (event) => {
       const form = /** @type {HTMLFormElement} */ (event.target);
+      // The server's own form is below what all of its addresses begin with.
+      if (form.getAttribute('action') === '/logout') form.setAttribute('action', `${this.address.base}logout`);
       if (!form.hasAttribute('action') && form.getAttribute('method') !== 'dialog') event.preventDefault();
     });
     // Bound fields go back to what their variables say, and that is after the event.

@@ -103,9 +103,14 @@ export class Errors {
     const isCode = error && error.detail && !fields && !v.gone;
     const trouble = isCode ? { message: error.description, traceback, source } : null;
     if (!trouble && !this.overlay) return;
-    this.overlay = this.overlay || import('./overlay.js');
     // In the order of what happened, though the first one waits for the module.
-    this.overlay.then((overlay) => overlay.setTrouble(v, trouble));
+    this.#withOverlay((overlay) => overlay.setTrouble(v, trouble));
+  }
+
+  /** @param {(overlay: typeof import('./overlay.js')) => void} act */
+  #withOverlay(act) {
+    this.overlay = this.overlay || import('./overlay.js');
+    this.overlay.then(act);
   }
 
   /** A call failed: its button says so, and the user is told. @param {any} element @param {Variable} v */
@@ -124,8 +129,9 @@ export class Errors {
   /** Variable 1: without it there is no page. */
   #onApp(view, v) {
     if (!v.error) return;
-    if (view.def && v.error.detail) return;
-    if (view.def) this.notices.toast(v.error.description, 'error');
+    if (v.error.detail) {
+      if (!view.def) this.#withOverlay((overlay) => overlay.beginWhenMended());
+    } else if (view.def) this.notices.toast(v.error.description, 'error');
     else this.notices.fatal('This page could not be started', v.error.description);
   }
 }

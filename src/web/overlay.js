@@ -14,7 +14,13 @@ const OVERLAY_CSS = `
 .ui-dev-errors code, .ui-dev-errors pre { font: .85rem/1.45 ui-monospace, monospace; }
 .ui-dev-errors pre { margin: .35rem 0 0; padding: .4rem .6rem; overflow: auto; white-space: pre;
   background: color-mix(in srgb, CanvasText 8%, Canvas); color: CanvasText; border-radius: .25rem; }
-.ui-dev-errors summary { cursor: pointer; margin-top: .35rem; }`;
+.ui-dev-errors summary { cursor: pointer; margin-top: .35rem; }
+.ui-dev-errors > p { margin-top: .75rem; font-size: .85rem; opacity: .75; }`;
+
+/** How often the server is asked whether a session could start now. */
+const AGAIN_MS = 500;
+/** A line of a traceback that says where in the app's own code: other lines help nobody. */
+const OWN_FRAME = /\n\t\S+:\d+: in /;
 
 /** Errors by whom they are of. @type {Map<object, Trouble>} */
 const troubles = new Map();
@@ -52,7 +58,7 @@ function articleOf({ message, traceback, source }) {
   text.append(overlayElement('strong', place ? place[2] : message));
   made.append(text);
   if (source) made.append(overlayElement('pre', source));
-  if (traceback) {
+  if (OWN_FRAME.test(traceback)) {
     const details = document.createElement('details');
     details.append(overlayElement('summary', 'Traceback'), overlayElement('pre', traceback));
     made.append(details);
@@ -78,12 +84,22 @@ function makeOverlay() {
   list.setAttribute('role', 'alert');
   // Long code scrolls sideways, by keyboard, too.
   list.tabIndex = -1;
-  box.append(header, list);
+  box.append(header, list, overlayElement('p', 'Save the file with this mended, and the page goes on by itself.'));
   box.addEventListener('keydown', (event) => {
     if (event.key === 'Escape') dismissTroubles();
   });
   overlayParts = { box, list };
   return overlayParts;
+}
+
+/** No session could start here: the page begins anew when the server has something else to say of that. */
+export async function beginWhenMended() {
+  for (let failed = false; ; ) {
+    const { status } = await fetch(location.href, { method: 'HEAD', cache: 'no-store' }).catch(() => ({ status: 0 }));
+    if (status === 500) failed = true;
+    else if (status) return failed && location.reload();
+    await new Promise((done) => setTimeout(done, AGAIN_MS));
+  }
 }
 
 /** Until the next error. */

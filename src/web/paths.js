@@ -51,3 +51,8 @@ export function isCall(path) {
 export function takesValue(path) {
   return /[(,]\s*_\s*[,)]/.test(path.replace(/"(\\.|[^"\\])*"|'(\\.|[^'\\])*'/g, '""'));
 }
+
+/** Whether going to this address would run it as code: browsers pass over white space in it. @param {any} address */
+export function runsCode(address) {
+  return /^javascript:/i.test(String(address).replace(/[\s\0-\x1f]+/g, ''));
+}

@@ -1,7 +1,8 @@
 // `--dev`: the Record button. It begins a new session of the site, of which the
 // server keeps all that happens; pressed again, it makes a test of that. With Alt
 // held, a click says that what is there is expected: the page asks the server for
-// that variable, which it never does otherwise. No part of ordinary pages.
+// that variable, which it never does otherwise. Beside it is the way to the variable
+// browser. No part of ordinary pages.
 
 const RECORD_CSS = `
 :host { position: fixed; inset: auto .5rem .5rem auto; z-index: 2147482000; font: .8rem/1.4 system-ui, sans-serif; }
@@ -10,6 +11,7 @@ div { display: flex; flex-wrap: wrap; gap: .4rem; align-items: center; justify-c
   border: 1px solid color-mix(in srgb, CanvasText 30%, Canvas); border-radius: .4rem; opacity: .75; }
 div:is(:hover, :focus-within, .on) { opacity: 1; }
 div.on { border-color: #c2255c; box-shadow: 0 0 0 1px #c2255c; }
+a { color: inherit; padding: .15rem .25rem; text-underline-offset: .18em; }
 button, input { font: inherit; color: inherit; background: Canvas; border: 1px solid color-mix(in srgb, CanvasText 40%, Canvas);
   border-radius: .25rem; padding: .15rem .5rem; }
 input { inline-size: 9rem; }
@@ -39,9 +41,10 @@ function recordElement(tag, attributes = {}) {
 }
 
 const recordHost = recordElement('ui-record');
-const recordBox = recordElement('div', { role: 'group', 'aria-label': 'Recording a test' });
+const recordBox = recordElement('div', { role: 'group', 'aria-label': 'For those who develop' });
 const recordButton = recordElement('button', { type: 'button' });
 const recordName = recordElement('input', { 'aria-label': 'Name of the test', placeholder: 'name of the test', pattern: NAME_PATTERN });
+const recordVariables = recordElement('a', { target: 'lunette-variables', title: 'The variables of this session, live' });
 const recordSaid = recordElement('p', { role: 'status' });
 
 /** @param {string} text */
@@ -76,10 +79,11 @@ async function stopRecording() {
   sayRecord(`Saved ${file}. Run it with: ${command}`);
 }
 
-/** The server has heard of all that was done, or does not answer. */
+/** The server has heard of all that was done. */
 async function delivered() {
   const [root] = allVariables();
-  for (let n = 0; root && n < 100 && root.store.acknowledged < root.store.outbox.link.sent; n++) {
+  for (let n = 0; root && root.store.acknowledged < root.store.outbox.link.sent; n++) {
+    if (n === 500) throw new Error('Not saved: the server has not heard of all that was done. Try again when the page is connected.');
     await new Promise((done) => setTimeout(done, 20));
   }
 }
@@ -139,7 +143,10 @@ async function setUpRecording() {
   sheet.replaceSync(RECORD_CSS);
   const shadow = recordHost.attachShadow({ mode: 'open' });
   shadow.adoptedStyleSheets = [sheet];
-  recordBox.append(recordSaid, recordName, recordButton);
+  const [, base, session] = recordPlace;
+  recordVariables.href = `${base}${session}/variables`;
+  recordVariables.textContent = 'Variables';
+  recordBox.append(recordSaid, recordVariables, recordName, recordButton);
   shadow.append(recordBox);
   document.body.append(recordHost);
   recordButton.addEventListener('click', () => {

@@ -117,3 +117,17 @@ fn sessions_without_a_user_are_nobodys_once_people_log_in() {
         "and the other way round"
     );
 }
+
+#[test]
+fn who_develops_looks_into_own_sessions_only() {
+    let place = Place::new("[auth]\nmode = \"users\"\nusers = \"users\"\n", &["--dev"]);
+    let (ann, bob) = (place.ann(), place.bob());
+    let session = ann.session();
+    let _open = ann.attach(&session).unwrap();
+    for rest in ["variables", "variables.json"] {
+        let path = format!("/{session}/{rest}");
+        assert_eq!(status(&ann.get_as(&path, "*/*")), "200");
+        assert_eq!(status(&bob.get_as(&path, "*/*")), "404");
+        assert_eq!(status(&place.stranger().get_as(&path, "*/*")), "401");
+    }
+}

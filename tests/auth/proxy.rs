@@ -1,9 +1,11 @@
 //! A proxy in front that has asked people who they are, and who else may say so: nobody.
 
+use std::io::Write;
 use std::process::Command;
 
-use super::client::Place;
-use crate::net::process::{Folder, status};
+use super::client::{FORM, Place};
+use crate::access::eventually;
+use crate::net::process::{Folder, read_answer, status};
 
 const PROXY: &str = "[server]\ntrusted_proxies = [\"127.0.0.1\"]\n[auth]\nmode = \"proxy\"\nheader_user = \"X-User\"\n\
     header_groups = \"X-Groups\"\nheader_email = \"X-Email\"\n";
@@ -84,6 +86,87 @@ fn what_a_proxy_tells_of_the_browser_counts() {
     assert_eq!(guess("203.0.113.10"), "401");
     // What the browser itself says of where it is, in front of what the proxy adds, is not believed.
     assert_eq!(guess("198.51.100.7, 203.0.113.9"), "429");
+}
+
+#[test]
+fn each_form_in_which_proxies_tell_addresses_is_understood() {
+    let settings = "[server]\ntrusted_proxies = [\"127.0.0.1\", \"10.0.0.0/8\"]\n[auth]\nmode = \"users\"\n\
+                    users = \"users\"\n[audit]\nfile = \"audit.log\"\n";
+    let place = Place::new(settings, &[]);
+    let forms: [(&[u8], &str); 10] = [
+        (b"X-Forwarded-For: 192.0.2.1", "192.0.2.1"),
+        // What the browser itself sends comes first, in the same field or in one of its own.
+        (b"X-Forwarded-For: 198.51.100.1, 192.0.2.2", "192.0.2.2"),
+        (
+            b"X-Forwarded-For: 198.51.100.1\r\nX-Forwarded-For: 192.0.2.3",
+            "192.0.2.3",
+        ),
+        (b"X-Forwarded-For: \xff\xfe, 192.0.2.4", "192.0.2.4"),
+        (
+            b"X-Forwarded-For: \xff\r\nX-Forwarded-For: 192.0.2.5",
+            "192.0.2.5",
+        ),
+        // Through several proxies, each of which is trusted.
+        (
+            b"X-Forwarded-For: 192.0.2.6, 10.1.2.3, 10.1.2.4",
+            "192.0.2.6",
+        ),
+        (b"X-Forwarded-For: 192.0.2.7:50123", "192.0.2.7"),
+        (b"X-Forwarded-For: [2001:db8::8]:443", "2001:db8::8"),
+        (b"X-Forwarded-For: ::ffff:192.0.2.9", "192.0.2.9"),
+        // Where nothing is said, it is the proxy.
+        (b"X-Forwarded-For: unknown", "127.0.0.1"),
+    ];
+    for (field, address) in forms {
+        let mut stream = place.server().connect();
+        let host = place.server().address;
+        let body = "next=/&name=ann&password=wrong";
+        let head = format!(
+            "POST /login HTTP/1.1\r\nHost: {host}\r\nContent-Type: {FORM}\r\nContent-Length: {}\r\n",
+            body.len()
+        );
+        let request = [head.as_bytes(), field, b"\r\n\r\n", body.as_bytes()].concat();
+        stream.write_all(&request).expect("sent");
+        let answer = read_answer(&mut stream);
+        assert_eq!(status(&answer), "401", "{answer}");
+        let logged = format!("refused a login as \"ann\" from {address}\n");
+        let log = place.server().log();
+        assert!(log.ends_with(&logged), "{address}: {log}");
+        let audit =
+            || std::fs::read_to_string(place.folder.0.join("audit.log")).expect("it is kept");
+        let noted = [
+            format!("login from={address} outcome=wrong"),
+            format!("request from={address} path=\"/login\" outcome=401"),
+        ];
+        // At the end of the turn.
+        eventually(&noted[0], || {
+            noted.iter().all(|noted| audit().contains(noted))
+        });
+    }
+}
+
+#[test]
+fn what_is_refused_is_told_with_where_it_came_from() {
+    let settings = "[server]\ntrusted_proxies = [\"127.0.0.1\"]\n";
+    let place = Place::new(settings, &[]);
+    let eve = place
+        .stranger()
+        .with("X-Forwarded-For: 192.0.2.1\r\nOrigin: https://evil.example\r\n");
+    let session = place.stranger().session();
+    assert_eq!(status(&eve.attach(&session).unwrap_err()), "403");
+    let log = place.server().log();
+    assert!(
+        log.contains("\"https://evil.example\"") && log.contains("(from 192.0.2.1)"),
+        "{log}"
+    );
+    // Over TLS to the proxy, its page must have come so, too.
+    let host = place.server().address;
+    let by_tls = |origin: &str| {
+        let fields = format!("X-Forwarded-Proto: https\r\nOrigin: {origin}://{host}\r\n");
+        place.stranger().with(&fields).attach(&session)
+    };
+    assert_eq!(status(&by_tls("http").unwrap_err()), "403");
+    assert!(by_tls("https").is_ok());
 }
 
 #[test]

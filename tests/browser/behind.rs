@@ -1,16 +1,30 @@
 //! Behind a proxy of Debian's that ends TLS, has idle timeouts and gives the site a path of its own: nginx, and
-//! HAProxy. Where one of them is not installed its test says so and passes.
+//! HAProxy; people who log in through them, and pages that are silent for longer than they are patient. Where one of them
+//! is not installed its tests say so and pass.
 
 use std::fs::{self, File};
+use std::io::Write;
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::Duration;
 
+use lunette::server::auth::users::set_password;
+use serde_json::json;
+
 use super::cdp::{Browser, Page};
 use super::server::Server;
-use crate::net::process::Folder;
+use crate::net::process::{Folder, read_answer, status};
+use crate::net::websocket::{WATCH_APP, frame, handshake, try_receive};
+
+const LOCKED: &str = r#"
+local App = session:prototype("App", {})
+function App:who() return session.user.name end
+session:createAppVariable(session:create(App))
+"#;
+const LOCKED_VIEWDEF: &str = r#"<template><h1>Hello <span id="who" ui-value="who()"></span></h1>
+<form method="post" action="/logout"><button id="out">Log out</button></form></template>"#;
 
 const STARTS_MAX: u32 = 1_000;
 const PAUSE: Duration = Duration::from_millis(10);
@@ -134,10 +148,7 @@ impl Proxy {
 /// The demo's page by TLS below `/apps/book`: opened, used and reloaded.
 fn use_it(proxy: &Proxy, browser: &Browser) {
     let mut page: Page = browser.blank();
-    page.connection.command(
-        "Security.setIgnoreCertificateErrors",
-        serde_json::json!({ "ignore": true }),
-    );
+    page.trust_everybody();
     page.goto(&proxy.url("/apps/book/"));
     page.wait_for("document.querySelectorAll('.contact-row').length === 25");
     page.wait_for("/^\\/apps\\/book\\/[0-9a-f]{32}(\\/|$)/.test(location.pathname)");
@@ -160,38 +171,203 @@ fn prepared(program: &str) -> Option<(PathBuf, Folder, Server)> {
     }
     let server = Server::demo_in(&[
         ("LUNETTE_BASE_PATH", "/apps/book"),
+        ("LUNETTE_TRUSTED_PROXIES", "127.0.0.1"),
         ("LUNETTE_NET_PING_INTERVAL", "1s"),
     ]);
     Some((program, folder, server))
 }
 
+/// nginx as the README has it, with TLS, in front of this port.
+fn nginx(program: &Path, folder: Folder, upstream: u16) -> Proxy {
+    Proxy::start(program, &["-c"], folder, |dir, port| {
+        let dir = dir.display();
+        let tls = format!("ssl; ssl_certificate {dir}/cert.pem; ssl_certificate_key {dir}/key.pem");
+        nginx_config(&dir.to_string(), &format!("{port} {tls}"), upstream, "3s")
+    })
+}
+
+fn nginx_config(dir: &str, listen: &str, upstream: u16, patience: &str) -> String {
+    format!(
+        "daemon off; pid {dir}/nginx.pid; error_log stderr; worker_processes 1;\n\
+         events {{ }}\n\
+         http {{\n\
+         access_log off; client_body_temp_path {dir}/body; proxy_temp_path {dir}/temp;\n\
+         fastcgi_temp_path {dir}/fastcgi; uwsgi_temp_path {dir}/uwsgi; scgi_temp_path {dir}/scgi;\n\
+         map $http_upgrade $connection_upgrade {{ default upgrade; '' ''; }}\n\
+         server {{\n\
+         listen 127.0.0.1:{listen};\n\
+         location /apps/book/ {{\n\
+         proxy_pass http://127.0.0.1:{upstream};\n\
+         proxy_http_version 1.1; proxy_set_header Host $http_host;\n\
+         proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection $connection_upgrade;\n\
+         proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;\n\
+         proxy_set_header X-Forwarded-Proto $scheme;\n\
+         proxy_read_timeout {patience};\n\
+         }} }} }}\n"
+    )
+}
+
 #[test]
 fn nginx_ends_tls_and_gives_the_site_a_path() {
-    let Some((nginx, folder, server)) = prepared("nginx") else {
+    let Some((program, folder, server)) = prepared("nginx") else {
         return;
     };
-    let upstream = server.port();
-    let proxy = Proxy::start(&nginx, &["-c"], folder, |dir, port| {
-        let dir = dir.display();
-        format!(
-            "daemon off; pid {dir}/nginx.pid; error_log stderr; worker_processes 1;\n\
-             events {{ }}\n\
-             http {{\n\
-             access_log off; client_body_temp_path {dir}/body; proxy_temp_path {dir}/temp;\n\
-             fastcgi_temp_path {dir}/fastcgi; uwsgi_temp_path {dir}/uwsgi; scgi_temp_path {dir}/scgi;\n\
-             map $http_upgrade $connection_upgrade {{ default upgrade; '' ''; }}\n\
-             server {{\n\
-             listen 127.0.0.1:{port} ssl; ssl_certificate {dir}/cert.pem; ssl_certificate_key {dir}/key.pem;\n\
-             location /apps/book/ {{\n\
-             proxy_pass http://127.0.0.1:{upstream};\n\
-             proxy_http_version 1.1; proxy_set_header Host $http_host;\n\
-             proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection $connection_upgrade;\n\
-             proxy_read_timeout 3s;\n\
-             }} }} }}\n"
-        )
-    });
+    let proxy = nginx(&program, folder, server.port());
     let browser = Browser::start();
     use_it(&proxy, &browser);
+}
+
+#[test]
+fn people_log_in_and_out_below_a_path_behind_nginx() {
+    let Some(program) = installed("nginx") else {
+        return;
+    };
+    let folder = Folder::new();
+    if !certificate(&folder.0) {
+        return;
+    }
+    let place = Folder::new();
+    place.write("lua/main.lua", LOCKED);
+    place.write("viewdefs/App.DEFAULT.html", LOCKED_VIEWDEF);
+    place.write(
+        "lunette.toml",
+        "[server]\nbase_path = \"/apps/book\"\ntrusted_proxies = [\"127.0.0.1\"]\n\
+         [auth]\nmode = \"users\"\nusers = \"users\"\n",
+    );
+    let users = place.0.join("users");
+    set_password(&users, "ann", b"correct horse").expect("a user");
+    let server = Server::with_flags(&place.0, &["-v"]);
+    let proxy = nginx(&program, folder, server.port());
+    let browser = Browser::start();
+    let mut page = browser.blank();
+    page.trust_everybody();
+    // That it answers 401 is no error here.
+    page.server_may_be_away();
+    page.goto(&proxy.url("/apps/book/notes?a=1"));
+    let log_in = |page: &mut Page| {
+        page.wait_for("document.querySelector('form.card')");
+        assert_eq!(
+            page.eval("document.querySelector('form.card').getAttribute('action')"),
+            "/apps/book/login"
+        );
+        page.fill("[name=name]", "ann");
+        page.fill("[name=password]", "correct horse");
+        page.press("Enter");
+        page.wait_for_text("#who", "ann");
+    };
+    log_in(&mut page);
+    page.wait_for("/^\\/apps\\/book\\/[0-9a-f]{32}\\/notes$/.test(location.pathname)");
+    assert_eq!(page.eval("location.search"), "?a=1");
+    let cookie = |page: &mut Page| {
+        let all = page.connection.command("Network.getCookies", json!({}));
+        let all = all["cookies"].as_array().cloned().unwrap_or_default();
+        all.into_iter().find(|one| one["name"] == "lunette-login")
+    };
+    let login = cookie(&mut page).expect("a login");
+    assert_eq!(login["path"], "/apps/book/");
+    assert_eq!(
+        (&login["secure"], &login["httpOnly"]),
+        (&json!(true), &json!(true))
+    );
+    assert!(server.log().contains("\"ann\" logged in from 127.0.0.1"));
+    // By the button of the site's own template, and by the page with the button.
+    page.click("#out");
+    page.wait_for("document.querySelector('form.card')");
+    page.wait_for("location.pathname === '/apps/book/'");
+    assert_eq!(cookie(&mut page), None);
+    log_in(&mut page);
+    page.goto(&proxy.url("/apps/book/logout"));
+    page.click("button");
+    page.wait_for("location.pathname === '/apps/book/' && document.querySelector('form.card')");
+    assert_eq!(cookie(&mut page), None);
+}
+
+/// Whether a connection outlives so many pings, each of which is answered: to its end it is still one.
+fn outlives(proxy: &Proxy, pings: usize) -> bool {
+    let connect = || {
+        let stream = TcpStream::connect(("127.0.0.1", proxy.port)).expect("a connection");
+        let patience = Some(Duration::from_secs(30));
+        stream.set_read_timeout(patience).expect("a deadline");
+        stream
+    };
+    let mut stream = connect();
+    stream
+        .write_all(b"GET /apps/book/ HTTP/1.1\r\nHost: localhost\r\nAccept: text/html\r\n\r\n")
+        .expect("sent");
+    let answer = read_answer(&mut stream);
+    let session = answer
+        .split("/apps/book/")
+        .nth(1)
+        .unwrap_or_else(|| panic!("{answer}"));
+    let mut stream = connect();
+    let request = handshake(&session[..32], "localhost", "").replace("/ws/", "/apps/book/ws/");
+    stream.write_all(request.as_bytes()).expect("sent");
+    assert_eq!(status(&read_answer(&mut stream)), "101");
+    for _ in 0..pings {
+        match try_receive(&mut stream) {
+            Ok((0x89, payload)) => stream.write_all(&frame(0x8a, &payload)).expect("sent"),
+            Ok((first, _)) => panic!("a frame of kind {first}"),
+            Err(_) => return false,
+        }
+    }
+    stream
+        .write_all(&frame(0x81, WATCH_APP.as_bytes()))
+        .expect("sent");
+    loop {
+        match try_receive(&mut stream) {
+            Ok((0x81, _)) => return true,
+            Ok(_) => {}
+            Err(_) => return false,
+        }
+    }
+}
+
+/// A server below a path that pings so often.
+fn pinging(interval: &'static str) -> Server {
+    Server::demo_in(&[
+        ("LUNETTE_BASE_PATH", "/apps/book"),
+        ("LUNETTE_NET_PING_INTERVAL", interval),
+    ])
+}
+
+#[test]
+fn pings_keep_idle_pages_connected_through_nginx() {
+    let Some(program) = installed("nginx") else {
+        return;
+    };
+    let start = |server: &Server| {
+        Proxy::start(&program, &["-c"], Folder::new(), |dir, port| {
+            let dir = dir.display().to_string();
+            nginx_config(&dir, &port.to_string(), server.port(), "1s")
+        })
+    };
+    // Pings that come more seldom than the proxy is patient do not help.
+    let seldom = pinging("10s");
+    assert!(!outlives(&start(&seldom), 1));
+    let often = pinging("300ms");
+    assert!(outlives(&start(&often), 10));
+}
+
+#[test]
+fn pings_keep_idle_pages_connected_through_haproxy() {
+    let Some(program) = installed("haproxy") else {
+        return;
+    };
+    let start = |server: &Server| {
+        Proxy::start(&program, &["-db", "-f"], Folder::new(), |_, port| {
+            let upstream = server.port();
+            format!(
+                "defaults\n  mode http\n  timeout connect 5s\n  timeout client 30s\n  timeout server 30s\n  \
+                 timeout tunnel 1s\n\
+                 frontend front\n  bind 127.0.0.1:{port}\n  default_backend site\n\
+                 backend site\n  server one 127.0.0.1:{upstream}\n"
+            )
+        })
+    };
+    let seldom = pinging("10s");
+    assert!(!outlives(&start(&seldom), 1));
+    let often = pinging("300ms");
+    assert!(outlives(&start(&often), 10));
 }
 
 #[test]
@@ -204,7 +380,8 @@ fn haproxy_ends_tls_and_gives_the_site_a_path() {
         let dir = dir.display();
         format!(
             "defaults\n  mode http\n  timeout connect 5s\n  timeout client 3s\n  timeout server 3s\n  timeout tunnel 3s\n\
-             frontend front\n  bind 127.0.0.1:{port} ssl crt {dir}/both.pem\n  \
+             frontend front\n  bind 127.0.0.1:{port} ssl crt {dir}/both.pem\n  option forwardfor\n  \
+             http-request set-header X-Forwarded-Proto https\n  \
              use_backend site if {{ path_beg /apps/book }}\n\
              backend site\n  server one 127.0.0.1:{upstream}\n"
         )

@@ -465,6 +465,13 @@ impl Page {
         )
     }
 
+    /// Certificates of servers are not verified.
+    pub fn trust_everybody(&mut self) {
+        let ignore = json!({ "ignore": true });
+        self.connection
+            .command("Security.setIgnoreCertificateErrors", ignore);
+    }
+
     /// From here on failed connections are expected, not errors.
     pub fn server_may_be_away(&mut self) {
         self.connection.reports.server_may_be_away = true;

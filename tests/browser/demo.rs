@@ -324,7 +324,7 @@ fn a_second_tab_sees_what_the_first_does() {
     second.wait_for_text(".card h2", "Una Testwood");
     search(&mut second, "testwood", 1);
     first.wait_for("document.querySelectorAll('.contact-row').length === 1");
-    assert_eq!(first.value("#search"), "testwood");
+    first.wait_for("document.querySelector('#search').value === 'testwood'");
 
     // Another visitor has an address book of their own.
     let mut other = open_demo(&server, &browser);

@@ -24,8 +24,10 @@
 //! - [`reference`]: the examples of the README and of lua/TEMPLATES.md.
 //! - [`recordings`]: the Record button of `--dev`, and `lunette test` of what it wrote.
 //! - [`reload`]: files of a site are edited while its page is used.
+//! - [`mistakes`]: what those who write a site are told of theirs.
 //! - [`apps`]: sites as people wrote them for the predecessor, run as they are and used as people use them.
 //! - [`inspect`]: recordings, looked at turn by turn.
+//! - [`variables`]: the variable browser of `--dev`, beside the page of the app.
 //! - [`journals`]: the same of what a server keeps of its sessions; what of it nobody may see.
 //! - [`sites`]: the small sites of `tests/sites`, the hostile ones among them.
 //!
@@ -35,7 +37,7 @@
 mod apps;
 mod beginning;
 mod behind;
-mod cdp;
+pub mod cdp;
 mod charts;
 mod chromium;
 mod demo;
@@ -51,6 +53,7 @@ mod lists;
 mod login;
 mod looks;
 mod messages;
+mod mistakes;
 mod panel;
 mod pictures;
 mod proxy;
@@ -64,6 +67,7 @@ mod tabs;
 mod typing;
 mod upkeep;
 mod uploads;
+mod variables;
 
 use cdp::{Browser, Page};
 use server::Server;

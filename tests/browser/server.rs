@@ -11,6 +11,7 @@ static NEXT: AtomicU32 = AtomicU32::new(1);
 
 pub struct Server {
     child: Child,
+    scheme: String,
     port: u16,
     dir: Option<PathBuf>,
     flags: Vec<&'static str>,
@@ -55,6 +56,12 @@ impl Server {
         self.recordings.join(format!("{session}.lnt"))
     }
 
+    /// Serves the built-in demo site by TLS; sessions outlive the process.
+    #[cfg(feature = "tls")]
+    pub fn secure(variables: &[(&'static str, &'static str)]) -> Server {
+        Server::launch(None, &[], variables, true)
+    }
+
     /// Serves the site in `dir`; sessions outlive the process.
     pub fn keeping_of(dir: &Path, flags: &[&'static str]) -> Server {
         Server::launch(Some(dir.into()), flags, &[], true)
@@ -93,9 +100,10 @@ impl Server {
             state: state.as_deref(),
             variables,
         };
-        let (child, port) = launch(dir.as_ref(), flags, 0, &places);
+        let (child, scheme, port) = launch(dir.as_ref(), flags, 0, &places);
         Server {
             child,
+            scheme,
             port,
             dir,
             flags: flags.to_vec(),
@@ -108,7 +116,7 @@ impl Server {
 
     /// The address of `path` on this server.
     pub fn url(&self, path: &str) -> String {
-        format!("http://127.0.0.1:{}{path}", self.port)
+        format!("{}://127.0.0.1:{}{path}", self.scheme, self.port)
     }
 
     /// The port that it listens on.
@@ -146,7 +154,8 @@ impl Server {
             state: self.state.as_deref(),
             variables: &self.variables,
         };
-        (self.child, self.port) = launch(self.dir.as_ref(), &self.flags, self.port, &places);
+        (self.child, self.scheme, self.port) =
+            launch(self.dir.as_ref(), &self.flags, self.port, &places);
     }
 }
 
@@ -194,7 +203,12 @@ struct Places<'a> {
 }
 
 /// Starts the binary and waits for the line that names its address.
-fn launch(dir: Option<&PathBuf>, flags: &[&str], port: u16, places: &Places<'_>) -> (Child, u16) {
+fn launch(
+    dir: Option<&PathBuf>,
+    flags: &[&str],
+    port: u16,
+    places: &Places<'_>,
+) -> (Child, String, u16) {
     let log = places.log;
     let log_file = File::options()
         .create(true)
@@ -230,13 +244,13 @@ fn launch(dir: Option<&PathBuf>, flags: &[&str], port: u16, places: &Places<'_>)
     BufReader::new(stdout)
         .read_line(&mut line)
         .expect("lunette says where it listens");
-    let port = line
-        .trim()
-        .strip_prefix("listening on http://")
-        .and_then(|address| address.rsplit_once(':'))
-        .and_then(|(_, port)| port.parse().ok());
-    match port {
-        Some(port) => (child, port),
+    let said = line.trim().strip_prefix("listening on ").and_then(|url| {
+        let (scheme, address) = url.split_once("://")?;
+        let (_, port) = address.rsplit_once(':')?;
+        Some((scheme.to_owned(), port.parse().ok()?))
+    });
+    match said {
+        Some((scheme, port)) => (child, scheme, port),
         None => {
             let _ = child.kill();
             let log = fs::read_to_string(log).unwrap_or_default();

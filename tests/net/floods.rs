@@ -148,3 +148,29 @@ fn who_only_asks_for_sessions_takes_none_from_others() {
         .expect("sent");
     assert_eq!(receive(&mut page).0, 0x81);
 }
+
+/// Few bytes are not answered by many, neither as errors nor as descriptions of one object again and again.
+#[test]
+fn a_frame_of_nothing_but_mistakes_is_answered_by_less_than_it_has() {
+    let server = Server::start(&site("counter"), &[]);
+    let mut page = attach(&server, &new_session(&server));
+    let mistakes = format!("[{}0]", "0,".repeat(400_000));
+    page.write_all(&frame(0x81, mistakes.as_bytes()))
+        .expect("sent");
+    let (_, answer) = receive(&mut page);
+    let text = String::from_utf8_lossy(&answer);
+    assert!(text.contains("399001 more errors are not told"), "{text}");
+    assert!(answer.len() < mistakes.len() / 2, "{} bytes", answer.len());
+    page.write_all(&frame(0x81, WATCH_APP.as_bytes()))
+        .expect("sent");
+    receive(&mut page);
+    let asks = r#"{"type":"getObjects","data":{"objIds":[2,9]}}"#;
+    let asks = format!("[{asks}{}]", format!(",{asks}").repeat(9_999));
+    page.write_all(&frame(0x81, asks.as_bytes())).expect("sent");
+    let (_, answer) = receive(&mut page);
+    let text = String::from_utf8_lossy(&answer);
+    assert_eq!(text.matches(r#"{"obj":2,"value":{"#).count(), 1);
+    assert_eq!(text.matches("object 9 not found").count(), 1);
+    assert!(answer.len() < 1_000, "{} bytes", answer.len());
+    serves_on(&server);
+}

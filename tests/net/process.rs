@@ -48,6 +48,7 @@ pub fn site(name: &str) -> PathBuf {
 /// A running server; killed when dropped.
 pub struct Server {
     pub child: Child,
+    pub scheme: String,
     pub address: SocketAddr,
     log: PathBuf,
     _folder: Folder,
@@ -90,10 +91,12 @@ impl Server {
         let mut stdout = BufReader::new(child.stdout.take().expect("it is piped"));
         let mut line = String::new();
         stdout.read_line(&mut line).expect("its first line");
-        let address = line.trim().strip_prefix("listening on http://");
-        let address = address.unwrap_or_else(|| panic!("{line:?} {}", read(&log)));
+        let url = line.trim().strip_prefix("listening on ");
+        let url = url.and_then(|url| url.split_once("://"));
+        let (scheme, address) = url.unwrap_or_else(|| panic!("{line:?} {}", read(&log)));
         Server {
             child,
+            scheme: scheme.into(),
             address: address.parse().expect("an address"),
             log,
             _folder: folder,
@@ -159,7 +162,7 @@ fn read(path: &Path) -> String {
 }
 
 /// Everything up to the end; a reset counts as one.
-pub fn read_all(stream: &mut TcpStream) -> String {
+pub fn read_all(stream: &mut impl Read) -> String {
     let mut bytes = Vec::new();
     let mut buffer = [0; 4096];
     loop {
@@ -174,7 +177,7 @@ pub fn read_all(stream: &mut TcpStream) -> String {
 }
 
 /// One answer with its body, from a connection that stays open.
-pub fn read_answer(stream: &mut TcpStream) -> String {
+pub fn read_answer(stream: &mut impl Read) -> String {
     let mut bytes = Vec::new();
     let mut byte = [0];
     while !bytes.ends_with(b"\r\n\r\n") {

@@ -61,11 +61,7 @@ fn errors_say_what_to_do_and_have_their_exit_codes() {
     let folder = Folder::new();
     let empty = folder.0.to_string_lossy().into_owned();
     fails_with(2, &["serve", "--nonsense"], "--nonsense");
-    fails_with(
-        2,
-        &["serve", "--recover", "sometimes"],
-        "lazy, eager or none",
-    );
+    fails_with(2, &["serve", "--recover", "sometimes"], "lazy, eager, none");
     fails_with(3, &["serve", "--host", "0.0.0.0"], "--insecure-no-auth");
     fails_with(
         3,
@@ -75,6 +71,7 @@ fn errors_say_what_to_do_and_have_their_exit_codes() {
     fails_with(3, &["serve", "--dir", &empty], "lua/main.lua");
     fails_with(3, &["serve", "--gas", "1"], "gas");
     let server = Server::start(&site("counter"), &[]);
+    assert_eq!(server.scheme, "http");
     let port = server.address.port().to_string();
     fails_with(4, &["serve", "--port", &port], "--port");
     let version = run(&["version"]);

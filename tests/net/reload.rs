@@ -160,6 +160,35 @@ fn symlinks_new_files_and_new_folders_count() {
     site.wait_for("swappedfurther 1");
 }
 
+/// A finalizer would run outside every budget. One that is put into a metatable afterwards does not count, also when a
+/// reload passes the metatable on.
+#[test]
+fn a_reload_gives_no_object_a_finalizer() {
+    const MODULE: &str = "local mt = {}
+        local m = setmetatable({ v = 'first' }, mt)
+        mt.__gc = function() finalized = true end
+        return m";
+    const HOLDER: &str = "seen = seen or setmetatable({}, { __mode = 'v' })
+        seen.m = require('m')
+        local App = session:prototype('App', { count = 0 })
+        function App:text() return (seen.m and seen.m.v or 'gone, finalized: ' .. tostring(finalized)) .. ' ' .. self.count end
+        function App:add()
+          self.count = self.count + 1
+          session:unloadModule('m')
+          for i = 1, 200000 do local garbage = {} end
+        end
+        session:createAppVariable(session:create(App))";
+    let mut site = Edited::new(&["--hotload"]);
+    site.folder.write("site/lua/m.lua", MODULE);
+    site.folder.write("site/lua/main.lua", HOLDER);
+    site.wait_for("first 1");
+    let second = MODULE.replace("first", "second");
+    site.folder.write("site/lua/m.lua", second);
+    site.wait_for("second 1");
+    site.send(ADD);
+    site.wait_for("gone, finalized: nil 2");
+}
+
 #[test]
 fn a_whole_site_is_put_in_place_of_another() {
     let mut site = Edited::new(&["--hotload"]);

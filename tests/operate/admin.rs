@@ -183,7 +183,7 @@ fn sessions_are_listed_by_the_server_or_by_their_journals() {
 }
 
 /// What a request by the socket is answered.
-fn by_socket(state: &std::path::Path, path: &str) -> String {
+pub(super) fn by_socket(state: &std::path::Path, path: &str) -> String {
     let mut stream = UnixStream::connect(state.join("admin.sock")).expect("the socket");
     let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n");
     stream.write_all(request.as_bytes()).expect("sent");

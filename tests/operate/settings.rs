@@ -43,6 +43,18 @@ fn each_value_is_told_with_its_origin_and_can_be_read_again() {
     assert_eq!(again["server"]["record"]["origin"], "not set");
 }
 
+#[cfg(not(feature = "tls"))]
+#[test]
+fn a_build_without_tls_says_what_to_do() {
+    let folder = counting("[server]\ntls_cert = \"c.pem\"\ntls_key = \"k.pem\"\n");
+    let dir = folder.0.join("site").to_string_lossy().into_owned();
+    for command in [&["serve", "--dir", &dir][..], &["check", &dir]] {
+        let told = complaint(&lunette(command), 3);
+        assert!(told.contains("built without TLS"), "{told}");
+        assert!(told.contains("--features tls"), "{told}");
+    }
+}
+
 #[test]
 fn the_environment_sets_what_a_server_does() {
     let server = Server::start_in(&site("counter"), &[], &[("LUNETTE_VERBOSITY", "2")]);

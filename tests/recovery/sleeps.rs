@@ -2,11 +2,15 @@
 
 use serde_json::{Value, json};
 use std::io::Write;
+use std::net::TcpStream;
 
 use super::page::Page;
 use super::survives::{ADD, CREATE, MAIN, Place};
+use crate::net::process::{Folder, Server};
 use crate::net::websocket::{attach, frame, new_session, receive};
 
+const LATER: &str =
+    r#"{"userEvent":true,"messages":[{"type":"update","data":{"varId":5,"value":null}}]}"#;
 pub const SOON: &str = "[journal]\nhibernate_after = \"50ms\"\n";
 
 pub fn sleepy(main: &str, settings: &str) -> Place {
@@ -51,13 +55,46 @@ fn a_timer_wakes_the_session_that_set_it() {
     let place = sleepy(&main, SOON);
     let mut page = place.page();
     page.act(CREATE).expect("acknowledged");
-    let later =
-        r#"{"userEvent":true,"messages":[{"type":"update","data":{"varId":5,"value":null}}]}"#;
-    page.act(later).expect("acknowledged");
+    page.act(LATER).expect("acknowledged");
     let session = leave(page);
     wait_for(&place, "sleeps", 1);
     wait_for(&place, "rebuilt from", 1);
     let mut page = Page::open(place.server().address, &session);
+    page.act(CREATE).expect("acknowledged");
+    assert_eq!(page.value(6), Some(json!(1)));
+}
+
+/// Connections are many and want nothing: sessions still wake, and what happens in them is written down.
+#[test]
+fn a_timer_wakes_its_session_while_connections_wait_for_descriptors() {
+    let folder = Folder::new();
+    let main = MAIN.replace("self.fired + 1 end, 50)", "self.fired + 1 end, 1500)");
+    folder.write("site/lua/main.lua", &main);
+    folder.write("site/lunette.toml", SOON);
+    let site = folder.0.join("site");
+    let state = folder.0.join("state").display().to_string();
+    let flags = ["-v", "--state", &state];
+    let server = Server::start_limited(&site, "-n 40", &flags);
+    let session = new_session(&server);
+    let mut page = Page::open(server.address, &session);
+    page.act(CREATE).expect("acknowledged");
+    page.act(LATER).expect("acknowledged");
+    page.leave();
+    let flood: Vec<TcpStream> = (0..60).map(|_| server.connect()).collect();
+    let until = |said: &str| {
+        while !server.log().contains(said) {
+            std::thread::sleep(std::time::Duration::from_millis(10));
+        }
+    };
+    until("cannot take more connections");
+    until("rebuilt from");
+    let log = server.log();
+    assert!(log.contains("sleeps"), "{log}");
+    assert!(!log.contains("cannot be rebuilt"), "{log}");
+    drop(flood);
+    drop(server);
+    let server = Server::start(&site, &flags);
+    let mut page = Page::open(server.address, &session);
     page.act(CREATE).expect("acknowledged");
     assert_eq!(page.value(6), Some(json!(1)));
 }

@@ -8,6 +8,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::time::Duration;
 
+use lunette::config::Config;
 use lunette::core::event::Turn;
 use lunette::core::id::{SessionId, Timestamp};
 use lunette::core::outside::{HostAnswer, HostCall, Outside, ProcessExit};
@@ -204,7 +205,7 @@ impl World for SimWorld {
         })
     }
 
-    fn log(&self, _: u8) -> Logger {
+    fn log(&self, _: &Config) -> Logger {
         match self.net().traces() {
             true => Logger::new(1),
             false => Logger::silent(),

@@ -230,6 +230,12 @@ impl<R: Runtime> SessionManager<R> {
         !(ends && matches!(event, Event::TimersDue { .. }) && is_end())
     }
 
+    /// Bytes that a session takes in memory.
+    pub fn memory_of(&self, session: SessionId) -> u64 {
+        let of = self.session(session);
+        of.map_or(0, |of| (of.memory_used() + of.host.vars.bytes()) as u64)
+    }
+
     /// What each session in memory takes, in the order in which they began.
     pub fn usage(&self) -> impl Iterator<Item = Usage> {
         self.by_id.iter().map(|(&session, &key)| {

@@ -57,6 +57,7 @@ struct lunette_build {
   struct lunette_meter *idle;
   void (*walk)(lua_State *L, struct lunette_walk *w);
   void (*hidden)(const lua_State *yielded, const void *table, const void **found);
+  int (*countdown)(const lua_State *L);
 };
 
 extern unsigned int lunette_seed (lua_State *L, const struct lunette_build *build);
@@ -76,6 +77,11 @@ static inline struct lunette_meter **lunette_meter_slot (void) {
 
 static inline void lunette_allow_hooks (lua_State *L) {
   L->allowhook = 1;
+}
+
+/* Instructions until the count hook runs next. */
+static inline int lunette_countdown (const lua_State *L) {
+  return L->hookcount;
 }
 
 /*
@@ -122,7 +128,7 @@ static inline void lunette_instances (lua_State *L) {
 
 static const struct lunette_build lunette_build __attribute__((unused)) =
   {LUNETTE_LUA_REVISION, lunette_meter_slot, lunette_allow_hooks, lunette_instances, &lunette_idle,
-   lunette_walk, lunette_hidden};
+   lunette_walk, lunette_hidden, lunette_countdown};
 
 #undef luai_makeseed
 #define luai_makeseed(L)	lunette_seed(L, &lunette_build)

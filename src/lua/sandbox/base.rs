@@ -109,7 +109,7 @@ pub(crate) unsafe extern "C-unwind" fn load(state: *mut lua_State) -> c_int {
     // SAFETY: a C function of Lua; as luaB_load.
     unsafe {
         let mut length = 0;
-        let has_environment = !ffi::lua_isnone(state, 4) as c_int != 0;
+        let has_environment = ffi::lua_isnone(state, 4) == 0;
         let status = if ffi::lua_isstring(state, 1) != 0 {
             let text = ffi::lua_tolstring(state, 1, &raw mut length);
             charge(state, length as u64 / 2);

@@ -116,6 +116,37 @@ fn code_for_older_lua_runs() {
 }
 
 #[test]
+fn what_is_loaded_has_the_globals_unless_it_is_given_others() {
+    expect(&[
+        ("load('return type(1)')()", "number"),
+        ("loadstring('return type(1)')()", "number"),
+        ("load('return type(1)', '=x')()", "number"),
+        ("load('return type(1)', '=x', 't')()", "number"),
+        (
+            "load(coroutine.wrap(function() coroutine.yield('return type(1)') end))()",
+            "number",
+        ),
+        ("load('return type', '=x', 't', {})()", "nil"),
+        ("load('return _ENV', '=x', 't', nil)()", "nil"),
+        ("load('return _ENV', '=x', 't', 7)()", "7"),
+    ]);
+}
+
+#[test]
+fn nobody_gets_at_the_functions_behind_the_libraries() {
+    expect(&[
+        (
+            "getmetatable(math), getmetatable(string), getmetatable(debug)",
+            "false false false",
+        ),
+        (
+            "pcall(setmetatable, math, {})",
+            "false cannot change a protected metatable",
+        ),
+    ]);
+}
+
+#[test]
 fn libraries_fill_on_first_use() {
     expect(&[
         (

@@ -2,7 +2,7 @@
 //! password in a turn of the loop.
 
 use std::collections::VecDeque;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::rc::Rc;
 
 use super::audit::Audit;
@@ -15,7 +15,7 @@ use crate::config::auth::Network;
 use crate::config::{Config, Quotas};
 use crate::core::id::Timestamp;
 use crate::core::script::Runtime;
-use crate::net::http::{Method, Request};
+use crate::net::http::{Method, Passage, Request};
 use crate::net::response::Response;
 use crate::net::websocket::close_code;
 use crate::server::keeper::Keeper;
@@ -117,27 +117,37 @@ impl Door {
         self.proxies.iter().any(|network| network.contains(at))
     }
 
-    /// Where a request comes from, as far as a trusted proxy in front tells.
-    pub fn origin_of(&self, request: &Request, address: Option<IpAddr>) -> Option<IpAddr> {
-        let mut at = address?;
-        let said = request.only("x-forwarded-for").unwrap_or_default();
-        for before in said.rsplit(',') {
-            if !self.trusts(at) {
-                break;
-            }
-            match before.trim().parse() {
-                Ok(before) => at = before,
-                Err(_) => break,
-            }
+    /// How a request came that a peer at `address` sent, over TLS or not. What was in front of a trusted proxy it tells.
+    pub fn passage(&self, request: &Request, address: Option<IpAddr>, over_tls: bool) -> Passage {
+        let told = match address.is_some_and(|at| self.trusts(at)) {
+            true => request.only("x-forwarded-proto"),
+            false => None,
+        };
+        Passage {
+            from: address.map(|at| self.before(request, at)),
+            is_secure: told.map_or(over_tls, |scheme| scheme == "https"),
         }
-        Some(at)
     }
 
-    /// Whether the browser sent this request over TLS, as far as a trusted proxy tells.
-    fn is_secure(&self, request: &Request, address: Option<IpAddr>) -> bool {
-        address.is_some_and(|at| self.trusts(at))
-            && request.only("x-forwarded-proto") == Some("https")
+    /// Where a request began that came from `at`: each proxy appends whom it has it from, so that the last one who is
+    /// not trusted is as far as anything is known. It is a field or several, whatever the browser itself had put there.
+    fn before(&self, request: &Request, mut at: IpAddr) -> IpAddr {
+        for before in request.items("x-forwarded-for").rev() {
+            match address(before) {
+                Some(before) if self.trusts(at) => at = before,
+                Some(_) | None => break,
+            }
+        }
+        at
     }
+}
+
+/// An address, perhaps with brackets and a port.
+fn address(text: &str) -> Option<IpAddr> {
+    let bare = || text.strip_prefix('[')?.strip_suffix(']')?.parse().ok();
+    let with_port = || Some(text.parse::<SocketAddr>().ok()?.ip());
+    let address = text.parse().ok().or_else(with_port).or_else(bare);
+    address.map(|address: IpAddr| address.to_canonical())
 }
 
 impl<R: Runtime + Clone, W: World> Server<R, W> {
@@ -147,7 +157,7 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
         key: usize,
         request: Box<Request>,
     ) -> Option<Box<Request>> {
-        let origin = self.door.origin_of(&request, self.peers[key].address);
+        let origin = request.passage.from;
         let peer = &mut self.peers[key];
         (peer.login, peer.origin) = (None, origin);
         let served = self.routes.guard().allows_host(request.host());
@@ -156,7 +166,7 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
             return Some(request);
         };
         let address = self.peers[key].address;
-        let from = self.address_of(key, &request);
+        let from = address_of(&request);
         let known = match auth.has_no_try(&request, from, self.turn.now) {
             true => Err(Stranger::Wrong),
             false => auth.identify(&request, (address, &self.door.proxies), self.turn.wall),
@@ -191,7 +201,7 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
             // Part of every copy of the program, and of the login page.
             Err(_) if web::asset(request.path()).is_some() => Some(request),
             Err(stranger) => {
-                let response = self.send_away(key, &request, stranger);
+                let response = self.send_away(&request, stranger);
                 self.reply_at_door(key, &request, response);
                 None
             }
@@ -199,21 +209,24 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
     }
 
     /// What somebody gets who is not known.
-    fn send_away(&mut self, key: usize, request: &Request, stranger: Stranger) -> Response {
+    fn send_away(&mut self, request: &Request, stranger: Stranger) -> Response {
         let tell = |status, text| match request.accepts_html() {
             true => Response::error_page(status, text),
             false => Response::error_text(status, text),
         };
         match stranger {
             Stranger::Elsewhere => {
-                let line = "refused a request that did not come through a proxy of trusted_proxies";
-                self.complain(key, format_args!("{line}"));
+                let address = address_of(request);
+                let line = format_args!(
+                    "refused a request from {address}, which is no proxy of trusted_proxies"
+                );
+                self.complain(request.passage.from, line);
                 return tell(403, "this server is reached through its proxy only");
             }
             Stranger::Unproxied => {
                 let line =
                     "refused a request: the proxy did not say whose it is (header_user of [auth])";
-                self.complain(key, format_args!("{line}"));
+                self.complain(request.passage.from, format_args!("{line}"));
                 return tell(
                     403,
                     "the proxy in front of this server did not say who you are",
@@ -222,7 +235,7 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
             Stranger::Unnamed | Stranger::Wrong => {}
         }
         if stranger == Stranger::Wrong && request.header("authorization").is_some() {
-            let (address, now) = (self.address_of(key, request), self.turn.now);
+            let (address, now) = (address_of(request), self.turn.now);
             let tries = self
                 .door
                 .auth
@@ -232,7 +245,10 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
                 return tell(429, "too many wrong tokens; try again later")
                     .field("Retry-After", &seconds(wait_ms).to_string());
             }
-            self.complain(key, format_args!("refused a token from {address}"));
+            self.complain(
+                request.passage.from,
+                format_args!("refused a token from {address}"),
+            );
         }
         let wants_page = request.method() == Method::Get && request.accepts_html();
         if !wants_page {
@@ -261,15 +277,10 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
         }
     }
 
-    fn address_of(&self, key: usize, request: &Request) -> IpAddr {
-        let origin = self.door.origin_of(request, self.peers[key].address);
-        origin.unwrap_or(Ipv4Addr::UNSPECIFIED.into())
-    }
-
     fn reply_at_door(&mut self, key: usize, request: &Request, response: Response) {
         self.log
             .line(3, format_args!("{} {}", response.status(), request.path()));
-        let response = response.below(self.routes.base());
+        let response = self.as_asked(request, response);
         self.note_refused(key, Some(request), response.status());
         let peer = &mut self.peers[key];
         peer.connection
@@ -279,10 +290,9 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
 
     /// Other sites' pages must not log anybody in or out: `SameSite` keeps the cookie from them, and `Origin` tells.
     fn is_of_other_site(&self, request: &Request) -> bool {
-        !self
-            .routes
-            .guard()
-            .allows_origin(request.origin(), request.host())
+        let is_secure = request.passage.is_secure;
+        let guard = self.routes.guard();
+        !guard.allows_origin(request.origin(), request.host(), is_secure)
     }
 
     fn take_form_in(&mut self, key: usize, request: Box<Request>) {
@@ -330,7 +340,7 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
             let text = "the form cannot be read; go back and send it again";
             return self.reply_at_door(key, &request, Response::error_page(400, text));
         };
-        let address = self.address_of(key, &request);
+        let address = address_of(&request);
         let full = self.door.waiting.len() >= WAITING_MAX;
         let now = self.turn.now;
         let tries = match &mut self.door.auth {
@@ -340,7 +350,7 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
         if let Err(wait_ms) = tries {
             let name = &typed.name;
             let line = format_args!("refused a login as {name:?} from {address}: too many tries");
-            self.complain(key, line);
+            self.complain(request.passage.from, line);
             if self.door.refusals.may_tell(Some(Origin::of(address)), now) {
                 let what = format_args!("login from={address} outcome=too-many");
                 self.note(Some(&typed.name), what);
@@ -373,11 +383,11 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
             password,
             next,
         } = &typed;
-        let address = self.address_of(key, &request);
+        let address = address_of(&request);
         let begun = self.begin_login(address, name, password);
         let Some((login, cookie)) = begun else {
             self.complain(
-                key,
+                request.passage.from,
                 format_args!("refused a login as {name:?} from {address}"),
             );
             self.note(
@@ -399,7 +409,7 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
             format_args!("login from={address} outcome=ok"),
         );
         let age = (login.until - self.turn.wall) / 1000;
-        let cookie = self.cookie(key, &request, &cookie, age);
+        let cookie = set_cookie(&cookie, age);
         let response = Response::see_other(place(next)).field("Set-Cookie", &cookie);
         self.reply_at_door(key, &request, response);
     }
@@ -417,14 +427,6 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
         auth.attempts.give_back(address, name);
         let id = self.world.random().id().ok()?;
         auth.begin(name, id, self.turn.wall)
-    }
-
-    fn cookie(&self, key: usize, request: &Request, value: &str, age: i64) -> String {
-        let secure = match self.door.is_secure(request, self.peers[key].address) {
-            true => "; Secure",
-            false => "",
-        };
-        format!("{COOKIE}={value}; Path=/; Max-Age={age}; HttpOnly; SameSite=Lax{secure}")
     }
 
     fn log_out(&mut self, key: usize, request: &Request, known: Option<Rc<Login>>) {
@@ -447,13 +449,13 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
             self.note(Some(&login.name), format_args!("logout outcome=ok"));
             self.close_logins("logged out", |other| other.id == login.id);
         }
-        let cookie = self.cookie(key, request, "", 0);
+        let cookie = set_cookie("", 0);
         let response = Response::see_other("/").field("Set-Cookie", &cookie);
         self.reply_at_door(key, request, response);
     }
 
     /// Closes the WebSockets of logins that are over.
-    fn close_logins(&mut self, why: &str, is_over: impl Fn(&Login) -> bool) {
+    pub(super) fn close_logins(&mut self, why: &str, is_over: impl Fn(&Login) -> bool) {
         let of = |login: &Option<Rc<Login>>| login.as_ref().is_some_and(|login| is_over(login));
         let keys: Vec<usize> = self
             .peers
@@ -478,36 +480,16 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
         }
         expired
     }
+}
 
-    /// When to look whether the file of users was edited, though nothing else happens: once a second while
-    /// somebody who logged in is here.
-    pub(in crate::server) fn users_due(&self) -> Option<Timestamp> {
-        let users = self.door.auth.as_ref()?.users.as_ref()?;
-        let next = users.looks_again(self.turn.wall);
-        (!self.by_connection.is_empty()).then(|| self.turn.now + next)
-    }
+fn set_cookie(value: &str, age: i64) -> String {
+    format!("{COOKIE}={value}; Path=/; Max-Age={age}; HttpOnly; SameSite=Lax")
+}
 
-    /// Takes notice of an edit of the file of users.
-    pub(in crate::server) fn refresh_users(&mut self) {
-        let Some(users) = self.door.auth.as_mut().and_then(|auth| auth.users.as_mut()) else {
-            return;
-        };
-        match users.refresh(self.turn.wall) {
-            Ok(false) => {}
-            Ok(true) => {
-                self.log.line(0, format_args!("the users were read again"));
-                let Some(auth) = self.door.auth.take() else {
-                    return;
-                };
-                self.close_logins("the login is over", |login| !auth.still_good(login));
-                self.door.auth = Some(auth);
-            }
-            Err(error) => {
-                self.log
-                    .line(0, format_args!("the users stay as they were: {error}"));
-            }
-        }
-    }
+/// Whose tries are counted; those who come over no network are one.
+fn address_of(request: &Request) -> IpAddr {
+    let from = request.passage.from;
+    from.unwrap_or(Ipv4Addr::UNSPECIFIED.into())
 }
 
 fn seconds(ms: u64) -> u64 {

@@ -13,6 +13,7 @@ mod door;
 mod notes;
 mod page;
 pub mod passwd;
+mod refresh;
 mod seal;
 pub mod users;
 

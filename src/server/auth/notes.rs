@@ -24,12 +24,7 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
     }
 
     /// A line of the log about somebody who was refused.
-    pub(in crate::server) fn complain(&mut self, key: usize, what: Arguments<'_>) {
-        self.complain_of(self.peers[key].origin, what);
-    }
-
-    /// The same about somebody who is there.
-    pub(in crate::server) fn complain_of(&mut self, at: Option<IpAddr>, what: Arguments<'_>) {
+    pub(in crate::server) fn complain(&mut self, at: Option<IpAddr>, what: Arguments<'_>) {
         let origin = at.map(Origin::of);
         if self.door.complaints.may_tell(origin, self.turn.now) {
             self.log.line(0, what);

@@ -60,6 +60,7 @@ fn kind(message: &Message) -> (u8, bool, usize, String) {
                 words.filter(|word| !word.is_empty()).take(3).collect(),
             )
         }
+        Message::Unread { .. } => unreachable!("nothing bounds what is read here"),
     }
 }
 

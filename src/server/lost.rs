@@ -1,0 +1,137 @@
+//! Sessions that cannot be rebuilt: why, and how they begin anew.
+
+use super::Server;
+use super::accept::is_exhaustion;
+use super::inbox::Input;
+use super::routes::Place;
+use super::sessions::Sid;
+use super::world::World;
+use crate::core::event::Opening;
+use crate::core::id::SessionId;
+use crate::core::manager::Dormant;
+use crate::core::script::Runtime;
+use crate::journal::{JournalError, Output, RawEvent, Reader, Standing, StoreError};
+
+const ANEW: &str = "This session could not be rebuilt and began anew. What you typed and did not send yet is still here.";
+const SAVED: &str =
+    "This session could not be rebuilt. It began anew with what the app had saved last.";
+
+/// Why a session cannot be rebuilt.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Lost {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("it has no journal")]
+    NoJournal,
+    #[error("it began with {0}, which is not allowed any more")]
+    NotAllowed(String),
+    /// In words for the log.
+    #[error("{0}")]
+    Differs(String),
+}
+
+impl Lost {
+    /// Whether the machine has run out of something that comes back: whoever wants the session shall try again.
+    pub(super) fn passes(&self) -> bool {
+        match self {
+            Lost::Store(
+                StoreError::Io { source, .. }
+                | StoreError::Journal(JournalError::Io { source, .. }),
+            ) => is_exhaustion(source),
+            _ => false,
+        }
+    }
+}
+
+impl<R: Runtime + Clone, W: World> Server<R, W> {
+    /// A session that cannot be woken sleeps until somebody comes to its page, or for as long as it would be
+    /// kept without.
+    pub(super) fn let_sleep(&mut self, session: SessionId) {
+        self.core.forget_dormant(session);
+        let timeout = self.session_timeout_ms;
+        let dormant = Dormant {
+            due: (timeout > 0).then(|| self.turn.now + timeout),
+            ends: true,
+            topics: Some(Vec::new()),
+        };
+        self.core.restore_dormant(session, &dormant);
+    }
+
+    /// A session that cannot be woken begins anew under its address.
+    pub(super) fn begin_anew(
+        &mut self,
+        session: SessionId,
+        sid: Sid,
+        place: Place<'_>,
+        user: &str,
+        lost: &Lost,
+    ) {
+        let mut opening = Opening {
+            address: format!("{}/{sid}", self.routes.base()).into(),
+            url: "/".into(),
+            locale: place.locale.into(),
+            timezone: place.timezone.into(),
+            user: user.into(),
+            ..Opening::default()
+        };
+        opening.notice = ANEW.into();
+        let mut fate = "its journal is set aside";
+        if let Some(keeper) = &self.keeper {
+            let (store, name) = (&keeper.store, sid.to_string());
+            let mut aside = store.set_aside(&name, Standing::Lost);
+            if let Ok(reader) = store.archive().read(&name) {
+                let (url, saved) = last_known(&reader);
+                opening.url = url;
+                // When its process ended, it was over already or just about to begin: nothing is lost.
+                if is_over(&reader) {
+                    opening.notice = "".into();
+                    fate = "it had ended";
+                    aside = store.end(&name);
+                } else if reader.events() == 0 {
+                    opening.notice = "".into();
+                    fate = "it had not begun";
+                    aside = store.remove(&name);
+                } else if !saved.is_empty() {
+                    opening.saved = saved;
+                    opening.notice = SAVED.into();
+                }
+            }
+            if let Err(error) = aside {
+                self.log.session(0, session, format_args!("{error}"));
+            }
+        }
+        self.drop_checkpoint(Some(sid));
+        self.log
+            .session(0, session, format_args!("begins anew; {fate} ({lost})"));
+        self.core.forget_dormant(session);
+        self.links.end_session(session);
+        opening.seed = match self.world.random().seed() {
+            Ok(seed) => seed,
+            Err(_) => return,
+        };
+        self.inbox
+            .push(session, Input::Open(sid, Box::new(opening)));
+    }
+}
+
+/// Whether the session ended in its last event.
+fn is_over(reader: &Reader) -> bool {
+    let last = reader.records().last();
+    last.is_some_and(|last| last.outputs.contains(&Output::SessionEnded))
+}
+
+/// The address at which a session was last known to be, and what its app saved last.
+fn last_known(reader: &Reader) -> (Box<str>, Box<str>) {
+    let mut known = (Box::from("/"), Box::from(""));
+    for record in reader.records() {
+        if let RawEvent::SessionOpened(opening) = record.event {
+            known = (opening.url.into(), opening.saved.into());
+        }
+        for output in &record.outputs {
+            if let Output::Saved { data } = *output {
+                known.1 = data.into();
+            }
+        }
+    }
+    known
+}
