@@ -174,6 +174,7 @@ pub struct UploadConfig {
 pub struct QuotaSettings {
     pub sessions: Option<usize>,
     pub sessions_per_user: Option<usize>,
+    pub sessions_per_address: Option<usize>,
     pub total_memory: Option<usize>,
 }
 
@@ -183,6 +184,8 @@ pub struct Quotas {
     /// Sessions, those that sleep among them.
     pub sessions: usize,
     pub sessions_per_user: usize,
+    /// Of those who have not logged in; 0: any number.
+    pub sessions_per_address: usize,
     /// Bytes of Lua memory of those that are awake.
     pub total_memory: u64,
 }
@@ -192,6 +195,7 @@ impl QuotaSettings {
         QuotaSettings {
             sessions: self.sessions.or(others.sessions),
             sessions_per_user: self.sessions_per_user.or(others.sessions_per_user),
+            sessions_per_address: self.sessions_per_address.or(others.sessions_per_address),
             total_memory: self.total_memory.or(others.total_memory),
         }
     }
@@ -202,6 +206,8 @@ impl QuotaSettings {
         Quotas {
             sessions: self.sessions.unwrap_or(100_000),
             sessions_per_user: self.sessions_per_user.unwrap_or(200),
+            // Behind one address may be a school, or a proxy that is not known as one.
+            sessions_per_address: self.sessions_per_address.unwrap_or(0),
             total_memory: self.total_memory.map_or(1 << 30, |bytes| bytes as u64),
         }
     }

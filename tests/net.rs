@@ -2,6 +2,7 @@
 //! runs out of something, how it stops, and what its commands answer. Nothing asserts how long anything
 //! takes; reads have a deadline so that silence is a failure and not a hang.
 
+mod addresses;
 mod downloads;
 mod floods;
 mod http;

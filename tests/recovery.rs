@@ -6,6 +6,7 @@ mod killed;
 mod lost;
 mod outside;
 mod page;
+mod room;
 mod sleeps;
 mod survives;
 mod upgrades;

@@ -2,6 +2,7 @@
 //! server did, wherever memory lies and whatever became of the site; damage and changes are told.
 
 mod faults;
+mod room;
 mod secrets;
 mod sizes;
 mod store;

@@ -188,6 +188,12 @@ pub const KNOWN: &[Known] = &[
     known("limits", "sessions_per_user", "200", "sessions of one user"),
     known(
         "limits",
+        "sessions_per_address",
+        "0",
+        "sessions of all who come from one address and have not logged in; 0: any number",
+    ),
+    known(
+        "limits",
         "total_memory",
         "\"1G\"",
         "Lua memory of all sessions that are awake",
@@ -218,6 +224,12 @@ pub const KNOWN: &[Known] = &[
         "what such a page may have missed",
     ),
     known("net", "connections", "1024", "connections at once"),
+    known(
+        "net",
+        "connections_per_address",
+        "256",
+        "those from one address; 0: any number",
+    ),
     known("net", "head_bytes", "\"16K\"", "bytes of a request's head"),
     known("net", "headers", "64", "fields in it"),
     known("net", "head_timeout", "\"10s\"", "how long it may take"),

@@ -109,6 +109,9 @@ pub(super) const KEYS: &[(&str, &[(&str, Reader)])] = &[
             ("sessions_per_user", |s, v| {
                 set(&mut s.quotas.sessions_per_user, count(v))
             }),
+            ("sessions_per_address", |s, v| {
+                set(&mut s.quotas.sessions_per_address, count(v))
+            }),
             ("total_memory", |s, v| {
                 set(&mut s.quotas.total_memory, size(v))
             }),
@@ -127,6 +130,9 @@ pub(super) const KEYS: &[(&str, &[(&str, Reader)])] = &[
         "net",
         &[
             ("connections", |s, v| set(&mut s.net.connections, count(v))),
+            ("connections_per_address", |s, v| {
+                set(&mut s.net.connections_per_address, count(v))
+            }),
             ("head_bytes", |s, v| set(&mut s.net.head_bytes, size(v))),
             ("headers", |s, v| set(&mut s.net.headers, count(v))),
             ("head_timeout", |s, v| {

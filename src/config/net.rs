@@ -23,6 +23,8 @@ pub struct NetSettings {
     pub missed_pongs: Option<usize>,
     /// Connections at once.
     pub connections: Option<usize>,
+    /// Of them, from one address (0: any number).
+    pub connections_per_address: Option<usize>,
     /// How long a view is kept for a page that has lost its connection, ms; and bytes of what it missed.
     pub resume_window_ms: Option<u64>,
     pub resume_bytes: Option<usize>,
@@ -54,6 +56,9 @@ impl NetSettings {
             ping_interval_ms: self.ping_interval_ms.or(others.ping_interval_ms),
             missed_pongs: self.missed_pongs.or(others.missed_pongs),
             connections: self.connections.or(others.connections),
+            connections_per_address: self
+                .connections_per_address
+                .or(others.connections_per_address),
             resume_window_ms: self.resume_window_ms.or(others.resume_window_ms),
             resume_bytes: self.resume_bytes.or(others.resume_bytes),
         }
@@ -84,6 +89,11 @@ impl NetSettings {
             ("ping_interval", self.ping_interval_ms, 100..=day),
             ("missed_pongs", size(self.missed_pongs), 1..=100),
             ("connections", size(self.connections), 1..=1 << 20),
+            (
+                "connections_per_address",
+                size(self.connections_per_address),
+                0..=1 << 20,
+            ),
         ] {
             match value {
                 Some(value) if !range.contains(&value) => {

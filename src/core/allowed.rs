@@ -1,14 +1,15 @@
 //! What pages may ask for where people log in: the paths that the site's viewdefs have for the type of what they
-//! start from, and what the client itself makes to show lists.
+//! start from, to do with them what the binding there does, and what the client itself makes to show lists.
 //!
 //! A rule over the site's files alone, so that a recording, which has them, comes out the same.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::path::{Path, split_properties};
+use super::bindings::bindings;
+use super::path::Path;
 use super::property::Properties;
 use super::site::Site;
-use super::variable::{Slot, Variable, VariableStore};
+use super::variable::{Access, Slot, Variable, VariableStore};
 use super::viewdef::type_of;
 
 /// The types of lists and of their rows, whose fields the client asks for by itself.
@@ -20,16 +21,48 @@ const ROW_FIELDS: [&str; 1] = ["item"];
 /// Properties that name a type of Lua's, of which something is made then.
 const NAMING: [&str; 4] = ["create", "item", "itemWrapper", "wrapper"];
 
-/// Attributes of templates that hold no path.
-const NO_PATHS: [&str; 3] = ["ui-css", "ui-namespace", "ui-ref"];
-
 /// What else than its path a binding names.
 type Names = BTreeSet<(Box<str>, Box<str>)>;
+
+/// What the bindings of each path name and let do.
+type Paths = BTreeMap<Box<str>, Vec<(Names, Access)>>;
 
 /// See the module's description.
 #[derive(Debug, Default)]
 pub struct Allowed {
-    by_type: BTreeMap<Box<str>, BTreeMap<Box<str>, Vec<Names>>>,
+    by_type: BTreeMap<Box<str>, Paths>,
+}
+
+/// What a page may do with a path: all that any of the bindings there does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Grant {
+    reads: bool,
+    writes: bool,
+}
+
+impl Grant {
+    fn add(&mut self, access: Access) {
+        self.reads |= access.reads();
+        self.writes |= access.writes();
+    }
+
+    /// The access of a variable; `asked`: the page has said which it wants.
+    ///
+    /// # Errors
+    /// When it wants more than there is, in words for its author.
+    pub fn narrow(self, access: Access, asked: bool, path: &Path) -> Result<Access, String> {
+        if access.reads() <= self.reads && access.writes() <= self.writes {
+            return Ok(access);
+        }
+        match (asked || path.is_setter(), self.writes) {
+            (true, _) => Err(format!(
+                "path \"{path}\": its bindings in viewdefs allow another access: say ?access=rw there, or set paths = \"any\" in [security]"
+            )),
+            (false, false) => Ok(Access::Read),
+            (false, true) if path.ends_in_call() => Ok(Access::Action),
+            (false, true) => Ok(Access::Write),
+        }
+    }
 }
 
 /// Whether a page must not change this property: what may be asked for depends on it.
@@ -46,8 +79,8 @@ impl Allowed {
                 continue;
             };
             let paths = allowed.by_type.entry(type_name.into()).or_default();
-            for value in bindings(text) {
-                let (path, options) = split_properties(&value);
+            for binding in bindings(text) {
+                let (path, options) = binding.parts();
                 let names = options
                     .into_iter()
                     .filter(|(name, _)| NAMING.contains(name))
@@ -55,14 +88,15 @@ impl Allowed {
                 paths
                     .entry(canonical(path))
                     .or_default()
-                    .push(names.collect());
+                    .push((names.collect(), binding.access()));
             }
         }
         allowed
     }
 
-    /// Whether a page may make a variable with these properties below one that shows something of this type.
-    pub fn allows(&self, type_name: &str, new: &Properties) -> bool {
+    /// What a page may do with a variable of these properties below one that shows something of this type; `None`:
+    /// it must not make it.
+    pub fn allows(&self, type_name: &str, new: &Properties) -> Option<Grant> {
         let path = canonical(new.get("path").unwrap_or(""));
         let names: Names = NAMING
             .iter()
@@ -78,12 +112,18 @@ impl Allowed {
             ROW => ROW_FIELDS.contains(&&*path),
             _ => path.is_empty(),
         };
-        if structural && names.is_empty() {
-            return true;
-        }
         let paths = self.by_type.get(type_name);
         let known = paths.and_then(|paths| paths.get(&path));
-        known.is_some_and(|bindings| bindings.iter().any(|has| names.is_subset(has)))
+        let fit = known.into_iter().flatten();
+        let fit = fit.filter(|(has, _)| names.is_subset(has));
+        let shown = (structural && names.is_empty()).then_some(Access::Read);
+        fit.map(|&(_, access)| access)
+            .chain(shown)
+            .fold(None, |grant: Option<Grant>, access| {
+                let mut grant = grant.unwrap_or_default();
+                grant.add(access);
+                Some(grant)
+            })
     }
 }
 
@@ -108,45 +148,6 @@ pub fn type_by_place(vars: &VariableStore, slot: Slot) -> &str {
 fn canonical(text: &str) -> Box<str> {
     let text = text.trim();
     Path::parse(text).map_or_else(|_| text.into(), |path| path.to_string().into())
-}
-
-/// The values of all attributes that bind, in a template's text. What looks like one counts as one: the author wrote
-/// it.
-fn bindings(text: &str) -> impl Iterator<Item = String> {
-    let starts = text.match_indices("ui-").filter(|&(at, _)| {
-        let before = text[..at].bytes().next_back();
-        before.is_some_and(|b| b.is_ascii_whitespace() || matches!(b, b'"' | b'\'' | b'/'))
-    });
-    starts.filter_map(|(at, _)| {
-        let rest = &text[at..];
-        let end = rest.find(|c: char| c.is_ascii_whitespace() || matches!(c, '=' | '>' | '/'))?;
-        let (name, rest) = rest.split_at(end);
-        let value = rest.trim_start().strip_prefix('=')?.trim_start();
-        let value = match value.as_bytes().first()? {
-            quote @ (b'"' | b'\'') => value[1..].split(char::from(*quote)).next()?,
-            _ => value
-                .split(|c: char| c.is_ascii_whitespace() || c == '>')
-                .next()?,
-        };
-        (!NO_PATHS.contains(&name)).then(|| unescaped(value))
-    })
-}
-
-/// The text that an attribute's value stands for.
-fn unescaped(value: &str) -> String {
-    const NAMES: [(&str, &str); 7] = [
-        ("&quot;", "\""),
-        ("&#34;", "\""),
-        ("&apos;", "'"),
-        ("&#39;", "'"),
-        ("&lt;", "<"),
-        ("&gt;", ">"),
-        // Last: what it makes is no name.
-        ("&amp;", "&"),
-    ];
-    NAMES.iter().fold(value.to_owned(), |text, (name, meant)| {
-        text.replace(name, meant)
-    })
 }
 
 #[cfg(test)]
@@ -181,7 +182,7 @@ mod tests {
             ("App.other", "<a ui-action=\"go( )\">"),
             ("Row.DEFAULT", "<p ui-value=\"label\">"),
         ]);
-        let may = |parent: &str, new: &str| allowed.allows(parent, &properties(new));
+        let may = |parent: &str, new: &str| allowed.allows(parent, &properties(new)).is_some();
         for path in ["user.name", "count", "size('a')", "go()", ""] {
             assert!(may("App", &format!("path={path}")), "{path}");
         }
@@ -214,7 +215,7 @@ mod tests {
     #[test]
     fn lists_are_shown_as_the_client_does() {
         let allowed = allowed(&[]);
-        let may = |parent: &str, new: &str| allowed.allows(parent, &properties(new));
+        let may = |parent: &str, new: &str| allowed.allows(parent, &properties(new)).is_some();
         assert!(may("", "path=17") && !may("", "path=secret"));
         assert!(may("lua.ViewList", "path=items") && may("lua.ViewList", "path=count"));
         assert!(!may("lua.ViewList", "path=value") && !may("lua.ViewList", "path=0"));

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::allowed::{is_fixed, type_by_place};
+use super::allowed::{Grant, is_fixed, type_by_place};
 use super::change::look_at;
 use super::deed::DeedKind;
 use super::host::{Work, too_many_properties};
@@ -240,23 +240,27 @@ impl<S: Script> Session<S> {
             );
             return Err(ScriptError::new(ErrorCode::Unauthorized, text));
         }
-        let bound = self.host.limits.viewdef_paths && !self.is_operators();
-        if bound && !self.is_in_viewdefs(parent, properties) {
-            let text = format!(
-                "path \"{text}\": no viewdef has it for the type of its parent; set paths = \"any\" in [security] to allow it"
-            );
-            return Err(ScriptError::new(ErrorCode::Unauthorized, text));
+        let asked = properties.get("access");
+        let access =
+            access_of(&path, asked).map_err(|text| ScriptError::new(ErrorCode::BadAccess, text))?;
+        if !self.host.limits.viewdef_paths || self.is_operators() {
+            return Ok((path, access));
         }
-        let access = access_of(&path, properties.get("access"))
-            .map_err(|text| ScriptError::new(ErrorCode::BadAccess, text))?;
-        Ok((path, access))
+        let refused = |text| ScriptError::new(ErrorCode::Unauthorized, text);
+        let grant = self.granted_by_viewdefs(parent, properties).ok_or_else(|| {
+            refused(format!(
+                "path \"{text}\": no viewdef has it for the type of its parent; set paths = \"any\" in [security] to allow it"
+            ))
+        })?;
+        let access = grant.narrow(access, asked.is_some(), &path);
+        Ok((path, access.map_err(refused)?))
     }
 
-    /// Whether a viewdef has what a page asks for.
-    fn is_in_viewdefs(&mut self, parent: Slot, properties: &Properties) -> bool {
+    /// What viewdefs let a page do with what it asks for.
+    fn granted_by_viewdefs(&mut self, parent: Slot, properties: &Properties) -> Option<Grant> {
         // What a page says of a type is not what it is.
         if properties.get("type").is_some() {
-            return false;
+            return None;
         }
         let allows = |session: &Self| {
             let type_name = type_by_place(&session.host.vars, parent);
@@ -265,7 +269,7 @@ impl<S: Script> Session<S> {
         };
         match allows(self) {
             // A page that begins anew makes all of it in one frame: what it shows is not known yet.
-            (false, true) => {
+            (None, true) => {
                 self.look_down_to(parent);
                 allows(self).0
             }

@@ -19,6 +19,7 @@
 mod allowed;
 mod arrivals;
 pub mod batch;
+mod bindings;
 pub(crate) mod carry;
 pub mod change;
 pub mod code;

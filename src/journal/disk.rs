@@ -7,7 +7,7 @@
 use std::fmt;
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 use std::thread;
 use std::time::{Duration, UNIX_EPOCH};
@@ -61,6 +61,15 @@ pub trait Disk: fmt::Debug {
     /// # Errors
     /// What the system says.
     fn make_dir(&self, dir: &Path) -> io::Result<()>;
+
+    /// Makes sure that a directory is ours and nobody else can get into it, and that what is in it is ours. A disk
+    /// that knows no owners has nothing to do.
+    ///
+    /// # Errors
+    /// `PermissionDenied` when it is somebody else's; else what the system says.
+    fn own_dir(&self, _dir: &Path) -> io::Result<()> {
+        Ok(())
+    }
 
     /// Gives a file another name, taking the place of what has that.
     ///
@@ -223,6 +232,30 @@ impl Disk for RealDisk {
 
     fn make_dir(&self, dir: &Path) -> io::Result<()> {
         DirBuilder::new().recursive(true).mode(0o700).create(dir)
+    }
+
+    fn own_dir(&self, dir: &Path) -> io::Result<()> {
+        let us = rustix::process::geteuid().as_raw();
+        let check = |about: &fs::Metadata| match about.uid() == us {
+            true => Ok(()),
+            false => {
+                let text = "it belongs to another user, who could change what is kept there: chown it, or give the server a directory of its own by --state DIR";
+                Err(io::Error::new(io::ErrorKind::PermissionDenied, text))
+            }
+        };
+        let about = fs::metadata(dir)?;
+        check(&about)?;
+        if about.mode() & 0o077 != 0 {
+            fs::set_permissions(dir, fs::Permissions::from_mode(0o700))?;
+        }
+        for entry in fs::read_dir(dir)? {
+            match entry?.metadata() {
+                // Removed since.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                about => check(&about?)?,
+            }
+        }
+        Ok(())
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {

@@ -20,7 +20,7 @@ pub(super) struct Files {
     /// The one written to last is at the end.
     open: RefCell<Vec<(u64, Box<dyn DiskFile>)>>,
     last_id: Cell<u64>,
-    /// Bytes of all journals of the directory.
+    /// Bytes of all journals of the directory, and of what goes with them.
     total: Cell<u64>,
     tail: Option<RefCell<Tail>>,
     /// The journals that the tail has something of.
@@ -218,11 +218,6 @@ impl Files {
 }
 
 impl File {
-    /// Bytes of all journals of the directory.
-    pub fn total(&self) -> u64 {
-        self.files.total()
-    }
-
     /// Appends all of `bytes`: to the tail, if there is one.
     pub fn write(&self, bytes: &[u8]) -> io::Result<()> {
         let (files, journal) = (&self.files, &self.journal);

@@ -12,8 +12,9 @@
 //! or as it shall be: what is not a journal is written beside its place and renamed.
 
 mod archive;
+mod room;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -38,15 +39,30 @@ const SITE: &str = "site";
 const VALUES: &str = "values";
 const LOCK: &str = "lock";
 const TAIL: &str = "tail";
+/// Somebody may want to know why a session was lost.
+const LOST_MS: i64 = 7 * 24 * 60 * 60 * 1000;
 /// What a name ends in while its file is written.
 const UNFINISHED: &str = ".new";
 
 /// What a store is told once.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rules {
     pub policy: Policy,
-    /// How long journals of ended sessions stay, ms; 0: they are removed at once.
+    /// How long journals of ended sessions stay, ms; 0: they are removed at once. Those of lost ones stay for a
+    /// week at least.
     pub keep_ms: u64,
+    /// Bytes of all journals and checkpoints: [`Store::make_room`].
+    pub max_total: u64,
+}
+
+impl Default for Rules {
+    fn default() -> Rules {
+        Rules {
+            policy: Policy::default(),
+            keep_ms: 0,
+            max_total: u64::MAX,
+        }
+    }
 }
 
 /// The state directory of the one server that writes to it.
@@ -55,6 +71,8 @@ pub struct Store {
     archive: Archive,
     files: Rc<Files>,
     rules: Rules,
+    /// From so many bytes on there is too little room.
+    full_at: Cell<u64>,
     /// Contents of site files that are known to be there.
     there: RefCell<BTreeSet<Sha256>>,
     /// Those that edits name: what names them may not be written yet.
@@ -73,6 +91,7 @@ impl Store {
         for part in ["", SESSIONS, SITE, VALUES] {
             let dir = dir.join(part);
             disk.make_dir(&dir).map_err(StoreError::io(&dir))?;
+            disk.own_dir(&dir).map_err(StoreError::io(&dir))?;
         }
         let lock = dir.join(LOCK);
         let lock = match disk.lock(&lock) {
@@ -83,24 +102,24 @@ impl Store {
         };
         let mut archive = Archive::new(Rc::clone(&disk), dir);
         let tail = open_tail(&archive, &*disk)?;
-        let sessions = dir.join(SESSIONS);
-        let entries = disk.list(&sessions).map_err(StoreError::io(&sessions))?;
         let mut files = Files::new(disk);
         if let (Some(tail), Durability::Process) = (tail, rules.policy.durability) {
             files = files.with_tail(tail, Standing::Lost.name());
         }
-        files.set_total(entries.iter().map(|entry| entry.bytes).sum());
         let files = Rc::new(files);
         archive.write_first = Some(Rc::clone(&files));
-        Ok(Store {
+        let store = Store {
             archive,
             files,
             rules,
+            full_at: Cell::new(rules.max_total),
             there: RefCell::default(),
             edited: RefCell::default(),
             edits: RefCell::default(),
             _lock: lock,
-        })
+        };
+        store.count()?;
+        Ok(store)
     }
 
     /// What is there to read.
@@ -108,7 +127,7 @@ impl Store {
         &self.archive
     }
 
-    /// Bytes of all journals.
+    /// Bytes of all journals and checkpoints.
     pub fn total(&self) -> u64 {
         self.files.total()
     }
@@ -205,7 +224,7 @@ impl Store {
             .map_err(StoreError::io(&from))
     }
 
-    /// Removes a session's journal.
+    /// Removes a session's journal; a checkpoint of it is of no use then.
     ///
     /// # Errors
     /// When there is none, or the disk says no.
@@ -219,16 +238,22 @@ impl Store {
         self.sync_sessions().map_err(io)
     }
 
-    /// Removes journals of sessions that ended longer ago than the rules keep them; `wall` is now, in
-    /// milliseconds since 1970-01-01 UTC. Returns how many.
+    /// Removes journals of sessions that ended or were lost longer ago than the rules keep them; `wall` is
+    /// now, in milliseconds since 1970-01-01 UTC. Returns how many.
     ///
     /// # Errors
     /// When the disk says no.
     pub fn expire(&self, wall: i64) -> Result<usize, StoreError> {
         let keep = i64::try_from(self.rules.keep_ms).unwrap_or(i64::MAX);
+        let keep_of = |standing| match standing {
+            Standing::Ended => Some(keep),
+            Standing::Lost => Some(keep.max(LOST_MS)),
+            Standing::Live | Standing::Quarantined => None,
+        };
         let sessions = self.archive.sessions()?;
-        let old =
-            |s: &&Listed| s.standing == Standing::Ended && wall.saturating_sub(s.modified) >= keep;
+        let old = |s: &&Listed| {
+            keep_of(s.standing).is_some_and(|keep| wall.saturating_sub(s.modified) >= keep)
+        };
         let old: Vec<&Listed> = sessions.iter().filter(old).collect();
         for session in &old {
             self.remove(&session.sid)?;

@@ -57,9 +57,8 @@ pub enum Durability {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Policy {
     pub durability: Durability,
-    /// Bytes of one session's journal, and of all in the directory; a journal stops when it is reached.
+    /// Bytes of one session's journal, which stops when it has more.
     pub max_session: u64,
-    pub max_total: u64,
     /// How long records may wait under [`Durability::None`], ms.
     pub flush_ms: u64,
 }
@@ -69,7 +68,6 @@ impl Default for Policy {
         Policy {
             durability: Durability::Process,
             max_session: u64::MAX,
-            max_total: u64::MAX,
             flush_ms: 1000,
         }
     }
@@ -82,8 +80,8 @@ pub enum Stopped {
     Io(#[from] io::Error),
     #[error("its journal has {bytes} bytes, more than one session may take")]
     SessionFull { bytes: u64 },
-    #[error("the journals of all sessions have {bytes} bytes, more than they may take together")]
-    TotalFull { bytes: u64 },
+    #[error("there is too little room for the journals of all sessions, and its was the largest")]
+    GivenUp,
 }
 
 /// The directory of `--record DIR`: a file for each session that begins.
@@ -453,7 +451,6 @@ impl Writer {
         }
         let written = file.write(&self.buffer);
         self.written += self.buffer.len() as u64;
-        let total = file.total();
         self.buffer.clear();
         self.buffer.shrink_to(KEPT_BYTES);
         let bytes = self.written;
@@ -463,10 +460,12 @@ impl Writer {
         if bytes > self.policy.max_session {
             return Err(self.stop(Stopped::SessionFull { bytes }));
         }
-        if total > self.policy.max_total {
-            return Err(self.stop(Stopped::TotalFull { bytes: total }));
-        }
         Ok(())
+    }
+
+    /// Its file is gone, to make room for others: recording is off from now on.
+    pub fn give_up(&mut self) -> Stopped {
+        self.stop(Stopped::GivenUp)
     }
 
     fn stop(&mut self, why: Stopped) -> Stopped {

@@ -205,13 +205,16 @@ impl Connection {
                     let reason = "binary frames are not part of this protocol";
                     Some(self.dismiss(close_code::UNSUPPORTED, reason, limits, turn))
                 }
-                Some(Incoming::Text(_) | Incoming::Alive)
+                Some(Incoming::Text(_) | Incoming::Alive | Incoming::Pinged)
                     if !self.allowance.spend(limits, turn.now) =>
                 {
                     Some(self.dismiss(close_code::POLICY, "too many messages", limits, turn))
                 }
                 Some(Incoming::Text(text)) => Some(Action::Text(text)),
-                Some(Incoming::Alive) => Some(Action::Alive),
+                Some(Incoming::Pinged) if endpoint.is_backed_up(limits.output_bytes) => {
+                    Some(self.dismiss(close_code::TRY_LATER, "reads too slowly", limits, turn))
+                }
+                Some(Incoming::Alive | Incoming::Pinged) => Some(Action::Alive),
                 Some(Incoming::Closed { code, reason }) => {
                     self.leave_websocket(limits, turn.now);
                     Some(Action::Left { code, reason })
@@ -394,9 +397,7 @@ impl Connection {
         let State::WebSocket(endpoint) = &mut self.state else {
             return true;
         };
-        if endpoint.queued().held() > limits.output_bytes {
-            endpoint.output().compact();
-        }
+        endpoint.is_backed_up(limits.output_bytes);
         let before = endpoint.queued().len();
         endpoint.send_text(write);
         let after = endpoint.queued().len();

@@ -236,6 +236,26 @@ fn the_output_is_capped_but_one_large_frame_fits() {
 }
 
 #[test]
+fn pongs_wait_like_everything_else_and_no_longer() {
+    let mut peer = Peer::new();
+    peer.limits.output_bytes = 1000;
+    peer.feed(UPGRADE);
+    peer.serve();
+    peer.take_output();
+    let ping = [&[0x89, 0xfd, 0, 0, 0, 0][..], &[b'x'; 125]].concat();
+    for _ in 0..100 {
+        peer.feed(&ping);
+        assert_eq!(peer.serve(), ["Alive"]);
+        assert_eq!(peer.take_output().len(), 127);
+    }
+    peer.feed(&ping.repeat(20));
+    let seen = peer.serve();
+    assert!(seen.len() < 10, "{seen:?}");
+    assert!(seen[seen.len() - 1].contains("1013"), "{seen:?}");
+    assert!(peer.connection.pending().len() < 1_200);
+}
+
+#[test]
 fn a_streamed_body_is_read_as_it_is_taken() {
     let bytes: Vec<u8> = (0..200_000u32).map(|i| i as u8).collect();
     for missing in [0, 1] {

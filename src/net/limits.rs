@@ -46,6 +46,8 @@ pub struct NetLimits {
     /// Connections at once; more get 503. Below the usual 1,024 descriptors only because the
     /// server raises that limit itself.
     pub connections: usize,
+    /// Of them, from one address: as many pages as a school may have open behind one. 0: any number.
+    pub connections_per_address: usize,
 }
 
 /// The most header fields that can be configured: the table for them is on the stack.
@@ -81,6 +83,7 @@ impl Default for NetLimits {
             resume_bytes: 256 << 10,
             puts: false,
             connections: 1_024,
+            connections_per_address: 256,
         }
     }
 }

@@ -40,8 +40,10 @@ const READ_BUFFER_BYTES: usize = 1024;
 pub enum Incoming {
     Text(Text),
     Binary(Bytes),
-    /// The peer answered a ping, or sent one, which was answered.
+    /// The peer answered a ping.
     Alive,
+    /// The peer sent one, which was answered.
+    Pinged,
     /// The peer closed, or broke the protocol and was told so with this code. Nothing follows.
     Closed {
         code: u16,
@@ -119,7 +121,8 @@ impl WebSocketEndpoint {
                 Ok(Message::Binary(data)) if self.state == State::Open => {
                     return Some(Incoming::Binary(data));
                 }
-                Ok(Message::Ping(_) | Message::Pong(_)) => return Some(Incoming::Alive),
+                Ok(Message::Ping(_)) => return Some(Incoming::Pinged),
+                Ok(Message::Pong(_)) => return Some(Incoming::Alive),
                 Ok(Message::Close(frame)) => {
                     // Queues the reply; "closed" is all it can report.
                     let _ = self.socket.flush();
@@ -198,6 +201,14 @@ impl WebSocketEndpoint {
     /// What waits to be sent.
     pub fn output(&mut self) -> &mut OutputQueue {
         &mut self.pipe().output
+    }
+
+    /// Whether more than so many bytes wait for the peer.
+    pub fn is_backed_up(&mut self, bytes: usize) -> bool {
+        if self.queued().held() > bytes {
+            self.output().compact();
+        }
+        self.queued().len() > bytes
     }
 
     /// What waits to be sent, to look at.

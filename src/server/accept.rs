@@ -1,10 +1,12 @@
 //! New connections, and what to do when there are too many.
 
 use std::io::{self, Read, Write};
+use std::net::IpAddr;
 
 use mio::Token;
 
 use super::Server;
+use super::origin::Origin;
 use super::peers::Peer;
 use super::tls::Channel;
 use super::world::{FIRST_PEER, World};
@@ -119,6 +121,15 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
             self.counters.refused += 1;
             return self.turn_away(&mut stream);
         }
+        let address = self.world.peer_address(&stream);
+        let share = address.and_then(|at| self.share_of(at));
+        if let (Some(share), Some(at)) = (share, address)
+            && self.is_crowded(share)
+        {
+            self.counters.refused += 1;
+            self.tell_crowded(at);
+            return self.turn_away(&mut stream);
+        }
         let tls = match self.certificate.as_ref().map(Channel::new).transpose() {
             Ok(tls) => tls,
             Err(error) => return self.log.line(0, format_args!("{error}")),
@@ -138,10 +149,52 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
             self.log
                 .line(1, format_args!("refused a connection: there are {count}"));
         }
-        let address = self.world.peer_address(&stream);
         let peer = entry.insert(Peer::new(stream, connection, tls));
-        peer.address = address;
+        (peer.address, peer.origin, peer.share) = (address, address, share);
         peer.touch(key, &mut self.touched);
+        if let Some(share) = share {
+            self.crowd.take(share);
+        }
+    }
+
+    /// Whose share of all connections one from this address takes. This machine's own are nobody's: it may be a proxy,
+    /// and whoever is here needs no connections to do harm.
+    fn share_of(&self, address: IpAddr) -> Option<Origin> {
+        let is_somebody = !address.to_canonical().is_loopback() && !self.door.trusts(address);
+        is_somebody.then(|| Origin::of(address))
+    }
+
+    fn is_crowded(&self, share: Origin) -> bool {
+        let most = self.limits.connections_per_address;
+        most > 0 && self.crowd.of(share) >= most
+    }
+
+    fn tell_crowded(&mut self, at: IpAddr) {
+        let most = self.limits.connections_per_address;
+        let line = format_args!(
+            "refused a connection: {at} has {most}; a proxy is to be named in trusted_proxies, \
+             else see connections_per_address of [net]"
+        );
+        self.complain(Some(at), line);
+    }
+
+    /// A connection of a trusted proxy becomes a page's: from then on it counts where the page is. Returns whether
+    /// there was room.
+    pub(super) fn takes_share(&mut self, key: usize) -> bool {
+        let peer = &self.peers[key];
+        let Some(at) = peer.origin.filter(|_| peer.share.is_none()) else {
+            return true;
+        };
+        let Some(share) = self.share_of(at) else {
+            return true;
+        };
+        if self.is_crowded(share) {
+            self.tell_crowded(at);
+            return false;
+        }
+        self.crowd.take(share);
+        self.peers[key].share = Some(share);
+        true
     }
 
     /// A new socket has room for one answer. What the peer has said is read first: unread, it would make the

@@ -33,7 +33,7 @@ pub const FIRST_TOKEN: usize = 1 << (usize::BITS - 3);
 const SOCKET_TOKEN: Token = Token(FIRST_TOKEN);
 const ADDRESS_TOKEN: Token = Token(FIRST_TOKEN + 1);
 const FIRST_PEER: usize = FIRST_TOKEN + 2;
-/// Connections at once: a scraper, a health check, some commands.
+/// Connections at once by either way: a scraper, a health check; some commands.
 const PEERS_MAX: usize = 16;
 /// Bytes of what a command sends.
 const BODY_MAX: u64 = 1 << 20;
@@ -158,7 +158,8 @@ impl Admin {
                 _ => return,
             };
             let (mut stream, trusted) = next;
-            if self.askers.len() >= PEERS_MAX {
+            let here = self.askers.iter().filter(|(_, a)| a.trusted == trusted);
+            if here.count() >= PEERS_MAX {
                 continue;
             }
             let entry = self.askers.vacant_entry();

@@ -209,6 +209,7 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
         };
         let bytes = checkpoint.to_bytes();
         keeper
+            .store
             .put_checkpoint(&sid.to_string(), &bytes)
             .map_err(|error| error.to_string())?;
         Ok(bytes.len() as u64)

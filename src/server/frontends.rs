@@ -3,6 +3,7 @@
 
 use super::Server;
 use super::inbox::Input;
+use super::origin::Origin;
 use super::routes::Joining;
 use super::world::World;
 use crate::core::event::Opening;
@@ -21,6 +22,9 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
     /// Turns the peer's connection into a WebSocket of the session: of the view that it wants to go on
     /// with, or of a new one. Returns whether that was possible.
     pub(super) fn join(&mut self, key: usize, joining: &Joining<'_>) -> bool {
+        if !self.takes_share(key) {
+            return false;
+        }
         let subprotocol = joining.linked.then_some(SUBPROTOCOL);
         let mut asked = None;
         if let Some(session) = self.sessions.live(joining.sid)
@@ -74,10 +78,11 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
         let Joining { sid, place, .. } = *joining;
         if self.sessions.live(sid).is_none() {
             let owner = self.sessions.owner(sid);
+            let origin = self.peers[key].origin.map(Origin::of);
             let memory = self.memory_used();
             let room = self
                 .sessions
-                .check_room(owner, true, &self.door.room, memory);
+                .check_room((owner, origin), true, &self.door.room, memory);
             if let Err(refusal) = room {
                 self.tell_full(refusal.reason);
                 return None;
@@ -86,6 +91,9 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
         let seed = self.world.random().seed().ok()?;
         let (session, begins_at) = self.sessions.attach(sid, self.turn.now)?;
         if let Some(url) = begins_at {
+            if let (None, Some(at)) = (self.sessions.owner(sid), self.peers[key].origin) {
+                self.sessions.begun_from(session, Origin::of(at));
+            }
             let opening = Opening {
                 seed,
                 url,

@@ -95,12 +95,12 @@ impl Keeper {
         let policy = Policy {
             durability: config.durability,
             max_session: config.max_session,
-            max_total: config.max_total,
             flush_ms: config.flush_ms,
         };
         let rules = Rules {
             policy,
             keep_ms: config.keep_ms,
+            max_total: config.max_total,
         };
         let store = Store::open(disk, &config.dir, rules)?;
         let (inflight, before) = match inflight {
@@ -270,7 +270,7 @@ impl Keeper {
     /// # Errors
     /// When it cannot be read, in words for the log.
     pub fn checkpoint(&self, sid: &str) -> Result<Option<Checkpoint>, String> {
-        let stored = self.store.archive().get(&checkpoint_name(sid));
+        let stored = self.store.checkpoint(sid, u64::MAX);
         match stored.map_err(|error| error.to_string())? {
             Some(bytes) => match Checkpoint::from_bytes(&bytes) {
                 None => Err("it is damaged, or of another version".into()),
@@ -282,24 +282,15 @@ impl Keeper {
 
     /// What that claims, without a look at the rest of it; `None` also when it cannot be read.
     pub fn claim(&self, sid: &str) -> Option<Vec<u8>> {
-        let archive = self.store.archive();
-        let beginning = archive.get_beginning(&checkpoint_name(sid), HEAD_MAX);
+        let beginning = self.store.checkpoint(sid, HEAD_MAX);
         claim_of(&beginning.ok()??).map(Into::into)
-    }
-
-    /// Stores one in place of the one before.
-    ///
-    /// # Errors
-    /// When the disk says no.
-    pub fn put_checkpoint(&self, sid: &str, bytes: &[u8]) -> Result<(), StoreError> {
-        self.store.put(&checkpoint_name(sid), bytes)
     }
 
     /// Drops what was frozen of a session; returns what it claimed.
     pub fn drop_checkpoint(&self, sid: &str) -> Option<Vec<u8>> {
         let claim = self.claim(sid);
         // One that stays is found when the server is started next.
-        let _ = self.store.drop_value(&checkpoint_name(sid));
+        let _ = self.store.drop_checkpoint(sid);
         claim
     }
 
@@ -379,10 +370,6 @@ impl Keeper {
             inflight.end();
         }
     }
-}
-
-fn checkpoint_name(sid: &str) -> String {
-    format!("{sid}.checkpoint")
 }
 
 fn parse_strikes(bytes: &[u8]) -> BTreeMap<String, u32> {

@@ -8,7 +8,7 @@
 //! one of a session and what happens when it is lost; `effects` is what
 //! happens between inputs and core; [`world`] is the machine's sockets and clocks; [`outside`] answers what scripts ask of the machine, `process` and
 //! `command` are its children; [`routes`] answers HTTP, `downloads` what Lua code makes piece by piece,
-//! and `uploads` takes files in; [`tls`] is between sockets and connections; [`auth`] knows who asks; `record_button` makes tests of what is done in a browser, `looking` shows what variables do meanwhile; [`sessions`] knows the ids in the address bar; [`guard`] decides who may ask; `watch` notices
+//! and `uploads` takes files in; [`tls`] is between sockets and connections; [`auth`] knows who asks, `origin` from where; `record_button` makes tests of what is done in a browser, `looking` shows what variables do meanwhile; [`sessions`] knows the ids in the address bar; [`guard`] decides who may ask; `watch` notices
 //! edits of the site and `reload` tells the sessions of them. [`signals`] and `reconfigure` are for those who run the
 //! server, [`admin`], `operator` and `metrics` answer them; `supervisor` is who started it, `syslog` who may
 //! keep the log; [`Program`] is all of it as the program runs it.
@@ -40,6 +40,7 @@ mod lost;
 mod mail;
 mod metrics;
 mod operator;
+mod origin;
 pub mod outside;
 mod pages;
 mod peers;
@@ -102,6 +103,7 @@ use log::{Logger, Quotas};
 use looking::Looking;
 use metrics::Counters;
 use operator::Captured;
+use origin::Shares;
 use outside::Machine;
 use peers::Peer;
 use process::{PROCESSES_MAX, Processes};
@@ -183,6 +185,8 @@ pub struct Server<R: Runtime, W: World> {
     reread: Option<Reread>,
 
     peers: Slab<Peer<W::Stream>>,
+    /// How many of them each address has.
+    crowd: Shares,
     by_connection: HashMap<ConnectionId, usize>,
     links: Links,
     /// Names this run of the server: pages notice when it is another one.
@@ -338,6 +342,7 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
             config: config.clone(),
             reread: None,
             peers: Slab::new(),
+            crowd: Shares::default(),
             by_connection: HashMap::new(),
             links: Links::default(),
             boot,
@@ -465,6 +470,7 @@ fn net_limits(config: &Config) -> NetLimits {
         resume_bytes: or(net.resume_bytes, usual.resume_bytes),
         puts: usual.puts,
         connections: or(net.connections, usual.connections),
+        connections_per_address: or(net.connections_per_address, usual.connections_per_address),
     }
 }
 

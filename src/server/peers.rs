@@ -9,6 +9,7 @@ use mio::Token;
 use super::Server;
 use super::auth::{Form, Login};
 use super::downloads::Fetch;
+use super::origin::Origin;
 use super::routes::{Answer, Desk};
 use super::tls::{Channel, Heard, Written};
 use super::uploads::Put;
@@ -44,6 +45,10 @@ pub struct Peer<S> {
     pub put: Option<Put>,
     /// Where it is, if it came over a network.
     pub address: Option<IpAddr>,
+    /// Where its last request began: before a trusted proxy.
+    pub origin: Option<IpAddr>,
+    /// Whose share of all connections it takes.
+    pub share: Option<Origin>,
     /// Who sent the last request; with a WebSocket, the one that began it.
     pub login: Option<Rc<Login>>,
     /// The form that it sends.
@@ -74,6 +79,8 @@ impl<S: Read + Write> Peer<S> {
             fetching: None,
             put: None,
             address: None,
+            origin: None,
+            share: None,
             login: None,
             form: None,
             is_ready: false,
@@ -292,6 +299,7 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
                 if let Some((session, connection)) = self.peers[key].frontend {
                     let line = format_args!("connection {connection} closed: {code} {reason}");
                     self.log.session(1, session, line);
+                    self.counters.slow += u64::from(code == close_code::TRY_LATER);
                 }
                 self.unlink(key, code);
             }
@@ -313,6 +321,7 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
         let mut desk = Desk {
             sessions: &mut self.sessions,
             owner: login.as_ref().map(|login| &*login.name),
+            origin: self.peers[key].origin.map(Origin::of),
             random: self.world.random(),
             now,
             room: self.door.room,
@@ -324,8 +333,8 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
         let full = desk.full;
         if let Some(notice) = desk.notice {
             let from = request.passage.from;
-            let from = from.map_or("-".into(), |from| from.to_string());
-            self.log.line(0, format_args!("{notice} (from {from})"));
+            let name = from.map_or("-".into(), |from| from.to_string());
+            self.complain(from, format_args!("{notice} (from {name})"));
         }
         if let Some(what) = full {
             self.tell_full(what);
@@ -429,6 +438,9 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
         let peer = self.peers.remove(key);
         if let Some(armed) = peer.armed {
             self.deadlines.remove(&(armed, key));
+        }
+        if let Some(share) = peer.share {
+            self.crowd.give_back(share);
         }
         drop(peer);
         self.accepting.descriptor_freed();

@@ -60,6 +60,8 @@ pub struct Recordings {
     touched: Vec<SessionId>,
     /// Sessions whose journals have just stopped.
     stopped: Vec<SessionId>,
+    /// Sessions whose journals are gone, to make room for others.
+    given_up: Vec<Sid>,
     resumption: Option<Resumption>,
     /// When something that waits in a journal is to be written.
     flush_at: Option<Timestamp>,
@@ -104,6 +106,7 @@ impl Recordings {
             sinks: BTreeMap::new(),
             touched: Vec::new(),
             stopped: Vec::new(),
+            given_up: Vec::new(),
             resumption: None,
             flush_at: None,
             site,
@@ -384,6 +387,7 @@ impl Recordings {
         if self.store.as_ref().is_some_and(|store| store.take_failed()) {
             self.write_all(Writer::check);
         }
+        self.make_room();
         if self.flush_at.is_none() {
             let due = |session| {
                 let sinks = self.sinks.get(session)?;
@@ -416,10 +420,44 @@ impl Recordings {
         }
     }
 
-    fn stop(&mut self, session: SessionId, why: &Stopped) {
+    /// All journals together may have become too large: then who has most is without one.
+    fn make_room(&mut self) {
+        let Some(store) = self.store.as_ref().filter(|store| store.is_full()) else {
+            return;
+        };
+        let given_up = match store.make_room() {
+            Ok(given_up) => given_up,
+            Err(error) => {
+                let text = "there is too little room for journals";
+                self.log.line(0, format_args!("{text}: {error}"));
+                return;
+            }
+        };
+        for sid in given_up.iter().filter_map(|sid| Sid::parse(sid)) {
+            self.given_up.push(sid);
+            let of_it = self.sinks.iter_mut().find(|(_, sinks)| sinks.sid == sid);
+            if let Some((&session, sinks)) = of_it
+                && let Some(journal) = &mut sinks.journal
+            {
+                let why = journal.give_up();
+                self.note_stop(session, &why);
+            }
+        }
+    }
+
+    /// Sessions that have no journal any more since this was asked last, whether they are awake or not.
+    pub fn take_given_up(&mut self) -> Vec<Sid> {
+        std::mem::take(&mut self.given_up)
+    }
+
+    fn note_stop(&mut self, session: SessionId, why: &Stopped) {
         self.stopped.push(session);
         let text = "its journal has stopped, from now on it ends with the process";
         self.log.session(0, session, format_args!("{text}: {why}"));
+    }
+
+    fn stop(&mut self, session: SessionId, why: &Stopped) {
+        self.note_stop(session, why);
         if self.durability == Durability::Power {
             // Nothing more is acknowledged, so that the journal stays what it says.
             return;

@@ -1,8 +1,10 @@
 //! Which request gets what. The table is in section 1 of the protocol document.
 
+use super::auth::quoted;
 use super::files::StaticFiles;
 use super::guard::Guard;
 use super::looking;
+use super::origin::Origin;
 use super::pages::Pages;
 use super::random::Random;
 use super::sessions::{Found, NO_SPACE, SessionTable, Sid, URL_MAX};
@@ -129,6 +131,8 @@ pub struct Desk<'a> {
     pub random: &'a mut Random,
     pub now: Timestamp,
     /// What all sessions together may use, and bytes that they do.
+    /// Where the request comes from.
+    pub origin: Option<Origin>,
     pub room: Quotas,
     pub memory: u64,
     /// Set when there is no room for one more session.
@@ -143,9 +147,10 @@ impl Desk<'_> {
         let room = &self.room;
         let refused = match system::is_address_space_short() {
             true => Err(NO_SPACE),
-            false => self
-                .sessions
-                .check_room(self.owner, reserved, room, self.memory),
+            false => {
+                self.sessions
+                    .check_room((self.owner, self.origin), reserved, room, self.memory)
+            }
         };
         refused.inspect_err(|refusal| self.full = Some(refusal.reason))
     }
@@ -214,9 +219,9 @@ impl Routes {
     fn find<'r>(&self, request: &'r Request, desk: &mut Desk<'_>) -> Result<Answer<'r>, Refusal> {
         if !self.guard.allows_host(request.host()) {
             desk.notice = Some(format!(
-                "refused a request for host {:?}: if this server is meant, allow the name with \
+                "refused a request for host {}: if this server is meant, allow the name with \
                  --allowed-hosts (setting allowed_hosts)",
-                request.host()
+                quoted(request.host())
             ));
             return Err(refuse(
                 421,
@@ -434,9 +439,9 @@ impl Routes {
             return Ok(());
         }
         desk.notice = Some(format!(
-            "refused {what} from a page of {:?}: if that site may use this server, allow it with \
+            "refused {what} from a page of {}: if that site may use this server, allow it with \
              --allowed-origins (setting allowed_origins)",
-            origin.unwrap_or_default()
+            quoted(origin.unwrap_or_default())
         ));
         Err(refuse(
             403,

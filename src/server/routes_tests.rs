@@ -36,9 +36,11 @@ impl Front {
         let mut desk = Desk {
             sessions: &mut self.sessions,
             owner: None,
+            origin: None,
             room: Quotas {
                 sessions: 100_000,
                 sessions_per_user: 100,
+                sessions_per_address: 0,
                 total_memory: 1 << 30,
             },
             memory: 0,

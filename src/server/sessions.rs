@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::fmt;
 use std::rc::Rc;
 
+use super::origin::{Origin, Shares};
 use crate::config::Quotas;
 use crate::core::id::{SessionId, Timestamp};
 use crate::net::http::Refusal;
@@ -43,6 +44,11 @@ const TOO_MANY_OWN: Refusal = Refusal {
     status: 429,
     reason: "you have as many sessions as one user may have; they end when nobody has looked at them for long \
         (sessions_per_user of [limits])",
+};
+const TOO_MANY_THERE: Refusal = Refusal {
+    status: 429,
+    reason: "as many sessions as may begin from one address have begun from yours; they end when nobody has looked at \
+        them for long (sessions_per_address of [limits])",
 };
 const TOO_MANY: Refusal = Refusal {
     status: 503,
@@ -99,6 +105,9 @@ pub struct SessionTable {
     owners: HashMap<Sid, Rc<str>>,
     /// How many each has.
     counts: HashMap<Rc<str>, usize>,
+    /// Where sessions of nobody's began, and how many did.
+    origins: HashMap<SessionId, Origin>,
+    shares: Shares,
     last: u64,
 }
 
@@ -142,18 +151,29 @@ impl SessionTable {
         }
     }
 
-    /// Whether one more session may begin for this user; `reserved`: it is counted among the user's already. `memory`
-    /// is what all that are awake use, in bytes.
+    /// A session of nobody's has begun there.
+    pub fn begun_from(&mut self, session: SessionId, origin: Origin) {
+        self.shares.take(origin);
+        self.origins.insert(session, origin);
+    }
+
+    /// Whether one more session may begin for this user, or at this place; `reserved`: it is counted among the user's
+    /// already. `memory` is what all that are awake use, in bytes.
     ///
     /// # Errors
     /// When there is no room, and for whom.
     pub fn check_room(
         &self,
-        owner: Option<&str>,
+        (owner, origin): (Option<&str>, Option<Origin>),
         reserved: bool,
         room: &Quotas,
         memory: u64,
     ) -> Result<(), Refusal> {
+        if let (None, Some(origin), most @ 1..) = (owner, origin, room.sessions_per_address)
+            && self.shares.of(origin) >= most
+        {
+            return Err(TOO_MANY_THERE);
+        }
         let own = owner.and_then(|owner| self.counts.get(owner)).copied();
         if own.unwrap_or(0) >= room.sessions_per_user + usize::from(reserved) {
             return Err(TOO_MANY_OWN);
@@ -263,7 +283,7 @@ impl SessionTable {
 
     /// The session could not start.
     pub fn fail(&mut self, session: SessionId, reason: String) {
-        let Some(sid) = self.sids.remove(&session) else {
+        let Some(sid) = self.remove(session) else {
             return;
         };
         self.entries.insert(sid, Entry::Failed(reason.into()));
@@ -277,10 +297,17 @@ impl SessionTable {
 
     /// The session is over.
     pub fn end(&mut self, session: SessionId) {
-        if let Some(sid) = self.sids.remove(&session) {
+        if let Some(sid) = self.remove(session) {
             self.forget(sid);
         }
         self.give_back();
+    }
+
+    fn remove(&mut self, session: SessionId) -> Option<Sid> {
+        if let Some(origin) = self.origins.remove(&session) {
+            self.shares.give_back(origin);
+        }
+        self.sids.remove(&session)
     }
 
     /// Forgets what has expired.
@@ -312,6 +339,7 @@ impl SessionTable {
             self.sids.shrink_to_fit();
             self.owners.shrink_to_fit();
             self.counts.shrink_to_fit();
+            self.origins.shrink_to_fit();
         }
     }
 }

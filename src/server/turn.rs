@@ -87,6 +87,7 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
             self.supervisor.due(),
             self.watcher.as_ref().and_then(Watcher::due),
             self.rest.due(),
+            self.users_due(),
             self.keeper
                 .as_ref()
                 .and_then(|keeper| keeper.retained_due(self.core.retained_changes())),
@@ -138,6 +139,7 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
         if edited && let Some(watcher) = &mut self.watcher {
             watcher.notice(self.turn.now);
         }
+        self.refresh_users();
         self.accept(connections_wait);
         self.time_out_peers();
         self.time_out_views();
@@ -405,7 +407,11 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
         let committed = recordings.commit();
         recordings.flush(self.turn.now);
         let stopped = recordings.take_stopped();
+        let given_up = recordings.take_given_up();
         drop(recordings);
+        for sid in given_up {
+            self.drop_checkpoint(Some(sid));
+        }
         self.tell_stopped(&stopped);
         self.keep_retained(self.turn.now);
         self.tidy_mail(false);

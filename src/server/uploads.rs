@@ -17,6 +17,7 @@ use sha2::{Digest, Sha256};
 
 use super::Server;
 use super::inbox::Input;
+use super::origin::Origin;
 use super::random::Random;
 use super::sessions::Sid;
 use super::world::World;
@@ -33,8 +34,12 @@ const SMALL_BYTES_MAX: u64 = 64 << 10;
 
 /// Files under way or not moved yet, of all sessions. Each that is under way has a descriptor.
 pub const FILES_MAX: usize = 256;
+/// Files of one user, or of all who come from one address and have not logged in: others find room.
+const SHARE_MAX: usize = FILES_MAX / 4;
 /// An upload of which nothing came for so long is given up: a phone in a tunnel comes back sooner.
 const IDLE_MS: u64 = 10 * 60 * 1000;
+/// One of which nothing has come at all: pages send as soon as they have announced.
+const EMPTY_MS: u64 = 60 * 1000;
 /// Directories of servers are named so, with 16 hexadecimal digits behind it.
 const PREFIX: &str = "lunette-uploads-";
 /// How often another server that starts at the same moment may be in the way.
@@ -101,14 +106,26 @@ pub fn file_name(session: SessionId, upload: UploadId) -> String {
     format!("{}-{upload}", session.0)
 }
 
+/// Who sends a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Sender {
+    User(Box<str>),
+    /// Somebody who has not logged in.
+    From(Origin),
+    /// Of whom nothing more is known.
+    Session(SessionId),
+}
+
 /// One that is under way, or whole and not moved.
 struct Upload {
+    sender: Sender,
     token: Token,
     size: u64,
     offset: u64,
     hash: Sha256,
     /// `None`: it is whole.
     file: Option<File>,
+    /// When bytes of it came last, or it was announced.
     touched: Timestamp,
 }
 
@@ -126,6 +143,12 @@ impl Upload {
         }
         let sha256 = self.hash.finalize_reset().into();
         Some(UploadNews::Finished { sha256 })
+    }
+
+    /// When it is given up.
+    fn due(&self) -> Option<Timestamp> {
+        let patience = if self.offset == 0 { EMPTY_MS } else { IDLE_MS };
+        self.file.as_ref().map(|_| self.touched + patience)
     }
 
     fn write(&mut self, data: &[u8]) -> io::Result<()> {
@@ -182,9 +205,9 @@ impl Uploads {
     /// A place for one that was announced, or why there is none.
     fn open(
         &mut self,
-        session: SessionId,
-        upload: UploadId,
+        (session, upload): (SessionId, UploadId),
         (token, size): (Token, u64),
+        sender: Sender,
         now: Timestamp,
     ) -> UploadNews {
         let most = self.bytes_max;
@@ -201,6 +224,11 @@ impl Uploads {
         if self.all.len() >= FILES_MAX {
             return UploadNews::Failed("too many files are on their way: try again later".into());
         }
+        let of_sender = self.all.values().filter(|of| of.sender == sender);
+        if of_sender.count() >= SHARE_MAX {
+            let text = "you have too many files on their way: wait until they are through";
+            return UploadNews::Failed(text.into());
+        }
         let path = place.dir.join(file_name(session, upload));
         let file = OpenOptions::new()
             .append(true)
@@ -210,6 +238,7 @@ impl Uploads {
         match file {
             Ok(file) => {
                 let upload_of = Upload {
+                    sender,
                     token,
                     size,
                     offset: 0,
@@ -242,12 +271,11 @@ impl Uploads {
 
     /// When one is to be given up.
     pub fn next_due(&self) -> Option<Timestamp> {
-        let waiting = self.all.values().filter(|upload| upload.file.is_some());
-        waiting.map(|upload| upload.touched + IDLE_MS).min()
+        self.all.values().filter_map(Upload::due).min()
     }
 
     fn overdue(&self, now: Timestamp) -> Vec<(SessionId, UploadId)> {
-        let overdue = |upload: &Upload| upload.file.is_some() && upload.touched + IDLE_MS <= now;
+        let overdue = |upload: &Upload| upload.due().is_some_and(|due| due <= now);
         let all = self.all.iter();
         all.filter(|(_, u)| overdue(u)).map(|(&id, _)| id).collect()
     }
@@ -271,8 +299,9 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
     ) {
         match action {
             UploadAction::Open { token, size } => {
-                let wanted = (token, size);
-                let news = self.uploads.open(session, upload, wanted, self.turn.now);
+                let (which, wanted) = ((session, upload), (token, size));
+                let sender = self.sender(session);
+                let news = self.uploads.open(which, wanted, sender, self.turn.now);
                 self.inbox.push(session, Input::Upload(upload, news));
             }
             UploadAction::Drop => {
@@ -280,6 +309,20 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
                 self.uploads.remove(session, upload);
             }
         }
+    }
+
+    /// Who sends what a session is sent.
+    fn sender(&self, session: SessionId) -> Sender {
+        let owner = self.sessions.sid(session);
+        if let Some(owner) = owner.and_then(|sid| self.sessions.owner(sid)) {
+            return Sender::User(owner.into());
+        }
+        let connections = self.core.session(session).map(|of| of.connections());
+        let origin = connections.into_iter().flatten().find_map(|connection| {
+            let key = *self.by_connection.get(&connection)?;
+            self.peers[key].origin
+        });
+        origin.map_or(Sender::Session(session), |at| Sender::From(Origin::of(at)))
     }
 
     /// The session is over, and what it was sent with it.
@@ -296,7 +339,7 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
     pub(super) fn time_out_uploads(&mut self) {
         for (session, upload) in self.uploads.overdue(self.turn.now) {
             self.uploads.remove(session, upload);
-            let text = "nothing of the file came for 10 minutes: choose it again".into();
+            let text = "nothing more of the file came: choose it again".into();
             let news = UploadNews::Failed(text);
             self.inbox.push(session, Input::Upload(upload, news));
         }
@@ -335,7 +378,6 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
         let Some((_, entry)) = self.uploads.find(session, token) else {
             return;
         };
-        entry.touched = self.turn.now;
         let refused = match request.method() {
             Method::Put => refusal(entry, &request),
             Method::Get | Method::Head | Method::Post => Some(progress(204, entry)),
@@ -415,10 +457,10 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
         let Some(entry) = self.uploads.all.get_mut(&(session, upload)) else {
             return Err(Response::error_text(404, "the upload is over"));
         };
-        entry.touched = self.turn.now;
         if data.is_empty() {
             return Ok(());
         }
+        entry.touched = self.turn.now;
         entry.write(data).map_err(|error| {
             self.uploads.remove(session, upload);
             let text = format!("there is no room for the file: {error}");
@@ -467,4 +509,36 @@ fn progress(status: u16, entry: &Upload) -> Response {
         .field("Upload-Length", &entry.size.to_string())
         .field("Upload-Complete", whole)
         .field("Cache-Control", "no-store")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_takes_all_places_and_empty_ones_are_free_soon() {
+        let dir = std::env::temp_dir().join(format!("lunette-share-{}", std::process::id()));
+        let config = UploadConfig {
+            dir: dir.clone(),
+            max_bytes: 1 << 20,
+        };
+        let mut uploads = Uploads::new(Some(&config)).unwrap();
+        let mut announce = |number: u64, sender: Sender, now| {
+            let which = (SessionId(number), 1);
+            let news = uploads.open(which, (u128::from(number), 10), sender, now);
+            matches!(news, UploadNews::Ready)
+        };
+        let from = |n: u8| Sender::From(Origin::of([192, 0, 2, n].into()));
+        let taken = (0..300).filter(|&n| announce(n, from(1), 0)).count();
+        assert_eq!(taken, SHARE_MAX);
+        assert!(announce(300, from(2), 0));
+        assert!(announce(301, Sender::User("ann".into()), 0));
+        assert!(announce(302, Sender::Session(SessionId(302)), 0));
+        uploads.all.get_mut(&(SessionId(0), 1)).unwrap().offset = 1;
+        assert_eq!(uploads.next_due(), Some(EMPTY_MS));
+        assert_eq!(uploads.overdue(EMPTY_MS).len(), SHARE_MAX + 2);
+        assert_eq!(uploads.overdue(IDLE_MS).len(), SHARE_MAX + 3);
+        drop(uploads);
+        fs::remove_dir_all(&dir).unwrap();
+    }
 }

@@ -141,3 +141,38 @@ fn a_file_that_cannot_be_written_is_told_before_anything_is_served() {
         "{run:?}"
     );
 }
+
+/// Who is not let in does not fill the disk, whatever is asked for.
+#[test]
+fn strangers_write_few_and_short_lines() {
+    let place = Place::new(SETTINGS, &[]);
+    let stranger = place.stranger();
+    let long = "a".repeat(10_000);
+    for _ in 0..100 {
+        assert_eq!(status(&stranger.get(&format!("/{long}"))), "401");
+    }
+    let bob = place.bob();
+    wait_for(
+        &place,
+        "audit.log",
+        "user=\"bob\" login from=127.0.0.1 outcome=ok",
+    );
+    let written = lines(&place, "audit.log");
+    let refused = written.iter().filter(|line| line.contains("aaa"));
+    assert_eq!(refused.clone().count(), 20, "{written:#?}");
+    assert!(refused.clone().all(|line| line.len() < 400), "{written:#?}");
+    let log = place.server().log().len();
+    for _ in 0..100 {
+        let host = format!("Host: {}x\r\n\r\n", "a.".repeat(5_000));
+        let answer = place
+            .server()
+            .ask(format!("GET / HTTP/1.1\r\nConnection: close\r\n{host}").as_bytes());
+        assert_eq!(status(&answer), "421");
+    }
+    let told = place.server().log()[log..].to_owned();
+    assert!(
+        told.contains("allowed_hosts") && told.len() < 20_000,
+        "{told}"
+    );
+    assert_eq!(status(&bob.get("/")), "307");
+}

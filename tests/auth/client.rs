@@ -24,7 +24,7 @@ end
 function App:fail() error("no") end
 session:createAppVariable(session:create(App))
 "#;
-const VIEWDEF: &str = r#"<template><p ui-value="who()"></p><p ui-value="count"></p><button ui-action="add()"></button>
+const VIEWDEF: &str = r#"<template><p ui-value="who()"></p><input ui-value="count"><button ui-action="add()"></button>
 <button ui-action="export()"></button><a ui-download="link"></a><button ui-action="fail()"></button></template>"#;
 
 /// Shows who it is, and makes the same page again for each view.

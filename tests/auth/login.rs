@@ -206,6 +206,24 @@ fn a_login_ends_with_its_password() {
     assert_eq!(status(&client.log_in("ann", "another one", "/")), "303");
 }
 
+/// Nobody has to ask for anything.
+#[test]
+fn who_is_no_user_any_more_is_let_go() {
+    let place = Place::of_users();
+    let (ann, bob) = (place.ann(), place.bob());
+    let (mut hers, mut his) = (
+        ann.attach(&ann.session()).unwrap(),
+        bob.attach(&bob.session()).unwrap(),
+    );
+    let users = fs::read_to_string(place.users()).unwrap();
+    let left: Vec<&str> = users.lines().filter(|l| !l.starts_with("ann:")).collect();
+    place.folder.write("users.new", left.join("\n"));
+    fs::rename(place.folder.0.join("users.new"), place.users()).unwrap();
+    assert_eq!(close_code(&mut hers), 1008);
+    say(&mut his, CREATE);
+    assert_eq!(value_of(&mut his, 2), "\"bob//-\"");
+}
+
 #[test]
 fn a_broken_file_of_users_changes_nothing_while_the_server_runs() {
     let place = Place::of_users();
@@ -329,16 +347,32 @@ fn a_token_lets_programs_and_people_in() {
     }
     let in_address = place.stranger().get(&format!("/?token={secret}"));
     assert_eq!(status(&in_address), "401", "addresses end in logs");
-    let eve = place.stranger().with("Authorization: Bearer guess\r\n");
-    let refused = (0..40).find(|_| status(&eve.get_as("/", "*/*")) == "429");
-    assert!(refused.is_some(), "guessing ends");
-    assert_eq!(
-        status(&program.get("/")),
-        "307",
-        "who knows it is not kept out"
-    );
     let log = place.server().log().replace("/?token=", "");
     assert!(!log.contains("Bearer"), "{log}");
+}
+
+/// The right one is not told from the others while there are too many.
+#[test]
+fn tokens_cannot_be_tried_without_end() {
+    let secret = "9f3a77c0d1e24b5688aa";
+    let proxy = "[server]\ntrusted_proxies = [\"127.0.0.1\"]";
+    let settings = format!("[auth]\nmode = \"token\"\ntoken = \"{secret}\"\n{proxy}\n");
+    let place = Place::new(&settings, &[]);
+    let try_one = |from: &str, token: &str| {
+        let fields = format!("Authorization: Bearer {token}\r\nX-Forwarded-For: {from}\r\n");
+        status(&place.stranger().with(&fields).get("/")).to_owned()
+    };
+    assert_eq!(try_one("192.0.2.1", secret), "307");
+    let ends = (0..200).find(|n| try_one("192.0.2.1", &format!("wrong-{n}")) == "429");
+    assert!(ends.is_some_and(|tries| tries >= 30), "{ends:?}");
+    // There is one try in two seconds, for which it would have to be this one's turn.
+    let kept_out = (0..20).any(|_| try_one("192.0.2.1", secret) == "429");
+    assert!(kept_out, "nothing is learnt from there");
+    assert_eq!(
+        try_one("192.0.2.2", secret),
+        "307",
+        "others are not kept out"
+    );
 }
 
 #[test]

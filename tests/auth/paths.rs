@@ -30,17 +30,26 @@ fn place(settings: &str) -> Place {
 }
 
 struct Probe {
+    session: String,
     stream: TcpStream,
     last: u64,
 }
 
 impl Probe {
     fn open(place: &Place) -> Probe {
-        let ann = place.ann();
-        let mut stream = ann.attach(&ann.session()).unwrap();
+        Probe::open_of(place, &place.ann().session())
+    }
+
+    fn open_of(place: &Place, session: &str) -> Probe {
+        let mut stream = place.ann().attach(session).unwrap();
         say(&mut stream, r#"[{"type":"watch","data":{"varId":1}}]"#);
         receive(&mut stream);
-        Probe { stream, last: 1 }
+        let session = session.into();
+        Probe {
+            session,
+            stream,
+            last: 1,
+        }
     }
 
     /// The value of a new variable, or the code of the error.
@@ -112,6 +121,43 @@ fn a_page_gets_what_viewdefs_show_and_nothing_else() {
     assert_eq!(probe.told_of(0), "unauthorized");
     assert_eq!(probe.ask(own, json!({"path": "label"})), "unauthorized");
     assert_eq!(probe.ask(own, json!({"path": "name"})), "\"shown\"");
+}
+
+/// What an attribute shows nobody writes, whatever a page says of its access.
+#[test]
+fn what_a_viewdef_only_shows_is_not_written() {
+    let place = place(USERS);
+    let app = r#"<template><input ui-value="name"><p ui-value="password"></p><b ui-class-on="rows?access=r"></b>
+        <i ui-view="rows"></i><button ui-action="wipe()"></button></template>"#;
+    place.folder.write("viewdefs/App.DEFAULT.html", app);
+    let mut place = place;
+    place.crash();
+    let mut probe = Probe::open(&place);
+    for path in ["password", "rows"] {
+        for access in ["rw", "w", "action"] {
+            let asked = json!({"path": path, "access": access});
+            assert_eq!(probe.ask(1, asked), "unauthorized", "{path} {access}");
+        }
+        assert_ne!(probe.ask(1, json!({"path": path})), "unauthorized");
+        let write = json!({"type": "update", "data": {"varId": probe.last, "value": "mine"}});
+        say(&mut probe.stream, &write.to_string());
+        assert_eq!(probe.told_of(probe.last), "bad-access", "{path}");
+    }
+    // It is called when it is pressed, and not to be read again and again.
+    assert_eq!(
+        probe.ask(1, json!({"path": "wipe()", "access": "r"})),
+        "unauthorized"
+    );
+    // What the user can change is changed, and what was asked for without need as it is.
+    probe.ask(1, json!({"path": "name"}));
+    let write = json!({"type": "update", "data": {"varId": probe.last, "value": "typed"}});
+    say(&mut probe.stream, &write.to_string());
+    let mut other = Probe::open_of(&place, &probe.session);
+    assert_eq!(
+        other.ask(1, json!({"path": "name", "access": "r"})),
+        "\"typed\""
+    );
+    assert_eq!(other.ask(1, json!({"path": "password"})), "\"hidden\"");
 }
 
 #[test]

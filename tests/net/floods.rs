@@ -80,7 +80,7 @@ fn pages_that_never_read_are_let_go_and_others_hear_on() {
          session:setInterval(function() n = n + 1 app.text = ('%08d'):format(n):rep(8192) end, 20)
          session:createAppVariable(app)",
     );
-    folder.write("lunette.toml", "[net]\noutput_bytes = \"128K\"");
+    folder.write("lunette.toml", "[net]\noutput_bytes = \"512K\"");
     let server = Server::start(&folder.0, &["-v"]);
     let session = new_session(&server);
     let create = r#"{"type":"create","data":{"id":2,"parentId":1,"properties":{"path":"text"}}}"#;
@@ -100,6 +100,34 @@ fn pages_that_never_read_are_let_go_and_others_hear_on() {
     }
     let log = server.log();
     assert_eq!(log.matches("reads too slowly").count(), deaf.len(), "{log}");
+}
+
+/// A peer that pings and never reads what is answered.
+#[test]
+fn pongs_that_nobody_reads_are_not_kept_without_end() {
+    let folder = Folder::new();
+    folder.write(
+        "lua/main.lua",
+        "session:createAppVariable({ type = 'App' })",
+    );
+    folder.write(
+        "lunette.toml",
+        "[net]\noutput_bytes = \"64K\"\nmessage_rate = 0",
+    );
+    let server = Server::start(&folder.0, &["-v"]);
+    let session = new_session(&server);
+    let mut deaf = attach(&server, &session);
+    let pings = frame(0x89, &[b'x'; 125]).repeat(1_000);
+    let mut sent = 0;
+    while deaf.write_all(&pings).is_ok() {
+        sent += pings.len();
+        assert!(sent < 1 << 30, "it takes pings for ever");
+        if server.log().contains("reads too slowly") {
+            break;
+        }
+    }
+    assert!(server.log().contains("1013 reads too slowly"));
+    serves_on(&server);
 }
 
 #[test]

@@ -488,6 +488,22 @@ fn what_is_too_large_or_not_configured_is_told_before_anything_is_sent() {
     page.wait_for(|page| page.error.contains("dir of [upload] in lunette.toml"));
 }
 
+/// By many sessions of one address, which send nothing.
+#[test]
+fn one_address_takes_a_share_of_the_places_and_no_more() {
+    let site = Site::start(CONFIG);
+    let mut pages: Vec<Page> = (0..8).map(|_| Page::open(&site)).collect();
+    for page in &mut pages {
+        for _ in 0..8 {
+            page.upload("receive(_)", 1);
+        }
+    }
+    let mut page = Page::open(&site);
+    page.announce("receive(_)", 1, &json!({}));
+    page.wait_for(|page| page.error.contains("you have too many files"));
+    assert_eq!(site.incoming().len(), 64);
+}
+
 #[test]
 fn a_peer_that_waits_for_a_word_gets_it() {
     let site = Site::start(CONFIG);

@@ -240,6 +240,29 @@ fn health_and_metrics_are_told_and_count() {
     it.replays();
 }
 
+/// Whoever is on this machine may hold connections to the address; the owner is answered all the same.
+#[test]
+fn connections_to_the_address_keep_nobody_from_the_socket() {
+    let folder = Folder::new();
+    let state = folder.0.join("state");
+    let flags = [
+        "--state",
+        &state.display().to_string(),
+        "--admin-listen",
+        "127.0.0.1:0",
+    ]
+    .map(str::to_owned);
+    let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
+    let mut server = Server::start(&site("counter"), &flags);
+    let line = server.next_line();
+    let address = line.trim().rsplit_once("http://").expect("an address").1;
+    let idle: Vec<TcpStream> = (0..40)
+        .map(|_| TcpStream::connect(address).expect("a connection"))
+        .collect();
+    assert!(by_socket(&state, "/healthz").contains("ok"));
+    drop(idle);
+}
+
 #[test]
 fn an_address_tells_how_the_server_is_and_nothing_else() {
     let mut server = Server::start(&site("counter"), &["--admin-listen", "127.0.0.1:0"]);

@@ -91,7 +91,7 @@ fn one_process_uses_it_and_only_its_owner_reads_it() {
     open(&dir).expect("nobody uses it any more");
 }
 
-fn mode(path: &Path) -> u32 {
+pub(super) fn mode(path: &Path) -> u32 {
     let about = fs::metadata(path).expect("it is there");
     about.permissions().mode() & 0o777
 }
@@ -321,7 +321,15 @@ fn journals_of_ended_sessions_stay_as_long_as_they_shall() {
 
     let keep_ms = 60_000;
     let policy = Policy::default();
-    let store = open_with(&dir, Rules { policy, keep_ms }).expect("a store");
+    let store = open_with(
+        &dir,
+        Rules {
+            policy,
+            keep_ms,
+            ..Rules::default()
+        },
+    )
+    .expect("a store");
     drop(begin(&store, 2));
     drop(begin(&store, 3));
     store.end(&sid(2)).expect("ended");

@@ -183,7 +183,10 @@ fn other_durabilities_and_disks_without_it_find_what_it_holds() {
             durability,
             ..Policy::default()
         };
-        let rules = Rules { policy, keep_ms: 0 };
+        let rules = Rules {
+            policy,
+            ..Rules::default()
+        };
         for _ in 0..2 {
             let disk = Rc::new(disk.clone());
             let store = Store::open(disk, Path::new(DIR), rules).expect("nobody has it");

@@ -80,7 +80,7 @@ fn echo_all(endpoint: &mut WebSocketEndpoint) -> bool {
                 endpoint.send_text(|out| out.extend_from_slice(text.as_bytes()))
             }
             Incoming::Binary(data) => push_binary(&data, endpoint.output().tail()),
-            Incoming::Alive => {}
+            Incoming::Alive | Incoming::Pinged => {}
             Incoming::Closed { .. } => return true,
         }
     }

@@ -38,6 +38,7 @@ fn every_key_is_understood() {
         output_bytes = "512K"
         ping_interval = "20s"
         missed_pongs = 3
+        connections_per_address = 9
         [lua]
         allow = ["io", "os", "files", "spawn", "blocking"]
         read = ["/proc", "assets"]
@@ -69,6 +70,7 @@ fn every_key_is_understood() {
     assert!(limits.remote_code && limits.private_paths);
     let net = NetSettings {
         connections: Some(100),
+        connections_per_address: Some(9),
         head_bytes: Some(8 << 10),
         headers: Some(32),
         head_timeout_ms: Some(5_000),

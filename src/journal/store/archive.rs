@@ -34,7 +34,7 @@ pub enum Standing {
     Lost,
 }
 
-const STANDINGS: [(Standing, &str); 4] = [
+pub(super) const STANDINGS: [(Standing, &str); 4] = [
     (Standing::Live, "lnt"),
     (Standing::Ended, "ended"),
     (Standing::Quarantined, "quarantined"),
@@ -76,6 +76,8 @@ pub enum StoreError {
     Io { path: PathBuf, source: io::Error },
     #[error("{sid}: there is no such session in {dir}; lunette sessions lists those there are")]
     NoSession { sid: String, dir: PathBuf },
+    #[error("there is no room for {bytes} bytes: max_total in section [journal] of lunette.toml")]
+    NoRoom { bytes: u64 },
     #[error(transparent)]
     Journal(#[from] JournalError),
 }

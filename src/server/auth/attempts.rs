@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use crate::core::id::Timestamp;
+use crate::server::origin::Origin;
 
 /// Tries at one name from one address: five at once, then one every 12 seconds.
 const OF_NAME: Pace = Pace {
@@ -30,8 +31,8 @@ struct Pace {
     burst: u64,
 }
 
-/// A network of a household, and a name or all of them.
-type Who = (u128, Option<Box<str>>);
+/// Somebody, and a name or all of them.
+type Who = (Origin, Option<Box<str>>);
 
 /// See the module's description.
 #[derive(Debug, Default)]
@@ -46,19 +47,27 @@ impl Attempts {
     /// # Errors
     /// When there is none now.
     pub fn spend(&mut self, address: IpAddr, name: &str, now: Timestamp) -> Result<(), u64> {
-        let both = whos(address, name);
-        for (who, pace) in &both {
+        self.check(address, name, now)?;
+        for (who, pace) in whos(address, name) {
+            let full_at = self.full_at.entry(who).or_insert(now);
+            *full_at = (*full_at).max(now) + pace.each_ms;
+        }
+        self.bound(now);
+        Ok(())
+    }
+
+    /// Tells in how many milliseconds there is a try, if there is none now.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn check(&self, address: IpAddr, name: &str, now: Timestamp) -> Result<(), u64> {
+        for (who, pace) in &whos(address, name) {
             let full_at = self.full_at.get(who).map_or(now, |&at| at.max(now));
             let room = now + pace.each_ms * (pace.burst - 1);
             if full_at > room {
                 return Err(full_at - room);
             }
         }
-        for (who, pace) in both {
-            let full_at = self.full_at.entry(who).or_insert(now);
-            *full_at = (*full_at).max(now) + pace.each_ms;
-        }
-        self.bound(now);
         Ok(())
     }
 
@@ -87,17 +96,15 @@ impl Attempts {
 }
 
 fn whos(address: IpAddr, name: &str) -> [(Who, Pace); 2] {
-    let network = match address.to_canonical() {
-        IpAddr::V4(address) => u128::from(address.to_bits()),
-        // Everybody with one address of version 6 has 2^64 of them.
-        IpAddr::V6(address) => address.to_bits() >> 64 << 64,
-    };
+    let origin = Origin::of(address);
     let end = (0..=NAME_BYTES.min(name.len())).rev();
     let cut = end.into_iter().find(|&at| name.is_char_boundary(at));
-    let name = name[..cut.unwrap_or(0)].into();
+    let name = &name[..cut.unwrap_or(0)];
+    // A token is nobody's in particular, and too long to be guessed soon.
+    let pace = if name.is_empty() { OF_ADDRESS } else { OF_NAME };
     [
-        ((network, Some(name)), OF_NAME),
-        ((network, None), OF_ADDRESS),
+        ((origin, Some(name.into())), pace),
+        ((origin, None), OF_ADDRESS),
     ]
 }
 

@@ -9,6 +9,7 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use super::complaints::quoted;
 use crate::core::deed::{Deed, DeedKind};
 use crate::testing::show_time;
 use crate::wire;
@@ -67,11 +68,13 @@ impl Audit {
             DeedKind::Code => "code",
         };
         let outcome = deed.refused.map_or("ok", wire::code_text);
-        let path = &deed.path;
+        let path = quoted(&deed.path);
+        // No user's name can look like this: names are quoted.
+        let by = if deed.by_operator { "operator " } else { "" };
         self.line(
             wall,
             user,
-            format_args!("{kind} session={session} path={path:?} outcome={outcome}"),
+            format_args!("{by}{kind} session={session} path={path} outcome={outcome}"),
         );
     }
 

@@ -6,6 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::rc::Rc;
 
 use super::audit::Audit;
+use super::complaints::Complaints;
 use super::page::{self, Shown};
 use super::seal::COOKIE;
 use super::users::{NAME_BYTES_MAX, PASSWORD_BYTES_MAX};
@@ -18,6 +19,7 @@ use crate::net::http::{Method, Passage, Request};
 use crate::net::response::Response;
 use crate::net::websocket::close_code;
 use crate::server::keeper::Keeper;
+use crate::server::origin::Origin;
 use crate::server::random::Random;
 use crate::server::world::World;
 use crate::server::{Server, ServerError};
@@ -64,6 +66,9 @@ pub struct Door {
     /// What all sessions together may use, and when it was last told that there is no more.
     pub room: Quotas,
     pub told_full: Option<Timestamp>,
+    /// Lines of the log, and of the audit log, about those who were refused.
+    pub complaints: Complaints,
+    pub refusals: Complaints,
     waiting: VecDeque<Waiting>,
 }
 
@@ -92,6 +97,8 @@ impl Door {
             audit: audit.transpose()?,
             room: config.quotas,
             told_full: None,
+            complaints: Complaints::default(),
+            refusals: Complaints::default(),
             waiting: VecDeque::new(),
         })
     }
@@ -106,7 +113,7 @@ impl Door {
         self.waiting.retain(|waiting| waiting.key != key);
     }
 
-    fn trusts(&self, at: IpAddr) -> bool {
+    pub fn trusts(&self, at: IpAddr) -> bool {
         self.proxies.iter().any(|network| network.contains(at))
     }
 
@@ -150,15 +157,20 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
         key: usize,
         request: Box<Request>,
     ) -> Option<Box<Request>> {
-        self.peers[key].login = None;
-        self.refresh_users();
+        let origin = request.passage.from;
+        let peer = &mut self.peers[key];
+        (peer.login, peer.origin) = (None, origin);
         let served = self.routes.guard().allows_host(request.host());
         let Some(auth) = self.door.auth.as_ref().filter(|_| served) else {
             // Who may be here at all is for the routes.
             return Some(request);
         };
         let address = self.peers[key].address;
-        let known = auth.identify(&request, (address, &self.door.proxies), self.turn.wall);
+        let from = address_of(&request);
+        let known = match auth.has_no_try(&request, from, self.turn.now) {
+            true => Err(Stranger::Wrong),
+            false => auth.identify(&request, (address, &self.door.proxies), self.turn.wall),
+        };
         let form = auth.has_form();
         match (request.path(), request.method()) {
             (LOGIN, Method::Post) if form => {
@@ -208,14 +220,13 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
                 let line = format_args!(
                     "refused a request from {address}, which is no proxy of trusted_proxies"
                 );
-                self.log.line(0, line);
+                self.complain(request.passage.from, line);
                 return tell(403, "this server is reached through its proxy only");
             }
             Stranger::Unproxied => {
-                self.log.line(
-                    0,
-                    format_args!("refused a request: the proxy did not say whose it is (header_user of [auth])"),
-                );
+                let line =
+                    "refused a request: the proxy did not say whose it is (header_user of [auth])";
+                self.complain(request.passage.from, format_args!("{line}"));
                 return tell(
                     403,
                     "the proxy in front of this server did not say who you are",
@@ -234,8 +245,10 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
                 return tell(429, "too many wrong tokens; try again later")
                     .field("Retry-After", &seconds(wait_ms).to_string());
             }
-            self.log
-                .line(0, format_args!("refused a token from {address}"));
+            self.complain(
+                request.passage.from,
+                format_args!("refused a token from {address}"),
+            );
         }
         let wants_page = request.method() == Method::Get && request.accepts_html();
         if !wants_page {
@@ -336,12 +349,12 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
         };
         if let Err(wait_ms) = tries {
             let name = &typed.name;
-            self.log.line(
-                0,
-                format_args!("refused a login as {name:?} from {address}: too many tries"),
-            );
-            let what = format_args!("login from={address} outcome=too-many");
-            self.note(Some(&typed.name), what);
+            let line = format_args!("refused a login as {name:?} from {address}: too many tries");
+            self.complain(request.passage.from, line);
+            if self.door.refusals.may_tell(Some(Origin::of(address)), now) {
+                let what = format_args!("login from={address} outcome=too-many");
+                self.note(Some(&typed.name), what);
+            }
             let wait = seconds(wait_ms);
             let text = format!("Too many tries. Try again in {wait} seconds.");
             let shown = self.shown(Some(&text), &typed.name, place(&typed.next));
@@ -373,8 +386,8 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
         let address = address_of(&request);
         let begun = self.begin_login(address, name, password);
         let Some((login, cookie)) = begun else {
-            self.log.line(
-                0,
+            self.complain(
+                request.passage.from,
                 format_args!("refused a login as {name:?} from {address}"),
             );
             self.note(
@@ -442,7 +455,7 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
     }
 
     /// Closes the WebSockets of logins that are over.
-    fn close_logins(&mut self, why: &str, is_over: impl Fn(&Login) -> bool) {
+    pub(super) fn close_logins(&mut self, why: &str, is_over: impl Fn(&Login) -> bool) {
         let of = |login: &Option<Rc<Login>>| login.as_ref().is_some_and(|login| is_over(login));
         let keys: Vec<usize> = self
             .peers
@@ -466,28 +479,6 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
             self.unlink(key, close_code::ABNORMAL);
         }
         expired
-    }
-
-    /// Takes notice of an edit of the file of users.
-    fn refresh_users(&mut self) {
-        let Some(users) = self.door.auth.as_mut().and_then(|auth| auth.users.as_mut()) else {
-            return;
-        };
-        match users.refresh(self.turn.wall) {
-            Ok(false) => {}
-            Ok(true) => {
-                self.log.line(0, format_args!("the users were read again"));
-                let Some(auth) = self.door.auth.take() else {
-                    return;
-                };
-                self.close_logins("the login is over", |login| !auth.still_good(login));
-                self.door.auth = Some(auth);
-            }
-            Err(error) => {
-                self.log
-                    .line(0, format_args!("the users stay as they were: {error}"));
-            }
-        }
     }
 }
 

@@ -8,10 +8,12 @@
 
 mod attempts;
 pub mod audit;
+mod complaints;
 mod door;
 mod notes;
 mod page;
 pub mod passwd;
+mod refresh;
 mod seal;
 pub mod users;
 
@@ -26,8 +28,10 @@ use super::ServerError;
 use super::keeper::Keeper;
 use super::random::Random;
 use crate::config::auth::{AuthConfig, Fields, Network, Way};
+use crate::core::id::Timestamp;
 use crate::net::http::Request;
 use attempts::Attempts;
+pub use complaints::quoted;
 pub use door::{Door, Form};
 use seal::{COOKIE, Claim, Key, Sealed};
 use users::Users;
@@ -157,6 +161,13 @@ impl Auth {
             },
             Way::Users(_) => self.of_cookie(request, wall),
         }
+    }
+
+    /// Whether a token stands in this request, and too many wrong ones came from there: then it is not looked at.
+    fn has_no_try(&self, request: &Request, address: IpAddr, now: Timestamp) -> bool {
+        matches!(self.way, Way::Token(_))
+            && request.header("authorization").is_some()
+            && self.attempts.check(address, "", now).is_err()
     }
 
     fn of_cookie(&self, request: &Request, wall: i64) -> Result<Rc<Login>, Stranger> {

@@ -7,6 +7,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
+use std::hash::{BuildHasher, RandomState};
 use std::io::{self, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -68,6 +69,8 @@ pub struct Users {
     looked: i64,
     /// Stands in for the hash of somebody who is not there, so that a wrong name takes as long as a wrong password.
     nobody: String,
+    /// Picks whose hash stands in where there are users: as their hashes take, so take those of others.
+    picks: RandomState,
 }
 
 impl Users {
@@ -83,11 +86,18 @@ impl Users {
             stamp: Some(stamp),
             looked: 0,
             nobody: hash(b"nobody", [0; 16])?,
+            picks: RandomState::new(),
         })
     }
 
     pub fn get(&self, name: &str) -> Option<&Entry> {
         self.entries.get(name)
+    }
+
+    /// In how many milliseconds [`Users::refresh`] looks again.
+    pub fn looks_again(&self, wall: i64) -> u64 {
+        let next = self.looked.saturating_add(1).saturating_mul(1_000);
+        next.saturating_sub(wall).clamp(0, 1_000) as u64
     }
 
     /// Looks, at most once a second, whether the file was changed, and reads it then. Returns whether it was.
@@ -115,10 +125,18 @@ impl Users {
     /// Whether this is the user's password. Takes as long if there is no such user.
     pub fn check(&self, name: &str, password: &[u8]) -> bool {
         let known = self.entries.get(name);
-        let hash = known.map_or(self.nobody.as_str(), |entry| &entry.hash);
+        let hash = known.map_or_else(|| self.stand_in(name), |entry| &entry.hash);
         let right = PasswordHash::new(hash)
             .is_ok_and(|hash| Argon2::default().verify_password(password, &hash).is_ok());
         right && known.is_some()
+    }
+
+    /// Always the same for a name, and which one nobody can know.
+    fn stand_in(&self, name: &str) -> &str {
+        let number = self.picks.hash_one(name) as usize;
+        let picked = number.checked_rem(self.entries.len());
+        let entry = picked.and_then(|at| self.entries.values().nth(at));
+        entry.map_or(&self.nobody, |entry| &entry.hash)
     }
 }
 
@@ -132,6 +150,13 @@ fn load(path: &Path) -> Result<(BTreeMap<String, Entry>, Stamp), UsersError> {
         let text = "no regular file of at most 1 MiB";
         let error = io::Error::new(io::ErrorKind::InvalidInput, text);
         return Err(unreadable(error));
+    }
+    if meta.mode() & 0o002 != 0 {
+        let text = "everybody may write to it: chmod 600";
+        return Err(unreadable(io::Error::new(
+            io::ErrorKind::PermissionDenied,
+            text,
+        )));
     }
     let text = fs::read_to_string(path).map_err(unreadable)?;
     Ok((parse(path, &text)?, stamp(&meta)))
@@ -292,6 +317,31 @@ fn write_whole(path: &Path, text: &str) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_is_not_there_takes_as_long_as_one_of_those_who_are() {
+        let entry = |hash: &str| Entry {
+            hash: hash.into(),
+            groups: Vec::new(),
+            email: None,
+        };
+        let mut users = Users {
+            path: PathBuf::new(),
+            entries: BTreeMap::new(),
+            stamp: None,
+            looked: 0,
+            nobody: "usual".into(),
+            picks: RandomState::new(),
+        };
+        assert_eq!(users.stand_in("x"), "usual");
+        users.entries.insert("ann".into(), entry("cheap"));
+        users.entries.insert("bob".into(), entry("costly"));
+        let names: Vec<String> = (0..200).map(|n| n.to_string()).collect();
+        let picked: Vec<&str> = names.iter().map(|name| users.stand_in(name)).collect();
+        assert!(picked.contains(&"cheap") && picked.contains(&"costly"));
+        let again: Vec<&str> = names.iter().map(|name| users.stand_in(name)).collect();
+        assert_eq!(picked, again);
+    }
 
     #[test]
     fn lines_are_read_and_bad_ones_named() {
