@@ -1,7 +1,7 @@
 //! Which request gets what. The table is in section 1 of the protocol document.
 
 use super::auth::quoted;
-use super::files::StaticFiles;
+use super::files::{StaticFile, StaticFiles};
 use super::guard::Guard;
 use super::looking;
 use super::origin::Origin;
@@ -269,23 +269,28 @@ impl Routes {
         }
         let name = static_name(path)?;
         if let Some(file) = self.files.open(&name) {
-            let mut response = Response::new(200)
-                .field("Content-Type", file.content_type)
-                .field("Cache-Control", "no-cache")
-                .etag(&file.etag)
-                .body(file.body);
-            if ["text/html", "image/svg+xml", "application/xml"]
-                .iter()
-                .any(|page| file.content_type.starts_with(page))
-            {
-                response = self.pages.protect(response, desk.random)?;
-            }
-            return Ok(Answer::Response(response));
+            return self.file(file, desk);
         }
         if is_page_request(request, path) {
             return self.new_session(request, desk, path);
         }
         Err(NOT_FOUND)
+    }
+
+    /// A file of the site. What a browser shows as a page of its own has the policy of pages.
+    fn file(&self, file: StaticFile, desk: &mut Desk<'_>) -> Result<Answer<'static>, Refusal> {
+        let response = Response::new(200)
+            .field("Content-Type", file.content_type)
+            .field("Cache-Control", "no-cache")
+            .etag(&file.etag)
+            .body(file.body);
+        let pages = ["text/html", "image/svg+xml", "application/xml"];
+        if !pages.iter().any(|page| file.content_type.starts_with(page)) {
+            return Ok(Answer::Response(response));
+        }
+        self.pages
+            .protect(response, desk.random)
+            .map(Answer::Response)
     }
 
     /// Reserves a session and sends the browser there; `rest` is where inside.
