@@ -41,6 +41,8 @@ impl Site {
         folder.write("site/lunette.toml", format!("[lua]\n{settings}\n"));
         let app = "\nsession:createAppVariable({ type = 'App' })\nprint('begun')\n";
         folder.write("site/lua/main.lua", format!("{main}{app}"));
+        // Nobody looks at it, but a site without templates is told so.
+        folder.write("site/viewdefs/App.DEFAULT.html", "<template></template>");
         Site { folder }
     }
 

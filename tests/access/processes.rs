@@ -258,7 +258,7 @@ fn programs_run_in_the_site_with_few_variables_and_no_descriptors() {
     assert!(names.contains(&"PATH"), "{names:?}");
     assert!(names.iter().all(|name| known.contains(name)), "{names:?}");
     assert_eq!(tool[1].trim(), "0 1 2 3", "3 is what ls itself opened");
-    assert_eq!(tool[2..], ["lua", "lunette.toml", "tool"]);
+    assert_eq!(tool[2..], ["lua", "lunette.toml", "tool", "viewdefs"]);
     running.replays();
 }
 

@@ -83,7 +83,7 @@ fn commands_reach_sessions_of_people_and_are_written_down_as_the_operators() {
     printed(&ask(&place, &["update", &session, "add()"]));
     let name = printed(&ask(&place, &["eval", &session, "session.user.name"]));
     assert_eq!(name, "ann\n", "it is still hers");
-    let done = format!("user=\"(operator)\" call session={session} path=\"add()\" outcome=ok");
+    let done = format!("operator call session={session} path=\"add()\" outcome=ok");
     eventually("it is written down", || audit(&place).contains(&done));
     // What the socket tells is not told where browsers come in.
     for path in ["/sessions", "/metrics", "/healthz", "/get", "/eval"] {

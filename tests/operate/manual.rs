@@ -155,7 +155,7 @@ fn shells_complete_commands_options_values_and_places() {
         ("se", &["serve", "service", "sessions"]),
         ("comp", &["completions"]),
         ("sessions dr", &["drop"]),
-        ("service ", &["help", "procd", "systemd"]),
+        ("service ", &["procd", "systemd"]),
         ("serve --rec", &["--record", "--recover"]),
         ("serve --recover e", &["eager"]),
         ("--log-format ", &["json", "logfmt", "text"]),
