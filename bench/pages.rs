@@ -311,7 +311,7 @@ pub fn binary(subject: &Subject, _scale: &Scale, report: &mut Report) -> io::Res
             Less,
             bytes as f64 / 1_048_576.0,
         )
-        .target(4.0),
+        .target(if cfg!(feature = "tls") { 6.0 } else { 4.0 }),
     );
     Ok(())
 }
