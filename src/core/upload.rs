@@ -19,11 +19,6 @@ pub type UploadId = u64;
 /// SHA-256 of a file.
 pub type Sha256 = [u8; 32];
 
-/// The digits of a checksum.
-pub fn hex(sha256: &Sha256) -> String {
-    sha256.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 /// Uploads of one session that have not reached their method.
 const UNDER_WAY_MAX: usize = 8;
 /// Files that reached their method and were not moved: the oldest makes room.

@@ -7,9 +7,10 @@ use std::io::Write;
 
 use super::Output;
 use super::transcript::one_line;
+use crate::core::code::hex;
 use crate::core::code::{Decoder, Sink, push_bytes, push_signed};
 use crate::core::outside::{HostAnswer, Outgoing, ProcessExit, ProcessNews, Stream};
-use crate::core::upload::{Sha256, UploadNews, hex};
+use crate::core::upload::{Sha256, UploadNews};
 
 /// A [`HostAnswer`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

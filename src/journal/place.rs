@@ -6,7 +6,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use super::header::sha256;
-use crate::core::upload::hex;
+use crate::core::code::hex;
 
 /// Hexadecimal digits that tell sites of one name apart.
 const DIGITS: usize = 16;

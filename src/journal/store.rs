@@ -27,9 +27,10 @@ use super::header::{FileRef, sha256};
 use super::tail::{self, Piece, TAIL_BYTES, Tail};
 use super::writer::{Durability, Policy, Writer};
 use super::{Header, JournalError, Reader};
+use crate::core::code::{hex, unhex};
 use crate::core::id::ConnectionId;
 use crate::core::site::Site;
-use crate::core::upload::{Sha256, hex};
+use crate::core::upload::Sha256;
 
 pub use archive::{Archive, Listed, Standing, StoreError, is_sid};
 pub(super) use archive::{read_journal, site_file_beside};
@@ -286,7 +287,12 @@ impl Store {
         let journals = self.disk().list(&sessions);
         let journals = journals.map_err(StoreError::io(&sessions))?;
         let journals: Vec<PathBuf> = journals.iter().map(|j| sessions.join(&j.name)).collect();
-        let mut named: BTreeSet<String> = self.edited.borrow().iter().map(hex).collect();
+        let mut named: BTreeSet<String> = self
+            .edited
+            .borrow()
+            .iter()
+            .map(|check| hex(check))
+            .collect();
         for journal in &journals {
             match self.archive.raw_header(journal) {
                 Ok(raw) => named.extend(
@@ -495,7 +501,5 @@ fn settle(disk: &dyn Disk, path: &Path, pieces: &[Piece<'_>]) -> io::Result<()> 
 
 /// Whether a journal has the checksum that a content is called by.
 fn names(journal: &[u8], content: &str) -> bool {
-    let byte = |at| u8::from_str_radix(content.get(at..at + 2)?, 16).ok();
-    let check: Option<Vec<u8>> = (0..content.len()).step_by(2).map(byte).collect();
-    check.is_some_and(|check| journal.windows(check.len()).any(|part| part == check))
+    unhex(content).is_some_and(|check| journal.windows(check.len()).any(|part| part == check))
 }

@@ -214,7 +214,10 @@ impl Connection {
                 Some(Incoming::Pinged) if endpoint.is_backed_up(limits.output_bytes) => {
                     Some(self.dismiss(close_code::TRY_LATER, "reads too slowly", limits, turn))
                 }
-                Some(Incoming::Alive | Incoming::Pinged) => Some(Action::Alive),
+                Some(Incoming::Alive | Incoming::Pinged) => {
+                    endpoint.make_room(limits.output_bytes);
+                    Some(Action::Alive)
+                }
                 Some(Incoming::Closed { code, reason }) => {
                     self.leave_websocket(limits, turn.now);
                     Some(Action::Left { code, reason })
@@ -397,7 +400,7 @@ impl Connection {
         let State::WebSocket(endpoint) = &mut self.state else {
             return true;
         };
-        endpoint.is_backed_up(limits.output_bytes);
+        endpoint.make_room(limits.output_bytes);
         let before = endpoint.queued().len();
         endpoint.send_text(write);
         let after = endpoint.queued().len();

@@ -203,11 +203,15 @@ impl WebSocketEndpoint {
         &mut self.pipe().output
     }
 
-    /// Whether more than so many bytes wait for the peer.
-    pub fn is_backed_up(&mut self, bytes: usize) -> bool {
+    /// Gives back the room of what was sent, if more than so many bytes are held.
+    pub fn make_room(&mut self, bytes: usize) {
         if self.queued().held() > bytes {
             self.output().compact();
         }
+    }
+
+    /// Whether more than so many bytes wait for the peer.
+    pub fn is_backed_up(&self, bytes: usize) -> bool {
         self.queued().len() > bytes
     }
 

@@ -10,9 +10,10 @@ use sha2::{Digest, Sha256 as Sum};
 
 use super::answers::Answer;
 use super::take::Take;
+use crate::core::code::hex;
 use crate::core::event::Event;
 use crate::core::outside::HostAnswer;
-use crate::core::upload::{Announced, Sha256, UploadId, UploadNews, hex};
+use crate::core::upload::{Announced, Sha256, UploadId, UploadNews};
 
 /// How a line says it.
 pub const FORM: &str = "upload PATH {\"name\": \"a.csv\", \"type\": \"text/csv\", \"text\": \"CONTENT\"}, with \"hex\": \"00FF\" for \
@@ -97,8 +98,7 @@ impl File {
             Some(content) => match std::str::from_utf8(content) {
                 Ok(text) => drop(fields.insert("text".into(), text.into())),
                 Err(_) => {
-                    let digits: String = content.iter().map(|byte| format!("{byte:02x}")).collect();
-                    fields.insert("hex".into(), digits.into());
+                    fields.insert("hex".into(), hex(content).into());
                 }
             },
             None => {

@@ -13,8 +13,9 @@ use super::super::header::{RawHeader, SiteFile, sha256};
 use super::super::tail;
 use super::super::{Header, JournalError, Mark, Reader};
 use super::{SESSIONS, SITE, TAIL, VALUES};
+use crate::core::code::hex;
 use crate::core::site::Site;
-use crate::core::upload::{Sha256, hex};
+use crate::core::upload::Sha256;
 
 /// What is read of a journal at first: most headers are shorter.
 const HEADER_GUESS: u64 = 4 << 10;
