@@ -525,10 +525,7 @@ pub fn replay_here(reader: &Reader) -> Result<Report, ReplayError> {
 
 /// What to know of a replay whose Lua states are of another size.
 pub fn space_note(header: &Header) -> Option<String> {
-    let limits = StateLimits {
-        memory: header.limits.lua_memory,
-        gas: header.limits.gas,
-    };
+    let limits = StateLimits::from(&header.limits);
     let (recorded, here) = (header.arena_class, limits.class() as u64);
     (recorded != here).then(|| {
         format!(
