@@ -13,6 +13,7 @@ use lunette::config::state::{StateDir, StateSettings};
 use lunette::config::{Config, QuotaSettings, Settings};
 use lunette::core::event::Turn;
 use lunette::core::id::Timestamp;
+use lunette::core::limits::SessionLimits;
 use lunette::core::site::Site;
 use lunette::journal::{RawEvent, Reader};
 use lunette::lua::LuaRuntime;
@@ -213,6 +214,11 @@ impl House {
         Page(at)
     }
 
+    /// Bytes of a page's that the server has not read.
+    fn unread(&self, page: Page) -> usize {
+        self.pipes.borrow().all[page.0].to_server.len()
+    }
+
     /// All that has come to a page.
     fn told(&self, page: Page) -> String {
         String::from_utf8_lossy(&self.pipes.borrow().all[page.0].to_client).into_owned()
@@ -391,6 +397,55 @@ fn frames_that_take_much_gas_wait_and_keep_their_order() {
     assert_eq!(house.count(hostile, r#""varId":4,"value":1"#), 0);
     house.wait_for(hostile, r#""varId":4,"value":1"#, 1);
     assert_eq!(last(&house.told(hostile), 2), FLOOD as u64);
+}
+
+/// Messages of a frame that counts as one where `message_rate` counts.
+const HEAVY: usize = 10_000;
+/// More than one page is read of in a turn.
+const AHEAD_BYTES: usize = 2 << 20;
+
+#[test]
+fn of_frames_of_ten_thousand_messages_others_wait_for_one() {
+    let write = r#"{"type":"update","data":{"varId":2,"value":7}}"#;
+    let call = r#"{"type":"update","data":{"varId":3,"value":1}}"#;
+    let destroy = r#"{"type":"destroy","data":{"varId":9}}"#;
+    let make = format!("{},{destroy}", create(9, "n", "r"));
+    let wrong = r#"{"type":"update","data":{"varId":8,"value":1}}"#;
+    let answered = r#"{"type":"unwatch","data":{"varId":999999}}"#;
+    for (message, count) in [
+        (write, HEAVY),
+        (call, HEAVY),
+        (wrong, HEAVY),
+        (&make, HEAVY / 2),
+    ] {
+        let mut house = House::new(FLOODED);
+        let honest = house.open(&[N, ADD]);
+        let hostile = house.open(&[("n", "rw"), ("work()", "action"), ("called", "r")]);
+        let mut messages = vec![message; count];
+        messages.insert(0, answered);
+        let frame = format!("[{}]", messages.join(","));
+        for times in 1..=10 {
+            // As fast as it can: more is there than is read.
+            while house.unread(hostile) < AHEAD_BYTES {
+                house.send(hostile, &frame);
+            }
+            let before = house.count(hostile, "999999");
+            house.call(honest, 3);
+            let answer = format!(r#""varId":2,"value":{times}"#);
+            let turns = house.wait_for(honest, &answer, 1);
+            let taken = house.count(hostile, "999999") - before;
+            assert!(turns <= 2, "{message}: {turns} turns");
+            assert!(taken <= 2, "{message}: it waited for {taken} frames");
+        }
+        let frames = house.count(hostile, "999999") as u64;
+        assert!(frames > 1, "{message}: frames are taken");
+        // Each call takes more than 40,000, and all calls of a frame have twice the gas of one.
+        let called = last(&house.told(hostile), 4);
+        let calls_max = (frames + 1) * 2 * SessionLimits::default().gas / 40_000;
+        assert!(called < calls_max, "{called} calls in {frames} frames");
+        assert_eq!(called > 0, message == call);
+        assert_eq!(house.count(hostile, "too many messages"), 0, "{message}");
+    }
 }
 
 const GROWING: &str = "
