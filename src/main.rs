@@ -300,7 +300,7 @@ fn check(dir: &Path) -> Result<(), u8> {
     problems.extend(found.problems);
     let mut remarks = found.remarks;
     match server::tls::load(&config) {
-        Ok(loaded) => remarks.extend(loaded.and_then(|(_, remark)| remark)),
+        Ok(loaded) => remarks.extend(loaded.into_iter().flat_map(|(_, told)| told)),
         Err(error) => problems.push(error.to_string()),
     }
     if let Some(Way::Users(path)) = config.auth.as_ref().map(|auth| &auth.way) {
