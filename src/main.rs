@@ -8,8 +8,8 @@ use std::process::ExitCode;
 use clap::Parser;
 use lunette::cli::{self, completions, man};
 use lunette::cli::{
-    Cli, Command, InspectFlags, RecordingFlags, SessionFlags, SessionsAction, StateFlags, System,
-    TestFlags,
+    Cli, Command, InspectFlags, RecordingFlags, RunFlags, SessionFlags, SessionsAction, StateFlags,
+    System, TestFlags,
 };
 use lunette::config::auth::Way;
 use lunette::config::state::{StateDir, StateSettings};
@@ -131,10 +131,10 @@ fn code_of(error: &ServerError) -> u8 {
 }
 
 fn inspect(flags: InspectFlags) -> Result<(), u8> {
-    let recording = &flags.recording.recording;
+    let recording = &flags.run.recording.recording;
     let name = recording.file_name().unwrap_or(recording.as_os_str());
     let name = name.to_string_lossy().into_owned();
-    let reader = open(flags.recording.clone())?;
+    let (reader, _) = open_to_run(flags.run.clone())?;
     let inspector = Inspector::new(name, reader).map_err(failed(RUNTIME))?;
     serve(flags.into(), Some(inspector))
 }
@@ -158,9 +158,25 @@ fn open(flags: RecordingFlags) -> Result<Reader, u8> {
     Ok(reader)
 }
 
-fn run_again(flags: RecordingFlags) -> Result<(), u8> {
-    let reader = open(flags)?;
-    let report = replay::replay_here(&reader).map_err(failed(RUNTIME))?;
+/// The same to be run, which whoever recorded it may have meant to take for ever; and what to say of its bound.
+fn open_to_run(flags: RunFlags) -> Result<(Reader, Option<String>), u8> {
+    let mut reader = open(flags.recording)?;
+    let recorded = flags.gas.map(|gas| reader.bound_gas(gas));
+    let bound = recorded.and_then(|gas| replay::bound_note(reader.header(), gas));
+    tell_if_endless(&reader);
+    Ok((reader, bound))
+}
+
+fn tell_if_endless(reader: &Reader) {
+    if let Some(note) = replay::gas_note(reader.header()) {
+        failed(RUNTIME)(format!("note: {note}"));
+    }
+}
+
+fn run_again(flags: RunFlags) -> Result<(), u8> {
+    let (reader, bound) = open_to_run(flags)?;
+    let mut report = replay::replay_here(&reader).map_err(failed(RUNTIME))?;
+    report.notes.extend(bound);
     print(&report.to_string())?;
     match report.exit_code() {
         0 => Ok(()),
@@ -245,6 +261,7 @@ fn service(system: System, dir: &Path, state: &Path, port: u16) -> Result<(), u8
 
 fn export(flags: RecordingFlags, output: &Path) -> Result<(), u8> {
     let reader = open(flags)?;
+    tell_if_endless(&reader);
     let exported = replay::export(&reader, output).map_err(failed(RUNTIME))?;
     print(&exported.to_string())
 }
@@ -356,6 +373,7 @@ fn test(flags: TestFlags) -> Result<(), u8> {
             },
             secret: Vec::new(),
         })?;
+        tell_if_endless(&reader);
         let file = suite.add_journal(&name, &reader, &ignored).map_err(told)?;
         return print(&format!("wrote {}\n", flags.dir.join(file).display()));
     }
