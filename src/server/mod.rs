@@ -155,6 +155,8 @@ pub struct Server<R: Runtime, W: World> {
     rest: Rest,
     /// Sessions of an earlier process that were awake when it ended, to be run again one after the other.
     unslept: VecDeque<SessionId>,
+    /// The log has why they cannot be rebuilt.
+    told_lost: BTreeSet<SessionId>,
     /// How far sessions in memory had come when they were last frozen.
     progress: HashMap<SessionId, checkpoint::Progress>,
     session_timeout_ms: u64,
@@ -322,6 +324,7 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
             keeper,
             rest: Rest::default(),
             unslept: VecDeque::new(),
+            told_lost: BTreeSet::new(),
             progress: HashMap::new(),
             session_timeout_ms: config.limits.session_timeout_ms,
             limits: net_limits(config),
