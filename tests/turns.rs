@@ -10,6 +10,8 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use lunette::config::state::{StateDir, StateSettings};
+#[cfg(feature = "tls")]
+use lunette::config::tls::TlsFiles;
 use lunette::config::{Config, QuotaSettings, Settings};
 use lunette::core::event::Turn;
 use lunette::core::id::Timestamp;
@@ -23,9 +25,15 @@ use lunette::server::files::StaticFiles;
 use lunette::server::log::Logger;
 use lunette::server::random::Random;
 use lunette::server::signals::Asked;
+#[cfg(feature = "tls")]
+use lunette::server::tls::Certificate;
 use lunette::server::world::{LISTENER, Ready, World};
 use mio::{Poll, Registry, Token};
+#[cfg(feature = "tls")]
+use rustls::{ClientConnection, version::TLS13};
 
+#[cfg(feature = "tls")]
+use crate::bench_client::wire;
 use crate::net::process::Folder;
 use crate::net::websocket::frame;
 
@@ -446,6 +454,61 @@ fn of_frames_of_ten_thousand_messages_others_wait_for_one() {
         assert_eq!(called > 0, message == call);
         assert_eq!(house.count(hostile, "too many messages"), 0, "{message}");
     }
+}
+
+/// Those who agree on TLS at once.
+#[cfg(feature = "tls")]
+const AGREEING: usize = 200;
+/// Of them, those who may go on in a turn.
+#[cfg(feature = "tls")]
+const AGREED: usize = 16;
+
+#[cfg(feature = "tls")]
+#[test]
+fn agreements_of_tls_wait_and_pages_go_on() {
+    let mut house = House::new(FLOODED);
+    // Who was here before the certificate goes on without.
+    let honest = house.open(&[N, ADD]);
+    let files = TlsFiles {
+        cert: wire::certificate("second"),
+        key: wire::key("second"),
+    };
+    let certificate = Certificate::load(&files).expect("a certificate");
+    house.server.show(Some(certificate));
+    let mut hello = Vec::new();
+    let client = wire::client(&[&TLS13]);
+    let name = "localhost".try_into().expect("a name");
+    let mut client = ClientConnection::new(client, name).expect("a client");
+    client
+        .write_tls(&mut hello)
+        .expect("it has something to say");
+    let hostile: Vec<Page> = (0..AGREEING).map(|_| house.connect("")).collect();
+    for _ in 0..AGREEING {
+        house.turn();
+    }
+    for page in &hostile {
+        house.pipes.borrow_mut().all[page.0]
+            .to_server
+            .extend(&hello);
+    }
+    let answered = |house: &House| {
+        let told = |page: &&Page| !house.pipes.borrow().all[page.0].to_client.is_empty();
+        hostile.iter().filter(told).count()
+    };
+    for times in 1..=3 {
+        let before = answered(&house);
+        house.call(honest, 3);
+        let answer = format!(r#""varId":2,"value":{times}"#);
+        let turns = house.wait_for(honest, &answer, 1);
+        let agreed = answered(&house) - before;
+        assert!(turns <= 2, "{turns} turns");
+        assert!(agreed <= 2 * AGREED, "it waited for {agreed}");
+    }
+    assert!(answered(&house) < AGREEING, "it was over before");
+    for _ in 0..AGREEING {
+        house.turn();
+    }
+    assert_eq!(answered(&house), AGREEING);
 }
 
 const GROWING: &str = "

@@ -189,6 +189,8 @@ pub struct Server<R: Runtime, W: World> {
     peers: Slab<Peer<W::Stream>>,
     /// How many of them each address has.
     crowd: Shares,
+    /// Agreements of TLS that may still go on in this turn.
+    agreements_left: usize,
     by_connection: HashMap<ConnectionId, usize>,
     links: Links,
     /// Names this run of the server: pages notice when it is another one.
@@ -346,6 +348,7 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
             reread: None,
             peers: Slab::new(),
             crowd: Shares::default(),
+            agreements_left: 0,
             by_connection: HashMap::new(),
             links: Links::default(),
             boot,

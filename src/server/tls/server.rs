@@ -28,7 +28,7 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
     }
 
     /// Connections that begin from now on are shown this certificate.
-    pub(in crate::server) fn show(&mut self, loaded: Option<Loaded>) {
+    pub fn show(&mut self, loaded: Option<Loaded>) {
         let Some((certificate, remarks)) = loaded else {
             return;
         };
