@@ -45,7 +45,7 @@ pub enum Command {
     /// Serve a site (the default)
     Serve(Box<ServeFlags>),
     /// Run a recording again and compare every frame
-    Replay(RecordingFlags),
+    Replay(RunFlags),
     /// Print a recording as text, without its secrets
     Transcript(RecordingFlags),
     /// Write a recording into one file that replays elsewhere
@@ -179,7 +179,7 @@ fn exit_codes() -> String {
 #[derive(Args, Clone, Debug)]
 pub struct InspectFlags {
     #[command(flatten)]
-    pub recording: RecordingFlags,
+    pub run: RunFlags,
     /// Port to listen on, for this machine only [default: any free one]
     #[arg(long, value_name = "N", value_parser = parse_port, allow_negative_numbers = true)]
     port: Option<u16>,
@@ -288,6 +288,16 @@ impl From<RecordingFlags> for Settings {
             ..flags.state.into()
         }
     }
+}
+
+/// Which recording is run again, and for how long.
+#[derive(Args, Clone, Debug)]
+pub struct RunFlags {
+    #[command(flatten)]
+    pub recording: RecordingFlags,
+    /// Let no event use more gas than this, about an instruction of Lua each [default: as when it was recorded]
+    #[arg(long, value_name = "N", value_parser = parse_whole::<u64>)]
+    pub gas: Option<u64>,
 }
 
 /// Flags of `test`.
