@@ -3,6 +3,7 @@
 
 use super::Server;
 use super::inbox::Input;
+use super::lost::Lost;
 use super::origin::Origin;
 use super::routes::Joining;
 use super::world::World;
@@ -30,7 +31,7 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
         if let Some(session) = self.sessions.live(joining.sid)
             && let Err(lost) = self.wake(session)
         {
-            if lost.passes() {
+            if lost.passes() || matches!(lost, Lost::Over) {
                 return false;
             }
             let user = self.user_of(key);

@@ -23,6 +23,9 @@ pub(super) enum Lost {
     Store(#[from] StoreError),
     #[error("it has no journal")]
     NoJournal,
+    /// The process died before the journal was put away.
+    #[error("it had ended")]
+    Over,
     #[error("it began with {0}, which is not allowed any more")]
     NotAllowed(String),
     /// In words for the log.
@@ -52,9 +55,19 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
         }
     }
 
+    /// A session that had ended with an earlier process, which did not come to put it away.
+    pub(super) fn put_away(&mut self, session: SessionId) {
+        self.core.forget_dormant(session);
+        self.end_session(session);
+        self.sessions.end(session);
+    }
+
     /// A session that cannot be woken sleeps until somebody comes to its page, or for as long as it would be
     /// kept without.
     pub(super) fn let_sleep(&mut self, session: SessionId) {
+        if self.sessions.sid(session).is_none() {
+            return;
+        }
         self.core.forget_dormant(session);
         let timeout = self.session_timeout_ms;
         let dormant = Dormant {
@@ -89,12 +102,8 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
             if let Ok(reader) = store.archive().read(&name) {
                 let (url, saved) = last_known(&reader);
                 opening.url = url;
-                // When its process ended, it was over already or just about to begin: nothing is lost.
-                if is_over(&reader) {
-                    opening.notice = "".into();
-                    fate = "it had ended";
-                    aside = store.end(&name);
-                } else if reader.events() == 0 {
+                // When its process ended, it was just about to begin: nothing is lost.
+                if reader.events() == 0 {
                     opening.notice = "".into();
                     fate = "it had not begun";
                     aside = store.remove(&name);
@@ -123,7 +132,7 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
 }
 
 /// Whether the session ended in its last event.
-fn is_over(reader: &Reader) -> bool {
+pub(super) fn is_over(reader: &Reader) -> bool {
     let last = reader.records().last();
     last.is_some_and(|last| last.outputs.contains(&Output::SessionEnded))
 }

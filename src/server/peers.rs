@@ -10,7 +10,8 @@ use super::Server;
 use super::auth::{Form, Login};
 use super::downloads::Fetch;
 use super::origin::Origin;
-use super::routes::{Answer, Desk};
+use super::routes::{Answer, Desk, NO_SESSION};
+use super::sessions::Found;
 use super::tls::{Channel, Heard, Written};
 use super::uploads::Put;
 use super::world::{FIRST_PEER, World};
@@ -359,7 +360,7 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
                 if self.sessions.live(sid).is_some() {
                     return self.fetch(key, sid, token, request);
                 }
-                Response::error_text(404, "Session not found")
+                Response::error_text(404, NO_SESSION)
             }
             Answer::Upload { sid, token } => {
                 return self.answer_upload(key, sid, token, request);
@@ -370,7 +371,11 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
                 if self.join(key, &joining) {
                     return;
                 }
-                Response::error_text(503, "no session can be made now; try again later")
+                match self.sessions.find(joining.sid, self.turn.now) {
+                    // It had ended with an earlier process, which was known only now.
+                    Found::Unknown => Response::error_text(404, NO_SESSION),
+                    _ => Response::error_text(503, "no session can be made now; try again later"),
+                }
             }
         };
         let response = self.as_asked(&request, response);

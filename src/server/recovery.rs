@@ -12,7 +12,7 @@ use super::Server;
 use super::checkpoint::Checkpoint;
 use super::inbox::Input;
 use super::keeper::Stopped;
-use super::lost::Lost;
+use super::lost::{Lost, is_over};
 use super::sessions::Sid;
 use super::world::World;
 use crate::config::state::Recover;
@@ -163,6 +163,7 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
                 self.told_lost.remove(&session);
                 self.note_arrival();
             }
+            Err(Lost::Over) => self.put_away(session),
             Err(lost) => self.tell_lost(session, lost),
         }
         woken
@@ -177,6 +178,7 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
         match self.rebuild_behind(session, &store, keeper.checkpoint(&name), &name) {
             Ok(Some(rebuilt)) => return Ok(rebuilt),
             Ok(None) => {}
+            Err(Lost::Over) => return Err(Lost::Over),
             Err(lost) => {
                 // From the start it takes longer, and that is all.
                 let text = "its checkpoint is of no use";
@@ -210,6 +212,9 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
         mut reader: Reader,
         checkpoint: Option<Checkpoint>,
     ) -> Result<Rebuilt, Lost> {
+        if is_over(&reader) {
+            return Err(Lost::Over);
+        }
         let had = &reader.header().limits;
         let beyond = had.allows_beyond(self.recordings.borrow().limits());
         if let Some(what) = beyond {

@@ -164,7 +164,7 @@ impl Desk<'_> {
     }
 }
 
-const NO_SESSION: &str = "Session not found";
+pub(super) const NO_SESSION: &str = "Session not found";
 const SESSION_COOKIE: &str = "ui-session";
 
 impl Routes {

@@ -4,6 +4,7 @@ use std::fs;
 use std::io::Write;
 use std::path::PathBuf;
 use std::rc::Rc;
+use std::time::{Duration, Instant};
 
 use lunette::journal::{Detail, Header, Output, Reader, RealDisk, Rules, Store, Writer};
 use serde_json::json;
@@ -334,4 +335,34 @@ fn journals_of_ended_sessions_go_when_they_are_old_enough() {
     assert_eq!(ended.len(), 1, "{ended:?}");
     assert!(ended[0].to_string_lossy().contains(&pages[0].session));
     assert_eq!(journals(&place, "lnt").len(), 1);
+}
+
+#[test]
+fn a_session_that_had_ended_is_put_away_when_its_process_could_not() {
+    let mut place = Place::new(MAIN, &["--session-timeout", "1s"]);
+    let mut page = with_three(&place);
+    page.leave();
+    wait_until(|| !journals(&place, "ended").is_empty());
+    place.kill_and_settle();
+    let [ended] = &journals(&place, "ended")[..] else {
+        panic!("there was one session");
+    };
+    // The process died between the two.
+    fs::rename(ended, ended.with_extension("lnt")).expect("renamed");
+    place.start();
+    wait_until(|| ended.exists());
+    assert!(journals(&place, "lnt").is_empty());
+    let session = &page.session;
+    let request =
+        format!("GET /{session} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    assert_eq!(status(&place.server().ask(request.as_bytes())), "404");
+    assert!(!place.server().log().contains("cannot be rebuilt"));
+}
+
+fn wait_until(holds: impl Fn() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while !holds() {
+        assert!(Instant::now() < deadline, "it does not come to that");
+        std::thread::sleep(Duration::from_millis(10));
+    }
 }
