@@ -92,7 +92,7 @@ fn serve(settings: Settings, recording: Option<Inspector>) -> Result<(), u8> {
     let log = Logger::of(&config);
     let server = match recording {
         None => Program::start(&config),
-        Some(inspector) => Program::start_with(&config, web::INSPECT_SITE, Box::new(inspector)),
+        Some(inspector) => Program::start_with(&config, &web::INSPECT_SITE, Box::new(inspector)),
     };
     let mut server = server.map_err(|error| {
         log.started(Err(&error.to_string()));

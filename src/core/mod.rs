@@ -14,7 +14,7 @@
 //! machine; [`change`] runs detection; [`batch`] assembles what each view is told, `delta` in pieces of
 //! what it was told before; [`topic`] and [`download`] are what sessions say to each other and give to
 //! browsers; [`frozen`] is a session as bytes, written and read by `carry` and [`code`]; [`peek`] is what
-//! those see who look into a session, [`witness`] what they see of its events.
+//! those see who look into a session, [`witness`] what they see of its events; [`gather`] makes small maps.
 
 mod allowed;
 mod arrivals;
@@ -30,6 +30,7 @@ pub mod effect;
 pub mod event;
 mod fault;
 pub mod frozen;
+pub mod gather;
 pub mod handle;
 pub mod host;
 pub mod id;

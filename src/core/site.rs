@@ -7,6 +7,7 @@ use std::rc::Rc;
 use sha2::{Digest, Sha256 as Hasher};
 
 use super::allowed::Allowed;
+use super::gather::gather;
 use super::script::{ErrorCode, ScriptError};
 use super::upload::Sha256;
 use super::variable::Detail;
@@ -66,7 +67,7 @@ impl Site {
     pub fn new(files: BTreeMap<String, Vec<u8>>) -> Site {
         let files = files.into_iter();
         let files = files.map(|(path, content)| (path, content.into()));
-        files.collect::<Files>().into()
+        gather::<_, Files>(files).into()
     }
 
     /// The content of the file at `path`, such as `lua/main.lua`.
@@ -144,7 +145,7 @@ impl Site {
     pub fn edits_to(&self, other: &Site) -> Edits {
         let (had, has) = (&self.shared.files, &other.shared.files);
         let gone = had.keys().filter(|path| !has.contains_key(*path));
-        let mut edits: Edits = gone.map(|path| (path.clone(), None)).collect();
+        let mut edits: Edits = gather(gone.map(|path| (path.clone(), None)));
         for (path, content) in has {
             if had.get(path) != Some(content) {
                 edits.insert(path.clone(), Some(content.to_vec()));

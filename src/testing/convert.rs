@@ -234,8 +234,8 @@ impl Conversion<'_> {
     }
 
     fn join(&mut self, connection: ConnectionId) {
-        let taken: BTreeSet<u64> = self.pages.values().map(|(page, _)| *page).collect();
-        let free = (1..).find(|page| !taken.contains(page)).unwrap_or(1);
+        let is_taken = |page| self.pages.values().any(|(taken, _)| *taken == page);
+        let free = (1..).find(|page| !is_taken(*page)).unwrap_or(1);
         // A recording begins with a page.
         if std::mem::replace(&mut self.joined, true) {
             self.step(&Step::Attach { page: free });

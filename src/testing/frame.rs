@@ -2,73 +2,114 @@
 
 use std::collections::BTreeMap;
 
-use serde::de::IgnoredAny;
-use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 use super::store::{Fault, VarNo};
 
 /// One message.
-#[derive(Debug, Deserialize)]
-#[serde(tag = "type", content = "data", rename_all = "lowercase")]
+#[derive(Debug)]
 pub enum Told {
     Update(Update),
-    Destroy(Destroyed),
+    Destroy(VarNo),
     Error(Refusal),
-    Objects(IgnoredAny),
+    Objects,
 }
 
 /// What is new of a variable.
-#[derive(Debug, Deserialize)]
+#[derive(Debug)]
 pub struct Update {
-    #[serde(rename = "varId")]
     pub var: VarNo,
-    #[serde(default)]
     pub properties: BTreeMap<String, String>,
     /// Null is a value, too.
-    #[serde(default, deserialize_with = "whatever_is_there")]
     pub value: Option<Value>,
     /// The value, as parts of the one before and new elements.
     pub pieces: Option<Vec<Value>>,
 }
 
-/// A variable is gone.
-#[derive(Debug, Deserialize)]
-pub struct Destroyed {
-    #[serde(rename = "varId")]
-    pub var: VarNo,
-}
-
 /// An error on a variable.
-#[derive(Debug, Deserialize)]
+#[derive(Debug)]
 pub struct Refusal {
-    #[serde(rename = "varId")]
     pub var: VarNo,
     code: String,
     description: String,
-    #[serde(default)]
-    detail: Detail,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Detail {
     fields: BTreeMap<String, String>,
     traceback: String,
     source: String,
 }
 
-fn whatever_is_there<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Value>, D::Error> {
-    Value::deserialize(from).map(Some)
-}
-
 /// The messages of a frame; none, if it is not one of the server's.
 pub fn read(frame: &[u8]) -> Vec<Told> {
-    let read = match frame.first() {
-        Some(b'[') => serde_json::from_slice(frame),
-        _ => serde_json::from_slice(frame).map(|message| vec![message]),
+    let messages = match serde_json::from_slice(frame) {
+        Ok(Value::Array(messages)) => messages,
+        Ok(message) => vec![message],
+        Err(_) => return Vec::new(),
     };
-    read.unwrap_or_default()
+    let told: Option<Vec<Told>> = messages.into_iter().map(told).collect();
+    told.unwrap_or_default()
+}
+
+fn told(mut message: Value) -> Option<Told> {
+    let kind = text(&mut message, "type")?;
+    let mut data = part(&mut message, "data");
+    if kind == "objects" {
+        return Some(Told::Objects);
+    }
+    let var = data.get("varId")?.as_i64()?;
+    Some(match kind.as_str() {
+        "update" => Told::Update(Update {
+            var,
+            properties: texts(part(&mut data, "properties"))?,
+            value: data.get_mut("value").map(Value::take),
+            pieces: match part(&mut data, "pieces") {
+                Value::Null => None,
+                Value::Array(pieces) => Some(pieces),
+                _ => return None,
+            },
+        }),
+        "destroy" => Told::Destroy(var),
+        "error" => {
+            let mut detail = part(&mut data, "detail");
+            Told::Error(Refusal {
+                var,
+                code: text(&mut data, "code")?,
+                description: text(&mut data, "description")?,
+                fields: texts(part(&mut detail, "fields"))?,
+                traceback: text(&mut detail, "traceback").unwrap_or_default(),
+                source: text(&mut detail, "source").unwrap_or_default(),
+            })
+        }
+        _ => return None,
+    })
+}
+
+/// What is there under this name, taken out; null, if nothing is.
+fn part(of: &mut Value, name: &str) -> Value {
+    of.get_mut(name).map(Value::take).unwrap_or_default()
+}
+
+fn text(of: &mut Value, name: &str) -> Option<String> {
+    match part(of, name) {
+        Value::String(text) => Some(text),
+        _ => None,
+    }
+}
+
+/// An object of nothing but texts; none are in null.
+pub fn texts(of: Value) -> Option<BTreeMap<String, String>> {
+    let mut texts = BTreeMap::new();
+    match of {
+        Value::Null => {}
+        Value::Object(all) => {
+            for (name, value) in all {
+                let Value::String(text) = value else {
+                    return None;
+                };
+                texts.insert(name, text);
+            }
+        }
+        _ => return None,
+    }
+    Some(texts)
 }
 
 impl From<Refusal> for Fault {
@@ -76,14 +117,11 @@ impl From<Refusal> for Fault {
         let Refusal {
             code,
             description,
-            detail,
-            ..
-        } = refusal;
-        let Detail {
             fields,
             traceback,
             source,
-        } = detail;
+            ..
+        } = refusal;
         let mut parts = vec![description.as_str()];
         let of_fields: Vec<String> = fields
             .iter()
@@ -125,12 +163,13 @@ mod tests {
         assert!(
             matches!(&told[1], Told::Update(Update { value: None, pieces: Some(p), .. }) if p.len() == 3)
         );
-        assert!(matches!(&told[2], Told::Destroy(gone) if gone.var == 4));
+        assert!(matches!(&told[2], Told::Destroy(4)));
         let Some(Told::Error(refusal)) = told.into_iter().nth(3) else {
             panic!("an error is the fourth")
         };
         assert_eq!(Fault::from(refusal).text, "no; age: too old");
         assert_eq!(read(br#"{"type":"destroy","data":{"varId":4}}"#).len(), 1);
         assert!(read(b"{").is_empty());
+        assert!(read(br#"{"type":"update","data":{"varId":2,"properties":{"a":1}}}"#).is_empty());
     }
 }

@@ -1,4 +1,4 @@
-//! The browser client: every file a page needs, inside the binary.
+//! The browser client: every file a page needs, inside the binary; and the built-in sites.
 //!
 //! `build.rs` joins the ES modules of this folder into one script, hashes and
 //! compresses it, and writes the lists that are included here. Nothing is read
@@ -29,11 +29,34 @@ impl Asset {
 
     /// All of it.
     pub fn body(&self) -> Vec<u8> {
-        let mut body = Vec::new();
-        // The build made it, and a test read all of them.
-        let _ = self.reader().read_to_end(&mut body);
-        body
+        inflated(self.gzip)
     }
+}
+
+/// The files of a site, compressed as one.
+pub struct Folder {
+    /// Path inside the site, and bytes of its content; sorted.
+    files: &'static [(&'static str, usize)],
+    gzip: &'static [u8],
+}
+
+impl Folder {
+    /// Path inside the site, and content.
+    pub fn files(&self) -> Vec<(&'static str, Vec<u8>)> {
+        let mut contents = inflated(self.gzip);
+        let files = self.files.iter().map(|&(path, len)| {
+            let rest = contents.split_off(len);
+            (path, std::mem::replace(&mut contents, rest))
+        });
+        files.collect()
+    }
+}
+
+fn inflated(gzip: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    // The build made it, and a test read all of them.
+    let _ = GzDecoder::new(gzip).read_to_end(&mut bytes);
+    bytes
 }
 
 include!(concat!(env!("OUT_DIR"), "/web.rs"));
@@ -161,9 +184,21 @@ mod tests {
     }
 
     #[test]
-    fn the_demo_site_is_sorted_and_relative() {
-        assert!(DEMO_SITE.windows(2).all(|pair| pair[0].0 < pair[1].0));
-        let inside = |path: &str| !path.starts_with('/') && !path.contains("..");
-        assert!(DEMO_SITE.iter().all(|(path, _)| inside(path)));
+    fn built_in_sites_are_sorted_relative_and_whole() {
+        let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("lua");
+        for (name, site) in [
+            ("demo", &DEMO_SITE),
+            ("new", &NEW_SITE),
+            ("inspect", &INSPECT_SITE),
+        ] {
+            let files = site.files();
+            assert!(files.windows(2).all(|pair| pair[0].0 < pair[1].0));
+            assert!(files.iter().any(|(path, _)| *path == "lua/main.lua"));
+            for (path, content) in files {
+                assert!(!path.starts_with('/') && !path.contains(".."), "{path}");
+                let source = std::fs::read(root.join(name).join(path)).unwrap();
+                assert!(content == source, "{name}/{path}");
+            }
+        }
     }
 }

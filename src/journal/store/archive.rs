@@ -155,7 +155,7 @@ impl Archive {
                 })
             })
             .collect();
-        listed.sort_by(|a, b| (&a.sid, a.standing).cmp(&(&b.sid, b.standing)));
+        listed.sort_unstable_by(|a, b| (&a.sid, a.standing).cmp(&(&b.sid, b.standing)));
         Ok(listed)
     }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::{ITEM_TYPE, List, Page, Row, forget};
+use crate::core::gather::gather;
 use crate::testing::store::{Store, VarNo, object_of};
 use crate::testing::template::Props;
 
@@ -47,7 +48,7 @@ impl Page {
         let keys = keys_of(array, *by_item);
         let old = std::mem::take(&mut self.lists[list].rows);
         let mut staying: BTreeMap<String, Row> =
-            old.into_iter().map(|row| (row.key.clone(), row)).collect();
+            gather(old.into_iter().map(|row| (row.key.clone(), row)));
         let mut rows = Vec::with_capacity(keys.len());
         for (at, key) in keys.into_iter().enumerate() {
             rows.push(match staying.remove(&key) {
