@@ -113,12 +113,14 @@ impl Site {
     /// This site with files edited. A file in a folder of viewdefs that is none leaves the site as it
     /// was: what sessions show stays, and a session that begins later shows the same.
     pub fn edit(&self, edits: Edits) -> SiteChange {
-        let mut files = self.shared.files.clone();
         let paths = edits.keys().map(|path| path.as_str().into()).collect();
+        let is_removed = |path: &String| matches!(edits.get(path), Some(None));
+        let stay = self.shared.files.iter();
+        let stay = stay.filter(|(path, _)| !is_removed(path));
+        let mut files: Files = gather(stay.map(|(path, content)| (path.clone(), content.clone())));
         let mut problems = BTreeMap::new();
         for (path, content) in edits {
             let Some(content) = content else {
-                files.remove(&path);
                 continue;
             };
             match viewdef::problem(&path, &content) {

@@ -324,9 +324,9 @@ impl Store {
             let path = dir.join(name);
             self.disk().remove(&path).map_err(StoreError::io(&path))?;
         }
-        self.there
-            .borrow_mut()
-            .retain(|sha256| !left.contains(&hex(sha256)));
+        let there = self.there.take().into_iter();
+        let there = gather(there.filter(|sha256| !left.contains(&hex(sha256))));
+        self.there.replace(there);
         // A site that is remembered may have lost files.
         self.archive.sites.borrow_mut().clear();
         Ok(left.len())
