@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 use super::store::{Fault, VarNo};
 
@@ -16,100 +18,78 @@ pub enum Told {
 }
 
 /// What is new of a variable.
-#[derive(Debug)]
+#[derive(Debug, Deserialize)]
 pub struct Update {
+    #[serde(rename = "varId")]
     pub var: VarNo,
+    #[serde(default)]
     pub properties: BTreeMap<String, String>,
     /// Null is a value, too.
+    #[serde(default, deserialize_with = "whatever_is_there")]
     pub value: Option<Value>,
     /// The value, as parts of the one before and new elements.
     pub pieces: Option<Vec<Value>>,
 }
 
+#[derive(Deserialize)]
+struct Destroyed {
+    #[serde(rename = "varId")]
+    var: VarNo,
+}
+
 /// An error on a variable.
-#[derive(Debug)]
+#[derive(Debug, Deserialize)]
 pub struct Refusal {
+    #[serde(rename = "varId")]
     pub var: VarNo,
     code: String,
     description: String,
+    #[serde(default)]
+    detail: Detail,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Detail {
     fields: BTreeMap<String, String>,
     traceback: String,
     source: String,
 }
 
+fn whatever_is_there<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Value>, D::Error> {
+    Value::deserialize(from).map(Some)
+}
+
+/// What is in it is read when it is known what it tells.
+#[derive(Deserialize)]
+struct Message<'a> {
+    #[serde(rename = "type")]
+    kind: &'a str,
+    #[serde(borrow)]
+    data: &'a RawValue,
+}
+
 /// The messages of a frame; none, if it is not one of the server's.
 pub fn read(frame: &[u8]) -> Vec<Told> {
-    let messages = match serde_json::from_slice(frame) {
-        Ok(Value::Array(messages)) => messages,
-        Ok(message) => vec![message],
-        Err(_) => return Vec::new(),
+    let text = std::str::from_utf8(frame).unwrap_or_default();
+    let messages = match text.starts_with('[') {
+        true => serde_json::from_str(text),
+        false => serde_json::from_str(text).map(|message| vec![message]),
     };
-    let told: Option<Vec<Told>> = messages.into_iter().map(told).collect();
+    let messages: Vec<Message> = messages.unwrap_or_default();
+    let told: Result<Vec<Told>, _> = messages.iter().map(told).collect();
     told.unwrap_or_default()
 }
 
-fn told(mut message: Value) -> Option<Told> {
-    let kind = text(&mut message, "type")?;
-    let mut data = part(&mut message, "data");
-    if kind == "objects" {
-        return Some(Told::Objects);
+fn told(message: &Message) -> serde_json::Result<Told> {
+    let data = message.data.get();
+    match message.kind {
+        "update" => serde_json::from_str(data).map(Told::Update),
+        "destroy" => serde_json::from_str(data).map(|Destroyed { var }| Told::Destroy(var)),
+        "error" => serde_json::from_str(data).map(Told::Error),
+        "objects" => Ok(Told::Objects),
+        unknown => Err(serde::de::Error::custom(unknown)),
     }
-    let var = data.get("varId")?.as_i64()?;
-    Some(match kind.as_str() {
-        "update" => Told::Update(Update {
-            var,
-            properties: texts(part(&mut data, "properties"))?,
-            value: data.get_mut("value").map(Value::take),
-            pieces: match part(&mut data, "pieces") {
-                Value::Null => None,
-                Value::Array(pieces) => Some(pieces),
-                _ => return None,
-            },
-        }),
-        "destroy" => Told::Destroy(var),
-        "error" => {
-            let mut detail = part(&mut data, "detail");
-            Told::Error(Refusal {
-                var,
-                code: text(&mut data, "code")?,
-                description: text(&mut data, "description")?,
-                fields: texts(part(&mut detail, "fields"))?,
-                traceback: text(&mut detail, "traceback").unwrap_or_default(),
-                source: text(&mut detail, "source").unwrap_or_default(),
-            })
-        }
-        _ => return None,
-    })
-}
-
-/// What is there under this name, taken out; null, if nothing is.
-fn part(of: &mut Value, name: &str) -> Value {
-    of.get_mut(name).map(Value::take).unwrap_or_default()
-}
-
-fn text(of: &mut Value, name: &str) -> Option<String> {
-    match part(of, name) {
-        Value::String(text) => Some(text),
-        _ => None,
-    }
-}
-
-/// An object of nothing but texts; none are in null.
-pub fn texts(of: Value) -> Option<BTreeMap<String, String>> {
-    let mut texts = BTreeMap::new();
-    match of {
-        Value::Null => {}
-        Value::Object(all) => {
-            for (name, value) in all {
-                let Value::String(text) = value else {
-                    return None;
-                };
-                texts.insert(name, text);
-            }
-        }
-        _ => return None,
-    }
-    Some(texts)
 }
 
 impl From<Refusal> for Fault {
@@ -117,11 +97,14 @@ impl From<Refusal> for Fault {
         let Refusal {
             code,
             description,
+            detail,
+            ..
+        } = refusal;
+        let Detail {
             fields,
             traceback,
             source,
-            ..
-        } = refusal;
+        } = detail;
         let mut parts = vec![description.as_str()];
         let of_fields: Vec<String> = fields
             .iter()

@@ -214,9 +214,10 @@ impl Store {
                     news.changed.insert(id);
                 }
                 "viewdefs" if id == ROOT => {
-                    let viewdefs = serde_json::from_str(&value).ok();
-                    news.viewdefs
-                        .extend(viewdefs.and_then(frame::texts).unwrap_or_default());
+                    news.viewdefs.extend(
+                        serde_json::from_str::<BTreeMap<String, String>>(&value)
+                            .unwrap_or_default(),
+                    );
                 }
                 "url" if id == ROOT => news.url = Some(value),
                 _ => {
