@@ -94,6 +94,7 @@ fn state() -> State {
     let limits = StateLimits {
         memory: 16 << 20,
         gas: u64::MAX / 4,
+        ..StateLimits::default()
     };
     State::new(1, limits).expect("a state can be made")
 }

@@ -78,7 +78,7 @@ impl Demo {
         let rows = (0..ROWS).flat_map(|row| {
             let (item, first) = (20 + row, 100 + 10 * row);
             let fields = [
-                "contact.initials",
+                "contact.initials()",
                 "contact.name",
                 "contact.company",
                 "contact.city",

@@ -31,7 +31,7 @@ pub struct Cli {
 #[derive(Debug)]
 pub enum Command {
     Serve(Box<ServeFlags>),
-    Replay(RecordingFlags),
+    Replay(RunFlags),
     Transcript(RecordingFlags),
     Export {
         recording: RecordingFlags,
@@ -105,7 +105,7 @@ fn exit_codes() -> String {
 /// Flags of `inspect`.
 #[derive(Clone, Debug)]
 pub struct InspectFlags {
-    pub recording: RecordingFlags,
+    pub run: RunFlags,
     port: Option<u16>,
 }
 
@@ -182,6 +182,13 @@ impl From<RecordingFlags> for Settings {
             ..flags.state.into()
         }
     }
+}
+
+/// Which recording is run again, and for how long.
+#[derive(Clone, Debug)]
+pub struct RunFlags {
+    pub recording: RecordingFlags,
+    pub gas: Option<u64>,
 }
 
 /// Flags of `test`.

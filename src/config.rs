@@ -16,6 +16,7 @@ pub mod tls;
 pub mod units;
 
 use std::net::{IpAddr, SocketAddr};
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
 use crate::core::limits::SessionLimits;
@@ -58,6 +59,8 @@ pub struct Settings {
     pub verbosity: Option<u8>,
     /// Bytes.
     pub lua_memory: Option<usize>,
+    /// Percent.
+    pub gc_pause: Option<u64>,
     pub gas: Option<u64>,
     /// Milliseconds; 0: never.
     pub session_timeout_ms: Option<u64>,
@@ -239,6 +242,7 @@ impl Settings {
             audit: self.audit.or(others.audit),
             viewdef_paths: self.viewdef_paths.or(others.viewdef_paths),
             lua_memory: self.lua_memory.or(others.lua_memory),
+            gc_pause: self.gc_pause.or(others.gc_pause),
             gas: self.gas.or(others.gas),
             session_timeout_ms: self.session_timeout_ms.or(others.session_timeout_ms),
             net: self.net.or(others.net),
@@ -290,6 +294,7 @@ impl Settings {
         let defaults = SessionLimits::default();
         SessionLimits {
             lua_memory: self.lua_memory.unwrap_or(defaults.lua_memory),
+            gc_pause: self.gc_pause.unwrap_or(defaults.gc_pause),
             gas: self.gas.unwrap_or(defaults.gas),
             session_timeout_ms: self
                 .session_timeout_ms
@@ -381,6 +386,8 @@ pub enum ConfigError {
     AdminExposed(SocketAddr),
     #[error("lua_memory is {0} bytes: a session needs at least 256K and can have at most 512M")]
     LuaMemory(usize),
+    #[error("gc_pause is {0}: it is a percentage of at least 105 and at most 1000")]
+    GcPause(u64),
     #[error(transparent)]
     Net(#[from] OutOfRange),
     #[error("gas is {0}: an event needs at least 10000")]
@@ -412,6 +419,8 @@ pub enum ConfigError {
     File(#[from] FileError),
 }
 
+/// What Lua can keep of it, and less than it would have it collect all the time.
+const GC_PAUSES: RangeInclusive<u64> = 105..=1000;
 const LUA_MEMORY_MIN: usize = 256 << 10;
 /// Half the largest class of address space a state can have.
 const LUA_MEMORY_MAX: usize = 512 << 20;
@@ -504,6 +513,9 @@ fn check_limits(limits: &SessionLimits) -> Result<(), (&'static str, ConfigError
     if !(LUA_MEMORY_MIN..=LUA_MEMORY_MAX).contains(&limits.lua_memory) {
         return Err(("lua_memory", ConfigError::LuaMemory(limits.lua_memory)));
     }
+    if !GC_PAUSES.contains(&limits.gc_pause) {
+        return Err(("gc_pause", ConfigError::GcPause(limits.gc_pause)));
+    }
     match limits.gas < GAS_MIN {
         true => Err(("gas", ConfigError::Gas(limits.gas))),
         false => Ok(()),
@@ -581,6 +593,7 @@ mod tests {
         assert!(resolve(|s| s.lua_memory = Some(1000)).is_err());
         assert!(resolve(|s| s.lua_memory = Some(usize::MAX)).is_err());
         assert!(resolve(|s| s.gas = Some(0)).is_err());
+        assert!(resolve(|s| s.gc_pause = Some(100)).is_err());
         let config = resolve(|s| s.session_timeout_ms = Some(0)).unwrap();
         assert_eq!(config.limits.session_timeout_ms, 0);
     }

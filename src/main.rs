@@ -7,17 +7,20 @@ use std::process::ExitCode;
 
 use lunette::cli::{self, completions, man};
 use lunette::cli::{
-    Cli, Command, InspectFlags, RecordingFlags, SessionFlags, SessionsAction, StateFlags, System,
-    TestFlags,
+    Cli, Command, InspectFlags, RecordingFlags, RunFlags, SessionFlags, SessionsAction, StateFlags,
+    System, TestFlags,
 };
+use lunette::config::auth::Way;
 use lunette::config::state::{StateDir, StateSettings};
 use lunette::config::{Config, Settings, dump};
+use lunette::core::legible::legible;
 use lunette::core::outside::Outside;
 use lunette::inspect::Inspector;
 use lunette::operator;
 use lunette::replay::{self, Reader};
 use lunette::scaffold;
 use lunette::server::auth::passwd;
+use lunette::server::auth::users::Users;
 use lunette::server::clock;
 use lunette::server::log::Logger;
 use lunette::server::outside::Machine;
@@ -128,10 +131,10 @@ fn code_of(error: &ServerError) -> u8 {
 }
 
 fn inspect(flags: InspectFlags) -> Result<(), u8> {
-    let recording = &flags.recording.recording;
+    let recording = &flags.run.recording.recording;
     let name = recording.file_name().unwrap_or(recording.as_os_str());
     let name = name.to_string_lossy().into_owned();
-    let reader = open(flags.recording.clone())?;
+    let (reader, _) = open_to_run(flags.run.clone())?;
     let inspector = Inspector::new(name, reader).map_err(failed(RUNTIME))?;
     serve(flags.into(), Some(inspector))
 }
@@ -155,9 +158,25 @@ fn open(flags: RecordingFlags) -> Result<Reader, u8> {
     Ok(reader)
 }
 
-fn run_again(flags: RecordingFlags) -> Result<(), u8> {
-    let reader = open(flags)?;
-    let report = replay::replay_here(&reader).map_err(failed(RUNTIME))?;
+/// The same to be run, which whoever recorded it may have meant to take for ever; and what to say of its bound.
+fn open_to_run(flags: RunFlags) -> Result<(Reader, Option<String>), u8> {
+    let mut reader = open(flags.recording)?;
+    let recorded = flags.gas.map(|gas| reader.bound_gas(gas));
+    let bound = recorded.and_then(|gas| replay::bound_note(reader.header(), gas));
+    tell_if_endless(&reader);
+    Ok((reader, bound))
+}
+
+fn tell_if_endless(reader: &Reader) {
+    if let Some(note) = replay::gas_note(reader.header()) {
+        failed(RUNTIME)(format!("note: {note}"));
+    }
+}
+
+fn run_again(flags: RunFlags) -> Result<(), u8> {
+    let (reader, bound) = open_to_run(flags)?;
+    let mut report = replay::replay_here(&reader).map_err(failed(RUNTIME))?;
+    report.notes.extend(bound);
     print(&report.to_string())?;
     match report.exit_code() {
         0 => Ok(()),
@@ -189,7 +208,7 @@ fn get(of: SessionFlags, path: &str) -> Result<(), u8> {
     let json = of.json;
     let value = ask(of, "/get", json!({ "path": path }))?;
     match value {
-        Value::String(text) if !json => show(&text),
+        Value::String(text) if !json => print(&format!("{text}\n")),
         value if json => print(&format!("{value}\n")),
         value => print(&format!("{value:#}\n")),
     }
@@ -207,7 +226,7 @@ fn evaluate(of: SessionFlags, code: &str) -> Result<(), u8> {
     let answer = ask(of, "/eval", json!({ "code": code }))?;
     print_log(&answer, json)?;
     match answer["value"].as_str() {
-        Some(value) if !json && !value.is_empty() => show(value),
+        Some(value) if !json && !value.is_empty() => print(&format!("{value}\n")),
         Some(_) | None => Ok(()),
     }
 }
@@ -219,7 +238,7 @@ fn print_log(answer: &Value, json: bool) -> Result<(), u8> {
     }
     let lines = answer["log"].as_array().into_iter().flatten();
     for line in lines.filter_map(Value::as_str) {
-        show(line)?;
+        print(&format!("{line}\n"))?;
     }
     Ok(())
 }
@@ -242,6 +261,7 @@ fn service(system: System, dir: &Path, state: &Path, port: u16) -> Result<(), u8
 
 fn export(flags: RecordingFlags, output: &Path) -> Result<(), u8> {
     let reader = open(flags)?;
+    tell_if_endless(&reader);
     let exported = replay::export(&reader, output).map_err(failed(RUNTIME))?;
     print(&exported.to_string())
 }
@@ -297,8 +317,11 @@ fn check(dir: &Path) -> Result<(), u8> {
     problems.extend(found.problems);
     let mut remarks = found.remarks;
     match server::tls::load(&config) {
-        Ok(loaded) => remarks.extend(loaded.and_then(|(_, remark)| remark)),
+        Ok(loaded) => remarks.extend(loaded.into_iter().flat_map(|(_, told)| told)),
         Err(error) => problems.push(error.to_string()),
+    }
+    if let Some(Way::Users(path)) = config.auth.as_ref().map(|auth| &auth.way) {
+        problems.extend(Users::read(path).err().map(|error| error.to_string()));
     }
     for told in problems.iter().chain(&remarks) {
         failed(CONFIG)(told);
@@ -350,10 +373,11 @@ fn test(flags: TestFlags) -> Result<(), u8> {
             },
             secret: Vec::new(),
         })?;
+        tell_if_endless(&reader);
         let file = suite.add_journal(&name, &reader, &ignored).map_err(told)?;
         return print(&format!("wrote {}\n", flags.dir.join(file).display()));
     }
-    let mut out = std::io::stdout().lock();
+    let mut out = Shown(std::io::stdout().lock());
     if let Some(name) = &flags.accept {
         return suite.accept(name, &mut out).map_err(told);
     }
@@ -384,22 +408,8 @@ fn test(flags: TestFlags) -> Result<(), u8> {
 }
 
 /// Results go to standard output; a closed one is an error like any other.
-/// What others wrote, for a person to look at: in a terminal nothing of it may be a command.
-fn show(text: &str) -> Result<(), u8> {
-    let mut line = text.to_owned();
-    if std::io::stdout().is_terminal() {
-        let escaped = text.chars().map(|c| match c {
-            '\n' | '\t' => c.to_string(),
-            c if c.is_control() => c.escape_default().to_string(),
-            c => c.to_string(),
-        });
-        line = escaped.collect();
-    }
-    print(&format!("{line}\n"))
-}
-
 fn print(text: &str) -> Result<(), u8> {
-    let mut out = std::io::stdout().lock();
+    let mut out = Shown(std::io::stdout().lock());
     out.write_all(text.as_bytes())
         .and_then(|()| out.flush())
         .map_err(failed(RUNTIME))
@@ -407,7 +417,28 @@ fn print(text: &str) -> Result<(), u8> {
 
 fn failed<E: Display>(code: u8) -> impl Fn(E) -> u8 {
     move |error| {
-        let _ = writeln!(std::io::stderr(), "lunette: {error}");
+        let line = format!("lunette: {error}\n");
+        let _ = Shown(std::io::stderr()).write_all(line.as_bytes());
         code
+    }
+}
+
+/// What is printed quotes what others wrote: where a person looks, nothing of it may be a command to the terminal.
+struct Shown<W>(W);
+
+impl<W: Write + IsTerminal> Write for Shown<W> {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        match self.0.is_terminal() {
+            true => {
+                let text = legible(&String::from_utf8_lossy(bytes), &['\n', '\t']);
+                self.0.write_all(text.as_bytes())?;
+            }
+            false => self.0.write_all(bytes)?,
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.0.flush()
     }
 }

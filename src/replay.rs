@@ -17,6 +17,7 @@ mod sessions;
 use crate::core::effect::Effect;
 use crate::core::event::Event;
 use crate::core::id::SessionId;
+use crate::core::limits::SessionLimits;
 use crate::core::manager::{ManagerConfig, SessionManager};
 use crate::core::outside::{HostAnswer, HostCall, Outgoing, Outside};
 use crate::core::script::Runtime;
@@ -523,12 +524,32 @@ pub fn replay_here(reader: &Reader) -> Result<Report, ReplayError> {
     Ok(report)
 }
 
+/// Times the usual gas of an event, from which on an endless loop takes longer than anybody waits.
+const LONG: u64 = 100;
+
+/// What to know before a recording is run in which one event may take that long.
+pub fn gas_note(header: &Header) -> Option<String> {
+    let (gas, usual) = (header.limits.gas, SessionLimits::default().gas);
+    (gas / LONG > usual).then(|| {
+        format!(
+            "an event of this recording may use {gas} gas, {} times what is usual. If this does not end, interrupt it \
+             (Ctrl-C, twice for inspect), or let replay and inspect bound each event by --gas N",
+            gas / usual
+        )
+    })
+}
+
+/// What to know of a replay whose events could use this much gas when they were recorded.
+pub fn bound_note(header: &Header, recorded: u64) -> Option<String> {
+    let gas = header.limits.gas;
+    (gas < recorded).then(|| {
+        format!("an event may use {gas} gas, by --gas, and could use {recorded}: a difference may come from that")
+    })
+}
+
 /// What to know of a replay whose Lua states are of another size.
 pub fn space_note(header: &Header) -> Option<String> {
-    let limits = StateLimits {
-        memory: header.limits.lua_memory,
-        gas: header.limits.gas,
-    };
+    let limits = StateLimits::from(&header.limits);
     let (recorded, here) = (header.arena_class, limits.class() as u64);
     (recorded != here).then(|| {
         format!(

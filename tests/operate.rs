@@ -9,6 +9,7 @@ mod signals;
 mod small;
 mod supervised;
 mod syslog;
+mod terminal;
 mod variables;
 
 use std::process::{Command, Output};
@@ -49,7 +50,8 @@ fn counting(settings: &str) -> Folder {
         "site/lua/main.lua",
         "App = session:prototype('App', { count = 0, pin = 'secret' })\n\
          function App:add() self.count = self.count + 1 end\n\
-         session:createAppVariable(session:create(App, { rows = { { name = 'a' }, { name = 'b' } } }))\n",
+         app = session:create(App, { rows = { { name = 'a' }, { name = 'b' } } })\n\
+         session:createAppVariable(app)\n",
     );
     folder.write(
         "site/viewdefs/App.DEFAULT.html",

@@ -1,6 +1,7 @@
 //! Recordings of a real server, replayed by other processes: the same bytes come out, whatever else the
 //! server did, wherever memory lies and whatever became of the site; damage and changes are told.
 
+mod endless;
 mod faults;
 mod room;
 mod secrets;

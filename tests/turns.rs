@@ -10,9 +10,12 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use lunette::config::state::{StateDir, StateSettings};
+#[cfg(feature = "tls")]
+use lunette::config::tls::TlsFiles;
 use lunette::config::{Config, QuotaSettings, Settings};
 use lunette::core::event::Turn;
 use lunette::core::id::Timestamp;
+use lunette::core::limits::SessionLimits;
 use lunette::core::site::Site;
 use lunette::journal::{RawEvent, Reader};
 use lunette::lua::LuaRuntime;
@@ -22,9 +25,15 @@ use lunette::server::files::StaticFiles;
 use lunette::server::log::Logger;
 use lunette::server::random::Random;
 use lunette::server::signals::Asked;
+#[cfg(feature = "tls")]
+use lunette::server::tls::Certificate;
 use lunette::server::world::{LISTENER, Ready, World};
 use mio::{Poll, Registry, Token};
+#[cfg(feature = "tls")]
+use rustls::{ClientConnection, version::TLS13};
 
+#[cfg(feature = "tls")]
+use crate::bench_client::wire;
 use crate::net::process::Folder;
 use crate::net::websocket::frame;
 
@@ -213,6 +222,11 @@ impl House {
         Page(at)
     }
 
+    /// Bytes of a page's that the server has not read.
+    fn unread(&self, page: Page) -> usize {
+        self.pipes.borrow().all[page.0].to_server.len()
+    }
+
     /// All that has come to a page.
     fn told(&self, page: Page) -> String {
         String::from_utf8_lossy(&self.pipes.borrow().all[page.0].to_client).into_owned()
@@ -391,6 +405,110 @@ fn frames_that_take_much_gas_wait_and_keep_their_order() {
     assert_eq!(house.count(hostile, r#""varId":4,"value":1"#), 0);
     house.wait_for(hostile, r#""varId":4,"value":1"#, 1);
     assert_eq!(last(&house.told(hostile), 2), FLOOD as u64);
+}
+
+/// Messages of a frame that counts as one where `message_rate` counts.
+const HEAVY: usize = 10_000;
+/// More than one page is read of in a turn.
+const AHEAD_BYTES: usize = 2 << 20;
+
+#[test]
+fn of_frames_of_ten_thousand_messages_others_wait_for_one() {
+    let write = r#"{"type":"update","data":{"varId":2,"value":7}}"#;
+    let call = r#"{"type":"update","data":{"varId":3,"value":1}}"#;
+    let destroy = r#"{"type":"destroy","data":{"varId":9}}"#;
+    let make = format!("{},{destroy}", create(9, "n", "r"));
+    let wrong = r#"{"type":"update","data":{"varId":8,"value":1}}"#;
+    let answered = r#"{"type":"unwatch","data":{"varId":999999}}"#;
+    for (message, count) in [
+        (write, HEAVY),
+        (call, HEAVY),
+        (wrong, HEAVY),
+        (&make, HEAVY / 2),
+    ] {
+        let mut house = House::new(FLOODED);
+        let honest = house.open(&[N, ADD]);
+        let hostile = house.open(&[("n", "rw"), ("work()", "action"), ("called", "r")]);
+        let mut messages = vec![message; count];
+        messages.insert(0, answered);
+        let frame = format!("[{}]", messages.join(","));
+        for times in 1..=10 {
+            // As fast as it can: more is there than is read.
+            while house.unread(hostile) < AHEAD_BYTES {
+                house.send(hostile, &frame);
+            }
+            let before = house.count(hostile, "999999");
+            house.call(honest, 3);
+            let answer = format!(r#""varId":2,"value":{times}"#);
+            let turns = house.wait_for(honest, &answer, 1);
+            let taken = house.count(hostile, "999999") - before;
+            assert!(turns <= 2, "{message}: {turns} turns");
+            assert!(taken <= 2, "{message}: it waited for {taken} frames");
+        }
+        let frames = house.count(hostile, "999999") as u64;
+        assert!(frames > 1, "{message}: frames are taken");
+        // Each call takes more than 40,000, and all calls of a frame have twice the gas of one.
+        let called = last(&house.told(hostile), 4);
+        let calls_max = (frames + 1) * 2 * SessionLimits::default().gas / 40_000;
+        assert!(called < calls_max, "{called} calls in {frames} frames");
+        assert_eq!(called > 0, message == call);
+        assert_eq!(house.count(hostile, "too many messages"), 0, "{message}");
+    }
+}
+
+/// Those who agree on TLS at once.
+#[cfg(feature = "tls")]
+const AGREEING: usize = 200;
+/// Of them, those who may go on in a turn.
+#[cfg(feature = "tls")]
+const AGREED: usize = 16;
+
+#[cfg(feature = "tls")]
+#[test]
+fn agreements_of_tls_wait_and_pages_go_on() {
+    let mut house = House::new(FLOODED);
+    // Who was here before the certificate goes on without.
+    let honest = house.open(&[N, ADD]);
+    let files = TlsFiles {
+        cert: wire::certificate("second"),
+        key: wire::key("second"),
+    };
+    let certificate = Certificate::load(&files).expect("a certificate");
+    house.server.show(Some(certificate));
+    let mut hello = Vec::new();
+    let client = wire::client(&[&TLS13]);
+    let name = "localhost".try_into().expect("a name");
+    let mut client = ClientConnection::new(client, name).expect("a client");
+    client
+        .write_tls(&mut hello)
+        .expect("it has something to say");
+    let hostile: Vec<Page> = (0..AGREEING).map(|_| house.connect("")).collect();
+    for _ in 0..AGREEING {
+        house.turn();
+    }
+    for page in &hostile {
+        house.pipes.borrow_mut().all[page.0]
+            .to_server
+            .extend(&hello);
+    }
+    let answered = |house: &House| {
+        let told = |page: &&Page| !house.pipes.borrow().all[page.0].to_client.is_empty();
+        hostile.iter().filter(told).count()
+    };
+    for times in 1..=3 {
+        let before = answered(&house);
+        house.call(honest, 3);
+        let answer = format!(r#""varId":2,"value":{times}"#);
+        let turns = house.wait_for(honest, &answer, 1);
+        let agreed = answered(&house) - before;
+        assert!(turns <= 2, "{turns} turns");
+        assert!(agreed <= 2 * AGREED, "it waited for {agreed}");
+    }
+    assert!(answered(&house) < AGREEING, "it was over before");
+    for _ in 0..AGREEING {
+        house.turn();
+    }
+    assert_eq!(answered(&house), AGREEING);
 }
 
 const GROWING: &str = "

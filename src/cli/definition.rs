@@ -8,10 +8,10 @@ use clap::{Arg, ArgAction, ArgMatches};
 use super::completions::SHELLS;
 use super::flags::{
     AS_JSON, all, command, one, one_of, path, path_option, port_option, positional, recording_args,
-    serve_args, session_args, state_args, switch, test_args,
+    run_args, serve_args, session_args, state_args, switch, test_args,
 };
 use super::{
-    Cli, Command, InspectFlags, RecordingFlags, ServeFlags, SessionFlags, SessionsAction,
+    Cli, Command, InspectFlags, RecordingFlags, RunFlags, ServeFlags, SessionFlags, SessionsAction,
     StateFlags, System, TestFlags, exit_codes,
 };
 
@@ -64,9 +64,8 @@ fn of_serving_and_recordings() -> [Known; 4] {
             |m| Command::Serve(Box::new(ServeFlags::read(m))),
         ),
         (
-            command("replay", "Run a recording again and compare every frame")
-                .args(recording_args()),
-            |m| Command::Replay(RecordingFlags::read(m)),
+            command("replay", "Run a recording again and compare every frame").args(run_args()),
+            |m| Command::Replay(RunFlags::read(m)),
         ),
         (
             command(
@@ -127,13 +126,13 @@ fn of_what_is_kept() -> [Known; 4] {
                 "inspect",
                 "Look at a recording in the browser, turn by turn",
             )
-            .args(recording_args())
+            .args(run_args())
             .arg(port_option(
                 "Port to listen on, for this machine only [default: any free one]",
             )),
             |m| {
                 Command::Inspect(InspectFlags {
-                    recording: RecordingFlags::read(m),
+                    run: RunFlags::read(m),
                     port: m.remove_one("port"),
                 })
             },

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use clap::builder::{PossibleValuesParser, TypedValueParser, ValueParser};
 use clap::{Arg, ArgAction, ArgMatches};
 
-use super::{RecordingFlags, ServeFlags, SessionFlags, StateFlags, TestFlags};
+use super::{RecordingFlags, RunFlags, ServeFlags, SessionFlags, StateFlags, TestFlags};
 use crate::config::LogTarget;
 use crate::config::file::{LOG_FORMATS, RECOVER, parse_log_target};
 use crate::config::units::{parse_bytes, parse_duration_ms};
@@ -169,6 +169,25 @@ impl RecordingFlags {
             recording: one(m, "FILE|SESSION"),
             state: StateFlags::read(m),
             secret: all(m, "secret"),
+        }
+    }
+}
+
+pub(super) fn run_args() -> impl Iterator<Item = Arg> {
+    let gas = option(
+        "gas",
+        "N",
+        "Let no event use more gas than this, about an instruction of Lua each [default: as when it was recorded]",
+    );
+    let gas = gas.value_parser(parse_whole::<u64>);
+    recording_args().into_iter().chain([gas])
+}
+
+impl RunFlags {
+    pub(super) fn read(m: &mut ArgMatches) -> RunFlags {
+        RunFlags {
+            recording: RecordingFlags::read(m),
+            gas: m.remove_one("gas"),
         }
     }
 }

@@ -201,6 +201,12 @@ pub const KNOWN: &[Known] = &[
     known("limits", "lua_memory", "\"16M\"", "Lua memory of a session"),
     known(
         "limits",
+        "gc_pause",
+        "200",
+        "percent of the memory in use at which Lua collects garbage again",
+    ),
+    known(
+        "limits",
         "gas",
         "10000000",
         "work an event may do, in about Lua instructions",

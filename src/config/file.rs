@@ -116,6 +116,7 @@ pub(super) const KEYS: &[(&str, &[(&str, Reader)])] = &[
                 set(&mut s.quotas.total_memory, size(v))
             }),
             ("lua_memory", |s, v| set(&mut s.lua_memory, size(v))),
+            ("gc_pause", |s, v| set(&mut s.gc_pause, whole(v))),
             ("gas", |s, v| set(&mut s.gas, whole(v))),
             ("session_timeout", |s, v| {
                 set(&mut s.session_timeout_ms, duration(v))

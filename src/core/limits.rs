@@ -7,6 +7,8 @@ use super::outside::Grants;
 pub struct SessionLimits {
     /// Bytes of Lua memory.
     pub lua_memory: usize,
+    /// Lua's collector begins anew when memory has grown to so many percent of what it left.
+    pub gc_pause: u64,
     /// Gas for one message, timer or detection pass; about one Lua instruction each.
     pub gas: u64,
     /// Variables of all views together.
@@ -47,6 +49,9 @@ pub const ANSWERS_ARE_BOUNDED: u64 = 1;
 /// The rule that addresses of downloads and uploads tell nothing of the session's seed, nor of each other.
 pub const TOKENS_TELL_NOTHING: u64 = 2;
 
+/// Lua's own.
+pub const GC_PAUSE: u64 = 200;
+
 /// Errors told at once: more than a page can show, and less than most frames have bytes.
 pub const ERRORS_MAX: usize = 1_000;
 
@@ -54,6 +59,7 @@ impl Default for SessionLimits {
     fn default() -> Self {
         SessionLimits {
             lua_memory: 16 << 20,
+            gc_pause: GC_PAUSE,
             gas: 10_000_000,
             variables: 100_000,
             property_bytes: 16 << 20,

@@ -14,7 +14,8 @@
 //! machine; [`change`] runs detection; [`batch`] assembles what each view is told, `delta` in pieces of
 //! what it was told before; [`topic`] and [`download`] are what sessions say to each other and give to
 //! browsers; [`frozen`] is a session as bytes, written and read by `carry` and [`code`]; [`peek`] is what
-//! those see who look into a session, [`witness`] what they see of its events; [`gather`] makes small maps.
+//! those see who look into a session, [`witness`] what they see of its events; [`legible`] is what may be shown
+//! of a text that anybody wrote; [`gather`] makes small maps.
 
 mod allowed;
 mod arrivals;
@@ -35,6 +36,7 @@ pub mod handle;
 pub mod host;
 pub mod id;
 pub mod json;
+pub mod legible;
 pub mod limits;
 pub mod manager;
 pub mod message;

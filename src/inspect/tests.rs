@@ -74,10 +74,7 @@ fn site(main: &str) -> Site {
 /// A recording of a session of site `ran`, which says that it is of site `said`.
 fn record(said: &Site, ran: &Site, steps: &[Step]) -> Vec<u8> {
     let (session, limits) = (SessionId(1), SessionLimits::default());
-    let state = StateLimits {
-        memory: limits.lua_memory,
-        gas: limits.gas,
-    };
+    let state = StateLimits::from(&limits);
     let class = state.class() as u64;
     let header = Header::here(session, said.clone(), limits.clone(), class, DIALECT);
     let name = format!("lunette-inspect-{}-{:p}.lnt", std::process::id(), &header);

@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256 as Hasher};
 use super::{FORMAT_VERSION, JournalError, MAGIC, OLDEST_VERSION};
 use crate::core::code::{Decoder, push_bytes, push_signed, push_varint};
 use crate::core::id::SessionId;
-use crate::core::limits::SessionLimits;
+use crate::core::limits::{GC_PAUSE, SessionLimits};
 use crate::core::outside::Grants;
 use crate::core::site::Site;
 use crate::core::upload::Sha256;
@@ -151,7 +151,9 @@ impl Header {
         }
         let viewdef_paths = self.limits.viewdef_paths;
         let rules = self.limits.rules;
-        let owned = !self.owner.is_empty() || viewdef_paths || rules > 0;
+        let gc_pause = self.limits.gc_pause;
+        let ruled = rules > 0 || gc_pause != GC_PAUSE;
+        let owned = !self.owner.is_empty() || viewdef_paths || ruled;
         if !self.secret.is_empty() || owned {
             push_varint(&mut body, self.secret.len() as u64);
             for path in &self.secret {
@@ -162,8 +164,11 @@ impl Header {
             push_bytes(&mut body, self.owner.as_bytes());
             push_varint(&mut body, u64::from(viewdef_paths));
         }
-        if rules > 0 {
+        if ruled {
             push_varint(&mut body, rules);
+        }
+        if gc_pause != GC_PAUSE {
+            push_varint(&mut body, gc_pause);
         }
         let mut out = MAGIC.to_vec();
         out.extend_from_slice(&FORMAT_VERSION.to_le_bytes());
@@ -291,6 +296,9 @@ fn read_body(format: u16, body: &[u8]) -> Option<(Header, Vec<(String, SiteFile)
     if !old && !from.is_empty() {
         limits.rules = from.varint()?;
     }
+    if !old && !from.is_empty() {
+        limits.gc_pause = from.varint()?;
+    }
     let header = Header {
         engine,
         build,
@@ -328,6 +336,7 @@ fn push_limits(limits: &SessionLimits, out: &mut Vec<u8>) {
         // These stand behind the owner: they came later.
         viewdef_paths: _,
         rules: _,
+        gc_pause: _,
         dev,
         ref grants,
     } = *limits;
@@ -409,5 +418,6 @@ fn read_limits(from: &mut Decoder<'_>) -> Option<SessionLimits> {
         dev: from.flag()?,
         grants: read_grants(from)?,
         rules: 0,
+        gc_pause: GC_PAUSE,
     })
 }

@@ -26,10 +26,10 @@
 //!            grants(varint)               bits from the lowest: io, os, files, spawn, blocking
 //!            count(varint) command(text)* what may be spawned
 //!            count(varint) file*          the site, sorted by path
-//!            (count(varint) secret(text)* (owner(text) viewdef_paths(varint) rules(varint)?)?)?
+//!            (count(varint) secret(text)* (owner(text) viewdef_paths(varint) (rules(varint) gc_pause(varint)?)?)?)?
 //!                                         paths whose values are not shown, if there are any, and if that is not
 //!                                         all: who alone may come back to it, and the last of the limits; without
-//!                                         rules 0, those of before there were any
+//!                                         rules 0, those of before there were any; without gc_pause 200
 //! file     = path(text) 0(varint) content(bytes)
 //!          | path(text) 1(varint) sha256(32 bytes) size(varint)      the content is in the store
 //!

@@ -222,6 +222,12 @@ impl Reader {
         }
     }
 
+    /// No event may use more gas than this. Returns what it could use.
+    pub fn bound_gas(&mut self, gas: u64) -> u64 {
+        let limit = &mut self.header.limits.gas;
+        std::mem::replace(limit, gas.min(*limit))
+    }
+
     /// Where the first record begins.
     pub fn header_bytes(&self) -> usize {
         self.first

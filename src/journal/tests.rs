@@ -440,14 +440,15 @@ fn edits_of_the_site_survive() {
 #[test]
 fn whose_a_session_is_survives_and_others_have_it_no_longer() {
     let user = r#"{"groups":[],"name":"ann"}"#;
-    for (secret, owner, viewdef_paths) in [
-        (vec![], "", true),
-        (vec![], "ann", false),
-        (vec!["a.b".to_owned()], "ann", true),
+    for (secret, owner, viewdef_paths, gc_pause) in [
+        (vec![], "", true, 200),
+        (vec![], "ann", false, 130),
+        (vec!["a.b".to_owned()], "ann", true, 1000),
     ] {
         let path = temp_path();
         let limits = SessionLimits {
             viewdef_paths,
+            gc_pause,
             ..header().limits
         };
         let header = Header {

@@ -9,6 +9,7 @@ use super::{Detail, Header, Output, RawEvent, RawPiece, Reader, Record, Secrets,
 use crate::core::download::Demand;
 use crate::core::event::{Opening, Turn};
 use crate::core::id::ConnectionId;
+use crate::core::legible::legible;
 
 /// The exact turns, events and frames. `>` is what a connection sent, `<` what it was sent; a frame
 /// of several messages has a line for each, and below it where the variables are that it is about. [`Secrets`]
@@ -273,17 +274,7 @@ fn messages(text: &str) -> Option<Vec<&RawValue>> {
     (length + 1 == text.len()).then_some(messages)
 }
 
-/// The text with its control characters escaped.
+/// The text with all its control characters escaped.
 pub(super) fn one_line(text: &str) -> String {
-    let mut line = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c.is_control() {
-            // As a whole: letter by letter takes ten times as long, and content of files is full of these.
-            true => {
-                let _ = write!(line, "{}", c.escape_default());
-            }
-            false => line.push(c),
-        }
-    }
-    line
+    legible(text, &[])
 }

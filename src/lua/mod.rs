@@ -71,6 +71,7 @@ impl LuaRuntime {
         let limits = StateLimits {
             memory: COMPILER_MEMORY,
             gas: u64::MAX,
+            ..StateLimits::default()
         };
         let compiler = State::new(0, limits)?;
         Ok(LuaRuntime {

@@ -60,10 +60,7 @@ impl fmt::Debug for LuaSession {
 impl LuaSession {
     /// A state with all globals in place, in which nothing has run yet.
     pub(super) fn new(host: &mut Host, chunks: Rc<ChunkCache>) -> Result<LuaSession, ScriptError> {
-        let limits = StateLimits {
-            memory: host.limits.lua_memory,
-            gas: host.limits.gas,
-        };
+        let limits = StateLimits::from(&host.limits);
         let state = State::new(host.opening.seed, limits)
             .map_err(|error| ScriptError::new(ErrorCode::Limit, error.to_string()))?;
         let state = Box::new(state);

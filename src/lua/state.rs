@@ -4,6 +4,7 @@
 //! the same things, in any process. Dropping it frees all it had at once.
 
 use crate::core::code::Decoder;
+use crate::core::limits::SessionLimits;
 use crate::lua::alloc::{Arena, Heap, lua_alloc};
 use crate::lua::arena::{ArenaError, CLASS_BITS_MIN, Place};
 use crate::lua::budget::Budget;
@@ -35,6 +36,9 @@ pub enum StateError {
     Build(DeterminismError),
 }
 
+/// Lua keeps a quarter of it in a byte.
+const PAUSE_MAX: u64 = 1023;
+
 /// What one state may use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StateLimits {
@@ -42,13 +46,22 @@ pub struct StateLimits {
     pub memory: usize,
     /// Gas until the first `Budget::refill`; see `budget`.
     pub gas: u64,
+    /// Percent; see [`SessionLimits::gc_pause`].
+    pub gc_pause: u64,
 }
 
 impl Default for StateLimits {
     fn default() -> Self {
+        Self::from(&SessionLimits::default())
+    }
+}
+
+impl From<&SessionLimits> for StateLimits {
+    fn from(limits: &SessionLimits) -> Self {
         Self {
-            memory: 16 << 20,
-            gas: 10_000_000,
+            memory: limits.lua_memory,
+            gas: limits.gas,
+            gc_pause: limits.gc_pause,
         }
     }
 }
@@ -134,6 +147,9 @@ impl State {
             return Err(StateError::Memory);
         }
         let unfinished = Unfinished(raw);
+        let pause = limits.gc_pause.min(PAUSE_MAX) as c_int;
+        // SAFETY: the state is live; this only sets a number.
+        unsafe { ffi::lua_gc(raw, ffi::LUA_GCSETPAUSE, pause) };
         // SAFETY: the state is live and the heap's fields are not borrowed elsewhere.
         check_build(unsafe { (*heap.as_ptr()).local.build })?;
         sandbox::install(raw)?;

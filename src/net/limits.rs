@@ -16,7 +16,8 @@ pub struct NetLimits {
     pub messages_per_turn: usize,
     /// Messages that one connection may send in a second for long, pings and pongs too; 0: any number. A page gathers for
     /// 10 ms what its user does and sends at most some hundreds, a tool at its fastest some thousands for a moment:
-    /// [`BURST_SECONDS`] of it may come at once.
+    /// [`BURST_SECONDS`] of it may come at once. What is gathered in one is not counted: its bytes are bounded, its gas, and
+    /// that others wait for one of them at the most.
     pub message_rate: u64,
     /// Bytes waiting to be sent on one connection. A frame larger than this is still taken when
     /// nothing else waits, so that a large page can load.

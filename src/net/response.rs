@@ -71,6 +71,10 @@ pub const CSP_COMPAT: &str = "default-src 'self'; script-src 'self' 'unsafe-inli
 /// The policy for files that Lua made: whatever they are, no script in them runs.
 pub const CSP_SANDBOX: &str = "default-src 'none'; sandbox";
 
+/// The policy for vector images and other XML of a site, shown on their own: they look as they shall, and no script in
+/// them runs. Where they are parts of a page, the page's policy counts.
+pub const CSP_DOCUMENT: &str = "default-src 'none'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self' data:; sandbox";
+
 impl Response {
     /// An answer without a body.
     pub fn new(status: u16) -> Response {

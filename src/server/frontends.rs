@@ -34,7 +34,7 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
                 return false;
             }
             let user = self.user_of(key);
-            self.begin_anew(session, joining.sid, joining.place, &user, &lost);
+            self.begin_anew(session, joining.sid, joining.place, &user);
         }
         if let Some(session) = self.sessions.live(joining.sid)
             && self.recordings.borrow().is_beyond_disk(session)
@@ -260,6 +260,7 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
         self.drop_checkpoint(sid);
         self.record_button.end(session);
         self.looking.end(session);
+        self.told_lost.remove(&session);
         self.links.end_session(session);
         self.orders.retain(|&(of, ..)| of != session);
         self.processes.end_session(session, self.turn.now);

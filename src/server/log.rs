@@ -9,6 +9,7 @@ use super::clock;
 use super::syslog::{Severity, Syslog};
 use crate::config::{Config, LogFormat, LogTarget};
 use crate::core::id::{SessionId, Timestamp};
+use crate::core::legible::legible;
 
 /// Bytes that one session logs in a minute at the most: a handler that fails with every message, or
 /// a busy `print`, must not fill the disk. Four times what a single event may log.
@@ -182,17 +183,8 @@ fn logfmt(time: &str, level: u8, session: Option<SessionId>, text: &str) -> Stri
 /// Control characters are shown, not obeyed: a line may quote what a peer sent. Further lines of a
 /// traceback are indented.
 fn plain(text: &str) -> String {
-    let mut line = String::with_capacity(text.len() + 1);
-    for c in text.trim_end().chars() {
-        match c {
-            '\n' => line.push_str("\n    "),
-            '\t' => line.push(c),
-            c if c.is_control() => line.extend(c.escape_default()),
-            c => line.push(c),
-        }
-    }
-    line.push('\n');
-    line
+    let text = legible(text.trim_end(), &['\n', '\t']);
+    format!("{}\n", text.replace('\n', "\n    "))
 }
 
 #[cfg(test)]

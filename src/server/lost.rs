@@ -44,6 +44,14 @@ impl Lost {
 }
 
 impl<R: Runtime + Clone, W: World> Server<R, W> {
+    /// Whoever comes to a page tries again what was tried in the background: that is told once.
+    pub(super) fn tell_lost(&mut self, session: SessionId, lost: &Lost) {
+        if lost.passes() || self.told_lost.insert(session) {
+            self.log
+                .session(0, session, format_args!("cannot be rebuilt: {lost}"));
+        }
+    }
+
     /// A session that cannot be woken sleeps until somebody comes to its page, or for as long as it would be
     /// kept without.
     pub(super) fn let_sleep(&mut self, session: SessionId) {
@@ -64,7 +72,6 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
         sid: Sid,
         place: Place<'_>,
         user: &str,
-        lost: &Lost,
     ) {
         let mut opening = Opening {
             address: format!("{}/{sid}", self.routes.base()).into(),
@@ -101,8 +108,9 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
             }
         }
         self.drop_checkpoint(Some(sid));
+        self.told_lost.remove(&session);
         self.log
-            .session(0, session, format_args!("begins anew; {fate} ({lost})"));
+            .session(0, session, format_args!("begins anew; {fate}"));
         self.core.forget_dormant(session);
         self.links.end_session(session);
         opening.seed = match self.world.random().seed() {

@@ -155,6 +155,8 @@ pub struct Server<R: Runtime, W: World> {
     rest: Rest,
     /// Sessions of an earlier process that were awake when it ended, to be run again one after the other.
     unslept: VecDeque<SessionId>,
+    /// The log has why they cannot be rebuilt.
+    told_lost: BTreeSet<SessionId>,
     /// How far sessions in memory had come when they were last frozen.
     progress: HashMap<SessionId, checkpoint::Progress>,
     session_timeout_ms: u64,
@@ -187,6 +189,8 @@ pub struct Server<R: Runtime, W: World> {
     peers: Slab<Peer<W::Stream>>,
     /// How many of them each address has.
     crowd: Shares,
+    /// Agreements of TLS that may still go on in this turn.
+    agreements_left: usize,
     by_connection: HashMap<ConnectionId, usize>,
     links: Links,
     /// Names this run of the server: pages notice when it is another one.
@@ -322,6 +326,7 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
             keeper,
             rest: Rest::default(),
             unslept: VecDeque::new(),
+            told_lost: BTreeSet::new(),
             progress: HashMap::new(),
             session_timeout_ms: config.limits.session_timeout_ms,
             limits: net_limits(config),
@@ -343,6 +348,7 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
             reread: None,
             peers: Slab::new(),
             crowd: Shares::default(),
+            agreements_left: 0,
             by_connection: HashMap::new(),
             links: Links::default(),
             boot,

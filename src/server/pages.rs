@@ -17,7 +17,7 @@ use crate::web;
 /// A page of more bytes than this is sent as it is: it is no page that a person wrote.
 const PAGE_BYTES_MAX: u64 = 1 << 20;
 
-const CSP_FIELD: &str = "Content-Security-Policy";
+pub const CSP_FIELD: &str = "Content-Security-Policy";
 
 /// Pages by these rules.
 pub struct Pages {

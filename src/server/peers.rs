@@ -62,6 +62,9 @@ pub struct Peer<S> {
 
 /// Reads from one socket in a turn: what arrives meanwhile waits until the others had theirs.
 const READS_PER_TURN: usize = 4;
+/// Agreements of TLS that go on in a turn: each takes up to a millisecond, for which nobody else is served. More wait,
+/// in the order they came, and pages that are here go on meanwhile.
+pub const AGREEMENTS_PER_TURN: usize = 16;
 /// Writes to one socket in a turn, for the same reason.
 const WRITES_PER_TURN: usize = 16;
 
@@ -104,6 +107,11 @@ impl<S: Read + Write> Peer<S> {
             self.is_touched = true;
             touched.push(key);
         }
+    }
+
+    /// Whether what it sent is part of an agreement of TLS.
+    fn is_agreeing(&self) -> bool {
+        self.readable && self.tls.as_ref().is_some_and(|tls| tls.is_agreeing())
     }
 
     fn has_input(&self) -> bool {
@@ -230,6 +238,12 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
             && self.inbox.waits(session)
         {
             return peer.mark_ready(key, &mut self.ready);
+        }
+        if peer.is_agreeing() {
+            if self.agreements_left == 0 {
+                return peer.mark_ready(key, &mut self.ready);
+            }
+            self.agreements_left -= 1;
         }
         let (mut actions_left, mut reads_left) = (self.limits.messages_per_turn, READS_PER_TURN);
         loop {

@@ -75,17 +75,7 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
         let mut recordings = self.recordings.borrow_mut();
         recordings.change_rules(config.limits.clone(), config.secret.clone());
         drop(recordings);
-        // The address stays, and whether it is one of TLS.
-        let tls = match (&self.config.tls, &config.tls) {
-            (Some(_), Some(files)) => Some(files.clone()),
-            (old, _) => old.clone(),
-        };
-        let config = Config {
-            host: self.config.host.clone(),
-            port: self.config.port,
-            tls,
-            ..config.clone()
-        };
+        let config = with_what_stays(&self.config, config);
         let guard = guard(&config);
         self.routes.change_rules(guard, config.pages.clone());
         self.log.line(0, format_args!("settings were read again"));
@@ -116,6 +106,31 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
                 .log
                 .line(0, format_args!("{error}; the site of before stays in use")),
         }
+    }
+}
+
+/// The new settings, but for those that only a new process can take: they are named again as long as they differ.
+fn with_what_stays(old: &Config, new: &Config) -> Config {
+    Config {
+        host: old.host.clone(),
+        port: old.port,
+        // Other files are read; whether there is TLS stays.
+        tls: match (&old.tls, &new.tls) {
+            (Some(_), Some(files)) => Some(files.clone()),
+            (old, _) => old.clone(),
+        },
+        base_path: old.base_path.clone(),
+        admin_listen: old.admin_listen,
+        log: old.log.clone(),
+        log_format: old.log_format,
+        auth: old.auth.clone(),
+        trusted_proxies: old.trusted_proxies.clone(),
+        audit: old.audit.clone(),
+        quotas: old.quotas,
+        record: old.record.clone(),
+        state: old.state.clone(),
+        upload: old.upload.clone(),
+        ..new.clone()
     }
 }
 

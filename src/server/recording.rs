@@ -149,10 +149,7 @@ impl Recordings {
 
     /// A session begins. If a file of its cannot be made, it runs without.
     pub fn begin(&mut self, session: SessionId, sid: Sid, owner: Option<&str>, wall: i64) {
-        let state = StateLimits {
-            memory: self.limits.lua_memory,
-            gas: self.limits.gas,
-        };
+        let state = StateLimits::from(&self.limits);
         let (site, limits) = (self.site.clone(), self.limits.clone());
         let mut header = Header::here(session, site, limits, state.class() as u64, DIALECT);
         header.sid = sid.to_string();

@@ -118,6 +118,7 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
         for sid in unreadable {
             if let Some(sid) = Sid::parse(sid) {
                 let session = self.sessions.restore_unnumbered(sid);
+                self.told_lost.insert(session);
                 self.let_sleep(session);
             }
         }
@@ -158,10 +159,11 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
             .rebuild(session)
             .and_then(|rebuilt| self.adopt(session, rebuilt));
         match &woken {
-            Ok(()) => self.note_arrival(),
-            Err(lost) => self
-                .log
-                .session(0, session, format_args!("cannot be rebuilt: {lost}")),
+            Ok(()) => {
+                self.told_lost.remove(&session);
+                self.note_arrival();
+            }
+            Err(lost) => self.tell_lost(session, lost),
         }
         woken
     }

@@ -5,7 +5,7 @@ use super::files::{StaticFile, StaticFiles};
 use super::guard::Guard;
 use super::looking;
 use super::origin::Origin;
-use super::pages::Pages;
+use super::pages::{CSP_FIELD, Pages};
 use super::random::Random;
 use super::sessions::{Found, NO_SPACE, SessionTable, Sid, URL_MAX};
 use super::system;
@@ -14,7 +14,7 @@ use crate::core::download::Token;
 use crate::core::id::Timestamp;
 use crate::net::http::{Method, Refusal, Request};
 use crate::net::link::{Resume, SUBPROTOCOL, parse_number};
-use crate::net::response::{Body, Response};
+use crate::net::response::{Body, CSP_DOCUMENT, Response};
 use crate::net::static_path::static_name;
 use crate::web::{self, Asset};
 
@@ -277,20 +277,20 @@ impl Routes {
         Err(NOT_FOUND)
     }
 
-    /// A file of the site. What a browser shows as a page of its own has the policy of pages.
+    /// A file of the site. Pages have the policy of pages; other documents in which scripts can stand are pictures
+    /// or data, and none of them runs: they may be what somebody uploaded.
     fn file(&self, file: StaticFile, desk: &mut Desk<'_>) -> Result<Answer<'static>, Refusal> {
         let response = Response::new(200)
             .field("Content-Type", file.content_type)
             .field("Cache-Control", "no-cache")
             .etag(&file.etag)
             .body(file.body);
-        let pages = ["text/html", "image/svg+xml", "application/xml"];
-        if !pages.iter().any(|page| file.content_type.starts_with(page)) {
-            return Ok(Answer::Response(response));
-        }
-        self.pages
-            .protect(response, desk.random)
-            .map(Answer::Response)
+        let response = match file.content_type {
+            "text/html; charset=utf-8" => self.pages.protect(response, desk.random)?,
+            "image/svg+xml" | "application/xml" => response.field(CSP_FIELD, CSP_DOCUMENT),
+            _ => response,
+        };
+        Ok(Answer::Response(response))
     }
 
     /// Reserves a session and sends the browser there; `rest` is where inside.

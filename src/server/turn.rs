@@ -7,6 +7,7 @@ use std::io;
 use std::time::Duration;
 
 use super::inbox::{Inbox, Input};
+use super::peers::AGREEMENTS_PER_TURN;
 use super::sessions::Sid;
 use super::watch::Watcher;
 use super::world::{EDITS, FIRST_PEER, LISTENER, Ready, SIGNALS, World};
@@ -145,6 +146,7 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
         self.time_out_views();
         self.sessions.purge(self.turn.now);
         self.time_out_uploads();
+        self.agreements_left = AGREEMENTS_PER_TURN;
         let mut ready = std::mem::replace(&mut self.ready, std::mem::take(&mut self.spare));
         for key in ready.drain(..) {
             self.read_peer(key);

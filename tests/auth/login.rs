@@ -1,11 +1,12 @@
 //! Logging in and out, with a password or a token, and what is refused.
 
-use std::fs;
+use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 
 use super::client::{ADD, CREATE, Place, cookie, say, value_of};
 use crate::net::process::status;
 use crate::net::websocket::close_code;
+use crate::operate::{complaint, lunette};
 
 #[test]
 fn strangers_get_a_form_and_nothing_else() {
@@ -239,6 +240,33 @@ fn a_broken_file_of_users_changes_nothing_while_the_server_runs() {
         place.server().log()
     );
     assert_eq!(status(&ann.get("/")), "307");
+}
+
+#[test]
+fn users_that_everybody_may_write_are_refused() {
+    let open = || Permissions::from_mode(0o606);
+    let place = Place::of_users();
+    let ann = place.ann();
+    fs::set_permissions(place.users(), open()).unwrap();
+    let lines = fs::read_to_string(place.users()).unwrap();
+    fs::write(place.users(), lines.replace("bob:", "eve:")).unwrap();
+    let told = "users: everybody may write to it: chmod 600";
+    while !place.server().log().contains(told) {
+        assert_eq!(status(&ann.get("/")), "307");
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    let eve = place.stranger().log_in("eve", "battery staple", "/");
+    assert_eq!(status(&eve), "401");
+    place.bob();
+    // Nor does a server start with it.
+    let dir = place.folder.0.display().to_string();
+    let serve = ["serve", "--dir", &dir, "--port", "0", "--state", "none"];
+    let said = complaint(&lunette(&serve), 3);
+    assert!(said.contains(told), "{said}");
+    let said = complaint(&lunette(&["check", &dir]), 3);
+    assert!(said.contains(told) && said.contains("1 problem"), "{said}");
+    fs::set_permissions(place.users(), Permissions::from_mode(0o660)).unwrap();
+    assert_eq!(complaint(&lunette(&["check", &dir]), 0), "");
 }
 
 #[test]

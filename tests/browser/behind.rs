@@ -4,13 +4,14 @@
 
 use std::fs::{self, File};
 use std::io::Write;
-use std::net::{TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::Duration;
 
 use lunette::server::auth::users::set_password;
+use rustix::net::{AddressFamily, SocketType, bind, connect, socket};
 use serde_json::json;
 
 use super::cdp::{Browser, Page};
@@ -177,6 +178,27 @@ fn prepared(program: &str) -> Option<(PathBuf, Folder, Server)> {
     Some((program, folder, server))
 }
 
+/// The lines of the README's section about proxies, of the block that begins like this; the site is at another path.
+fn of_readme(beginning: &str) -> String {
+    let readme = include_str!("../../README.md");
+    let section = readme
+        .split("\n### Behind a proxy\n")
+        .nth(1)
+        .expect("the section");
+    let mut blocks = section.split("```").skip(1).step_by(2);
+    let block = blocks.find_map(|block| {
+        let (_, lines) = block.split_once('\n')?;
+        lines.starts_with(beginning).then_some(lines)
+    });
+    put(block.expect("the block"), "/apps/list", "/apps/book")
+}
+
+/// The text with something else in this place, which must be there.
+fn put(text: &str, place: &str, other: &str) -> String {
+    assert!(text.contains(place), "no {place} in {text}");
+    text.replace(place, other)
+}
+
 /// nginx as the README has it, with TLS, in front of this port.
 fn nginx(program: &Path, folder: Folder, upstream: u16) -> Proxy {
     Proxy::start(program, &["-c"], folder, |dir, port| {
@@ -187,24 +209,41 @@ fn nginx(program: &Path, folder: Folder, upstream: u16) -> Proxy {
 }
 
 fn nginx_config(dir: &str, listen: &str, upstream: u16, patience: &str) -> String {
+    let lines = put(
+        &of_readme("map "),
+        "127.0.0.1:8080",
+        &format!("127.0.0.1:{upstream}"),
+    );
+    let (map, location) = lines.split_once('\n').expect("the map, and the location");
     format!(
         "daemon off; pid {dir}/nginx.pid; error_log stderr; worker_processes 1;\n\
          events {{ }}\n\
          http {{\n\
          access_log off; client_body_temp_path {dir}/body; proxy_temp_path {dir}/temp;\n\
          fastcgi_temp_path {dir}/fastcgi; uwsgi_temp_path {dir}/uwsgi; scgi_temp_path {dir}/scgi;\n\
-         map $http_upgrade $connection_upgrade {{ default upgrade; '' ''; }}\n\
+         proxy_read_timeout {patience};\n\
+         {map}\n\
          server {{\n\
          listen 127.0.0.1:{listen};\n\
-         location /apps/book/ {{\n\
-         proxy_pass http://127.0.0.1:{upstream};\n\
-         proxy_http_version 1.1; proxy_set_header Host $http_host;\n\
-         proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection $connection_upgrade;\n\
-         proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;\n\
-         proxy_set_header X-Forwarded-Proto $scheme;\n\
-         proxy_read_timeout {patience};\n\
-         }} }} }}\n"
+         {location}\
+         }} }}\n"
     )
+}
+
+/// HAProxy as the README has it, listening like this in front of this port.
+fn haproxy(program: &Path, folder: Folder, tls: bool, upstream: u16, patience: &str) -> Proxy {
+    Proxy::start(program, &["-db", "-f"], folder, |dir, port| {
+        let bind = match tls {
+            true => format!("127.0.0.1:{port} ssl crt {}/both.pem", dir.display()),
+            false => format!("127.0.0.1:{port}"),
+        };
+        let lines = put(&of_readme("frontend "), ":443 ssl crt site.pem", &bind);
+        let lines = put(&lines, "127.0.0.1:8080", &format!("127.0.0.1:{upstream}"));
+        let lines = put(&lines, "tunnel 60s", &format!("tunnel {patience}"));
+        format!(
+            "defaults\n  mode http\n  timeout connect 5s\n  timeout client 30s\n  timeout server 30s\n{lines}"
+        )
+    })
 }
 
 #[test]
@@ -353,17 +392,7 @@ fn pings_keep_idle_pages_connected_through_haproxy() {
     let Some(program) = installed("haproxy") else {
         return;
     };
-    let start = |server: &Server| {
-        Proxy::start(&program, &["-db", "-f"], Folder::new(), |_, port| {
-            let upstream = server.port();
-            format!(
-                "defaults\n  mode http\n  timeout connect 5s\n  timeout client 30s\n  timeout server 30s\n  \
-                 timeout tunnel 1s\n\
-                 frontend front\n  bind 127.0.0.1:{port}\n  default_backend site\n\
-                 backend site\n  server one 127.0.0.1:{upstream}\n"
-            )
-        })
-    };
+    let start = |server: &Server| haproxy(&program, Folder::new(), false, server.port(), "1s");
     let seldom = pinging("10s");
     assert!(!outlives(&start(&seldom), 1));
     let often = pinging("300ms");
@@ -372,20 +401,71 @@ fn pings_keep_idle_pages_connected_through_haproxy() {
 
 #[test]
 fn haproxy_ends_tls_and_gives_the_site_a_path() {
-    let Some((haproxy, folder, server)) = prepared("haproxy") else {
+    let Some((program, folder, server)) = prepared("haproxy") else {
         return;
     };
-    let upstream = server.port();
-    let proxy = Proxy::start(&haproxy, &["-db", "-f"], folder, |dir, port| {
-        let dir = dir.display();
-        format!(
-            "defaults\n  mode http\n  timeout connect 5s\n  timeout client 3s\n  timeout server 3s\n  timeout tunnel 3s\n\
-             frontend front\n  bind 127.0.0.1:{port} ssl crt {dir}/both.pem\n  option forwardfor\n  \
-             http-request set-header X-Forwarded-Proto https\n  \
-             use_backend site if {{ path_beg /apps/book }}\n\
-             backend site\n  server one 127.0.0.1:{upstream}\n"
-        )
-    });
+    let proxy = haproxy(&program, folder, true, server.port(), "3s");
     let browser = Browser::start();
     use_it(&proxy, &browser);
+}
+
+/// A connection from another address of this machine: not from one that the server trusts as a proxy.
+fn from_elsewhere(port: u16) -> TcpStream {
+    let fd = socket(AddressFamily::INET, SocketType::STREAM, None).expect("a socket");
+    bind(&fd, &SocketAddr::from(([127, 0, 0, 2], 0))).expect("an address of this machine");
+    connect(&fd, &SocketAddr::from(([127, 0, 0, 1], port))).expect("a connection");
+    let stream = TcpStream::from(fd);
+    let patience = Some(Duration::from_secs(30));
+    stream.set_read_timeout(patience).expect("a deadline");
+    stream
+}
+
+#[test]
+fn behind_the_proxies_of_the_readme_nobody_says_where_they_are() {
+    let place = Folder::new();
+    place.write("lua/main.lua", LOCKED);
+    place.write("viewdefs/App.DEFAULT.html", LOCKED_VIEWDEF);
+    place.write(
+        "lunette.toml",
+        "[server]\nbase_path = \"/apps/book\"\ntrusted_proxies = [\"127.0.0.1\"]\n\
+         [auth]\nmode = \"users\"\nusers = \"users\"\n",
+    );
+    set_password(&place.0.join("users"), "ann", b"correct horse").expect("a user");
+    let nginx_plain = |program: &Path, upstream: u16| {
+        Proxy::start(program, &["-c"], Folder::new(), |dir, port| {
+            nginx_config(
+                &dir.display().to_string(),
+                &port.to_string(),
+                upstream,
+                "3s",
+            )
+        })
+    };
+    let haproxy_plain =
+        |program: &Path, upstream: u16| haproxy(program, Folder::new(), false, upstream, "3s");
+    type Start<'a> = &'a dyn Fn(&Path, u16) -> Proxy;
+    for (name, start) in [
+        ("nginx", &nginx_plain as Start<'_>),
+        ("haproxy", &haproxy_plain),
+    ] {
+        let Some(program) = installed(name) else {
+            continue;
+        };
+        let server = Server::with_flags(&place.0, &["-v"]);
+        let proxy = start(&program, server.port());
+        let mut stream = from_elsewhere(proxy.port);
+        let body = "name=eve&password=guess";
+        let request = format!(
+            "POST /apps/book/login HTTP/1.1\r\nHost: localhost\r\nX-Forwarded-For: 192.0.2.9\r\n\
+             Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        stream.write_all(request.as_bytes()).expect("sent");
+        assert_eq!(status(&read_answer(&mut stream)), "401");
+        let log = server.log();
+        assert!(
+            log.contains("refused a login as \"eve\" from 127.0.0.2") && !log.contains("192.0.2.9"),
+            "{name}: {log}"
+        );
+    }
 }

@@ -1,7 +1,10 @@
 //! The small sites of `tests/sites` in the browser: the plain ones, the broken one, and the hostile ones.
 
+use serde_json::Value;
+
 use super::cdp::Browser;
 use super::server::Server;
+use crate::net::process::Folder;
 
 #[test]
 fn the_counter_counts_and_keeps_its_text() {
@@ -16,6 +19,47 @@ fn the_counter_counts_and_keeps_its_text() {
     page.reload();
     page.wait_for_text("span", "2");
     page.wait_for("document.querySelector('input').value === 'typed'");
+}
+
+/// Somebody may have uploaded them: they are shown, and nothing in them runs.
+#[test]
+fn scripts_in_pictures_and_data_do_not_run() {
+    let folder = Folder::new();
+    folder.write(
+        "lua/main.lua",
+        "session:createAppVariable({ type = 'App' })",
+    );
+    folder.write("viewdefs/App.DEFAULT.html", "<template></template>");
+    let ran = "document.documentElement.setAttribute('ran', self.origin)";
+    let shape = "<style>rect { fill: rgb(1, 2, 3) }</style><rect width=\"9\" height=\"9\"/>";
+    let picture =
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"9\" height=\"9\" onload=\"BODY\">";
+    let picture = picture.replace("BODY", ran);
+    folder.write(
+        "html/a.svg",
+        format!("{picture}{shape}<script>{ran}</script></svg>"),
+    );
+    let script = format!("<s:script xmlns:s=\"http://www.w3.org/1999/xhtml\">{ran}</s:script>");
+    folder.write("html/a.xml", format!("<rows><row/>{script}</rows>"));
+    let page =
+        "<!doctype html><link rel=icon href=data:,><img src=a.svg><iframe src=a.svg></iframe>";
+    folder.write("html/a.html", format!("{page}<script>{ran}</script>"));
+    let (server, browser) = (Server::with_flags(&folder.0, &[]), Browser::start());
+    let has_run = "document.documentElement.getAttribute('ran')";
+    let mut page = browser.open(&server.url("/a.svg"));
+    page.wait_for("getComputedStyle(document.querySelector('rect')).fill === 'rgb(1, 2, 3)'");
+    assert_eq!(page.eval(has_run), Value::Null);
+    assert_eq!(page.eval("self.origin"), "null");
+    // What was refused stands on the console.
+    page.close();
+    let mut page = browser.open(&server.url("/a.xml"));
+    page.wait_for("document.querySelector('row')");
+    assert_eq!(page.eval(has_run), Value::Null);
+    page.close();
+    let mut page = browser.open(&server.url("/a.html"));
+    page.wait_for("document.querySelector('img').naturalWidth === 9");
+    page.wait_for(&format!("{has_run} === self.origin"));
+    page.close();
 }
 
 #[test]

@@ -87,10 +87,7 @@ impl Stage {
     pub fn open(&mut self, id: SessionId, app: usize) {
         let App { config, manager } = &self.apps[app];
         let (site, limits) = (manager.site().clone(), config.limits.clone());
-        let state = StateLimits {
-            memory: limits.lua_memory,
-            gas: limits.gas,
-        };
+        let state = StateLimits::from(&limits);
         let header = Header {
             sid: sid(id),
             ..Header::here(id, site.clone(), limits, state.class() as u64, DIALECT)

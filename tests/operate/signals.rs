@@ -58,6 +58,43 @@ fn hup_has_settings_and_site_read_again() {
 }
 
 #[test]
+fn what_needs_a_new_start_is_named_with_each_hup() {
+    let folder = counting("[server]\nlog_format = \"text\"\n");
+    let server = Server::start(&folder.0.join("site"), &[]);
+    let mut times = 0;
+    let mut hup = |settings: &str| {
+        folder.write("site/lunette.toml", settings);
+        times += 1;
+        server.signal("HUP");
+        let read = "settings were read again";
+        eventually("they are read", || {
+            server.log().matches(read).count() == times
+        });
+        server
+            .log()
+            .matches("changed, but not taken over: ")
+            .count()
+    };
+    let other = "[server]\nport = 8099\nbase_path = \"/x\"\nlog_format = \"json\"\nrecord = \"r\"\nstate = \"s\"\n\
+                 trusted_proxies = [\"127.0.0.1\"]\nadmin_listen = \"127.0.0.1:9\"\n[audit]\nfile = \"a\"\n\
+                 [limits]\nsessions = 7\n[upload]\ndir = \"u\"\n[auth]\nmode = \"token\"\ntoken = \"0123456789abcdef\"\n";
+    assert_eq!(hup(other), 1);
+    assert_eq!(hup(other), 2);
+    let log = server.log();
+    let mut told = log.lines().filter(|line| line.contains("not taken over"));
+    let first = told.next().expect("a line");
+    let all = "base_path, admin_listen, log_format, [auth], trusted_proxies, [audit], sessions and memory of all, record, \
+               [upload]; start the server anew for that";
+    assert!(first.ends_with(all), "{first}");
+    assert_eq!(told.next(), Some(first), "all of it");
+    assert_eq!(
+        hup("[server]\nlog_format = \"text\"\n"),
+        2,
+        "nothing differs"
+    );
+}
+
+#[test]
 fn usr2_puts_statistics_into_the_log() {
     let server = Server::start(&site("counter"), &[]);
     let _page = attach(&server, &new_session(&server));

@@ -390,10 +390,7 @@ fn live(dir: &Path, number: u64, lie: Option<&str>) {
         ..ManagerConfig::default()
     };
     let limits = config.limits.clone();
-    let class = StateLimits {
-        memory: limits.lua_memory,
-        gas: limits.gas,
-    };
+    let class = StateLimits::from(&limits);
     let (session, connection) = (SessionId(number), ConnectionId(90));
     let header = Header {
         sid: sid(number),

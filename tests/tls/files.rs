@@ -3,6 +3,10 @@
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::process::Command;
+
+use lunette::server::clock::wall;
+use lunette::testing::time::show_time;
 
 use super::client::{Place, call, folder, put_key, read, show, shown, until};
 use crate::access::eventually;
@@ -132,6 +136,88 @@ fn a_key_that_everybody_may_read_is_told() {
     assert!(said.contains("can read this key: chmod o-r "), "{said}");
     fs::set_permissions(&path, Permissions::from_mode(0o640)).expect("it is ours");
     assert_eq!(complaint(&lunette(&["check", &dir(&folder)]), 0), "");
+}
+
+/// A certificate from `from` to `to` days from now, by openssl, which makes one of any time as an authority only.
+fn dated(folder: &Folder, from: i64, to: i64) -> Option<String> {
+    let day = |days: i64| {
+        let text = show_time((wall() / 1000 + days * 86_400) * 1000);
+        text.replace(['-', ':', 'T'], "")
+    };
+    folder.write("ca/index", "");
+    let config = "[ca]\ndefault_ca = own\n[own]\ndatabase = ca/index\nnew_certs_dir = ca\nrand_serial = yes\n\
+                  default_md = sha256\npolicy = any\nx509_extensions = more\n[any]\ncommonName = supplied\n\
+                  [more]\nsubjectAltName = DNS:localhost\n";
+    folder.write("ca/config", config);
+    let openssl = |arguments: &[&str]| {
+        let ran = Command::new("openssl")
+            .args(arguments)
+            .current_dir(&folder.0)
+            .output();
+        ran.is_ok_and(|output| output.status.success())
+    };
+    let key = "tls/key.pem";
+    let asked = [
+        "req",
+        "-new",
+        "-key",
+        key,
+        "-subj",
+        "/CN=localhost",
+        "-out",
+        "ca/csr",
+    ];
+    let (from, to) = (day(from), day(to));
+    let signed = [
+        "ca",
+        "-batch",
+        "-selfsign",
+        "-notext",
+        "-config",
+        "ca/config",
+        "-keyfile",
+        key,
+        "-in",
+        "ca/csr",
+        "-startdate",
+        &from,
+        "-enddate",
+        &to,
+        "-out",
+        "tls/cert.pem",
+    ];
+    if !(openssl(&asked) && openssl(&signed)) {
+        println!("skipped: there is no openssl that makes certificates");
+        return None;
+    }
+    Some(format!("{}-{}-{}T", &to[..4], &to[4..6], &to[6..8]))
+}
+
+#[test]
+fn a_certificate_whose_time_is_over_or_soon_is_told() {
+    for (from, to, told) in [
+        (
+            -30,
+            -2,
+            "tls/cert.pem: certificate 1 in it has expired: it was good until ",
+        ),
+        (2, 30, "tls/cert.pem: certificate 1 in it is good from "),
+        (-30, 5, "tls/cert.pem: certificate 1 in it is good until "),
+        (-30, 20, ""),
+    ] {
+        let folder = folder("");
+        let Some(ends) = dated(&folder, from, to) else {
+            return;
+        };
+        let said = complaint(&lunette(&["check", &dir(&folder)]), 0);
+        let server = crate::net::process::Server::start(&folder.0, &[]);
+        for said in [said, server.log()] {
+            assert!(said.contains(told), "{told}: {said}");
+            assert_eq!(said.contains("certificate 1"), !told.is_empty(), "{said}");
+            let is_end = told.contains("until");
+            assert!(!is_end || said.contains(&ends), "{ends}: {said}");
+        }
+    }
 }
 
 #[test]

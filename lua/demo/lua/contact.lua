@@ -12,9 +12,6 @@ local Contact = session:prototype("Contact", {
   city = "",
   note = "",
   favourite = EMPTY, -- true or nil
-  -- Kept by `refresh`:
-  initials = "",
-  hue = 0, -- of the round picture, in degrees
 })
 
 --- A contact with `fields`; the rest of it is worked out.
@@ -24,24 +21,37 @@ end
 
 --- Works out again what follows from the other fields. Returns the contact.
 function Contact:refresh()
-  self.initials = text.initials(self.name)
-  local sum = 0
-  for i = 1, #self.name do sum = (sum * 31 + self.name:byte(i)) % 3600 end
-  self.hue = sum % 24 * 15
   -- What sorting and searching compare: folded once here instead of at every key press.
   self._keys = {
     name = text.fold(self.name),
     company = text.fold(self.company),
     city = text.fold(self.city),
+    all = text.fold(table.concat({ self.name, self.company, self.city, self.email, self.role }, "\n")),
   }
-  self._haystack = text.fold(table.concat({ self.name, self.company, self.city, self.email, self.role }, "\n"))
+  self._picture = nil
   return self
+end
+
+-- The round picture: worked out for those who are seen, few of many.
+
+function Contact:initials() return self:picture().initials end
+
+--- In degrees.
+function Contact:hue() return self:picture().hue end
+
+function Contact:picture()
+  if not self._picture then
+    local sum = 0
+    for i = 1, #self.name do sum = (sum * 31 + self.name:byte(i)) % 3600 end
+    self._picture = { initials = text.initials(self.name), hue = sum % 24 * 15 }
+  end
+  return self._picture
 end
 
 --- Whether every one of the folded `words` occurs somewhere in the contact.
 function Contact:matches(words)
   for _, word in ipairs(words) do
-    if not self._haystack:find(word, 1, true) then return false end
+    if not self._keys.all:find(word, 1, true) then return false end
   end
   return true
 end

@@ -68,7 +68,7 @@ function sample.contact(n)
     email = user .. "@" .. domain_of(company),
     phone = string.format("+1 %d 555 01%02d", 201 + n * 13 % 700, n * 37 % 100),
     city = city_of(n),
-    note = n % 5 == 2 and pick(NOTE, n // 5) or "",
+    note = n % 5 == 2 and pick(NOTE, n // 5) or nil,
     favourite = n % 17 == 3 or nil,
   }
 end

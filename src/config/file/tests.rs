@@ -21,6 +21,7 @@ fn every_key_is_understood() {
         secret = ["login.pin", "users.*.pin"]
         [limits]
         lua_memory = "32M"
+        gc_pause = 130
         gas = 20_000_000
         session_timeout = "1h30m"
         resume_window = "5m"
@@ -66,7 +67,10 @@ fn every_key_is_understood() {
     assert_eq!(config.record.as_deref(), Some(Path::new("recordings")));
     let limits = &config.limits;
     assert_eq!((limits.lua_memory, limits.gas), (32 << 20, 20_000_000));
-    assert_eq!(limits.session_timeout_ms, 5_400_000);
+    assert_eq!(
+        (limits.gc_pause, limits.session_timeout_ms),
+        (130, 5_400_000)
+    );
     assert!(limits.remote_code && limits.private_paths);
     let net = NetSettings {
         connections: Some(100),
@@ -247,6 +251,9 @@ fn values_out_of_range_name_the_line_they_stand_in() {
     let message = |content| resolve(content).to_string();
     assert!(message("[limits]\n\ngas = 1").starts_with("f:3: gas is 1:"));
     assert!(message("[limits]\nlua_memory = 1").starts_with("f:2: lua_memory is 1 bytes:"));
+    assert!(
+        message("[limits]\ngc_pause = 9").starts_with("f:2: gc_pause is 9: it is a percentage")
+    );
     assert!(message("[server]\nhost = \"0.0.0.0\"").starts_with("f:2: host 0.0.0.0"));
     let flags = Settings {
         gas: Some(1),

@@ -11,6 +11,7 @@ fn state() -> State {
         StateLimits {
             memory: 8 << 20,
             gas: GAS,
+            ..StateLimits::default()
         },
     )
     .unwrap()

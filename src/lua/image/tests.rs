@@ -13,7 +13,7 @@ use crate::core::code::Decoder;
 use crate::core::event::{Opening, Turn};
 use crate::core::host::Host;
 use crate::core::id::SessionId;
-use crate::core::limits::SessionLimits;
+use crate::core::limits::{GC_PAUSE, SessionLimits};
 use crate::core::script::{Runtime, Script};
 use crate::core::site::Site;
 use crate::lua::alloc::lua_alloc;
@@ -26,6 +26,7 @@ use mlua::ffi;
 const LIMITS: StateLimits = StateLimits {
     memory: 24 << 20,
     gas: GAS,
+    gc_pause: GC_PAUSE,
 };
 const GAS: u64 = 80_000_000;
 const STEPS: usize = 12;

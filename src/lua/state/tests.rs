@@ -93,10 +93,32 @@ fn states_are_small_and_free_all_they_had() {
 }
 
 #[test]
+fn a_short_pause_keeps_less_garbage() {
+    let most = |gc_pause| {
+        let limits = StateLimits {
+            gc_pause,
+            ..StateLimits::default()
+        };
+        let script = "local kept, most = {}, 0
+            for i = 1, 5000 do kept[i] = {i} end
+            for i = 1, 50000 do
+                local garbage = {i}
+                most = math.max(most, collectgarbage('count'))
+            end
+            return math.floor(most)";
+        let most = eval(&State::new(7, limits).unwrap(), script);
+        most.parse::<u64>().unwrap()
+    };
+    let [short, usual] = [most(120), most(200)];
+    assert!(short * 3 < usual * 2, "{short} and {usual} KiB");
+}
+
+#[test]
 fn impossible_limits_are_told() {
     let tiny = StateLimits {
         memory: 5000,
         gas: 1,
+        ..StateLimits::default()
     };
     assert!(matches!(
         State::new(1, tiny),
@@ -105,6 +127,7 @@ fn impossible_limits_are_told() {
     let huge = StateLimits {
         memory: 1 << 40,
         gas: 1,
+        ..StateLimits::default()
     };
     assert!(matches!(State::new(1, huge), Err(StateError::Arena(_))));
 }

@@ -12,8 +12,9 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::version::{TLS12, TLS13};
 use rustls::{Error, InconsistentKeys, ServerConfig};
 
-use super::{Loaded, TlsError};
+use super::{Loaded, TlsError, validity};
 use crate::config::tls::TlsFiles;
+use crate::server::clock;
 
 /// A chain of certificates has some KiB; this is something else.
 const FILE_BYTES_MAX: u64 = 1 << 20;
@@ -34,6 +35,7 @@ impl Certificate {
     /// When they cannot be read, or are not what they should be, or do not belong together.
     pub fn load(files: &TlsFiles) -> Result<Loaded, TlsError> {
         let chain = chain(&files.cert)?;
+        let remarks = remarks(files, &chain);
         let key = key(&files.key)?;
         let provider = Arc::new(provider());
         provider
@@ -65,7 +67,7 @@ impl Certificate {
         let certificate = Certificate {
             config: Arc::new(config),
         };
-        Ok((certificate, complaint(&files.key)))
+        Ok((certificate, remarks))
     }
 }
 
@@ -132,11 +134,22 @@ fn no_pem(path: &Path, error: &pem::Error) -> TlsError {
     }
 }
 
-/// What is wrong with the key's file although it can be used.
-fn complaint(path: &Path) -> Option<String> {
-    let mode = fs::metadata(path).ok()?.permissions().mode();
-    (mode & READ_BY_ALL != 0).then(|| {
-        let path = path.display();
-        format!("{path}: everybody on this machine can read this key: chmod o-r {path}")
-    })
+/// What is wrong with the files although they can be used.
+fn remarks(files: &TlsFiles, chain: &[CertificateDer<'_>]) -> Vec<String> {
+    let mut remarks = Vec::new();
+    let mode = fs::metadata(&files.key).map_or(0, |meta| meta.permissions().mode());
+    if mode & READ_BY_ALL != 0 {
+        let path = files.key.display();
+        remarks.push(format!(
+            "{path}: everybody on this machine can read this key: chmod o-r {path}"
+        ));
+    }
+    let now = clock::wall();
+    for (at, certificate) in chain.iter().enumerate() {
+        if let Some(told) = validity::complaint(certificate, now) {
+            let (path, number) = (files.cert.display(), at + 1);
+            remarks.push(format!("{path}: certificate {number} in it {told}"));
+        }
+    }
+    remarks
 }

@@ -44,6 +44,11 @@ impl Channel {
         })
     }
 
+    /// Whether there is no agreement yet: making one takes the server longer than most requests do.
+    pub fn is_agreeing(&self) -> bool {
+        self.session.is_handshaking() && !self.is_broken
+    }
+
     /// Takes what the socket brought, and hands on what is in it.
     pub fn receive(&mut self, mut bytes: &[u8], mut take: impl FnMut(&[u8])) -> Heard {
         if self.is_broken {

@@ -13,6 +13,8 @@ mod certificate;
 #[cfg(feature = "tls")]
 mod channel;
 mod server;
+#[cfg(feature = "tls")]
+mod validity;
 #[cfg(not(feature = "tls"))]
 mod without;
 

@@ -7,7 +7,7 @@ use crate::server::Server;
 use crate::server::world::World;
 
 /// A certificate, and what there is to say about its files.
-pub type Loaded = (Certificate, Option<String>);
+pub type Loaded = (Certificate, Vec<String>);
 
 /// The certificate that is configured, if one is.
 ///
@@ -28,11 +28,11 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
     }
 
     /// Connections that begin from now on are shown this certificate.
-    pub(in crate::server) fn show(&mut self, loaded: Option<Loaded>) {
-        let Some((certificate, remark)) = loaded else {
+    pub fn show(&mut self, loaded: Option<Loaded>) {
+        let Some((certificate, remarks)) = loaded else {
             return;
         };
-        if let Some(remark) = remark {
+        for remark in remarks {
             self.log.line(0, format_args!("{remark}"));
         }
         self.certificate = Some(certificate);
