@@ -1,5 +1,5 @@
 //! Prepares what the binary carries inside it: the browser client (joined,
-//! hashed, compressed) and the demo site.
+//! hashed, compressed) and the built-in sites.
 //!
 //! Writes `OUT_DIR/web.rs`, which `src/web/mod.rs` includes.
 
@@ -51,7 +51,7 @@ fn main() {
             "lua/inspect",
         ),
     ] {
-        embedded(name, about, &root.join(folder), &mut generated.text);
+        embedded(name, about, &root.join(folder), &mut generated);
     }
     fs::write(out.join("web.rs"), generated.text).expect("OUT_DIR is writable");
 }
@@ -95,9 +95,7 @@ impl Generated {
         let name = format!("GZIP_{}", hash.to_uppercase());
         let file = self.out.join(format!("{hash}.gz"));
         if self.packed.insert(name.clone()) {
-            let mut gzip = GzEncoder::new(Vec::new(), Compression::best());
-            gzip.write_all(body.as_bytes()).expect("memory");
-            fs::write(&file, gzip.finish().expect("memory")).expect("OUT_DIR is writable");
+            fs::write(&file, compressed(body.as_bytes())).expect("OUT_DIR is writable");
             let _ = writeln!(
                 self.text,
                 "static {name}: &[u8] = include_bytes!({file:?});"
@@ -189,18 +187,18 @@ fn developed(page: &str) -> String {
     )
 }
 
-/// A site, as it is.
-fn embedded(name: &str, about: &str, folder: &Path, text: &mut String) {
+/// A site: the names of its files and, compressed as one, what is in them.
+fn embedded(name: &str, about: &str, folder: &Path, generated: &mut Generated) {
     let beside = ["gitignore", "lunette.toml"].map(str::to_owned);
     let beside = beside
         .into_iter()
         .filter(|name| folder.join(name).is_file());
-    let mut folders = vec!["html", "lua", "viewdefs"];
+    let mut folders = vec!["lua", "viewdefs"];
     // What is there in other sites is for their developers.
     if name == "NEW_SITE" {
         folders.push("tests");
     }
-    let site: Vec<String> = folders
+    let mut paths: Vec<String> = folders
         .iter()
         .flat_map(|part| {
             files(&folder.join(part))
@@ -209,24 +207,26 @@ fn embedded(name: &str, about: &str, folder: &Path, text: &mut String) {
         })
         .chain(beside)
         .collect();
-    let about = format!("{about}: path inside the site, content.");
-    list(text, name, &about, folder, site);
+    paths.sort();
+    let mut contents = Vec::new();
+    let mut lens = Vec::new();
+    for path in paths {
+        let content = fs::read(folder.join(&path)).expect("the sources are readable");
+        lens.push((path, content.len()));
+        contents.extend(content);
+    }
+    let file = generated.out.join(format!("{name}.gz"));
+    fs::write(&file, compressed(&contents)).expect("OUT_DIR is writable");
+    let _ = writeln!(
+        generated.text,
+        "/// {about}.\npub static {name}: Folder = Folder {{ files: &{lens:?}, gzip: include_bytes!({file:?}) }};"
+    );
 }
 
-fn list(text: &mut String, name: &str, about: &str, folder: &Path, mut paths: Vec<String>) {
-    paths.sort();
-    let _ = writeln!(
-        text,
-        "/// {about}\npub static {name}: &[(&str, &[u8])] = &["
-    );
-    for path in paths {
-        let _ = writeln!(
-            text,
-            "({path:?}, include_bytes!({:?})),",
-            folder.join(&path)
-        );
-    }
-    text.push_str("];\n");
+fn compressed(bytes: &[u8]) -> Vec<u8> {
+    let mut gzip = GzEncoder::new(Vec::new(), Compression::best());
+    gzip.write_all(bytes).expect("memory");
+    gzip.finish().expect("memory")
 }
 
 /// Files below a folder, relative, with `/`, sorted; none if it is not there.

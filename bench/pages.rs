@@ -305,13 +305,8 @@ fn resolve(link: &str, base: &str) -> Option<String> {
 pub fn binary(subject: &Subject, _scale: &Scale, report: &mut Report) -> io::Result<()> {
     let bytes = std::fs::metadata(&subject.binary)?.len();
     report.add(
-        Figure::new(
-            "release binary, stripped",
-            "MiB",
-            Less,
-            bytes as f64 / 1_048_576.0,
-        )
-        .target(if cfg!(feature = "tls") { 6.0 } else { 4.0 }),
+        Figure::new("release binary, stripped", "MB", Less, bytes as f64 / 1e6)
+            .target(if cfg!(feature = "tls") { 6.0 } else { 4.0 }),
     );
     Ok(())
 }

@@ -38,7 +38,7 @@ pub fn run_all(harness: &Harness) {
     bench(
         harness,
         "test: steps on the demo",
-        built_in(DEMO_SITE),
+        built_in(&DEMO_SITE),
         &steps,
     );
 }

@@ -5,7 +5,6 @@ use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::Parser;
 use lunette::cli::{self, completions, man};
 use lunette::cli::{
     Cli, Command, InspectFlags, RecordingFlags, RunFlags, SessionFlags, SessionsAction, StateFlags,
@@ -40,7 +39,8 @@ const BIND: u8 = 4;
 
 fn main() -> ExitCode {
     let is_dir = |name: &str| Path::new(name).is_dir();
-    let cli = Cli::try_parse().unwrap_or_else(|error| cli::with_tip(error, is_dir).exit());
+    let cli = Cli::try_parse_from(std::env::args_os());
+    let cli = cli.unwrap_or_else(|error| cli::with_tip(error, is_dir).exit());
     let done = match cli.command {
         None => serve(cli.serve.into(), None),
         Some(Command::Serve(flags)) => serve((*flags).into(), None),
@@ -95,7 +95,7 @@ fn serve(settings: Settings, recording: Option<Inspector>) -> Result<(), u8> {
     let log = Logger::of(&config);
     let server = match recording {
         None => Program::start(&config),
-        Some(inspector) => Program::start_with(&config, web::INSPECT_SITE, Box::new(inspector)),
+        Some(inspector) => Program::start_with(&config, &web::INSPECT_SITE, Box::new(inspector)),
     };
     let mut server = server.map_err(|error| {
         log.started(Err(&error.to_string()));

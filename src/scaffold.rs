@@ -31,8 +31,8 @@ pub fn site(dir: &Path) -> Result<Vec<PathBuf>, NewError> {
         return Err(NewError::NotEmpty(dir.to_owned()));
     }
     let mut made = Vec::new();
-    for (name, content) in web::NEW_SITE {
-        let name = match *name {
+    for (name, content) in web::NEW_SITE.files() {
+        let name = match name {
             // With a dot it would not be looked at where this site is kept.
             "gitignore" => ".gitignore",
             name => name,

@@ -195,7 +195,7 @@ impl House {
         };
         let config = Config::resolve(settings).expect("a configuration");
         let files = BTreeMap::from([("lua/main.lua".to_owned(), main.as_bytes().to_vec())]);
-        let files = (Site::new(files), StaticFiles::BuiltIn);
+        let files = (Site::new(files), StaticFiles::none());
         let pipes = Shared::default();
         let world = Pipeworks {
             pipes: pipes.clone(),

@@ -5,17 +5,24 @@
 //! The answer has a line that says what is offered, `words`, `dirs` or `files`, and a line for each word, with what it is
 //! for behind a tab. Directories and files are the shell's own to list.
 
-use clap::{Arg, Command, CommandFactory, ValueEnum, ValueHint};
+use clap::{Arg, Command, ValueHint};
 
 use super::Cli;
 
 /// Shells that can be told.
-#[derive(Clone, Copy, Debug, ValueEnum)]
+#[derive(Clone, Copy, Debug, Default)]
 pub enum Shell {
+    #[default]
     Bash,
     Zsh,
     Fish,
 }
+
+pub(super) const SHELLS: [(&str, Shell); 3] = [
+    ("bash", Shell::Bash),
+    ("zsh", Shell::Zsh),
+    ("fish", Shell::Fish),
+];
 
 /// The script for this shell.
 pub fn script(shell: Shell) -> &'static str {

@@ -3,7 +3,7 @@
 
 mod roff;
 
-use clap::{Arg, ArgAction, Command, CommandFactory};
+use clap::{Arg, ArgAction, Command};
 
 use super::{Cli, EXIT_CODES};
 use crate::config::defaults::KNOWN;

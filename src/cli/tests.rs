@@ -1,5 +1,4 @@
 use super::*;
-use clap::CommandFactory;
 
 #[test]
 fn the_definition_is_sound_and_its_help_fits_a_screen() {

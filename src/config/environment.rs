@@ -57,7 +57,7 @@ pub fn read(
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value)))
         .filter(|(name, _)| name.starts_with(PREFIX))
         .collect();
-    ours.sort();
+    ours.sort_unstable();
     for (variable, value) in ours {
         if variable == SITE {
             settings.dir = Some(PathBuf::from(value));

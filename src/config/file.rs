@@ -338,7 +338,7 @@ fn in_order<'t, 'i>(
     &'t Spanned<DeValue<'i>>,
 )> {
     let mut entries: Vec<_> = table.iter().collect();
-    entries.sort_by_key(|(key, _)| key.span().start);
+    entries.sort_unstable_by_key(|(key, _)| key.span().start);
     entries
 }
 

@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::bindings::bindings;
+use super::gather::gather;
 use super::path::Path;
 use super::property::Properties;
 use super::site::Site;
@@ -88,7 +89,7 @@ impl Allowed {
                 paths
                     .entry(canonical(path))
                     .or_default()
-                    .push((names.collect(), binding.access()));
+                    .push((gather(names), binding.access()));
             }
         }
         allowed
@@ -98,13 +99,13 @@ impl Allowed {
     /// it must not make it.
     pub fn allows(&self, type_name: &str, new: &Properties) -> Option<Grant> {
         let path = canonical(new.get("path").unwrap_or(""));
-        let names: Names = NAMING
+        let names = NAMING
             .iter()
             .filter_map(|name| Some((*name, new.get(name)?)))
             // The client's own, for each `ui-viewlist`.
             .filter(|&pair| pair != ("wrapper", LIST))
-            .map(|(name, value)| (name.into(), value.into()))
-            .collect();
+            .map(|(name, value)| (name.into(), value.into()));
+        let names: Names = gather(names);
         let structural = match type_name {
             // An array's elements.
             "" => path.bytes().all(|b| b.is_ascii_digit()),

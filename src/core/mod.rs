@@ -15,7 +15,7 @@
 //! what it was told before; [`topic`] and [`download`] are what sessions say to each other and give to
 //! browsers; [`frozen`] is a session as bytes, written and read by `carry` and [`code`]; [`peek`] is what
 //! those see who look into a session, [`witness`] what they see of its events; [`legible`] is what may be shown
-//! of a text that anybody wrote.
+//! of a text that anybody wrote; [`gather`] makes small maps.
 
 mod allowed;
 mod arrivals;
@@ -31,6 +31,7 @@ pub mod effect;
 pub mod event;
 mod fault;
 pub mod frozen;
+pub mod gather;
 pub mod handle;
 pub mod host;
 pub mod id;

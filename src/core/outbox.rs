@@ -347,7 +347,7 @@ impl View {
             .collect();
         if item.what == What::All && variable.id == APP {
             wanted.extend(self.properties.iter().filter(|p| !p.value.is_empty()));
-            wanted.sort_by(|a, b| a.name.cmp(&b.name));
+            wanted.sort_unstable_by(|a, b| a.name.cmp(&b.name));
         }
         (!wanted.is_empty()).then(|| batch.put(|out| push_properties(out, wanted.into_iter())))
     }

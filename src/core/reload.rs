@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::carry::carry;
+use super::gather::gather;
 use super::script::{ErrorCode, Script, ScriptError};
 use super::session::Session;
 use super::site::SiteChange;
@@ -74,7 +75,7 @@ impl<S: Script> Session<S> {
             let problem = viewdef::problem(path, content)?;
             Some((path.into(), problem.into()))
         });
-        self.site_faults.viewdefs = problems.collect();
+        self.site_faults.viewdefs = gather(problems);
         self.tell_site_fault();
     }
 

@@ -7,6 +7,7 @@ use std::rc::Rc;
 use sha2::{Digest, Sha256 as Hasher};
 
 use super::allowed::Allowed;
+use super::gather::gather;
 use super::script::{ErrorCode, ScriptError};
 use super::upload::Sha256;
 use super::variable::Detail;
@@ -66,7 +67,7 @@ impl Site {
     pub fn new(files: BTreeMap<String, Vec<u8>>) -> Site {
         let files = files.into_iter();
         let files = files.map(|(path, content)| (path, content.into()));
-        files.collect::<Files>().into()
+        gather::<_, Files>(files).into()
     }
 
     /// The content of the file at `path`, such as `lua/main.lua`.
@@ -112,12 +113,14 @@ impl Site {
     /// This site with files edited. A file in a folder of viewdefs that is none leaves the site as it
     /// was: what sessions show stays, and a session that begins later shows the same.
     pub fn edit(&self, edits: Edits) -> SiteChange {
-        let mut files = self.shared.files.clone();
         let paths = edits.keys().map(|path| path.as_str().into()).collect();
+        let is_removed = |path: &String| matches!(edits.get(path), Some(None));
+        let stay = self.shared.files.iter();
+        let stay = stay.filter(|(path, _)| !is_removed(path));
+        let mut files: Files = gather(stay.map(|(path, content)| (path.clone(), content.clone())));
         let mut problems = BTreeMap::new();
         for (path, content) in edits {
             let Some(content) = content else {
-                files.remove(&path);
                 continue;
             };
             match viewdef::problem(&path, &content) {
@@ -144,7 +147,7 @@ impl Site {
     pub fn edits_to(&self, other: &Site) -> Edits {
         let (had, has) = (&self.shared.files, &other.shared.files);
         let gone = had.keys().filter(|path| !has.contains_key(*path));
-        let mut edits: Edits = gone.map(|path| (path.clone(), None)).collect();
+        let mut edits: Edits = gather(gone.map(|path| (path.clone(), None)));
         for (path, content) in has {
             if had.get(path) != Some(content) {
                 edits.insert(path.clone(), Some(content.to_vec()));

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::carry::carry;
+use super::gather::gather;
 use super::id::{TimerId, Timestamp, VarId};
 
 /// What a timer does when it is due.
@@ -136,7 +137,7 @@ fn queue_of(timers: &BTreeMap<TimerId, Timer>) -> BTreeSet<(Timestamp, TimerId)>
     let due = timers
         .iter()
         .filter_map(|(&id, timer)| Some((timer.due?, id)));
-    due.collect()
+    gather(due)
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::gather::gather;
 use super::json;
 use super::site::Site;
 
@@ -31,10 +32,10 @@ pub struct Viewdefs {
 impl Viewdefs {
     /// Reads those of a site.
     pub fn new(site: &Site) -> Viewdefs {
-        let mut all: BTreeMap<String, String> = BUILT_IN
+        let built_in = BUILT_IN
             .iter()
-            .map(|&(key, text)| (key.to_owned(), text.to_owned()))
-            .collect();
+            .map(|&(key, text)| (key.to_owned(), text.to_owned()));
+        let mut all: BTreeMap<String, String> = gather(built_in);
         let mut problems = Vec::new();
         for folder in FOLDERS.iter().rev() {
             for (path, content) in site.files() {

@@ -66,7 +66,7 @@ impl Snapshot {
             .filter(|(now, before)| !Rc::ptr_eq(now, before) && now.object != before.object)
             .map(|(now, before)| (&**now, &**before))
             .collect();
-        pairs.sort_by(|(a, _), (b, _)| (a.root, &a.path).cmp(&(b.root, &b.path)));
+        pairs.sort_unstable_by(|(a, _), (b, _)| (a.root, &a.path).cmp(&(b.root, &b.path)));
         pairs
     }
 

@@ -37,14 +37,16 @@ pub fn encode_edits(edits: &Edits) -> Vec<u8> {
 
 /// What [`encode_edits`] wrote; `None`: it is something else.
 pub fn decode_edits(bytes: &[u8]) -> Option<Edits> {
-    let edits = read(bytes)?.into_iter();
-    edits
-        .map(|(path, content)| match content {
-            Content::Removed => Some((path.to_owned(), None)),
-            Content::Inside(content) => Some((path.to_owned(), Some(content.to_vec()))),
-            Content::Named(..) => None,
-        })
-        .collect()
+    let mut edits = Edits::new();
+    for (path, content) in read(bytes)? {
+        let content = match content {
+            Content::Removed => None,
+            Content::Inside(content) => Some(content.to_vec()),
+            Content::Named(..) => return None,
+        };
+        edits.insert(path.to_owned(), content);
+    }
+    Some(edits)
 }
 
 /// The same edits, of whose contents the long ones are only named: `keep` has taken them.

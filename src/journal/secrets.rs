@@ -17,6 +17,7 @@ use serde_json::value::RawValue;
 
 use super::{Header, Output, Paths, RawEvent, Reader, Record, decode_edits};
 use crate::core::event::Opening;
+use crate::core::gather::gather;
 use crate::core::id::{APP, ConnectionId};
 use crate::core::site::Site;
 use fields::password_fields;
@@ -57,7 +58,7 @@ impl Secrets {
         let patterns: Vec<Vec<String>> = patterns.iter().map(segments).collect();
         let names = patterns.iter().filter_map(|pattern| pattern.last());
         let mut secrets = Secrets {
-            names: names.filter(|name| *name != ANY).cloned().collect(),
+            names: gather(names.filter(|name| *name != ANY).cloned()),
             patterns,
             ..Secrets::default()
         };
@@ -307,7 +308,7 @@ fn cut_out(text: &str, mut found: Vec<Range<usize>>) -> (Cow<'_, str>, u64) {
     if found.is_empty() {
         return (text.into(), 0);
     }
-    found.sort_by_key(|range| range.start);
+    found.sort_unstable_by_key(|range| range.start);
     let mut shown = String::new();
     let mut at = 0;
     for range in &found {

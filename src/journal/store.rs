@@ -28,6 +28,7 @@ use super::tail::{self, Piece, TAIL_BYTES, Tail};
 use super::writer::{Durability, Policy, Writer};
 use super::{Header, JournalError, Reader};
 use crate::core::code::{hex, unhex};
+use crate::core::gather::gather;
 use crate::core::id::ConnectionId;
 use crate::core::site::Site;
 use crate::core::upload::Sha256;
@@ -287,12 +288,8 @@ impl Store {
         let journals = self.disk().list(&sessions);
         let journals = journals.map_err(StoreError::io(&sessions))?;
         let journals: Vec<PathBuf> = journals.iter().map(|j| sessions.join(&j.name)).collect();
-        let mut named: BTreeSet<String> = self
-            .edited
-            .borrow()
-            .iter()
-            .map(|check| hex(check))
-            .collect();
+        let mut named: BTreeSet<String> =
+            gather(self.edited.borrow().iter().map(|check| hex(check)));
         for journal in &journals {
             match self.archive.raw_header(journal) {
                 Ok(raw) => named.extend(
@@ -308,7 +305,7 @@ impl Store {
         }
         let dir = self.archive.dir.join(SITE);
         let files = self.disk().list(&dir).map_err(StoreError::io(&dir))?;
-        let mut left: BTreeSet<String> = files.into_iter().map(|file| file.name).collect();
+        let mut left: Vec<String> = files.into_iter().map(|file| file.name).collect();
         left.retain(|name| !named.contains(name));
         // What names a content may still wait for its journal.
         if !left.is_empty() {
@@ -327,9 +324,9 @@ impl Store {
             let path = dir.join(name);
             self.disk().remove(&path).map_err(StoreError::io(&path))?;
         }
-        self.there
-            .borrow_mut()
-            .retain(|sha256| !left.contains(&hex(sha256)));
+        let there = self.there.take().into_iter();
+        let there = gather(there.filter(|sha256| !left.contains(&hex(sha256))));
+        self.there.replace(there);
         // A site that is remembered may have lost files.
         self.archive.sites.borrow_mut().clear();
         Ok(left.len())

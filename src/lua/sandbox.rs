@@ -17,6 +17,7 @@ mod sort;
 mod tables;
 mod text;
 
+use crate::core::gather::gather;
 use crate::lua::budget;
 use crate::lua::determinism::{heap_of, name_function};
 use crate::lua::os;
@@ -377,7 +378,7 @@ fn string_metamethods(scratch: &Scratch) -> Library {
     });
     Library {
         name: c"string",
-        items: items.into_iter().collect(),
+        items: gather(items),
     }
 }
 
@@ -399,7 +400,7 @@ fn library(scratch: &Scratch, name: &'static CStr, list: Vec<Entry>) -> Library 
     });
     Library {
         name,
-        items: items.collect(),
+        items: gather(items),
     }
 }
 

@@ -1,4 +1,4 @@
-//! A site on disk, or the built-in one: its inputs as a value, its static files as they are.
+//! A site on disk, or a built-in one: its inputs as a value, its static files as they are.
 
 use std::fs::{self, File};
 use std::io;
@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
 use super::scan::{DEPTH_MAX, FILE_BYTES_MAX, INPUTS, Nobody, Scan};
+use crate::core::gather::gather;
 use crate::core::site::Site;
 use crate::net::response::Body;
-use crate::web;
+use crate::web::Folder;
 
 /// Why a site cannot be served.
 #[derive(Debug, thiserror::Error)]
@@ -93,22 +94,17 @@ fn where_main_may_be(dir: &Path) -> String {
 }
 
 /// The inputs of a built-in site.
-pub fn built_in(files: &[(&str, &[u8])]) -> Site {
+pub fn built_in(folder: &Folder) -> Site {
+    let files = folder.files().into_iter();
     let inputs = files
-        .iter()
         .filter(|(path, _)| INPUTS.iter().any(|i| path.starts_with(i)))
-        .map(|&(path, content)| (path.to_owned(), content.to_vec()));
-    Site::new(inputs.collect())
+        .map(|(path, content)| (path.to_owned(), content));
+    Site::new(gather(inputs))
 }
 
-/// The files under a site's `html/`.
+/// The files under a site's `html/`, on disk; the path has no symlink left in it. `None`: there is no such folder.
 #[derive(Clone, Debug)]
-pub enum StaticFiles {
-    /// On disk; the path has no symlink left in it. `None`: the site has no such folder.
-    Folder(Option<PathBuf>),
-    /// Of the built-in site.
-    BuiltIn,
-}
+pub struct StaticFiles(Option<PathBuf>);
 
 /// A static file, opened.
 pub struct StaticFile {
@@ -120,7 +116,12 @@ pub struct StaticFile {
 impl StaticFiles {
     /// Those of the site in `dir`.
     pub fn of_site(dir: &Path) -> StaticFiles {
-        StaticFiles::Folder(fs::canonicalize(dir.join("html")).ok())
+        StaticFiles(fs::canonicalize(dir.join("html")).ok())
+    }
+
+    /// Those of a site that is not on disk.
+    pub fn none() -> StaticFiles {
+        StaticFiles(None)
     }
 
     /// Whether the site has a page of its own.
@@ -134,18 +135,7 @@ impl StaticFiles {
         if name.is_empty() {
             return None;
         }
-        match self {
-            StaticFiles::Folder(root) => open_in(root.as_deref()?, name),
-            StaticFiles::BuiltIn => {
-                let path = format!("html/{name}");
-                let (_, content) = web::DEMO_SITE.iter().find(|(p, _)| *p == path)?;
-                Some(StaticFile {
-                    content_type: content_type(name),
-                    etag: format!("\"{:x}\"", crc32c::crc32c(content)),
-                    body: Body::Static(content),
-                })
-            }
-        }
+        open_in(self.0.as_deref()?, name)
     }
 }
 
@@ -209,15 +199,15 @@ mod tests {
     use super::*;
     use std::os::unix::fs::symlink;
 
-    struct Folder(PathBuf);
+    struct SiteDir(PathBuf);
 
-    impl Folder {
-        fn new(name: &str) -> Folder {
+    impl SiteDir {
+        fn new(name: &str) -> SiteDir {
             let path = std::env::temp_dir().join(format!("lunette-{name}-{}", std::process::id()));
             let _ = fs::remove_dir_all(&path);
             fs::create_dir_all(path.join("html/sub")).unwrap();
             fs::create_dir_all(path.join("lua/more")).unwrap();
-            Folder(path)
+            SiteDir(path)
         }
 
         fn write(&self, name: &str, content: &str) {
@@ -225,7 +215,7 @@ mod tests {
         }
     }
 
-    impl Drop for Folder {
+    impl Drop for SiteDir {
         fn drop(&mut self) {
             let _ = fs::remove_dir_all(&self.0);
         }
@@ -233,7 +223,7 @@ mod tests {
 
     #[test]
     fn the_inputs_of_a_site_are_read_once() {
-        let folder = Folder::new("site");
+        let folder = SiteDir::new("site");
         assert!(matches!(
             load_site(&folder.0),
             Err(SiteError::NoMain { .. })
@@ -259,7 +249,7 @@ mod tests {
 
     #[test]
     fn static_files_are_only_those_inside() {
-        let folder = Folder::new("static");
+        let folder = SiteDir::new("static");
         folder.write("secret.txt", "secret");
         folder.write("html/a.css", "a{}");
         symlink("a.css", folder.0.join("html/inside.css")).unwrap();
@@ -283,6 +273,6 @@ mod tests {
         ] {
             assert!(files.open(name).is_none(), "{name}");
         }
-        assert!(StaticFiles::Folder(None).open("a.css").is_none());
+        assert!(StaticFiles::none().open("a.css").is_none());
     }
 }

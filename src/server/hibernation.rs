@@ -157,7 +157,7 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
         }
         let mut all: Vec<Usage> = self.core.usage().collect();
         all.retain(|usage| !usage.attached);
-        all.sort_by_key(|usage| (usage.last_event, usage.session));
+        all.sort_unstable_by_key(|usage| (usage.last_event, usage.session));
         for usage in all {
             if used <= memory {
                 break;

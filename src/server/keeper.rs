@@ -12,6 +12,7 @@ use super::mail::Extent;
 use super::sleepers::Sleepers;
 use crate::config::state::{Recover, StateConfig};
 use crate::core::event::Turn;
+use crate::core::gather::gather;
 use crate::core::id::{SessionId, Timestamp};
 use crate::core::manager::Dormant;
 use crate::journal::{Disk, JournalError, Policy, Rules, Standing, Store, StoreError};
@@ -204,7 +205,7 @@ impl Keeper {
                 (Standing::Ended | Standing::Lost, _) => {}
             }
         }
-        left.live.sort_by_key(|left| left.number);
+        left.live.sort_unstable_by_key(|left| left.number);
         Ok(left)
     }
 
@@ -375,7 +376,5 @@ impl Keeper {
 fn parse_strikes(bytes: &[u8]) -> BTreeMap<String, u32> {
     let text = String::from_utf8_lossy(bytes);
     let lines = text.lines().filter_map(|line| line.split_once(' '));
-    lines
-        .filter_map(|(sid, count)| Some((sid.to_owned(), count.parse().ok()?)))
-        .collect()
+    gather(lines.filter_map(|(sid, count)| Some((sid.to_owned(), count.parse().ok()?))))
 }

@@ -483,7 +483,7 @@ fn net_limits(config: &Config) -> NetLimits {
 fn site(config: &Config) -> Result<(Site, StaticFiles), SiteError> {
     Ok(match &config.dir {
         Some(dir) => (load_site(dir)?, StaticFiles::of_site(dir)),
-        None => (built_in(web::DEMO_SITE), StaticFiles::BuiltIn),
+        None => (built_in(&web::DEMO_SITE), StaticFiles::none()),
     })
 }
 

@@ -11,6 +11,7 @@ use crate::config::Config;
 use crate::core::outside::Outside;
 use crate::lua::LuaRuntime;
 use crate::testing::check;
+use crate::web::Folder;
 
 /// A [`Server`] of Lua sessions.
 pub struct Program(Server<LuaRuntime, Live>);
@@ -40,7 +41,7 @@ impl Program {
     /// As for [`Program::start`].
     pub fn start_with(
         config: &Config,
-        files: &[(&str, &[u8])],
+        files: &Folder,
         outside: Box<dyn Outside>,
     ) -> Result<Program, ServerError> {
         let mut program = Program::start(config)?;

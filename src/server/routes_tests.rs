@@ -18,7 +18,7 @@ impl Front {
         Front {
             routes: Routes::new(
                 Guard::new("127.0.0.1", &[], &[]),
-                StaticFiles::Folder(None),
+                StaticFiles::none(),
                 rules,
                 "boot",
             ),

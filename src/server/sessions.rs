@@ -270,7 +270,7 @@ impl SessionTable {
             .iter()
             .map(|(&session, &sid)| (session, sid))
             .collect();
-        all.sort_by_key(|&(session, _)| session);
+        all.sort_unstable_by_key(|&(session, _)| session);
         all
     }
 

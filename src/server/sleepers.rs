@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use crate::core::code::{Decoder, push_bytes, push_varint};
+use crate::core::gather::gather;
 use crate::core::id::SessionId;
 use crate::core::manager::Dormant;
 use crate::journal::{Ledger, Store, StoreError};
@@ -75,7 +76,7 @@ impl Sleepers {
         let (ledger, entries) = Ledger::open(store, NAME)?;
         let notes = entries.iter().filter_map(|entry| Note::decode(entry));
         // The last one of a session is the one that counts.
-        let before = notes.map(|note| (note.session, note)).collect();
+        let before = gather(notes.map(|note| (note.session, note)));
         Ok(Sleepers { ledger, before })
     }
 
@@ -116,7 +117,7 @@ impl Sleepers {
         }
         let notes = self.ledger.entries()?;
         let notes = notes.iter().filter_map(|entry| Note::decode(entry));
-        let notes = notes.map(|note| (note.session, note)).collect();
+        let notes = gather(notes.map(|note| (note.session, note)));
         self.keep(notes, sleeps)
     }
 

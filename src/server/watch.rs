@@ -17,6 +17,7 @@ use mio::{Interest, Registry, Token};
 use super::files::SiteError;
 use super::log::Logger;
 use super::scan::{Scan, Visitor, is_wanted};
+use crate::core::gather::gather;
 use crate::core::id::Timestamp;
 use crate::core::site::{Edits, Site};
 
@@ -118,11 +119,11 @@ impl Watcher {
             let of = |part: &str| below(part).is_some_and(|r| r.is_empty() || r.starts_with('/'));
             scan.problems.iter().any(|(part, _)| of(part))
         };
-        let mut edits: Edits = site
+        let gone = site
             .files()
             .filter(|(path, _)| !scan.files.contains_key(*path) && !hidden(path))
-            .map(|(path, _)| (path.to_owned(), None))
-            .collect();
+            .map(|(path, _)| (path.to_owned(), None));
+        let mut edits: Edits = gather(gone);
         let waiting = std::mem::take(&mut self.emptied);
         for (path, content) in scan.files {
             let known = self.broken.get(&path).map(Vec::as_slice);
@@ -178,7 +179,7 @@ impl Watcher {
     }
 
     fn tell_problems(&mut self, problems: &[(String, SiteError)]) {
-        let texts: BTreeSet<String> = problems.iter().map(|(_, e)| e.to_string()).collect();
+        let texts: BTreeSet<String> = gather(problems.iter().map(|(_, e)| e.to_string()));
         for text in texts.difference(&self.unreadable) {
             self.log.line(
                 0,

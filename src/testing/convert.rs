@@ -20,6 +20,7 @@ use super::template::Props;
 use super::upload;
 use crate::core::effect::Effect;
 use crate::core::event::{Event, Opening, Turn};
+use crate::core::gather::gather;
 use crate::core::id::{ConnectionId, SessionId};
 use crate::core::limits::SessionLimits;
 use crate::core::manager::{ManagerConfig, SessionManager};
@@ -234,8 +235,8 @@ impl Conversion<'_> {
     }
 
     fn join(&mut self, connection: ConnectionId) {
-        let taken: BTreeSet<u64> = self.pages.values().map(|(page, _)| *page).collect();
-        let free = (1..).find(|page| !taken.contains(page)).unwrap_or(1);
+        let is_taken = |page| self.pages.values().any(|(taken, _)| *taken == page);
+        let free = (1..).find(|page| !is_taken(*page)).unwrap_or(1);
         // A recording begins with a page.
         if std::mem::replace(&mut self.joined, true) {
             self.step(&Step::Attach { page: free });
@@ -269,10 +270,9 @@ impl Conversion<'_> {
                     value,
                     ..
                 } => {
-                    let props: Props = properties
-                        .iter()
-                        .map(|(k, v)| (k.to_string(), v.to_string()))
-                        .collect();
+                    let properties = properties.iter();
+                    let props: Props =
+                        gather(properties.map(|(k, v)| (k.to_string(), v.to_string())));
                     let held = value
                         .as_ref()
                         .and_then(|Json(text)| object_of(&serde_json::from_str(text).ok()?));

@@ -99,7 +99,7 @@ impl Page {
             .filter(|(_, target)| fits(*target))
             .map(|(name, _)| (nearness(path, &name), name))
             .collect();
-        names.sort();
+        names.sort_unstable();
         names.dedup();
         names
             .into_iter()

@@ -2,20 +2,19 @@
 
 use std::collections::BTreeMap;
 
-use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 use super::store::{Fault, VarNo};
 
 /// One message.
-#[derive(Debug, Deserialize)]
-#[serde(tag = "type", content = "data", rename_all = "lowercase")]
+#[derive(Debug)]
 pub enum Told {
     Update(Update),
-    Destroy(Destroyed),
+    Destroy(VarNo),
     Error(Refusal),
-    Objects(IgnoredAny),
+    Objects,
 }
 
 /// What is new of a variable.
@@ -32,11 +31,10 @@ pub struct Update {
     pub pieces: Option<Vec<Value>>,
 }
 
-/// A variable is gone.
-#[derive(Debug, Deserialize)]
-pub struct Destroyed {
+#[derive(Deserialize)]
+struct Destroyed {
     #[serde(rename = "varId")]
-    pub var: VarNo,
+    var: VarNo,
 }
 
 /// An error on a variable.
@@ -62,13 +60,36 @@ fn whatever_is_there<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Value>
     Value::deserialize(from).map(Some)
 }
 
+/// What is in it is read when it is known what it tells.
+#[derive(Deserialize)]
+struct Message<'a> {
+    #[serde(rename = "type")]
+    kind: &'a str,
+    #[serde(borrow)]
+    data: &'a RawValue,
+}
+
 /// The messages of a frame; none, if it is not one of the server's.
 pub fn read(frame: &[u8]) -> Vec<Told> {
-    let read = match frame.first() {
-        Some(b'[') => serde_json::from_slice(frame),
-        _ => serde_json::from_slice(frame).map(|message| vec![message]),
+    let text = std::str::from_utf8(frame).unwrap_or_default();
+    let messages = match text.starts_with('[') {
+        true => serde_json::from_str(text),
+        false => serde_json::from_str(text).map(|message| vec![message]),
     };
-    read.unwrap_or_default()
+    let messages: Vec<Message> = messages.unwrap_or_default();
+    let told: Result<Vec<Told>, _> = messages.iter().map(told).collect();
+    told.unwrap_or_default()
+}
+
+fn told(message: &Message) -> serde_json::Result<Told> {
+    let data = message.data.get();
+    match message.kind {
+        "update" => serde_json::from_str(data).map(Told::Update),
+        "destroy" => serde_json::from_str(data).map(|Destroyed { var }| Told::Destroy(var)),
+        "error" => serde_json::from_str(data).map(Told::Error),
+        "objects" => Ok(Told::Objects),
+        unknown => Err(serde::de::Error::custom(unknown)),
+    }
 }
 
 impl From<Refusal> for Fault {
@@ -125,12 +146,13 @@ mod tests {
         assert!(
             matches!(&told[1], Told::Update(Update { value: None, pieces: Some(p), .. }) if p.len() == 3)
         );
-        assert!(matches!(&told[2], Told::Destroy(gone) if gone.var == 4));
+        assert!(matches!(&told[2], Told::Destroy(4)));
         let Some(Told::Error(refusal)) = told.into_iter().nth(3) else {
             panic!("an error is the fourth")
         };
         assert_eq!(Fault::from(refusal).text, "no; age: too old");
         assert_eq!(read(br#"{"type":"destroy","data":{"varId":4}}"#).len(), 1);
         assert!(read(b"{").is_empty());
+        assert!(read(br#"{"type":"update","data":{"varId":2,"properties":{"a":1}}}"#).is_empty());
     }
 }

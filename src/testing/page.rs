@@ -470,7 +470,9 @@ impl Page {
     /// The variables go with the variable above them.
     fn dispose(&mut self, view: usize) {
         let gone = self.views.remove(view);
-        forget(&mut self.views_of, gone.var, view);
+        if let Some(views) = self.views_of.get_mut(&gone.var) {
+            views.retain(|&other| other != view);
+        }
         gone.inner
             .into_iter()
             .for_each(|(_, inner)| self.dispose(inner));
@@ -484,14 +486,5 @@ impl Page {
     pub fn keep_deed(&mut self, view: usize, deed: usize, var: VarNo) {
         self.views[view].deeds.insert(deed, var);
         self.views[view].made.push(var);
-    }
-}
-
-fn forget(places: &mut BTreeMap<VarNo, Vec<usize>>, var: VarNo, place: usize) {
-    if let Some(known) = places.get_mut(&var) {
-        known.retain(|&other| other != place);
-        if known.is_empty() {
-            places.remove(&var);
-        }
     }
 }

@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::frame::{self, Destroyed, Told, Update};
+use super::frame::{self, Told, Update};
 use super::template::{Props, canonical};
+use crate::core::gather::gather;
 
 /// A variable's number in its view.
 pub type VarNo = i64;
@@ -169,7 +170,7 @@ impl Store {
             Told::Error(refusal) => Some(refusal.var),
             _ => None,
         };
-        let refused: BTreeSet<VarNo> = messages.iter().filter_map(refused).collect();
+        let refused: BTreeSet<VarNo> = gather(messages.iter().filter_map(refused));
         let mut faults = Vec::new();
         for message in messages {
             match message {
@@ -177,7 +178,7 @@ impl Store {
                     let refused = refused.contains(&update.var);
                     self.update(update, refused, &mut news);
                 }
-                Told::Destroy(Destroyed { var: id }) if id != ROOT => {
+                Told::Destroy(id) if id != ROOT => {
                     if let Some(var) = self.vars.get_mut(&id) {
                         var.value = Some(Value::Null);
                         var.type_name = Some(String::new());
@@ -185,7 +186,7 @@ impl Store {
                     }
                 }
                 Told::Error(refusal) => faults.push(refusal),
-                Told::Destroy(_) | Told::Objects(_) => {}
+                Told::Destroy(_) | Told::Objects => {}
             }
         }
         // A value that comes along is the one the error stands on, not its end.

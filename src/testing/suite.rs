@@ -94,7 +94,7 @@ impl Suite {
         let mut names: Vec<String> = names
             .filter_map(|name| name.strip_suffix(ending).map(str::to_owned))
             .collect();
-        names.sort();
+        names.sort_unstable();
         names
     }
 

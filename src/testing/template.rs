@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use super::html::{Element, parse_template};
 use super::path;
+use crate::core::gather::gather;
 use crate::core::path::Path;
 
 /// Properties of a variable.
@@ -270,7 +271,7 @@ pub fn parse_binding(text: &str) -> (String, Props) {
         .map(|(name, value)| (name.trim().to_owned(), decode(value)));
     (
         path.trim().to_owned(),
-        pairs.filter(|(name, _)| !name.is_empty()).collect(),
+        gather(pairs.filter(|(name, _)| !name.is_empty())),
     )
 }
 

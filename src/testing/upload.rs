@@ -147,7 +147,7 @@ pub fn contents(take: &Take) -> BTreeMap<UploadId, Vec<u8>> {
         }
     }
     for (upload, mut parts) in parts {
-        parts.sort();
+        parts.sort_unstable();
         let mut content = Vec::new();
         for (offset, bytes) in parts {
             if offset > content.len() {

@@ -1,10 +1,10 @@
-//! The browser client: every file a page needs, inside the binary.
+//! The browser client: every file a page needs, inside the binary; and the built-in sites.
 //!
 //! `build.rs` joins the ES modules of this folder into one script, hashes and
 //! compresses it, and writes the lists that are included here. Nothing is read
 //! from disk at run time.
 
-use flate2::bufread::GzDecoder;
+use flate2::bufread::DeflateDecoder;
 use std::io::Read;
 
 /// A file as it is served. The binary holds it once, compressed: that is how browsers want it.
@@ -24,16 +24,50 @@ pub struct Asset {
 impl Asset {
     /// What it holds, uncompressed piece by piece.
     pub fn reader(&self) -> impl Read + use<> {
-        GzDecoder::new(self.gzip)
+        decoder(self.gzip)
     }
 
     /// All of it.
     pub fn body(&self) -> Vec<u8> {
-        let mut body = Vec::new();
-        // The build made it, and a test read all of them.
-        let _ = self.reader().read_to_end(&mut body);
-        body
+        inflated(self.gzip)
     }
+}
+
+/// The files of a site, compressed as one.
+pub struct Folder {
+    /// Path inside the site, and bytes of its content; sorted.
+    files: &'static [(&'static str, usize)],
+    gzip: &'static [u8],
+}
+
+impl Folder {
+    /// Path inside the site, and content.
+    pub fn files(&self) -> Vec<(&'static str, Vec<u8>)> {
+        let contents = inflated(self.gzip);
+        let mut left = &contents[..];
+        let files = self.files.iter().map(|&(path, len)| {
+            let (content, behind) = left.split_at(len);
+            left = behind;
+            (path, content.to_vec())
+        });
+        files.collect()
+    }
+}
+
+/// Bytes around what is compressed: what the build makes has no names, dates or the like in its head.
+const GZIP_HEAD: usize = 10;
+const GZIP_TAIL: usize = 8;
+
+/// Without a look at the sum at its end, which is for what travels.
+fn decoder(gzip: &[u8]) -> DeflateDecoder<&[u8]> {
+    DeflateDecoder::new(&gzip[GZIP_HEAD..gzip.len() - GZIP_TAIL])
+}
+
+fn inflated(gzip: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    // The build made it, and a test read all of them.
+    let _ = decoder(gzip).read_to_end(&mut bytes);
+    bytes
 }
 
 include!(concat!(env!("OUT_DIR"), "/web.rs"));
@@ -72,6 +106,7 @@ mod pack;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use flate2::bufread::GzDecoder;
 
     fn all() -> impl Iterator<Item = &'static Asset> {
         ASSETS.iter().chain([&INDEX, &DEV_INDEX]).chain(MODULES)
@@ -83,6 +118,10 @@ mod tests {
             let mut body = Vec::new();
             asset.reader().read_to_end(&mut body).unwrap();
             assert_eq!(body.len() as u64, asset.len, "{}", asset.path);
+            let mut checked = Vec::new();
+            let mut gzip = GzDecoder::new(asset.gzip);
+            gzip.read_to_end(&mut checked).unwrap();
+            assert!(body == checked, "{}", asset.path);
             assert!(!body.is_empty(), "{}", asset.path);
             assert!(std::str::from_utf8(&body).is_ok(), "{}", asset.path);
         }
@@ -161,9 +200,21 @@ mod tests {
     }
 
     #[test]
-    fn the_demo_site_is_sorted_and_relative() {
-        assert!(DEMO_SITE.windows(2).all(|pair| pair[0].0 < pair[1].0));
-        let inside = |path: &str| !path.starts_with('/') && !path.contains("..");
-        assert!(DEMO_SITE.iter().all(|(path, _)| inside(path)));
+    fn built_in_sites_are_sorted_relative_and_whole() {
+        let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("lua");
+        for (name, site) in [
+            ("demo", &DEMO_SITE),
+            ("new", &NEW_SITE),
+            ("inspect", &INSPECT_SITE),
+        ] {
+            let files = site.files();
+            assert!(files.windows(2).all(|pair| pair[0].0 < pair[1].0));
+            assert!(files.iter().any(|(path, _)| *path == "lua/main.lua"));
+            for (path, content) in files {
+                assert!(!path.starts_with('/') && !path.contains(".."), "{path}");
+                let source = std::fs::read(root.join(name).join(path)).unwrap();
+                assert!(content == source, "{name}/{path}");
+            }
+        }
     }
 }

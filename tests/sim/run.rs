@@ -162,7 +162,7 @@ impl Simulation {
         }
         let world = SimWorld::new(&self.town, self.seed ^ self.lives << 32);
         let runtime = LuaRuntime::new().expect("a runtime");
-        let files = (self.site.clone(), StaticFiles::BuiltIn);
+        let files = (self.site.clone(), StaticFiles::none());
         Server::new(&self.config, runtime, files, world, Some(keeper))
     }
 

@@ -116,7 +116,7 @@ fn differing_fields(now: &Found, before: &Found, secrets: &Secrets) -> Vec<Value
         .chain(&before.object.fields)
         .map(|(k, _)| k)
         .collect();
-    keys.sort();
+    keys.sort_unstable();
     keys.dedup();
     let differs = |key: &&Key| now.object.field(key) != before.object.field(key);
     let show = |key: &Key, held: Option<&Held>| {

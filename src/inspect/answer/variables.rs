@@ -73,9 +73,9 @@ fn in_tree_order(inspector: &Inspector, turn: u64) -> Vec<(VarId, usize)> {
     }
     let mut order = Vec::new();
     let mut left: Vec<(VarId, usize)> = Vec::new();
-    let mut put = |left: &mut Vec<(VarId, usize)>, parent: Option<VarId>, depth: usize| {
-        let children = below.remove(&parent).unwrap_or_default();
-        left.extend(children.into_iter().rev().map(|id| (id, depth)));
+    let put = |left: &mut Vec<(VarId, usize)>, parent: Option<VarId>, depth: usize| {
+        let children = below.get(&parent).into_iter().flatten();
+        left.extend(children.rev().map(|id| (*id, depth)));
     };
     put(&mut left, None, 0);
     while let Some((id, depth)) = left.pop() {

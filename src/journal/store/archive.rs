@@ -155,7 +155,7 @@ impl Archive {
                 })
             })
             .collect();
-        listed.sort_by(|a, b| (&a.sid, a.standing).cmp(&(&b.sid, b.standing)));
+        listed.sort_unstable_by(|a, b| (&a.sid, a.standing).cmp(&(&b.sid, b.standing)));
         Ok(listed)
     }
 
@@ -340,8 +340,9 @@ pub fn read_journal(disk: &dyn Disk, path: &Path) -> io::Result<Vec<u8>> {
     let live = path.with_extension(Standing::Live.name());
     let is_own = live == path || disk.length(&live).is_err();
     let sid = sid.filter(|_| is_own);
-    let pieces = sid.and_then(|sid| tail::pieces(&tail).remove(&sid));
-    Ok(tail::complete(file, 0, &pieces.unwrap_or_default()))
+    let pieces = tail::pieces(&tail);
+    let pieces = sid.and_then(|sid| pieces.get(&sid));
+    Ok(tail::complete(file, 0, pieces.map_or(&[], Vec::as_slice)))
 }
 
 /// The content of a file of the site that the journal at `journal` names.

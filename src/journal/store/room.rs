@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use super::super::disk::Entry;
 use super::archive::{STANDINGS, is_sid};
 use super::{SESSIONS, Standing, Store, StoreError, VALUES};
+use crate::core::gather::gather;
 
 /// What a session's checkpoint ends in, among values.
 const CHECKPOINT: &str = ".checkpoint";
@@ -63,7 +64,7 @@ impl Store {
             .into_iter()
             .filter(|held| held.standing != Standing::Quarantined)
             .partition(|held| held.standing == Standing::Live);
-        over.sort_by(|a, b| {
+        over.sort_unstable_by(|a, b| {
             (a.standing, a.modified, &a.sid).cmp(&(b.standing, b.modified, &b.sid))
         });
         for held in over {
@@ -113,7 +114,7 @@ impl Store {
         for share in shares.values_mut() {
             share
                 .sessions
-                .sort_by(|a, b| (a.bytes, &b.sid).cmp(&(b.bytes, &a.sid)));
+                .sort_unstable_by(|a, b| (a.bytes, &b.sid).cmp(&(b.bytes, &a.sid)));
         }
         shares
     }
@@ -131,7 +132,7 @@ impl Store {
             .filter_map(held_by)
             .collect();
         let live = |held: &&Held| held.standing == Standing::Live;
-        let live: BTreeSet<String> = held.iter().filter(live).map(|h| h.sid.clone()).collect();
+        let live: BTreeSet<String> = gather(held.iter().filter(live).map(|h| h.sid.clone()));
         let mut checkpoints: BTreeMap<String, u64> = BTreeMap::new();
         for entry in self.list(VALUES)? {
             match entry.name.strip_suffix(CHECKPOINT) {

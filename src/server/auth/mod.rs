@@ -28,6 +28,7 @@ use super::ServerError;
 use super::keeper::Keeper;
 use super::random::Random;
 use crate::config::auth::{AuthConfig, Fields, Network, Way};
+use crate::core::gather::gather;
 use crate::core::id::Timestamp;
 use crate::net::http::Request;
 use attempts::Attempts;
@@ -288,7 +289,7 @@ fn read_ended(text: &str, wall: i64) -> BTreeMap<u128, i64> {
         Some((u128::from_str_radix(id, 16).ok()?, until.parse().ok()?))
     };
     let all = text.lines().filter_map(line);
-    all.filter(|&(_, until)| until > wall).collect()
+    gather(all.filter(|&(_, until)| until > wall))
 }
 
 /// Whether two secrets are the same. How long that takes says nothing about where they differ.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::{Conversion, MOMENT_MS, UNMARKED_MAX};
+use crate::core::gather::gather;
 use crate::journal::BLANK;
 use crate::testing::path::is_ignored;
 use crate::testing::script::Step;
@@ -111,11 +112,8 @@ impl Conversion<'_> {
             return;
         }
         let mut told: Vec<String> = Vec::new();
-        let stores: BTreeMap<u64, &Store> = self
-            .pages
-            .values()
-            .map(|(page, store)| (*page, store))
-            .collect();
+        let pages = self.pages.values().map(|(page, store)| (*page, store));
+        let stores: BTreeMap<u64, &Store> = gather(pages);
         let of_page = changed.iter().filter(|(page, _)| *page == self.page);
         for &(page, id) in of_page {
             let line = stores

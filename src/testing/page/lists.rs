@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::{ITEM_TYPE, List, Page, Row, forget};
+use super::{ITEM_TYPE, List, Page, Row};
+use crate::core::gather::gather;
 use crate::testing::store::{Store, VarNo, object_of};
 use crate::testing::template::Props;
 
@@ -47,7 +48,7 @@ impl Page {
         let keys = keys_of(array, *by_item);
         let old = std::mem::take(&mut self.lists[list].rows);
         let mut staying: BTreeMap<String, Row> =
-            old.into_iter().map(|row| (row.key.clone(), row)).collect();
+            gather(old.into_iter().map(|row| (row.key.clone(), row)));
         let mut rows = Vec::with_capacity(keys.len());
         for (at, key) in keys.into_iter().enumerate() {
             rows.push(match staying.remove(&key) {
@@ -105,11 +106,9 @@ impl Page {
 
     pub(super) fn dispose_list(&mut self, list: usize) {
         let gone = self.lists.remove(list);
-        forget(&mut self.lists_of, gone.var, list);
-        self.lists_of.retain(|_, lists| {
+        for lists in self.lists_of.values_mut() {
             lists.retain(|&other| other != list);
-            !lists.is_empty()
-        });
+        }
         self.to_arrange.remove(&list);
         gone.rows.into_iter().for_each(|row| self.dispose(row.view));
     }
