@@ -340,6 +340,10 @@ fn journals_of_ended_sessions_go_when_they_are_old_enough() {
 #[test]
 fn a_session_that_had_ended_is_put_away_when_its_process_could_not() {
     let mut place = Place::new(MAIN, &["--session-timeout", "1s"]);
+    place
+        .folder
+        .write("site/lunette.toml", "[journal]\nkeep = \"1h\"\n");
+    place.crash();
     let mut page = with_three(&place);
     page.leave();
     wait_until(|| !journals(&place, "ended").is_empty());
