@@ -41,8 +41,11 @@ fn endless(path: &Path, gas: u64) {
     writer.commit().expect("written");
 }
 
+/// Like a command in a terminal: what runs in the background of a shell has Ctrl-C ignored, and so have its children.
 fn start(arguments: &[&str]) -> Child {
-    Command::new(env!("CARGO_BIN_EXE_lunette"))
+    Command::new("env")
+        .arg("--default-signal=INT")
+        .arg(env!("CARGO_BIN_EXE_lunette"))
         .args(arguments)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
