@@ -9,10 +9,11 @@ use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::time::Duration;
 
+use lunette::config::quotas::QuotaSettings;
 use lunette::config::state::{StateDir, StateSettings};
 #[cfg(feature = "tls")]
 use lunette::config::tls::TlsFiles;
-use lunette::config::{Config, QuotaSettings, Settings};
+use lunette::config::{Config, Settings};
 use lunette::core::event::Turn;
 use lunette::core::id::Timestamp;
 use lunette::core::limits::SessionLimits;

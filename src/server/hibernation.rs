@@ -78,7 +78,7 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
             let (after, memory) = (keeper.hibernate_after_ms, keeper.memory);
             self.let_idle_sleep(after);
             if look {
-                self.make_room(memory.min(total));
+                self.make_room(memory.min(self.door.room.memory_for_new()));
             }
         }
         if look {

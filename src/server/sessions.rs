@@ -8,7 +8,7 @@ use std::fmt;
 use std::rc::Rc;
 
 use super::origin::{Origin, Shares};
-use crate::config::Quotas;
+use crate::config::quotas::Quotas;
 use crate::core::id::{SessionId, Timestamp};
 use crate::net::http::Refusal;
 
@@ -181,7 +181,7 @@ impl SessionTable {
         if self.sids.len() >= room.sessions {
             return Err(TOO_MANY);
         }
-        match memory < room.total_memory {
+        match memory < room.memory_for_new() {
             true => Ok(()),
             false => Err(NO_MEMORY),
         }
