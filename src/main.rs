@@ -361,6 +361,11 @@ fn test(flags: TestFlags) -> Result<(), u8> {
         failed(code)(error)
     };
     if let Some(recording) = &flags.from {
+        if let [_, more, ..] = &flags.names[..] {
+            return Err(failed(USAGE)(format!(
+                "--from makes one test of one recording, and here is {more}, too: name the recording that is meant"
+            )));
+        }
         let stem = recording
             .file_stem()
             .map(|stem| stem.to_string_lossy().into_owned());

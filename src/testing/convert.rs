@@ -9,7 +9,7 @@ mod uploads;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::answers::{Answer, News};
 use super::path::seen;
@@ -346,11 +346,13 @@ impl Conversion<'_> {
         let path = store.name(id);
         let value = seen(&self.secrets, &path, &value);
         let takes = crate::core::path::Path::parse(&last).is_ok_and(|path| path.is_setter());
-        let step = match (form && value.is_object(), action) {
-            (true, _) => Step::Submit {
-                path,
-                fields: value,
-            },
+        // A form whose method takes no value sends none.
+        let fields = match takes {
+            true => value.clone(),
+            false => Value::Object(Map::new()),
+        };
+        let step = match (form && fields.is_object(), action) {
+            (true, _) => Step::Submit { path, fields },
             (false, true) => Step::Call {
                 path,
                 argument: takes.then_some(value),

@@ -271,9 +271,7 @@ impl Run<'_> {
 
     fn call(&mut self, path: &str, argument: Option<&Value>) -> Told {
         let (view, deed) = self.deed(path, DeedKind::Call)?;
-        let takes = super::path::split(path)
-            .last()
-            .is_some_and(|last| takes_value(last));
+        let takes = takes_a_value(path);
         if argument.is_some() && !takes {
             return Err(vec![format!(
                 "{path} takes no value: only a call with _ does, as in name(_)"
@@ -295,7 +293,8 @@ impl Run<'_> {
             let near = nearest(field, known.iter().map(String::as_str), "", "");
             return Err(vec![format!("the form has no field {field}{near}")]);
         }
-        self.perform(view, deed, fields)
+        let takes = takes_a_value(path);
+        self.perform(view, deed, if takes { fields } else { &Value::Null })
     }
 
     fn deed(&mut self, path: &str, kind: DeedKind) -> Result<(usize, usize), Vec<String>> {
@@ -433,7 +432,9 @@ fn told_of(error: &Error) -> Vec<String> {
     told
 }
 
-fn takes_value(last: &str) -> bool {
+/// Whether what a path calls is given a value: `name(_)`.
+fn takes_a_value(path: &str) -> bool {
+    let last = super::path::split(path).last().copied().unwrap_or_default();
     crate::core::path::Path::parse(last).is_ok_and(|path| path.is_setter())
 }
 

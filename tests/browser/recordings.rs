@@ -157,6 +157,38 @@ fn what_is_done_becomes_a_test() {
     it_is_accepted_as_it_is_now(&copy);
 }
 
+#[test]
+fn a_form_whose_method_takes_nothing_is_submitted_again() {
+    let copy = Copy::of("lua/new");
+    {
+        let server = Server::with_flags(&copy.0, &["--dev"]);
+        let browser = Browser::start();
+        let mut page = browser.open(&server.url("/"));
+        page.record();
+        page.wait_for_text(".badge", "1 of 2 to do");
+        page.fill("#draft", "water the plants");
+        page.click("button.primary");
+        page.wait_for_text(".badge", "2 of 3 to do");
+        page.expect(".badge", ALT);
+        let session = page.eval("location.pathname.slice(1)");
+        page.save_recording("by-hand");
+        let journal = server.recording_of(session.as_str().expect("a session"));
+        let journal = journal.display().to_string();
+        let (code, said) = copy.test(&["from-a-journal", "--from", &journal]);
+        assert_eq!(code, Some(0), "{said}");
+        // A shell puts all recordings of a folder there.
+        let (code, said) = copy.test(&["--from", &journal, &journal, &journal]);
+        assert_eq!(code, Some(2), "{said}");
+        assert!(said.contains("name the recording that is meant"), "{said}");
+    }
+    for name in ["by-hand", "from-a-journal"] {
+        let text = fs::read_to_string(copy.0.join(format!("tests/{name}.lunette"))).expect(name);
+        assert!(text.lines().any(|line| line == "submit add() {}"), "{text}");
+    }
+    let (code, said) = copy.test(&[]);
+    assert_eq!(code, Some(0), "{said}");
+}
+
 /// Counts the lines of a file, which it keeps.
 const TAKES_FILES: &str = "
 App = session:prototype('App', { lines = 0, name = '' })
