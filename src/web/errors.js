@@ -10,6 +10,9 @@ import { kindOf } from './fields.js';
 
 const CONTROLS = /^(input|textarea|select)$/;
 
+/** What an object is said to lack. */
+const LACKS = /^there is no method /;
+
 let notes = 0;
 
 /** Puts an attribute back as it was. @param {Element} element @param {string} name @param {string|null} value */
@@ -102,8 +105,18 @@ export class Errors {
     const { traceback = '', source = '', fields = null } = (error && error.detail) || {};
     const isCode = error && error.detail && !fields && !v.gone;
     const trouble = isCode ? { message: error.description, traceback, source } : null;
+    if (error && !trouble && !v.gone && LACKS.test(error.description)) this.#misspelt(v);
     if (!trouble && !this.overlay) return;
     // In the order of what happened, though the first one waits for the module.
+    this.#withOverlay((overlay) => overlay.setTrouble(v, trouble));
+  }
+
+  /** A method that there is not comes from no line of code, and most likely from a template. @param {Variable} v */
+  async #misspelt(v) {
+    const { error } = v;
+    const { dev } = await import('./allowed.js');
+    if (!dev || !error || v.error !== error || v.gone) return;
+    const trouble = { message: `${v.props.path}: ${error.description}`, traceback: '', source: '' };
     this.#withOverlay((overlay) => overlay.setTrouble(v, trouble));
   }
 

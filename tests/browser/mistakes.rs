@@ -41,7 +41,7 @@ struct Mistake {
 
 const VIEWDEF_FILE: &str = "viewdefs/App.DEFAULT.html";
 
-const MISTAKES: [Mistake; 4] = [
+const MISTAKES: [Mistake; 5] = [
     Mistake {
         name: "syntax",
         file: "lua/main.lua",
@@ -78,6 +78,12 @@ const MISTAKES: [Mistake; 4] = [
             "a call is not closed",
             "ui-value=\"sum(\"",
         ],
+    },
+    Mistake {
+        name: "method",
+        file: VIEWDEF_FILE,
+        content: || VIEWDEF.replace("sum()", "sumary()"),
+        told: &["sumary(): there is no method sumary()"],
     },
 ];
 
