@@ -25,6 +25,9 @@ impl Cli {
             "lunette",
             "Shows live Lua objects as web pages. Without a command it serves; without --dir, the built-in demo",
         )
+        .version(env!("CARGO_PKG_VERSION"))
+        .disable_version_flag(true)
+        .arg(version())
         .args_conflicts_with_subcommands(true)
         .disable_help_subcommand(true)
         .after_help(exit_codes())
@@ -47,6 +50,12 @@ impl Cli {
         let serve = ServeFlags::read(&mut matches);
         Ok(Cli { command, serve })
     }
+}
+
+/// Everybody knows it: help has no line for it.
+fn version() -> Arg {
+    let arg = Arg::new("version").long("version").short('V');
+    arg.action(ArgAction::Version).hide(true)
 }
 
 fn commands() -> impl Iterator<Item = Known> {

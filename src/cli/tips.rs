@@ -49,5 +49,6 @@ fn tip(kind: ErrorKind, wrong: &str, is_dir: impl Fn(&str) -> bool) -> Option<St
         }
         _ => return None,
     };
-    Some(format!("did you mean {meant}?"))
+    // It is one of another command.
+    (meant != wrong).then(|| format!("did you mean {meant}?"))
 }

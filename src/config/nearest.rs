@@ -23,17 +23,22 @@ pub fn closest<'k>(wrong: &str, known: impl Iterator<Item = &'k str>) -> Option<
     closest.map(|(_, name)| name)
 }
 
-/// How many letters must be added, left out or changed to make one of the other.
+/// How many letters must be added, left out, changed or exchanged with their neighbour to make one of the other.
 pub fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
+    let [a, b] = [a, b].map(|text| text.chars().collect::<Vec<char>>());
+    let mut last: Vec<usize> = Vec::new();
     let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.chars().enumerate() {
-        let mut diagonal = std::mem::replace(&mut row[0], i + 1);
-        for (j, &y) in b.iter().enumerate() {
-            let changed = diagonal + usize::from(x != y);
-            diagonal = row[j + 1];
-            row[j + 1] = changed.min(row[j] + 1).min(diagonal + 1);
+    for (i, x) in a.iter().enumerate() {
+        let mut next = vec![i + 1];
+        for (j, y) in b.iter().enumerate() {
+            let changed = row[j] + usize::from(x != y);
+            let mut least = changed.min(row[j + 1] + 1).min(next[j] + 1);
+            if i > 0 && j > 0 && *x == b[j - 1] && a[i - 1] == *y {
+                least = least.min(last[j - 1] + 1);
+            }
+            next.push(least);
         }
+        last = std::mem::replace(&mut row, next);
     }
     row[b.len()]
 }

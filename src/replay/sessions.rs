@@ -1,7 +1,7 @@
 //! What `lunette sessions` shows of a state directory, and does to it.
 
 use std::fmt::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use serde_json::{Value, json};
@@ -109,16 +109,35 @@ fn health(reader: &Reader) -> &'static str {
     }
 }
 
+/// Why a session cannot be dropped.
+#[derive(Debug, thiserror::Error)]
+pub enum DropError {
+    #[error("a server is running with {0}: stop it first, or it would go on with the session")]
+    Running(PathBuf),
+    #[error(transparent)]
+    Store(StoreError),
+}
+
+impl From<StoreError> for DropError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::InUse { dir } => DropError::Running(dir),
+            error => DropError::Store(error),
+        }
+    }
+}
+
 /// What `lunette sessions drop SID` does.
 ///
 /// # Errors
 /// When a server uses the directory, there is no such session, or the disk says no.
-pub fn drop_session(state: &Path, sid: &str) -> Result<(), StoreError> {
+pub fn drop_session(state: &Path, sid: &str) -> Result<(), DropError> {
     // Where there is nothing, nothing is made.
     Archive::new(Rc::new(RealDisk), state).standing(sid)?;
     let store = Store::open(Rc::new(RealDisk), state, Rules::default())?;
     store.remove(sid)?;
-    store.collect().map(|_| ())
+    store.collect()?;
+    Ok(())
 }
 
 /// Milliseconds since 1970 as `2026-01-02T03:04:05Z`.

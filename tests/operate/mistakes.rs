@@ -126,6 +126,7 @@ const CASES: &[Case<'static>] = &[
     (2, &["--dev", "good"], &["lunette --dir good"]),
     (2, &["sevre"], &["did you mean serve?"]),
     (2, &["--hotlaod"], &["did you mean --hotload?"]),
+    (2, &["--prot", "80"], &["did you mean --port?"]),
     (2, &["--recover", "sometimes"], &["lazy, eager, none"]),
     (
         1,

@@ -96,7 +96,8 @@ impl Conversion<'_> {
     pub(super) fn tell_errors(&mut self) {
         for error in std::mem::take(&mut self.errors) {
             let mut stores = self.pages.values().filter(|(page, _)| *page == error.page);
-            if stores.any(|(_, store)| error.stands(store)) {
+            // That of the app as a whole has no path: only what the operator does leaves one.
+            if !error.path.is_empty() && stores.any(|(_, store)| error.stands(store)) {
                 let text = error.fault.text.lines().next().unwrap_or("").to_owned();
                 let path = error.path;
                 self.steps
