@@ -198,7 +198,9 @@ fn main() -> ExitCode {
     };
     system::raise_descriptor_limit();
     let scale = if options.smoke { SMOKE } else { FULL };
-    let subject = Subject::new(options.server);
+    let subject = Subject {
+        binary: options.server,
+    };
     let mut report = Report::default();
     let mut failed = false;
     for (name, run) in SCENARIOS {

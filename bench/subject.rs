@@ -11,27 +11,12 @@ pub const FLOOR_MODE: &str = "LUNETTE_BENCH_FLOOR";
 /// Set to anything to see what the server logs.
 const SHOW_LOG: &str = "LUNETTE_BENCH_LOG";
 
-const RATE_FLAG: &str = "--message-rate";
-
 pub struct Subject {
     /// Path of the server's binary.
     pub binary: String,
-    /// It would close a connection that sends as fast as it can.
-    limits_rate: bool,
 }
 
 impl Subject {
-    pub fn new(binary: String) -> Subject {
-        let help = Command::new(&binary).args(["serve", "--help"]).output();
-        let knows = |flag: &str| {
-            help.is_ok_and(|help| String::from_utf8_lossy(&help.stdout).contains(flag))
-        };
-        Subject {
-            limits_rate: knows(RATE_FLAG),
-            binary,
-        }
-    }
-
     /// The server on a site of `tests/sites`.
     pub fn site(&self, site: &str, flags: &[&str]) -> io::Result<Server> {
         self.folder(&site_dir(site), flags)
@@ -59,9 +44,8 @@ impl Subject {
     pub fn command(&self, dir: &Path) -> Command {
         let mut command = Command::new(&self.binary);
         command.arg("serve").arg("--dir").arg(dir);
-        if self.limits_rate {
-            command.args([RATE_FLAG, "0"]);
-        }
+        // Else it closes a connection that sends as fast as it can.
+        command.args(["--message-rate", "0"]);
         command
     }
 
