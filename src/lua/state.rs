@@ -69,7 +69,10 @@ impl From<&SessionLimits> for StateLimits {
 impl StateLimits {
     /// The size of the window: twice the limit, since blocks round up and holes form between them.
     pub fn class(&self) -> usize {
-        (self.memory.max(1 << (CLASS_BITS_MIN - 1)) * 2).next_power_of_two()
+        let least = self.memory.max(1 << (CLASS_BITS_MIN - 1));
+        // A recording may say anything: there is no window of the largest.
+        let class = least.saturating_mul(2).checked_next_power_of_two();
+        class.unwrap_or(1 << (usize::BITS - 1))
     }
 }
 

@@ -124,12 +124,14 @@ fn impossible_limits_are_told() {
         State::new(1, tiny),
         Err(StateError::Limit { limit: 5000, .. })
     ));
-    let huge = StateLimits {
-        memory: 1 << 40,
-        gas: 1,
-        ..StateLimits::default()
-    };
-    assert!(matches!(State::new(1, huge), Err(StateError::Arena(_))));
+    for memory in [1 << 40, usize::MAX / 2 + 2, usize::MAX] {
+        let huge = StateLimits {
+            memory,
+            gas: 1,
+            ..StateLimits::default()
+        };
+        assert!(matches!(State::new(1, huge), Err(StateError::Arena(_))));
+    }
 }
 
 #[test]
