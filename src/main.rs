@@ -327,7 +327,11 @@ fn check(dir: &Path) -> Result<(), u8> {
         failed(CONFIG)(told);
     }
     match problems.len() {
-        0 => print(&format!("{}: all is well\n", dir.display())),
+        0 if remarks.is_empty() => print(&format!("{}: all is well\n", dir.display())),
+        0 => print(&format!(
+            "{}: no mistakes; see what is said above\n",
+            dir.display()
+        )),
         1 => Err(failed(CONFIG)("1 problem")),
         count => Err(failed(CONFIG)(format!("{count} problems"))),
     }

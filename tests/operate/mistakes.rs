@@ -254,4 +254,9 @@ fn mistakes_in_a_site_are_told_at_the_start_with_their_place() {
         String::from_utf8_lossy(&output.stderr).contains("no templates"),
         "{output:?}"
     );
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        said.contains("no mistakes; see what is said above"),
+        "{said}"
+    );
 }
