@@ -131,8 +131,17 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
     }
 }
 
+/// Why a session cannot be made of this: one that had ended is not lost. Its end is the last of all records, which nobody
+/// who goes on should have to wait for.
+pub(super) fn lost_or_over(reader: &Reader, lost: Lost) -> Lost {
+    match is_over(reader) {
+        true => Lost::Over,
+        false => lost,
+    }
+}
+
 /// Whether the session ended in its last event.
-pub(super) fn is_over(reader: &Reader) -> bool {
+fn is_over(reader: &Reader) -> bool {
     let last = reader.records().last();
     last.is_some_and(|last| last.outputs.contains(&Output::SessionEnded))
 }

@@ -12,7 +12,7 @@ use super::Server;
 use super::checkpoint::Checkpoint;
 use super::inbox::Input;
 use super::keeper::Stopped;
-use super::lost::{Lost, is_over};
+use super::lost::{Lost, lost_or_over};
 use super::sessions::Sid;
 use super::world::World;
 use crate::config::state::Recover;
@@ -212,13 +212,10 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
         mut reader: Reader,
         checkpoint: Option<Checkpoint>,
     ) -> Result<Rebuilt, Lost> {
-        if is_over(&reader) {
-            return Err(Lost::Over);
-        }
         let had = &reader.header().limits;
         let beyond = had.allows_beyond(self.recordings.borrow().limits());
         if let Some(what) = beyond {
-            return Err(Lost::NotAllowed(what));
+            return Err(lost_or_over(&reader, Lost::NotAllowed(what)));
         }
         // Of what does not come out as it did, the log tells.
         reader.keep_secret(self.recordings.borrow().secret());
@@ -263,7 +260,7 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
                     }
                 }
             })
-            .map_err(Lost::Differs)?;
+            .map_err(|why| lost_or_over(&reader, Lost::Differs(why)))?;
         let names = self.name_views(session, &recalled);
         Ok(Rebuilt {
             reader,
