@@ -256,6 +256,19 @@ fn nginx_ends_tls_and_gives_the_site_a_path() {
     use_it(&proxy, &browser);
 }
 
+/// A site below a path, behind a proxy of this machine, where people log in.
+fn locked_site() -> Folder {
+    let place = Folder::new();
+    place.write("lua/main.lua", LOCKED);
+    place.write("viewdefs/App.DEFAULT.html", LOCKED_VIEWDEF);
+    place.write(
+        "lunette.toml",
+        "[server]\nbase_path = \"/apps/book\"\ntrusted_proxies = [\"127.0.0.1\"]\n\
+         [auth]\nmode = \"users\"\nusers = \"users\"\n",
+    );
+    place
+}
+
 #[test]
 fn people_log_in_and_out_below_a_path_behind_nginx() {
     let Some(program) = installed("nginx") else {
@@ -265,14 +278,7 @@ fn people_log_in_and_out_below_a_path_behind_nginx() {
     if !certificate(&folder.0) {
         return;
     }
-    let place = Folder::new();
-    place.write("lua/main.lua", LOCKED);
-    place.write("viewdefs/App.DEFAULT.html", LOCKED_VIEWDEF);
-    place.write(
-        "lunette.toml",
-        "[server]\nbase_path = \"/apps/book\"\ntrusted_proxies = [\"127.0.0.1\"]\n\
-         [auth]\nmode = \"users\"\nusers = \"users\"\n",
-    );
+    let place = locked_site();
     let users = place.0.join("users");
     set_password(&users, "ann", b"correct horse").expect("a user");
     let server = Server::with_flags(&place.0, &["-v"]);
@@ -422,14 +428,7 @@ fn from_elsewhere(port: u16) -> TcpStream {
 
 #[test]
 fn behind_the_proxies_of_the_readme_nobody_says_where_they_are() {
-    let place = Folder::new();
-    place.write("lua/main.lua", LOCKED);
-    place.write("viewdefs/App.DEFAULT.html", LOCKED_VIEWDEF);
-    place.write(
-        "lunette.toml",
-        "[server]\nbase_path = \"/apps/book\"\ntrusted_proxies = [\"127.0.0.1\"]\n\
-         [auth]\nmode = \"users\"\nusers = \"users\"\n",
-    );
+    let place = locked_site();
     set_password(&place.0.join("users"), "ann", b"correct horse").expect("a user");
     let nginx_plain = |program: &Path, upstream: u16| {
         Proxy::start(program, &["-c"], Folder::new(), |dir, port| {
