@@ -347,9 +347,9 @@ impl Conversion<'_> {
         let value = seen(&self.secrets, &path, &value);
         let takes = crate::core::path::Path::parse(&last).is_ok_and(|path| path.is_setter());
         // A form whose method takes no value sends none.
-        let fields = match takes {
-            true => value.clone(),
-            false => Value::Object(Map::new()),
+        let fields = match action && !takes {
+            true => Value::Object(Map::new()),
+            false => value.clone(),
         };
         let step = match (form && fields.is_object(), action) {
             (true, _) => Step::Submit { path, fields },

@@ -293,8 +293,8 @@ impl Run<'_> {
             let near = nearest(field, known.iter().map(String::as_str), "", "");
             return Err(vec![format!("the form has no field {field}{near}")]);
         }
-        let takes = takes_a_value(path);
-        self.perform(view, deed, if takes { fields } else { &Value::Null })
+        let sends_none = path.ends_with(')') && !takes_a_value(path);
+        self.perform(view, deed, if sends_none { &Value::Null } else { fields })
     }
 
     fn deed(&mut self, path: &str, kind: DeedKind) -> Result<(usize, usize), Vec<String>> {
