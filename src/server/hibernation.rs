@@ -83,6 +83,10 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
         }
         if look {
             (self.rest.come, self.rest.grown) = (0, 0);
+            if self.memory_used() > total / 2 {
+                // What is counted does not have it, so it must not be there when little else is.
+                self.core.give_back();
+            }
             self.end_largest(total);
         }
     }
