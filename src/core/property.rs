@@ -58,12 +58,13 @@ const WEIGHT: usize = 40;
 
 /// The properties of one variable, sorted by name: the order in which they are sent.
 ///
-/// One behind the other in one block, since a page has hundreds of variables with two or three short ones each:
-/// as a list of texts they would take six times as much.
+/// One behind the other in one text, since a page has hundreds of variables with two or three short ones each: as a
+/// list of texts they would take six times as much. Before name and value of each come a byte with what it is besides
+/// and both lengths, all of them ASCII, so that everything in between is text as it stands.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Properties(Box<[u8]>);
+pub struct Properties(Box<str>);
 
-/// Where a property is in the block, or would be.
+/// Where a property is in the text, or would be.
 struct Place<'a> {
     range: Range<usize>,
     found: Option<Property<'a>>,
@@ -72,7 +73,15 @@ struct Place<'a> {
 impl Properties {
     /// The value of property `name`; unset is the same as empty.
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.find(name).found.map(|property| property.value)
+        let mut rest = Reader::new(&self.0);
+        loop {
+            let head = rest.head()?;
+            if head.name.len() == name.len()
+                && self.0.as_bytes()[head.name.clone()] == *name.as_bytes()
+            {
+                return self.0.get(head.value);
+            }
+        }
     }
 
     /// Sets `name`; an empty value unsets it. Returns whether that changed anything.
@@ -97,12 +106,14 @@ impl Properties {
         // An empty one that nobody is to be told of does not stay.
         let stays = !value.is_empty() || now.dirty;
         if found != stays.then_some(now) {
-            let mut bytes = Vec::new();
+            // Exactly as much as it takes: no second allocation.
+            let more = if stays { now.bytes() } else { 0 };
+            let mut all = String::with_capacity(self.0.len() - range.len() + more);
+            all.push_str(&self.0[..range.start]);
             if stays {
-                push(&mut bytes, &now);
+                push(&mut all, &now);
             }
-            let mut all = Vec::from(std::mem::take(&mut self.0));
-            all.splice(range, bytes);
+            all.push_str(&self.0[range.end..]);
             self.0 = all.into();
         }
         changed
@@ -132,8 +143,8 @@ impl Properties {
 
     /// All that is set or has just been unset, in order of name.
     pub fn iter(&self) -> impl Iterator<Item = Property<'_>> {
-        let mut rest = Decoder::new(&self.0);
-        std::iter::from_fn(move || next(&mut rest))
+        let mut rest = Reader::new(&self.0);
+        std::iter::from_fn(move || rest.next())
     }
 
     /// Marks everything as told and forgets what was unset.
@@ -141,7 +152,7 @@ impl Properties {
         if !self.iter().any(|property| property.dirty) {
             return;
         }
-        let mut told = Vec::with_capacity(self.0.len());
+        let mut told = String::with_capacity(self.0.len());
         for property in self.iter().filter(|property| !property.value.is_empty()) {
             push(
                 &mut told,
@@ -155,16 +166,14 @@ impl Properties {
     }
 
     fn find(&self, name: &str) -> Place<'_> {
-        let mut rest = Decoder::new(&self.0);
+        let mut rest = Reader::new(&self.0);
         loop {
-            let start = self.0.len() - rest.rest().len();
-            let property = next(&mut rest);
-            let end = self.0.len() - rest.rest().len();
-            match property {
+            let start = rest.at;
+            match rest.next() {
                 Some(property) if property.name < name => {}
                 Some(property) if property.name == name => {
                     return Place {
-                        range: start..end,
+                        range: start..rest.at,
                         found: Some(property),
                     };
                 }
@@ -193,22 +202,109 @@ const PRIORITIES: [Option<Priority>; 4] = [
     Some(Priority::Low),
 ];
 
-fn push(out: &mut Vec<u8>, property: &Property<'_>) {
-    let priority = property.priority.map_or(0, |class| class as u8 + 1);
-    out.push(priority << 1 | u8::from(property.dirty));
-    push_bytes(out, property.name.as_bytes());
-    push_bytes(out, property.value.as_bytes());
+/// Bits of a length in each of its bytes, and the one that says that more follow.
+const LENGTH_BITS: u32 = 6;
+const MORE: u8 = 1 << LENGTH_BITS;
+
+impl Property<'_> {
+    /// Bytes that [`push`] makes of it.
+    fn bytes(&self) -> usize {
+        let (name, value) = (self.name.len(), self.value.len());
+        1 + bytes_of_length(name) + bytes_of_length(value) + name + value
+    }
 }
 
-fn next<'a>(from: &mut Decoder<'a>) -> Option<Property<'a>> {
-    let flags = from.byte()?;
-    let (name, value) = (from.bytes()?, from.bytes()?);
-    Some(Property {
-        name: std::str::from_utf8(name).ok()?,
-        value: std::str::from_utf8(value).ok()?,
-        priority: *PRIORITIES.get(usize::from(flags >> 1))?,
-        dirty: flags & DIRTY != 0,
-    })
+fn bytes_of_length(length: usize) -> usize {
+    let bits = usize::BITS - length.leading_zeros();
+    bits.div_ceil(LENGTH_BITS).max(1) as usize
+}
+
+fn push(out: &mut String, property: &Property<'_>) {
+    let priority = property.priority.map_or(0, |class| class as u8 + 1);
+    out.push(char::from(priority << 1 | u8::from(property.dirty)));
+    push_length(out, property.name.len());
+    push_length(out, property.value.len());
+    out.push_str(property.name);
+    out.push_str(property.value);
+}
+
+fn push_length(out: &mut String, mut length: usize) {
+    while length >= usize::from(MORE) {
+        out.push(char::from(length as u8 & (MORE - 1) | MORE));
+        length >>= LENGTH_BITS;
+    }
+    out.push(char::from(length as u8));
+}
+
+/// Reads one property after the other.
+struct Reader<'a> {
+    text: &'a str,
+    at: usize,
+}
+
+/// What comes before the texts of a property, and where these are.
+struct Head {
+    flags: u8,
+    name: Range<usize>,
+    value: Range<usize>,
+}
+
+impl<'a> Reader<'a> {
+    fn new(text: &'a str) -> Reader<'a> {
+        Reader { text, at: 0 }
+    }
+
+    fn byte(&mut self) -> Option<u8> {
+        let byte = *self.text.as_bytes().get(self.at)?;
+        self.at += 1;
+        Some(byte)
+    }
+
+    fn length(&mut self) -> Option<usize> {
+        let (mut length, mut shift) = (0, 0);
+        loop {
+            let byte = self.byte()?;
+            length |= usize::from(byte & (MORE - 1)).checked_shl(shift)?;
+            if byte & MORE == 0 {
+                return Some(length);
+            }
+            shift += LENGTH_BITS;
+        }
+    }
+
+    /// Skips a property that is there in full.
+    #[inline]
+    fn head(&mut self) -> Option<Head> {
+        // Most texts are short.
+        let short = self.text.as_bytes().get(self.at..self.at + 3);
+        let (flags, name, value) = match short {
+            Some(&[flags, name, value]) if (name | value) & MORE == 0 => {
+                self.at += 3;
+                (flags, usize::from(name), usize::from(value))
+            }
+            _ => (self.byte()?, self.length()?, self.length()?),
+        };
+        let middle = self.at.checked_add(name)?;
+        let end = middle
+            .checked_add(value)
+            .filter(|&end| end <= self.text.len())?;
+        let start = std::mem::replace(&mut self.at, end);
+        Some(Head {
+            flags,
+            name: start..middle,
+            value: middle..end,
+        })
+    }
+
+    fn next(&mut self) -> Option<Property<'a>> {
+        let Head { flags, name, value } = self.head()?;
+        Some(Property {
+            name: self.text.get(name)?,
+            value: self.text.get(value)?,
+            priority: *PRIORITIES.get(usize::from(flags >> 1))?,
+            dirty: flags & DIRTY != 0,
+        })
+    }
 }
 
 /// Appends properties as a JSON object.
@@ -232,21 +328,21 @@ carry!(enum Priority { 0 => High, 1 => Medium, 2 => Low });
 
 impl Carry for Properties {
     fn freeze(&self, out: &mut Vec<u8>) {
-        push_bytes(out, &self.0);
+        push_bytes(out, self.0.as_bytes());
     }
 
     fn thaw(from: &mut Decoder<'_>) -> Option<Properties> {
-        let all = Properties(from.bytes()?.into());
-        let mut rest = Decoder::new(&all.0);
+        let text = from.text()?;
+        let mut rest = Reader::new(text);
         let mut before = None;
-        while !rest.is_empty() {
-            let name = next(&mut rest)?.name;
+        while rest.at < text.len() {
+            let name = rest.next()?.name;
             if before.is_some_and(|before| before >= name) {
                 return None;
             }
             before = Some(name);
         }
-        Some(all)
+        Some(Properties(text.into()))
     }
 }
 
@@ -319,6 +415,8 @@ mod tests {
             }
             let seen = all.iter().map(|p| (p.name, (p.value, p.priority, p.dirty)));
             assert!(seen.eq(list.iter().map(|(&name, &of)| (name, of))));
+            let bytes: usize = all.iter().map(|property| property.bytes()).sum();
+            assert_eq!(bytes, all.0.len());
             let mut out = Vec::new();
             all.freeze(&mut out);
             assert_eq!(
