@@ -185,6 +185,7 @@ end
 -- The same element may occur more than once.
 local function match(list, old, value, start, count)
   local fresh, free, after = {}, {}, {}
+  local was = old[1] and old[1].index
   local missing = match_runs(fresh, old, value, start, count)
   if missing[1] then
     for i = #old, 1, -1 do
@@ -203,7 +204,7 @@ local function match(list, old, value, start, count)
         item = free[element]
         if item then free[element] = after[item] end
       elseif old[at] and type(old[at].baseItem) ~= "table" then
-        item = old[at]
+        item = place(old[at], start, at)
         if not same(item.baseItem, element) then present(item, element) end
       end
       if item then
@@ -214,6 +215,8 @@ local function match(list, old, value, start, count)
     end
     if rest[1] then give_items(list, fresh, rest, old, value, start) end
   end
+  -- Those that are gone are where they were, for whoever still shows them.
+  for i = 1, #old do old[i].index = old[i].index or was + i - 1 end
   return fresh
 end
 
