@@ -240,6 +240,9 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
             { "type": "update", "data": { "varId": 1, "properties": { "lua": wrapped(code) } } },
         ] });
         let mut captured = self.send_trusted(session, &frame.to_string())?;
+        if let Some(error) = captured.error() {
+            return Err(error);
+        }
         let last = captured.log.pop().unwrap_or_default();
         if let Some(gave) = last.strip_prefix(GAVE) {
             return Ok(json!({ "value": gave, "log": captured.log }));

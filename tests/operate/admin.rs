@@ -58,6 +58,20 @@ impl Running {
         lunette(&arguments)
     }
 
+    /// Neither the page that is there nor one that comes.
+    fn no_page_is_told_of_errors(&mut self) {
+        printed(&self.run("update", &["count", "43"]));
+        let text = |page: &mut TcpStream| String::from_utf8_lossy(&receive(page).1).into_owned();
+        let told = text(&mut self.page);
+        assert!(told.contains("\"value\":43"), "{told}");
+        let mut other = attach(&self.server, &self.session);
+        other
+            .write_all(&frame(0x81, WATCH_APP.as_bytes()))
+            .expect("sent");
+        let told = text(&mut other);
+        assert!(!told.contains("error"), "{told}");
+    }
+
     /// Stops the server; the session replays.
     fn replays(mut self) -> String {
         drop(self.page);
@@ -106,7 +120,9 @@ fn a_session_is_read_written_and_worked_and_replays() {
     ] {
         let told = complaint(&it.run(command, rest), 1);
         assert!(told.contains(text), "{command} {rest:?}: {told}");
+        assert!(!told.contains("traceback"), "{command} {rest:?}: {told}");
     }
+    it.no_page_is_told_of_errors();
     let transcript = it.replays();
     assert!(
         transcript.contains("operator ") && transcript.contains("add()"),
