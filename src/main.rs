@@ -147,10 +147,10 @@ fn open(flags: RecordingFlags) -> Result<Reader, u8> {
         .map_err(failed(CONFIG))?;
     let reader = match replay::session_named(&recording) {
         None => replay::read_file(&recording).map_err(failed(RUNTIME)),
-        Some(sid) => {
+        Some(session) => {
             let place = settings.state.place(settings.dir.as_deref());
             let place = place.map_err(failed(CONFIG))?;
-            replay::read_session(&place, sid).map_err(failed(RUNTIME))
+            replay::read_session(&place, session).map_err(failed(RUNTIME))
         }
     };
     let mut reader = reader?;
@@ -199,7 +199,7 @@ fn new(dir: &Path) -> Result<(), u8> {
 
 /// Asks the server in which a session runs.
 fn ask(of: SessionFlags, path: &str, mut body: Value) -> Result<Value, u8> {
-    body["sid"] = of.sid.into();
+    body["session"] = of.session.into();
     let state = place(of.state)?;
     operator::ask(&state, path, Some(&body)).map_err(failed(RUNTIME))
 }
@@ -289,8 +289,8 @@ fn sessions(action: Option<SessionsAction>, json: bool, flags: StateFlags) -> Re
             }
             Err(error) => Err(failed(RUNTIME)(error)),
         },
-        Some(SessionsAction::Drop { sid }) => {
-            replay::drop_session(&state, &sid).map_err(failed(RUNTIME))
+        Some(SessionsAction::Drop { session }) => {
+            replay::drop_session(&state, &session).map_err(failed(RUNTIME))
         }
     }
 }

@@ -198,6 +198,57 @@ fn sessions_are_listed_by_the_server_or_by_their_journals() {
     assert!(told.contains("no server runs on"), "{told}");
 }
 
+#[test]
+fn a_session_is_named_by_its_id_its_beginning_or_its_number() {
+    let mut it = Running::new();
+    let state = it.state.to_string_lossy().into_owned();
+    let run = |command: &str, session: &str, rest: &[&str]| {
+        lunette(&[&[command, session][..], rest, &["--state", &state]].concat())
+    };
+    let table = printed(&lunette(&["sessions", "--state", &state]));
+    let row: Vec<&str> = table.lines().nth(1).expect("a row").split(' ').collect();
+    let row: Vec<&str> = row.into_iter().filter(|cell| !cell.is_empty()).collect();
+    assert_eq!(row[1], it.session);
+    let number = row[0].to_owned();
+    let (beginning, _) = it.session.split_at(31);
+    assert_eq!(printed(&run("get", beginning, &["count"])), "0\n");
+    printed(&run("update", &number, &["count", "5"]));
+    assert_eq!(printed(&run("eval", &number, &["app.count"])), "5\n");
+    for nobody in ["4711", "zzzz", "a"] {
+        let told = complaint(&run("get", nobody, &[]), 1);
+        assert!(told.contains("there is no such session"), "{told}");
+    }
+    // The log says the same number.
+    printed(&run("eval", &number, &["print('here')"]));
+    let transcripts = [&number, beginning, &it.session].map(|name| run("transcript", name, &[]));
+    let [first, others @ ..] = transcripts.map(|output| printed(&output));
+    assert!(first.contains("here"), "{first}");
+    others.iter().for_each(|other| assert_eq!(*other, first));
+    drop(it.page);
+    it.server.signal("TERM");
+    it.server.child.wait().expect("it ends");
+    // Another one whose id begins alike.
+    let other = format!(
+        "{beginning}{}",
+        if it.session.ends_with('0') { 1 } else { 0 }
+    );
+    let journal = |sid: &str| it.state.join(format!("sessions/{sid}.lnt"));
+    fs::copy(journal(&it.session), journal(&other)).expect("copied");
+    for several in [beginning, &number] {
+        let told = complaint(&run("replay", several, &[]), 1);
+        assert!(told.contains("this may be"), "{told}");
+        for sid in [&it.session, &other] {
+            assert!(told.contains(sid), "{told}");
+        }
+    }
+    printed(&lunette(&["sessions", "drop", &other, "--state", &state]));
+    assert!(journal(&it.session).exists());
+    printed(&lunette(&[
+        "sessions", "drop", beginning, "--state", &state,
+    ]));
+    assert!(!journal(&it.session).exists());
+}
+
 /// What a request by the socket is answered.
 pub(super) fn by_socket(state: &std::path::Path, path: &str) -> String {
     let mut stream = UnixStream::connect(state.join("admin.sock")).expect("the socket");
