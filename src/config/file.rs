@@ -1,5 +1,6 @@
 //! `lunette.toml`: what it can say. Each key is in one table, with what reads it; other sources set the same keys by it.
 
+use std::collections::BTreeMap;
 use std::io::ErrorKind::{NotADirectory, NotFound};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -8,6 +9,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::auth::{AuthMode, Network};
+use super::error::FileError;
 use super::nearest::nearest;
 use super::state::{Recover, StateDir};
 use super::units::{parse_bytes, parse_duration_ms};
@@ -16,16 +18,6 @@ use crate::journal::Durability;
 
 /// The file's name inside a site.
 const NAME: &str = "lunette.toml";
-
-/// Why a file cannot be used.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub enum FileError {
-    #[error("{path}: {error}. Make it readable or remove it")]
-    Unreadable { path: String, error: String },
-    /// `place` is `FILE:LINE`.
-    #[error("{place}: {text}")]
-    Wrong { place: String, text: String },
-}
 
 /// What a key's value does to the settings, or what it must be.
 pub(super) type Reader = fn(&mut Settings, &DeValue<'_>) -> Result<(), String>;
@@ -254,16 +246,13 @@ fn read_bounded(path: &Path) -> std::io::Result<String> {
     std::fs::read_to_string(path)
 }
 
-/// The settings of the site in `dir`; none if it has no such file.
-///
-/// # Errors
-/// When there is one that cannot be read or understood.
-pub fn read(dir: &Path) -> Result<Settings, FileError> {
+/// The settings of the site in `dir`, with what is wrong with them; none if it has no such file.
+pub fn read(dir: &Path) -> Settings {
     let path = dir.join(NAME);
     let shown = path.display().to_string();
     match read_bounded(&path) {
         Ok(content) => {
-            let mut settings = parse(&shown, &content)?;
+            let mut settings = parse(&shown, &content);
             // Its paths begin where it lies, wherever the server was started.
             settings.record = settings.record.map(|record| dir.join(record));
             settings.auth.users = settings.auth.users.map(|users| dir.join(users));
@@ -273,61 +262,74 @@ pub fn read(dir: &Path) -> Result<Settings, FileError> {
             if let Some(StateDir::At(state)) = &mut settings.state.dir {
                 *state = dir.join(&state);
             }
-            Ok(settings)
+            settings
         }
         // That the site is no directory, or none to be read, is told better by whoever reads it.
         Err(error)
             if matches!(error.kind(), NotFound | NotADirectory)
                 || std::fs::read_dir(dir).is_err() =>
         {
-            Ok(Settings::default())
+            Settings::default()
         }
-        Err(error) => Err(FileError::Unreadable {
-            path: shown,
-            error: error.to_string(),
-        }),
+        Err(error) => Settings {
+            wrong: vec![FileError::Unreadable {
+                path: shown,
+                error: error.to_string(),
+            }],
+            ..Settings::default()
+        },
     }
 }
 
-/// The settings in the text of a file, which messages call `name`.
-///
-/// # Errors
-/// When it is no TOML, or says what cannot be said: the first such place.
-pub fn parse(name: &str, content: &str) -> Result<Settings, FileError> {
+/// The settings in the text of a file, which messages call `name`, and each place where it says what cannot be said.
+pub fn parse(name: &str, content: &str) -> Settings {
+    let mut settings = Settings::default();
     let wrong = |at: usize, text: String| FileError::Wrong {
         place: place(name, content, at),
         text,
     };
-    let document = DeTable::parse(content).map_err(|error| {
-        let at = error.span().map_or(0, |span| span.start);
-        wrong(at, error.message().trim_end().replace('\n', ", "))
-    })?;
-    let mut settings = Settings::default();
+    let (document, errors) = DeTable::parse_recoverable(content);
+    if !errors.is_empty() {
+        // What the rest means is not known; nor what else is wrong in a line that has begun wrong.
+        let mut first = BTreeMap::new();
+        for error in errors {
+            let at = error.span().map_or(0, |span| span.start);
+            first.entry(line(content, at)).or_insert((at, error));
+        }
+        let told = first
+            .into_values()
+            .map(|(at, error)| wrong(at, error.message().trim_end().replace('\n', ", ")));
+        settings.wrong.extend(told);
+        return settings;
+    }
     for (section, value) in in_order(document.get_ref()) {
         let (at, section) = (section.span().start, &**section.get_ref());
         let Some(&(section, keys)) = KEYS.iter().find(|(known, _)| *known == section) else {
-            return Err(wrong(at, unknown_section(section)));
+            settings.wrong.push(wrong(at, unknown_section(section)));
+            continue;
         };
         let Some(table) = value.get_ref().as_table() else {
-            return Err(wrong(
-                at,
-                format!("{section} is a section: write [{section}]"),
-            ));
+            let text = format!("{section} is a section: write [{section}]");
+            settings.wrong.push(wrong(at, text));
+            continue;
         };
         for (key, value) in in_order(table) {
             let (at, key) = (key.span().start, &**key.get_ref());
             let Some(&(key, reader)) = keys.iter().find(|(known, _)| *known == key) else {
-                return Err(wrong(at, unknown_key(section, key)));
+                settings.wrong.push(wrong(at, unknown_key(section, key)));
+                continue;
             };
             let literal = content.get(value.span()).unwrap_or_default().to_owned();
             let at = value.span().start.max(at);
-            reader(&mut settings, value.get_ref())
-                .map_err(|expected| wrong(at, format!("{key} {expected}")))?;
+            if let Err(expected) = reader(&mut settings, value.get_ref()) {
+                settings.wrong.push(wrong(at, format!("{key} {expected}")));
+                continue;
+            }
             let at = place(name, content, at);
             settings.places.push(Place { key, at, literal });
         }
     }
-    Ok(settings)
+    settings
 }
 
 /// What a table holds, in the order of the file.
@@ -343,9 +345,12 @@ fn in_order<'t, 'i>(
 }
 
 fn place(name: &str, content: &str, at: usize) -> String {
+    format!("{name}:{}", line(content, at))
+}
+
+fn line(content: &str, at: usize) -> usize {
     let before = content.as_bytes().get(..at).unwrap_or_default();
-    let line = 1 + before.iter().filter(|&&byte| byte == b'\n').count();
-    format!("{name}:{line}")
+    1 + before.iter().filter(|&&byte| byte == b'\n').count()
 }
 
 fn unknown_section(section: &str) -> String {
