@@ -253,6 +253,9 @@ fn service(system: System, dir: &Path, state: &Path, port: u16) -> Result<(), u8
         state,
         port,
     };
+    if let (System::Systemd, Some(told)) = (system, service.hidden()) {
+        failed(CONFIG)(format!("note: {told}"));
+    }
     print(&match system {
         System::Systemd => service.systemd(),
         System::Procd => service.procd(),

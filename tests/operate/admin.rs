@@ -20,7 +20,7 @@ struct Running {
     session: String,
     page: TcpStream,
     state: PathBuf,
-    _folder: Folder,
+    folder: Folder,
 }
 
 impl Running {
@@ -46,7 +46,7 @@ impl Running {
             session,
             page,
             state,
-            _folder: folder,
+            folder,
         }
     }
 
@@ -128,6 +128,40 @@ fn a_session_is_read_written_and_worked_and_replays() {
         transcript.contains("operator ") && transcript.contains("add()"),
         "{transcript}"
     );
+}
+
+#[test]
+fn what_the_operator_did_stands_in_a_test_as_remarks() {
+    let it = Running::new();
+    printed(&it.run("update", &["count", "41"]));
+    printed(&it.run("update", &["pin", "'1234'"]));
+    printed(&it.run("update", &["add()"]));
+    printed(&it.run("eval", &["app.count = 50"]));
+    let journal = it.state.join(format!("sessions/{}.lnt", it.session));
+    let site = it.folder.0.join("site");
+    let (site, journal) = (site.to_string_lossy(), journal.to_string_lossy());
+    printed(&lunette(&["test", &site, "seen", "--from", &journal]));
+    let text = fs::read_to_string(format!("{site}/tests/seen.lunette")).expect("it was made");
+    for line in [
+        "# the operator did this here: set count 41; no page did, and a test does what pages do",
+        "# the operator did this here: set pin \"***\"; no page did, and a test does what pages do",
+        "# the operator did this here: call add(); no page did, and a test does what pages do",
+        "# the operator ran code here; no page did, and a test does what pages do",
+        "expect count 50",
+    ] {
+        assert!(text.lines().any(|known| known == line), "{line} in\n{text}");
+    }
+    let is_deed = |line: &&str| {
+        ["set", "call", "attach", "detach"]
+            .iter()
+            .any(|deed| line.starts_with(deed))
+    };
+    assert_eq!(text.lines().find(is_deed), None, "{text}");
+    // It can be run, and says what is missing where it is missing.
+    let run = lunette(&["test", &site]);
+    let said = String::from_utf8_lossy(&run.stdout).into_owned();
+    assert_eq!(run.status.code(), Some(5), "{said}");
+    assert!(said.contains("expect count 41"), "{said}");
 }
 
 #[test]
