@@ -10,7 +10,8 @@ use super::recording::Journaled;
 use super::signals::Asked;
 use super::world::World;
 use super::{guard, machine, net_limits};
-use crate::config::Config;
+use crate::config::{Config, PageRules};
+use crate::core::limits::SessionLimits;
 use crate::core::script::Runtime;
 
 /// Reads the settings as they are now, or tells why they are of no use.
@@ -55,6 +56,7 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
     /// Takes over what can be taken over; sessions that began keep their limits.
     fn reconfigure(&mut self, config: &Config) {
         let fixed = needs_restart(&self.config, config);
+        let config = &with_what_stays(&self.config, config);
         if !fixed.is_empty() {
             let text = "start the server anew for that";
             self.log.line(
@@ -75,11 +77,10 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
         let mut recordings = self.recordings.borrow_mut();
         recordings.change_rules(config.limits.clone(), config.secret.clone());
         drop(recordings);
-        let config = with_what_stays(&self.config, config);
-        let guard = guard(&config);
+        let guard = guard(config);
         self.routes.change_rules(guard, config.pages.clone());
         self.log.line(0, format_args!("settings were read again"));
-        self.config = config;
+        self.config = config.clone();
     }
 
     /// Runs what was edited, as `--hotload` does; a site that cannot be read stays.
@@ -130,6 +131,15 @@ fn with_what_stays(old: &Config, new: &Config) -> Config {
         record: old.record.clone(),
         state: old.state.clone(),
         upload: old.upload.clone(),
+        hotload: old.hotload,
+        pages: PageRules {
+            dev: old.pages.dev,
+            ..new.pages.clone()
+        },
+        limits: SessionLimits {
+            dev: old.limits.dev,
+            ..new.limits.clone()
+        },
         ..new.clone()
     }
 }
@@ -158,6 +168,10 @@ fn needs_restart(old: &Config, new: &Config) -> String {
         ("record", old.record != new.record),
         ("state and [journal]", old.state != new.state),
         ("[upload]", old.upload != new.upload),
+        (
+            "--dev and --hotload",
+            (old.hotload, old.pages.dev) != (new.hotload, new.pages.dev),
+        ),
     ] {
         if differs {
             let comma = if named.is_empty() { "" } else { ", " };
@@ -166,4 +180,33 @@ fn needs_restart(old: &Config, new: &Config) -> String {
         }
     }
     named
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Settings;
+
+    #[test]
+    fn pages_for_those_who_write_the_site_stay_such() {
+        let config = |dev, hotload| {
+            let settings = Settings {
+                dev,
+                hotload,
+                gas: Some(if dev { 20_000 } else { 10_000 }),
+                ..Settings::default()
+            };
+            Config::resolve(settings).expect("a configuration")
+        };
+        let (old, new) = (config(false, false), config(true, false));
+        assert_eq!(needs_restart(&old, &new), "--dev and --hotload");
+        assert_eq!(
+            needs_restart(&old, &config(false, true)),
+            "--dev and --hotload"
+        );
+        assert_eq!(needs_restart(&old, &old), "");
+        let stays = with_what_stays(&old, &new);
+        assert!(!stays.hotload && !stays.pages.dev && !stays.limits.dev);
+        assert_eq!(stays.limits.gas, 20_000, "what can be taken over is");
+    }
 }
