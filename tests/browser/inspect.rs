@@ -109,6 +109,8 @@ fn record_the_demo(browser: &Browser) -> Recording {
         "Sable & Thread",
     );
     page.click("#add-contact");
+    // Not the form of the contact before.
+    page.wait_for("document.querySelector('#field-name')?.value === ''");
     page.click("#save-contact");
     page.wait_for("document.querySelector('#problem-name').textContent");
     Recording::of(&server)
