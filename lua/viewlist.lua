@@ -117,6 +117,13 @@ function List:new(variable)
   return list
 end
 
+-- The item shows the `at`th of the elements after the first `start`. An item that is free has no index: a field for
+-- that would make the tables of all items larger for good.
+local function place(item, start, at)
+  item.index = start + at - 1
+  return item
+end
+
 -- Items that no element has: given to those new elements that have no item, first of all to the one
 -- in the same place. Only then are items made.
 local function give_items(list, fresh, missing, old, value, start)
@@ -126,10 +133,9 @@ local function give_items(list, fresh, missing, old, value, start)
     for i = 1, #missing do
       local at = missing[i]
       local item = old[at]
-      if item and item._free then
-        item._free = nil
+      if item and not item.index then
+        fresh[at] = place(item, start, at)
         present(item, value[start + at])
-        fresh[at] = item
       else
         rest[#rest + 1] = at
       end
@@ -137,10 +143,9 @@ local function give_items(list, fresh, missing, old, value, start)
     for i = 1, #old do
       local item, at = old[i], rest[next_rest]
       if not at then break end
-      if item._free then
-        item._free = nil
+      if not item.index then
+        fresh[at] = place(item, start, at)
         present(item, value[start + at])
-        fresh[at] = item
         next_rest = next_rest + 1
       end
     end
@@ -155,7 +160,7 @@ end
 -- replaced. Returns the places still without one; items that have no place are marked free.
 local function match_runs(fresh, old, value, start, count)
   local missing, at = {}, 1
-  for i = 1, #old do old[i]._free = true end
+  for i = 1, #old do old[i].index = nil end
   for i = 1, count do
     local element = value[start + i]
     local item = old[at]
@@ -167,8 +172,7 @@ local function match_runs(fresh, old, value, start, count)
         at = item and rawequal(item.baseItem, element) and at + 1 or at
       end
       if item and rawequal(item.baseItem, element) then
-        item._free = nil
-        fresh[i] = item
+        fresh[i] = place(item, start, i)
         at = at + 1
       end
     end
@@ -180,14 +184,15 @@ end
 -- Items for `count` elements after the first `start`, taken from the `old` ones as far as possible.
 -- The same element may occur more than once.
 local function match(list, old, value, start, count)
-  local fresh, free = {}, {}
+  local fresh, free, after = {}, {}, {}
+  local was = old[1] and old[1].index
   local missing = match_runs(fresh, old, value, start, count)
   if missing[1] then
     for i = #old, 1, -1 do
       local item = old[i]
       local element = item.baseItem
-      if item._free and type(element) == "table" then
-        item._next = free[element]
+      if not item.index and type(element) == "table" then
+        after[item] = free[element]
         free[element] = item
       end
     end
@@ -197,21 +202,21 @@ local function match(list, old, value, start, count)
       local element, item = value[start + at], nil
       if type(element) == "table" then
         item = free[element]
-        if item then free[element] = item._next end
+        if item then free[element] = after[item] end
       elseif old[at] and type(old[at].baseItem) ~= "table" then
-        item = old[at]
+        item = place(old[at], start, at)
         if not same(item.baseItem, element) then present(item, element) end
       end
       if item then
-        item._free = nil
-        fresh[at] = item
+        fresh[at] = place(item, start, at)
       else
         rest[#rest + 1] = at
       end
     end
     if rest[1] then give_items(list, fresh, rest, old, value, start) end
   end
-  for i = 1, #old do old[i]._next, old[i]._free = nil, nil end
+  -- Those that are gone are where they were, for whoever still shows them.
+  for i = 1, #old do old[i].index = old[i].index or was + i - 1 end
   return fresh
 end
 

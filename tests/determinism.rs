@@ -111,7 +111,7 @@ fn battery() -> String {
         let bytes = (
             state.memory_used(),
             state.memory_peak(),
-            state.memory_touched(),
+            state.memory_held(),
         );
         writeln!(text, "seed {seed}\n{seen}\ngas {gas} bytes {bytes:?}").unwrap();
     }

@@ -176,7 +176,7 @@ pub const KNOWN: &[Known] = &[
         "journal",
         "memory",
         "\"256M\"",
-        "Lua memory of all sessions, beyond which some sleep at once",
+        "memory of all sessions, beyond which some sleep at once",
     ),
     known(
         "journal",
@@ -196,7 +196,7 @@ pub const KNOWN: &[Known] = &[
         "limits",
         "total_memory",
         "\"1G\"",
-        "Lua memory of all sessions that are awake",
+        "memory of all sessions that are awake",
     ),
     known("limits", "lua_memory", "\"16M\"", "Lua memory of a session"),
     known(

@@ -17,7 +17,7 @@ pub struct Quotas {
     pub sessions_per_user: usize,
     /// Of those who have not logged in; 0: any number.
     pub sessions_per_address: usize,
-    /// Bytes of Lua memory of those that are awake.
+    /// Bytes that those take that are awake: Lua memory, holes in it, variables.
     pub total_memory: u64,
 }
 

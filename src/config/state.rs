@@ -54,7 +54,7 @@ pub struct StateConfig {
     pub flush_ms: u64,
     /// A session nobody is attached to gives its memory back after so many ms; 0: never.
     pub hibernate_after_ms: u64,
-    /// Bytes of Lua memory of all sessions, above which those that were used longest ago do so at once.
+    /// Bytes that all sessions take, above which those that were used longest ago do so at once.
     pub memory: u64,
 }
 

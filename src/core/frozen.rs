@@ -35,7 +35,7 @@ use super::site::Site;
 use super::variable::VariableStore;
 
 /// Raised with every change of what is written; tests know the bytes of one session.
-const VERSION: u16 = 2;
+const VERSION: u16 = 3;
 /// Bytes of the version, and of it with the checksum.
 const VERSION_LEN: usize = size_of::<u16>();
 const HEAD_LEN: usize = VERSION_LEN + size_of::<u32>();

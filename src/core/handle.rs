@@ -150,7 +150,7 @@ impl<S: Script> Session<S> {
             Ok(gathered) => gathered,
             Err(text) => return self.error(view, id, ErrorCode::BadMessage, text),
         };
-        if let Err(error) = self.host.check_growth(properties.bytes() as isize) {
+        if let Err(error) = self.host.check_growth(properties.weight() as isize) {
             return self.error(view, id, error.code, error.message);
         }
         let checked = self.check(parent, &properties);

@@ -12,9 +12,9 @@ use super::delta::push_pieces;
 use super::host::{Host, NoticeKind};
 use super::id::{APP, ConnectionId, VarId, WireId};
 use super::json;
-use super::property::{Priority, Properties, Property};
+use super::property::{Priority, Properties, Property, push_properties};
 use super::script::{ErrorCode, Script};
-use super::variable::{Fault, Slot, Span, Variable, push_properties};
+use super::variable::{Fault, Slot, Span, Variable};
 use super::view::{PER_VIEW, View, ViewId};
 use super::viewdef::Viewdefs;
 
@@ -336,7 +336,7 @@ impl View {
         item: &Item,
         batch: &mut OutgoingBatch,
     ) -> Option<Span> {
-        let mut wanted: Vec<&Property> = variable
+        let mut wanted: Vec<Property<'_>> = variable
             .properties
             .iter()
             .filter(|p| match item.what {
@@ -347,7 +347,7 @@ impl View {
             .collect();
         if item.what == What::All && variable.id == APP {
             wanted.extend(self.properties.iter().filter(|p| !p.value.is_empty()));
-            wanted.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+            wanted.sort_unstable_by_key(|property| property.name);
         }
         (!wanted.is_empty()).then(|| batch.put(|out| push_properties(out, wanted.into_iter())))
     }
@@ -376,8 +376,8 @@ fn in_pieces(
 }
 
 /// Whether each view has this property of the app variable for itself.
-fn is_per_view(variable: &Variable, property: &Property) -> bool {
-    variable.id == APP && PER_VIEW.contains(&&*property.name)
+fn is_per_view(variable: &Variable, property: &Property<'_>) -> bool {
+    variable.id == APP && PER_VIEW.contains(&property.name)
 }
 
 /// One item for each class in which the variable has something to tell; all of it is one item in the
@@ -393,9 +393,9 @@ fn push_items(items: &mut Vec<Item>, host: &Host, id: VarId, what: What) {
         let value =
             class == variable.priority && (what != What::Changes || variable.pending.is_some());
         let property = || {
-            let of_class = |p: &Property| p.priority.unwrap_or(variable.priority) == class;
+            let of_class = |p: Property<'_>| p.priority.unwrap_or(variable.priority) == class;
             let mut properties = variable.properties.iter();
-            what == What::Changes && properties.any(|p| of_class(p) && p.dirty)
+            what == What::Changes && properties.any(|p| p.dirty && of_class(p))
         };
         if value || property() {
             items.push(Item {

@@ -206,6 +206,14 @@ pub trait Script {
     /// Bytes of memory the script uses now.
     fn memory_used(&self) -> usize;
 
+    /// Bytes that it takes of the machine: what it uses, what lies unused between that, and its records.
+    fn memory_held(&self) -> usize {
+        self.memory_used()
+    }
+
+    /// Gives back to the system what can be given back at once. What comes of later events does not depend on it.
+    fn give_back(&mut self) {}
+
     /// Gas it has used since it was made.
     fn gas_used(&self) -> u64;
 

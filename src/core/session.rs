@@ -97,6 +97,11 @@ impl<S: Script> Session<S> {
         self.script.memory_used()
     }
 
+    /// Bytes that it takes of the machine.
+    pub fn memory_held(&self) -> usize {
+        self.script.memory_held() + self.host.vars.bytes()
+    }
+
     /// Gas its script has used since the session began.
     pub fn gas_used(&self) -> u64 {
         self.script.gas_used()

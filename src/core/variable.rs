@@ -11,7 +11,6 @@ use order::Order;
 
 use super::carry::carry;
 use super::id::{APP, VarId, WireId};
-use super::json;
 use super::property::{Priority, Properties};
 use super::script::ErrorCode;
 use super::view::ViewId;
@@ -22,6 +21,14 @@ use super::witness::Witness;
 pub type Slot = u32;
 
 const NONE: Slot = Slot::MAX;
+
+/// Makes room for so many more in what has a place for each slot: at least a quarter more, where a `Vec` by itself
+/// doubles, since there are many sessions and each would keep what it has no use for.
+pub(crate) fn make_room<T>(items: &mut Vec<T>, more: usize) {
+    if items.capacity() - items.len() < more {
+        items.reserve_exact(more.max(items.len() / 4).max(4));
+    }
+}
 
 /// Bytes of values kept to tell pieces of: a hundred lists of 10,000 rows. Beyond it values are told
 /// whole.
@@ -242,7 +249,7 @@ impl VariableStore {
     /// Makes a variable. The caller has checked the id and the parent.
     pub fn insert(&mut self, new: NewVariable) -> Slot {
         let priority = new.properties.get("priority").and_then(Priority::parse);
-        self.property_bytes += new.properties.bytes();
+        self.property_bytes += new.properties.weight();
         self.made += 1;
         let delta = new.view.is_some() && is_set(new.properties.get("delta"));
         let variable = Variable {
@@ -277,6 +284,7 @@ impl VariableStore {
                 slot
             }
             None => {
+                make_room(&mut self.slots, 1);
                 self.slots.push(Some(variable));
                 (self.slots.len() - 1) as Slot
             }
@@ -396,7 +404,7 @@ impl VariableStore {
         {
             self.property_bytes = self
                 .property_bytes
-                .saturating_sub(variable.properties.bytes());
+                .saturating_sub(variable.properties.weight());
             self.told_bytes -= variable.told.len();
             self.free.push(slot);
         }
@@ -500,7 +508,7 @@ impl VariableStore {
         records + self.property_bytes + self.told_bytes + self.json.capacity()
     }
 
-    /// Bytes of all properties.
+    /// What all properties count against the limit.
     pub fn property_bytes(&self) -> usize {
         self.property_bytes
     }
@@ -556,23 +564,6 @@ impl VariableStore {
     pub fn shared(&self) -> impl Iterator<Item = Slot> {
         self.by_id.range(..VarId(0)).map(|(_, &slot)| slot)
     }
-}
-
-/// Appends properties as a JSON object.
-pub(super) fn push_properties<'a>(
-    out: &mut Vec<u8>,
-    properties: impl Iterator<Item = &'a super::property::Property>,
-) {
-    out.push(b'{');
-    for (i, property) in properties.enumerate() {
-        if i > 0 {
-            out.push(b',');
-        }
-        json::push_str(out, property.name.as_bytes());
-        out.push(b':');
-        json::push_str(out, property.value.as_bytes());
-    }
-    out.push(b'}');
 }
 
 fn is_set(value: Option<&str>) -> bool {

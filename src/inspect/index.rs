@@ -405,7 +405,7 @@ impl Index {
         entry.errors += u32::from(moment.fault().is_some() && moment.fault() != was_fault);
         self.bytes += MOMENT_BYTES + value.len() + error.map_or(0, str::len);
         if !same_properties {
-            self.bytes += variable.properties.bytes();
+            self.bytes += variable.properties.weight();
         }
         track.moments.push((number, moment));
     }
@@ -428,8 +428,8 @@ impl Names for Index {
 }
 
 fn properties(all: &Properties) -> impl Iterator<Item = (Box<str>, Box<str>)> {
-    let shown = all.iter().filter(|p| is_shown(&p.name, &p.value));
-    shown.map(|p| (p.name.clone(), p.value.as_ref().into()))
+    let shown = all.iter().filter(|p| is_shown(p.name, p.value));
+    shown.map(|p| (p.name.into(), p.value.into()))
 }
 
 /// The path is the variable's name; templates in a property are told by the type alone.
@@ -438,10 +438,10 @@ fn is_shown(name: &str, value: &str) -> bool {
 }
 
 fn same_properties(kept: &[(Box<str>, Box<str>)], now: &Properties) -> bool {
-    let now = now.iter().filter(|p| is_shown(&p.name, &p.value));
+    let now = now.iter().filter(|p| is_shown(p.name, p.value));
     let kept = kept.iter();
-    kept.map(|(name, value)| (name, value))
-        .eq(now.map(|p| (&p.name, &p.value)))
+    kept.map(|(name, value)| (&**name, &**value))
+        .eq(now.map(|p| (p.name, p.value)))
 }
 
 /// Whether somebody was told that something went wrong.

@@ -34,6 +34,8 @@ const STEPS: usize = 8;
 const INITIAL_BYTES: usize = 128 << 10;
 /// A tail of unused pages this large (256 KiB) is given back at once.
 const TAIL_GRANULES: u32 = (256 << 10) >> GRANULE_BITS;
+/// Free blocks of this size (32 KiB) are holes that may be given back.
+const HOLE: u32 = (32 << 10) >> GRANULE_BITS;
 /// What stays mapped behind `top` then (64 KiB), so that a heap that breathes does not fault.
 const SLACK: usize = 64 << 10;
 /// Bytes allocated per unit of gas: a plain instruction costs about 5 ns, and allocating, filling and
@@ -79,6 +81,8 @@ pub struct Heap {
     end: u32,
     /// The highest `top` since pages were given back.
     high: u32,
+    /// Granules of free blocks that are large enough to be given back from between others.
+    holes: u32,
     small_granules: u32,
     level_bits: u32,
     used: usize,
@@ -116,6 +120,7 @@ impl Arena {
             top: (start >> GRANULE_BITS) as u32,
             end,
             high: (start >> GRANULE_BITS) as u32,
+            holes: 0,
             small_granules: 0,
             level_bits: 0,
             used: 0,
@@ -207,9 +212,12 @@ impl Heap {
         self.window.place()
     }
 
-    /// Bytes from the window's base that blocks have reached: an upper bound of what is resident.
-    pub fn touched(&self) -> usize {
-        (self.high as usize) << GRANULE_BITS
+    /// Bytes that it takes of the machine: its bookkeeping, all blocks and what is free between them; without large
+    /// holes and what was used beyond the last block once, which may lie there until [`Heap::give_back`].
+    pub fn held(&self) -> usize {
+        let reached = self.top - self.start;
+        let blocks = (reached.saturating_sub(self.holes) as usize) << GRANULE_BITS;
+        size_of::<Heap>() + blocks + blocks / GRANULE / 8
     }
 
     /// How many allocations have failed since the heap was made.
@@ -240,8 +248,21 @@ impl Heap {
     /// Gives unused pages back to the system. Nothing that the state can notice changes, so this may
     /// be called at any time without an effect on determinism.
     pub fn trim(&mut self) {
+        self.give_back_from(0);
+    }
+
+    /// The same for what is worth it in a state that goes on: cheap when there is nothing of that.
+    pub fn give_back(&mut self) {
+        if self.holes > 0 {
+            self.give_back_from(blocks::level_of(HOLE));
+        } else {
+            self.give_back_tail(0);
+        }
+    }
+
+    fn give_back_from(&mut self, level: usize) {
         self.give_back_tail(0);
-        for level in 0..LEVELS {
+        for level in level..LEVELS {
             for step in 0..STEPS {
                 let mut block = self.bins[level][step];
                 while block != 0 {

@@ -7,8 +7,9 @@ use std::ffi::c_int;
 
 use mlua::ffi::{self, lua_CFunction, lua_State};
 
+use super::cell::Source;
 use super::kernel::{
-    Source, bytes_at, check_own, current, host, pay, push_ref, push_str, raise, raise_here,
+    bytes_at, check_own, current, host, pay, push_ref, push_str, raise, raise_here,
 };
 use super::read::{held_key, set_aux};
 use super::{bind, files, handle, messages, process, prototype, registered, reload};

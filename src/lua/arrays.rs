@@ -4,8 +4,9 @@ use std::ffi::c_int;
 
 use mlua::ffi::{self, lua_State};
 
+use super::cell::Seen;
 use super::encode::{Flaw, encode, encode_array};
-use super::kernel::{Kernel, Seen, pay};
+use super::kernel::{Kernel, pay};
 use super::objects::{Address, Held, ShownArray};
 use crate::core::json;
 

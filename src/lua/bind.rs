@@ -4,9 +4,8 @@ use std::ffi::c_int;
 
 use mlua::ffi::{self, lua_State};
 
-use super::kernel::{
-    Cell, Kernel, Quick, Source, Wrapped, current, host, push_ref, push_str, raise,
-};
+use super::cell::{Cell, Quick, Source, Wrapped};
+use super::kernel::{Kernel, current, host, push_ref, push_str, raise};
 use super::route::{Invocation, Operand, Origin, Route, Special, Step};
 use super::wrapper;
 use crate::core::carry::carry;

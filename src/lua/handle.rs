@@ -7,9 +7,9 @@ use std::ffi::c_int;
 
 use mlua::ffi::{self, lua_CFunction, lua_State};
 
+use super::cell::Source;
 use super::kernel::{
-    KEYS, Kernel, Source, VALUES, bytes_at, current, host, pay, push_ref, push_str, raise,
-    raise_here,
+    KEYS, Kernel, VALUES, bytes_at, current, host, pay, push_ref, push_str, raise, raise_here,
 };
 use super::objects::Held;
 use super::read::{held_key, push_aux, raw_key, set_aux, value_key};

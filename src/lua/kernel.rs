@@ -7,16 +7,16 @@
 //! raise, and keeps its buffers in the `Kernel` itself.
 
 use std::cell::Cell as StdCell;
-use std::ffi::{c_char, c_int, c_void};
+use std::ffi::{c_char, c_int};
 use std::ptr;
 use std::rc::Rc;
 
 use mlua::ffi::{self, lua_CFunction, lua_State};
 
 use super::budget;
+use super::cell::{Cell, Quick};
 use super::modules::ChunkCache;
-use super::objects::{Held, Objects};
-use super::route::{Origin, Special, Step};
+use super::objects::Objects;
 use super::sandbox::clock::{TurnTime, set_turn};
 use super::state::State;
 use crate::core::change::Changes;
@@ -25,7 +25,7 @@ use crate::core::outside::SpawnOrder;
 use crate::core::runs::Started;
 use crate::core::script::{ErrorCode, ScriptError, ToldOfProcess};
 use crate::core::upload::Received;
-use crate::core::variable::Slot;
+use crate::core::variable::{Slot, make_room};
 
 /// Stack index of the table of presented values while a kernel operation runs.
 pub(super) const VALUES: c_int = 1;
@@ -43,80 +43,6 @@ pub(super) const MESSAGE_MAX: usize = 1_000;
 
 /// What the C side says when memory runs out (`MEMERRMSG` in c/lunette_lua.h).
 const OUT_OF_MEMORY: &str = "not enough memory: this session used up its Lua memory";
-
-/// Where a variable's value comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Source {
-    /// No variable lives in this slot, or it cannot be read.
-    Nothing,
-    /// `AUX[held]`: the app object, objects made by `create=`, unbound values.
-    Held,
-    /// The parent's presented value, followed along the path.
-    Path,
-}
-
-/// What was last seen of a value.
-#[derive(Debug, Default)]
-pub(super) struct Seen {
-    /// Objects that its JSON refers to.
-    pub held: Held,
-    /// Its type name, as the address of the interned string, which `TYPES` keeps alive.
-    pub type_name: Option<ptr::NonNull<c_void>>,
-}
-
-/// A variable's wrapper.
-#[derive(Debug)]
-pub(super) struct Wrapped {
-    pub type_name: Box<str>,
-    /// It presents a part of what it wraps, and looks for differences there itself.
-    pub windowed: bool,
-    /// What was last seen of the value it wraps, which is at `AUX[raw]`.
-    pub raw: Seen,
-    /// The last detection in which it asked for another round, by [`Kernel::detection`].
-    pub asked_in: u64,
-}
-
-/// The script's side of one variable.
-#[derive(Debug)]
-pub(super) struct Cell {
-    pub origin: Origin,
-    pub source: Source,
-    /// The path is `prefix`, then `last`; an empty path is the parent's own value.
-    pub prefix: Option<Box<[Step]>>,
-    pub last: Option<Step>,
-    pub special: Option<Box<Special>>,
-    pub action: bool,
-    pub seen: Seen,
-    pub wrapped: Option<Box<Wrapped>>,
-    /// The error of the last read, told once.
-    pub failed: Option<Box<str>>,
-}
-
-impl Cell {
-    /// The cell of a slot in which no variable lives.
-    pub const EMPTY: Cell = Cell {
-        origin: Origin::Nowhere,
-        source: Source::Nothing,
-        prefix: None,
-        last: None,
-        special: None,
-        action: false,
-        seen: Seen {
-            held: Held::Nothing,
-            type_name: None,
-        },
-        wrapped: None,
-        failed: None,
-    };
-}
-
-/// A variable that is a field of its parent's value and has no wrapper: all that reading it takes.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Quick {
-    pub parent: Slot,
-    /// The field's place in `KEYS`; 0: this slot needs its cell.
-    pub key: u32,
-}
 
 /// References into the registry.
 #[derive(Clone, Copy, Debug, Default)]
@@ -412,10 +338,19 @@ impl Kernel {
     pub fn cell_mut(&mut self, slot: Slot) -> &mut Cell {
         let at = slot as usize;
         if at >= self.cells.len() {
+            let more = at + 1 - self.cells.len();
+            make_room(&mut self.cells, more);
+            make_room(&mut self.quick, more);
             self.cells.resize_with(at + 1, || Cell::EMPTY);
             self.quick.resize(at + 1, Quick::default());
         }
         &mut self.cells[at]
+    }
+
+    /// Bytes of what it knows of variables and objects, roughly.
+    pub fn bytes(&self) -> usize {
+        let of_slot = size_of::<Cell>() + size_of::<Quick>();
+        self.cells.capacity() * of_slot + self.objects.bytes()
     }
 
     /// Puts `VALUES` and `KEYS` at their places on an empty stack.

@@ -2,7 +2,7 @@
 //!
 //! Reading order: [`state`] is one Lua state with its `arena`, allocator (`alloc`), `budget` and
 //! `sandbox`; [`determinism`] is what makes two of them alike; `session` is core's `Script` around
-//! one; `kernel` is the way into Lua, with `bind`, `route`, `read`, `write`, `wrapper`, `encode` and
+//! one; `kernel` is the way into Lua, with `cell`, `bind`, `route`, `read`, `write`, `wrapper`, `encode` and
 //! `arrays` behind it; `api`, `ui`, `messages` and `handle` are what Lua code calls, `files`, `os` and
 //! `process` what it calls of the machine; `image` is a session written down, to be woken later; `modules` loads files, with the `escapes` of older code, and
 //! `reload` runs them again. `describe` and `peek` tell of objects to whom is not the script.
@@ -20,6 +20,7 @@ pub mod state;
 mod api;
 mod arrays;
 mod bind;
+mod cell;
 mod describe;
 mod encode;
 mod escapes;

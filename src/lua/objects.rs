@@ -4,14 +4,17 @@
 //! that time, so an address is never taken over by another object while it is in here.
 
 use std::collections::VecDeque;
+use std::hash::Hasher;
 
-use rustc_hash::FxHashMap;
+use hashbrown::HashTable;
+use rustc_hash::FxHasher;
 
 use mlua::ffi::{self, lua_State};
 use std::ffi::c_int;
 
 use crate::core::carry::Carry;
 use crate::core::code::Decoder;
+use crate::core::variable::make_room;
 
 /// Objects that `getObjects` told of without any variable showing them are kept, so that a client
 /// can ask on; the oldest go first past this number.
@@ -75,28 +78,111 @@ impl ShownArray {
     }
 }
 
+/// One that has a number.
+#[derive(Debug)]
+struct Numbered {
+    number: u64,
+    address: usize,
+    uses: u32,
+}
+
 /// All numbered objects of a session.
+///
+/// Found by number and by address through tables of places, which take a few bytes for each: a long list has
+/// thousands, and every session its own.
 #[derive(Debug)]
 pub(super) struct Objects {
-    by_address: FxHashMap<usize, u64>,
-    /// Address and references.
-    by_number: FxHashMap<u64, (usize, u32)>,
+    all: Vec<Numbered>,
+    by_address: HashTable<u32>,
+    by_number: HashTable<u32>,
     pinned: VecDeque<u64>,
     next: u64,
     anchors: c_int,
+}
+
+fn hash(number: u64) -> u64 {
+    let mut hasher = FxHasher::default();
+    hasher.write_u64(number);
+    hasher.finish()
 }
 
 impl Objects {
     /// None yet; `anchors` is the reference of the table that keeps them alive.
     pub fn new(anchors: c_int) -> Objects {
         Objects {
-            by_address: FxHashMap::default(),
-            by_number: FxHashMap::default(),
+            all: Vec::new(),
+            by_address: HashTable::new(),
+            by_number: HashTable::new(),
             pinned: VecDeque::new(),
             // Base clients have only ever seen numbers from 2 up.
             next: 2,
             anchors,
         }
+    }
+
+    fn insert(&mut self, object: Numbered) {
+        let Objects {
+            all,
+            by_address,
+            by_number,
+            ..
+        } = self;
+        let at = all.len() as u32;
+        let (address, number) = (hash(object.address as u64), hash(object.number));
+        make_room(all, 1);
+        all.push(object);
+        by_address.insert_unique(address, at, |&at| hash(all[at as usize].address as u64));
+        by_number.insert_unique(number, at, |&at| hash(all[at as usize].number));
+    }
+
+    /// Forgets the object at this place, which the last one takes.
+    fn remove(&mut self, at: usize) {
+        let last = self.all.len() - 1;
+        self.unlist(at);
+        if at != last {
+            self.unlist(last);
+        }
+        self.all.swap_remove(at);
+        if at != last {
+            let Objects {
+                all,
+                by_address,
+                by_number,
+                ..
+            } = self;
+            let (address, number) = (all[at].address as u64, all[at].number);
+            let at = at as u32;
+            by_address.insert_unique(hash(address), at, |&at| {
+                hash(all[at as usize].address as u64)
+            });
+            by_number.insert_unique(hash(number), at, |&at| hash(all[at as usize].number));
+        }
+    }
+
+    /// Takes a place out of both tables.
+    fn unlist(&mut self, at: usize) {
+        let Numbered {
+            number, address, ..
+        } = self.all[at];
+        let is_it = |&other: &u32| other as usize == at;
+        if let Ok(entry) = self.by_address.find_entry(hash(address as u64), is_it) {
+            entry.remove();
+        }
+        if let Ok(entry) = self.by_number.find_entry(hash(number), is_it) {
+            entry.remove();
+        }
+    }
+
+    fn find(&self, number: u64) -> Option<usize> {
+        let is_it = |&at: &u32| self.all[at as usize].number == number;
+        let at = self.by_number.find(hash(number), is_it)?;
+        Some(*at as usize)
+    }
+
+    /// Bytes that they take beside Lua's.
+    pub fn bytes(&self) -> usize {
+        let tables = self.by_address.allocation_size() + self.by_number.allocation_size();
+        self.all.capacity() * size_of::<Numbered>() + tables
     }
 
     /// The number of the object at `index`, which gets one if it has none.
@@ -108,7 +194,7 @@ impl Objects {
         // too and stay valid without being anchored.
         unsafe {
             let address = ffi::lua_topointer(l, index) as usize;
-            if let Some(&number) = self.by_address.get(&address) {
+            if let Some(number) = self.number_at(address) {
                 return number;
             }
             let index = ffi::lua_absindex(l, index);
@@ -119,25 +205,30 @@ impl Objects {
             ffi::lua_rawseti(l, -2, number as i64);
             ffi::lua_settop(l, -2);
             self.next += 1;
-            self.by_address.insert(address, number);
-            self.by_number.insert(number, (address, 0));
+            self.insert(Numbered {
+                number,
+                address,
+                uses: 0,
+            });
             number
         }
     }
 
     /// The number of the object at this address.
     pub fn number_at(&self, address: usize) -> Option<u64> {
-        self.by_address.get(&address).copied()
+        let is_it = |&at: &u32| self.all[at as usize].address == address;
+        let at = self.by_address.find(hash(address as u64), is_it)?;
+        Some(self.all[*at as usize].number)
     }
 
     /// Where all numbered objects are.
     pub fn addresses(&self) -> impl Iterator<Item = Address> {
-        self.by_address.keys().copied().map(Address)
+        self.all.iter().map(|object| Address(object.address))
     }
 
     /// Whether the object at this address has a number.
     pub fn has_address(&self, address: usize) -> bool {
-        self.by_address.contains_key(&address)
+        self.number_at(address).is_some()
     }
 
     /// Pushes the object with this number, or nil.
@@ -156,8 +247,8 @@ impl Objects {
 
     /// One more reference.
     pub fn keep(&mut self, number: u64) {
-        if let Some((_, uses)) = self.by_number.get_mut(&number) {
-            *uses += 1;
+        if let Some(at) = self.find(number) {
+            self.all[at].uses += 1;
         }
     }
 
@@ -166,7 +257,8 @@ impl Objects {
     /// # Safety
     /// Two stack slots are free.
     pub unsafe fn release(&mut self, l: *mut lua_State, number: u64) {
-        if let Some((_, uses)) = self.by_number.get_mut(&number) {
+        if let Some(at) = self.find(number) {
+            let uses = &mut self.all[at].uses;
             *uses = uses.saturating_sub(1);
             if *uses == 0 {
                 // SAFETY: as promised by the caller.
@@ -180,11 +272,10 @@ impl Objects {
     /// # Safety
     /// Two stack slots are free. Writing nil needs no memory.
     pub unsafe fn drop_unused(&mut self, l: *mut lua_State, number: u64) {
-        let Some(&(address, 0)) = self.by_number.get(&number) else {
+        let Some(at) = self.find(number).filter(|&at| self.all[at].uses == 0) else {
             return;
         };
-        self.by_number.remove(&number);
-        self.by_address.remove(&address);
+        self.remove(at);
         // SAFETY: as promised by the caller; writing nil needs no memory.
         unsafe {
             super::kernel::push_ref(l, self.anchors);
@@ -232,19 +323,19 @@ impl Objects {
 impl Carry for Objects {
     fn freeze(&self, out: &mut Vec<u8>) {
         let Objects {
+            all,
             by_address: _,
-            by_number,
+            by_number: _,
             pinned,
             next,
             anchors,
         } = self;
-        let mut numbers: Vec<u64> = by_number.keys().copied().collect();
-        numbers.sort_unstable();
-        numbers.len().freeze(out);
-        for number in numbers {
-            let (address, uses) = by_number[&number];
-            (number, Address(address)).freeze(out);
-            uses.freeze(out);
+        let mut sorted: Vec<&Numbered> = all.iter().collect();
+        sorted.sort_unstable_by_key(|object| object.number);
+        sorted.len().freeze(out);
+        for object in sorted {
+            (object.number, Address(object.address)).freeze(out);
+            object.uses.freeze(out);
         }
         pinned.freeze(out);
         (*next, *anchors).freeze(out);
@@ -253,10 +344,16 @@ impl Carry for Objects {
     fn thaw(from: &mut Decoder<'_>) -> Option<Objects> {
         let mut objects = Objects::new(0);
         for _ in 0..usize::thaw(from)? {
-            let (number, address): (u64, Address) = Carry::thaw(from)?;
-            objects.by_address.insert(address.0, number);
+            let (number, Address(address)) = Carry::thaw(from)?;
             let uses = u32::thaw(from)?;
-            objects.by_number.insert(number, (address.0, uses));
+            if objects.find(number).is_some() || objects.has_address(address) {
+                return None;
+            }
+            objects.insert(Numbered {
+                number,
+                address,
+                uses,
+            });
         }
         objects.pinned = Carry::thaw(from)?;
         (objects.next, objects.anchors) = Carry::thaw(from)?;

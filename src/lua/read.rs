@@ -7,10 +7,9 @@ use mlua::ffi::{self, lua_State};
 
 use super::arrays::encode_again;
 use super::bind::quick_of;
+use super::cell::{Cell, Quick, Seen, Source};
 use super::encode::{Flaw, encode, is_array};
-use super::kernel::{
-    Cell, KEY_TYPE, KEYS, Kernel, Quick, Seen, Source, VALUES, bytes_at, current, pay, push_ref,
-};
+use super::kernel::{KEY_TYPE, KEYS, Kernel, VALUES, bytes_at, current, pay, push_ref};
 use super::objects::{Address, Held, ShownArray};
 use super::route::{Origin, Step, follow, negate, push_origin, special_of};
 use super::wrapper;

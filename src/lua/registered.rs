@@ -4,8 +4,9 @@ use std::ffi::c_int;
 
 use mlua::ffi::{self, lua_State};
 
+use super::cell::Source;
 use super::handle::{argument, push, showing};
-use super::kernel::{Source, bytes_at, current, host, pay, raise, raise_here};
+use super::kernel::{bytes_at, current, host, pay, raise, raise_here};
 use super::read::{held_key, set_aux};
 use super::{api, bind};
 use crate::core::path::{Path, Start};

@@ -6,7 +6,8 @@ use std::ffi::c_int;
 use mlua::ffi::{self, lua_State};
 
 use super::budget;
-use super::kernel::{KEYS, Kernel, Source, VALUES, host, raise};
+use super::cell::Source;
+use super::kernel::{KEYS, Kernel, VALUES, host, raise};
 use super::read::{cell_of, held_key, push_aux, value_key};
 use crate::core::script::ErrorCode;
 use crate::core::variable::Slot;

@@ -8,7 +8,8 @@ use std::rc::Rc;
 
 use mlua::ffi::{self, lua_State};
 
-use super::kernel::{GAS_SPENT, Kernel, Quick, Source, Tables, current, host, push_ref};
+use super::cell::{Quick, Source};
+use super::kernel::{GAS_SPENT, Kernel, Tables, current, host, push_ref};
 use super::modules::ChunkCache;
 use super::objects::Objects;
 use super::read::{detect_op, push_aux, raw_key, value_key};
@@ -36,7 +37,7 @@ const GAS_PER_EVENT: u64 = 2;
 const GAS_FOR_UPKEEP: u64 = 100_000;
 
 /// Bytes of each buffer that an idle session keeps.
-const BUFFER_KEPT: usize = 4096;
+const BUFFER_KEPT: usize = 512;
 
 /// What is left for each when those of one event together have used up the gas of a message.
 const LEAST_UPKEEP: u64 = 2_000;
@@ -132,10 +133,6 @@ impl LuaSession {
 
 impl Script for LuaSession {
     fn begin_event(&mut self, gas: u64) {
-        // What a large event needed is not kept for ever.
-        self.kernel.scratch.shrink_to(BUFFER_KEPT);
-        self.kernel.scratch_objects.shrink_to(BUFFER_KEPT / 8);
-        self.kernel.names.shrink_to(BUFFER_KEPT / 32);
         self.kernel.chain = Vec::new();
         self.kernel.gas_left = gas.saturating_mul(GAS_PER_EVENT);
         self.kernel.gas_for_detection = gas;
@@ -157,6 +154,10 @@ impl Script for LuaSession {
             &mut self.kernel.gas_left,
             &mut self.kernel.gas_for_detection,
         );
+        // What a large event needed is not kept for ever.
+        self.kernel.scratch.shrink_to(BUFFER_KEPT);
+        self.kernel.scratch_objects.shrink_to(BUFFER_KEPT / 8);
+        self.kernel.names.shrink_to(BUFFER_KEPT / 32);
     }
 
     fn is_exhausted(&self) -> bool {
@@ -218,7 +219,7 @@ impl Script for LuaSession {
             );
         }
         self.kernel.quick[slot as usize] = Quick::default();
-        let cell = std::mem::replace(self.kernel.cell_mut(slot), super::kernel::Cell::EMPTY);
+        let cell = std::mem::replace(self.kernel.cell_mut(slot), super::cell::Cell::EMPTY);
         bind::release_names(&mut self.kernel, &cell);
     }
 
@@ -347,6 +348,14 @@ impl Script for LuaSession {
 
     fn memory_used(&self) -> usize {
         self.state.memory_used()
+    }
+
+    fn memory_held(&self) -> usize {
+        self.state.memory_held() + self.kernel.bytes()
+    }
+
+    fn give_back(&mut self) {
+        self.state.give_back();
     }
 
     fn gas_used(&self) -> u64 {

@@ -244,9 +244,15 @@ impl State {
         self.with_heap(|heap| heap.peak())
     }
 
-    /// Bytes of address space that blocks have reached since pages were last given back.
-    pub fn memory_touched(&self) -> usize {
-        self.with_heap(|heap| heap.touched())
+    /// Bytes that it takes of the machine, the holes between objects among them.
+    pub fn memory_held(&self) -> usize {
+        self.with_heap(|heap| heap.held())
+    }
+
+    /// Gives back what was used beyond its last object. Cheap when there is nothing to give; as for [`State::trim`],
+    /// the state cannot tell.
+    pub fn give_back(&self) {
+        self.with_heap(Heap::give_back);
     }
 
     /// Gives unused pages back to the system. The state cannot tell, so it may be done at any time.

@@ -4,8 +4,9 @@ use std::ffi::{CStr, c_int};
 
 use mlua::ffi::{self, lua_State};
 
+use super::cell::Seen;
 use super::encode::is_array;
-use super::kernel::{Kernel, Seen, VALUES, bytes_at, host, push_ref, push_str, raise};
+use super::kernel::{Kernel, VALUES, bytes_at, host, push_ref, push_str, raise};
 use super::objects::Held;
 use super::read::{NEW, notice, push_aux, raw_key, remember, set_aux, type_of, value_key};
 use super::{handle, modules};

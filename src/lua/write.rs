@@ -5,10 +5,9 @@ use std::ffi::c_int;
 use mlua::ffi::{self, lua_State};
 use serde_json::Value;
 
+use super::cell::{Cell, Source};
 use super::encode::is_array;
-use super::kernel::{
-    Cell, KEYS, Kernel, MESSAGE_MAX, Source, VALUES, bytes_at, current, pay, push_str, raise,
-};
+use super::kernel::{KEYS, Kernel, MESSAGE_MAX, VALUES, bytes_at, current, pay, push_str, raise};
 use super::read::{
     cell_of, held_key, push_origin_now, raw_key, remember, set_aux, type_of, value_key,
 };

@@ -22,11 +22,11 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
     /// Lets one event happen. `raw` is how it is recorded.
     pub(super) fn handle(&mut self, event: Event, raw: &RawEvent<'_>) {
         let session = event.session();
-        let before = self.core.memory_of(session);
         if self.core.must_wake(&event, self.turn.now) && self.wake(session).is_err() {
             // It sleeps on; who comes to its page is told.
             return self.let_sleep(session);
         }
+        let before = self.core.memory_of(session);
         self.counters.events += 1;
         self.recordings.borrow_mut().event(session, self.turn, raw);
         self.record_button.event(session, self.turn, &event);

@@ -33,6 +33,9 @@ pub struct Rest {
     come: usize,
     /// By how much they have grown since.
     grown: u64,
+    /// Bytes that all of them take: summed up when memory is looked at, and kept up in between, since everybody who
+    /// asks for a session asks for it.
+    used: u64,
 }
 
 impl Rest {
@@ -67,6 +70,7 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
     /// A session takes so many bytes now, and took so many before.
     pub(super) fn note_growth(&mut self, before: u64, after: u64) {
         self.rest.grown = (self.rest.grown + after).saturating_sub(before);
+        self.rest.used = (self.rest.used + after).saturating_sub(before);
     }
 
     /// Lets sleep who has had nothing to do for long, and who has to make room; ends who is too large then.
@@ -74,6 +78,9 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
         let total = self.door.room.total_memory;
         let look =
             self.rest.come >= LOOK_EVERY || self.rest.grown >= (total / LOOK_PART).max(LOOK_GROWN);
+        if look {
+            self.rest.used = self.core.usage().map(|usage| usage.memory as u64).sum();
+        }
         if let Some(keeper) = &self.keeper {
             let (after, memory) = (keeper.hibernate_after_ms, keeper.memory);
             self.let_idle_sleep(after);
@@ -83,6 +90,10 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
         }
         if look {
             (self.rest.come, self.rest.grown) = (0, 0);
+            if self.memory_used() > total / 2 {
+                // What is counted does not have it, so it must not be there when little else is.
+                self.core.give_back();
+            }
             self.end_largest(total);
         }
     }
@@ -146,25 +157,22 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
 
     /// Bytes that sessions in memory use.
     pub(super) fn memory_used(&self) -> u64 {
-        self.core.usage().map(|usage| usage.memory as u64).sum()
+        self.rest.used
     }
 
     /// Has those sleep that were used longest ago, until the rest take no more than so many bytes.
     fn make_room(&mut self, memory: u64) {
-        let mut used = self.memory_used();
-        if used <= memory {
+        if self.memory_used() <= memory {
             return;
         }
         let mut all: Vec<Usage> = self.core.usage().collect();
         all.retain(|usage| !usage.attached);
         all.sort_unstable_by_key(|usage| (usage.last_event, usage.session));
         for usage in all {
-            if used <= memory {
+            if self.memory_used() <= memory {
                 break;
             }
-            if self.hibernate(usage.session) {
-                used -= usage.memory as u64;
-            }
+            self.hibernate(usage.session);
         }
     }
 
@@ -182,9 +190,11 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
         }
         self.links.end_session(session);
         self.looking.end(session);
+        let memory = self.core.memory_of(session);
         if let Some(waits_for) = self.core.hibernate(session) {
             self.note_sleeper(session, waits_for);
         }
+        self.note_growth(memory, self.core.memory_of(session));
         self.quotas.forget(session);
         self.progress.remove(&session);
         self.ended += 1;

@@ -214,6 +214,8 @@ pub struct Server<R: Runtime, W: World> {
     scratch: Box<[u8]>,
     /// Sessions ended since memory was last given back.
     ended: usize,
+    /// Bytes, at the most, that were waiting for peers which have ended since.
+    dropped: usize,
     /// A frame for a recording, before it goes to its connection.
     frame: Vec<u8>,
 }
@@ -364,6 +366,7 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
             deadlines: BTreeSet::new(),
             scratch: vec![0; READ_BYTES].into_boxed_slice(),
             ended: 0,
+            dropped: 0,
             frame: Vec::new(),
         };
         server.recover()?;

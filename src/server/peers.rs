@@ -461,6 +461,9 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
         if let Some(share) = peer.share {
             self.crowd.give_back(share);
         }
+        if peer.wants_writable {
+            self.dropped += self.limits.output_bytes;
+        }
         drop(peer);
         self.accepting.descriptor_freed();
     }

@@ -165,6 +165,7 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
             Ok(()) => {
                 self.told_lost.remove(&session);
                 self.note_arrival();
+                self.note_growth(0, self.core.memory_of(session));
             }
             Err(Lost::Over) => self.put_away(session),
             Err(lost) => self.tell_lost(session, lost),

@@ -33,6 +33,9 @@ const SHARE_COUNTED: u64 = SHARE / 500;
 /// Looking at a variable takes about as long as so many instructions.
 const GAS_PER_LOOK: u64 = 4;
 
+/// When so many bytes (8 MiB) have been dropped that nobody read, what the allocator keeps of them is given back.
+const DROPPED_MUCH: usize = 8 << 20;
+
 impl<R: Runtime + Clone, W: World> Server<R, W> {
     /// One turn: waits until something is to be done, and does it. [`Server::run`] is this again and
     /// again; whoever has a world of its own decides when.
@@ -448,9 +451,10 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
             self.spare = Vec::new();
         }
         // When as many sessions have ended as are left: often enough to matter, and so rarely that
-        // looking through all memory costs each of them next to nothing.
-        if self.ended > 0 && self.ended >= self.core.len() {
-            self.ended = 0;
+        // looking through all memory costs each of them next to nothing. The same for what nobody has read.
+        let sessions_ended = self.ended > 0 && self.ended >= self.core.len();
+        if sessions_ended || self.dropped >= DROPPED_MUCH {
+            (self.ended, self.dropped) = (0, 0);
             system::give_memory_back();
         }
     }

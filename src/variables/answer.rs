@@ -74,13 +74,13 @@ impl Serialize for Told<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
         for property in self.0.iter() {
-            let is_told = matches!(&*property.name, "path" | "type" | "viewdefs" | "access");
+            let is_told = matches!(property.name, "path" | "type" | "viewdefs" | "access");
             if is_told || property.value.is_empty() {
                 continue;
             }
             let end = property.value.char_indices().nth(PROPERTY_MAX);
             let end = end.map_or(property.value.len(), |(end, _)| end);
-            map.serialize_entry(&property.name, &property.value[..end])?;
+            map.serialize_entry(property.name, &property.value[..end])?;
         }
         map.end()
     }

@@ -1,5 +1,6 @@
 //! Floods in small: what they bring about, not how long it takes. `bench/floods.rs` has them in full, with figures.
 
+use std::fs;
 use std::io::Write;
 use std::net::TcpStream;
 
@@ -100,6 +101,55 @@ fn pages_that_never_read_are_let_go_and_others_hear_on() {
     }
     let log = server.log();
     assert_eq!(log.matches("reads too slowly").count(), deaf.len(), "{log}");
+}
+
+#[test]
+fn what_was_kept_for_pages_that_never_read_goes_back_to_the_system() {
+    const PAGES: usize = 40;
+    let folder = Folder::new();
+    folder.write(
+        "lua/main.lua",
+        "local app = { type = 'App', text = '' }
+         local n = 0
+         session:setInterval(function() n = n + 1 app.text = ('%08d'):format(n):rep(8192) end, 20)
+         session:createAppVariable(app)",
+    );
+    folder.write("lunette.toml", "[net]\nping_interval = \"1h\"");
+    let server = Server::start(&folder.0, &["-v"]);
+    let session = new_session(&server);
+    let create = r#"{"type":"create","data":{"id":2,"parentId":1,"properties":{"path":"text"}}}"#;
+    let watching = || {
+        let mut page = attach(&server, &session);
+        page.write_all(&frame(0x81, create.as_bytes()))
+            .expect("sent");
+        page
+    };
+    let mut honest = watching();
+    let before = resident_kib(&server);
+    let deaf: Vec<TcpStream> = (0..PAGES).map(|_| watching()).collect();
+    let mut most = 0;
+    while server.log().matches("reads too slowly").count() < PAGES {
+        assert_eq!(receive(&mut honest).0, 0x81);
+        most = most.max(resident_kib(&server) - before);
+    }
+    assert!(most > 20 << 10, "{most} KiB at the most");
+    // As long as some of their connections are there, so is what waits on them.
+    for _ in 0..5_000 {
+        assert_eq!(receive(&mut honest).0, 0x81);
+        if resident_kib(&server) < before + most / 8 {
+            drop(deaf);
+            return;
+        }
+    }
+    panic!("{most} KiB at the most, and much of it stays");
+}
+
+fn resident_kib(server: &Server) -> i64 {
+    let status = fs::read_to_string(format!("/proc/{}/status", server.child.id()));
+    let status = status.expect("it runs");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kib = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse().ok());
+    kib.expect("a number of kB")
 }
 
 /// A peer that pings and never reads what is answered.

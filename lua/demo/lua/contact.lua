@@ -21,13 +21,9 @@ end
 
 --- Works out again what follows from the other fields. Returns the contact.
 function Contact:refresh()
-  -- What sorting and searching compare: folded once here instead of at every key press.
-  self._keys = {
-    name = text.fold(self.name),
-    company = text.fold(self.company),
-    city = text.fold(self.city),
-    all = text.fold(table.concat({ self.name, self.company, self.city, self.email, self.role }, "\n")),
-  }
+  -- What searching compares: folded once here instead of at every key press. It begins with the name, so that it
+  -- sorts by it too.
+  self._folded = text.fold(table.concat({ self.name, self.company, self.city, self.email, self.role }, "\n"))
   self._picture = nil
   return self
 end
@@ -51,7 +47,7 @@ end
 --- Whether every one of the folded `words` occurs somewhere in the contact.
 function Contact:matches(words)
   for _, word in ipairs(words) do
-    if not self._keys.all:find(word, 1, true) then return false end
+    if not self._folded:find(word, 1, true) then return false end
   end
   return true
 end

@@ -108,18 +108,29 @@ function Contacts:find()
       matching[#matching + 1] = contact
     end
   end
-  local key, down = self.sortKey, self.sortDown
-  table.sort(matching, function(a, b)
-    local x, y = a._keys[key], b._keys[key]
-    if x == y then return a._keys.name < b._keys.name end -- names keep their order in both directions
-    if down then return x > y end
-    return x < y
-  end)
+  table.sort(matching, self:order())
   local rows = matching
   if not self.showsAll and #matching > ROWS_AT_FIRST then
     rows = table.move(matching, 1, ROWS_AT_FIRST, 1, {})
   end
   return rows, #matching
+end
+
+-- The folded text of a contact begins with the name.
+local function by_name(a, b) return a._folded < b._folded end
+
+--- The order of the table, as `table.sort` takes it.
+function Contacts:order()
+  local key, down = self.sortKey, self.sortDown
+  if key == "name" then
+    return down and function(a, b) return by_name(b, a) end or by_name
+  end
+  return function(a, b)
+    local x, y = text.folded[a[key]], text.folded[b[key]]
+    if x == y then return by_name(a, b) end -- names keep their order in both directions
+    if down then return x > y end
+    return x < y
+  end
 end
 
 --- "240 contacts", "12 of 240 contacts".

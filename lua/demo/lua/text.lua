@@ -16,6 +16,14 @@ function text.fold(s)
   return (s:gsub("[\xC2-\xF4][\x80-\xBF]*", PLAIN):lower())
 end
 
+--- Texts that were asked for before, folded.
+text.folded = setmetatable({}, {
+  __index = function(folded, s)
+    folded[s] = text.fold(s)
+    return folded[s]
+  end,
+})
+
 --- `s` without space around it, and with single spaces inside.
 function text.trim(s)
   return (tostring(s or ""):gsub("%s+", " "):gsub("^ ", ""):gsub(" $", ""))

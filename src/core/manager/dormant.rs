@@ -233,7 +233,14 @@ impl<R: Runtime> SessionManager<R> {
     /// Bytes that a session takes in memory.
     pub fn memory_of(&self, session: SessionId) -> u64 {
         let of = self.session(session);
-        of.map_or(0, |of| (of.memory_used() + of.host.vars.bytes()) as u64)
+        of.map_or(0, |of| of.memory_held() as u64)
+    }
+
+    /// Sessions give back to the system what they do not use.
+    pub fn give_back(&mut self) {
+        for (_, session) in &mut self.sessions {
+            session.script.give_back();
+        }
     }
 
     /// What each session in memory takes, in the order in which they began.
@@ -243,7 +250,7 @@ impl<R: Runtime> SessionManager<R> {
             Usage {
                 session,
                 last_event: of.host.turn.now,
-                memory: of.memory_used() + of.host.vars.bytes(),
+                memory: of.memory_held(),
                 attached: of.connections().next().is_some(),
             }
         })

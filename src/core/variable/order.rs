@@ -4,7 +4,7 @@
 //! them wherever they are; then high, medium and low priority. Inside a class variables are read in
 //! the order in which they were made, so parents before children.
 
-use super::{NONE, Slot, Variable, VariableStore};
+use super::{NONE, Slot, Variable, VariableStore, make_room};
 use crate::core::carry::carry;
 use crate::core::path::Path;
 use crate::core::property::Priority;
@@ -95,6 +95,8 @@ impl Order {
     fn set_place(&mut self, slot: Slot, place: Place) {
         let at = slot as usize;
         if at >= self.places.len() {
+            let more = at + 1 - self.places.len();
+            make_room(&mut self.places, more);
             self.places.resize(at + 1, NOWHERE);
         }
         self.places[at] = place;
@@ -112,6 +114,7 @@ impl Order {
                 place.at += 1;
             }
         }
+        make_room(&mut self.slots, 1);
         self.slots.insert(at, slot);
         for end in &mut self.ends[class as usize..] {
             *end += 1;

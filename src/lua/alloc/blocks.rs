@@ -2,10 +2,10 @@
 //!
 //! Blocks are granule numbers from the window's base; 0 is none.
 
-use super::{GRANULE_BITS, Heap, LEVELS, SLACK, SMALL_MAX, STEPS, TAIL_GRANULES};
+use super::{GRANULE_BITS, HOLE, Heap, LEVELS, SLACK, SMALL_MAX, STEPS, TAIL_GRANULES};
 
 /// Small free blocks are joined again when they make up this many granules (32 KiB) and an eighth of
-/// the heap, and a larger block is asked for that no bin has.
+/// the heap, and a block is asked for that neither its list nor a bin has; or when they make up three quarters of it.
 const JOIN_MIN: u32 = 2048;
 
 /// What a free block in a bin begins with; its last word is its size again.
@@ -26,6 +26,11 @@ fn bin_of(size: u32) -> (usize, usize) {
         (log - 2) as usize,
         ((size >> (log - 3)) as usize) & (STEPS - 1),
     )
+}
+
+/// The first-level bin for them.
+pub(super) fn level_of(size: u32) -> usize {
+    bin_of(size).0
 }
 
 impl Heap {
@@ -65,7 +70,7 @@ impl Heap {
 
     fn take_joined(&mut self, size: u32) -> u32 {
         let mut block = self.take_binned(size);
-        if block == 0 && size > SMALL_MAX && self.worth_joining() {
+        if block == 0 && self.worth_joining() {
             self.join_small();
             block = self.take_binned(size);
         }
@@ -179,6 +184,14 @@ impl Heap {
         };
         self.small[size as usize] = at;
         self.small_granules += size;
+        if self.is_deserted() {
+            self.join_small();
+        }
+    }
+
+    /// What was large once is nearly empty: joined, most of it goes back to the system.
+    fn is_deserted(&self) -> bool {
+        self.small_granules >= JOIN_MIN && self.small_granules > (self.top - self.start) / 4 * 3
     }
 
     /// Puts granules back, joined with the free blocks on both sides and with the untouched rest.
@@ -245,6 +258,9 @@ impl Heap {
                 (*self.free_at(next)).prev = at;
             }
         }
+        if size >= HOLE {
+            self.holes += size;
+        }
         self.bins[level][step] = at;
         self.step_bits[level] |= 1 << step;
         self.level_bits |= 1 << level;
@@ -256,6 +272,9 @@ impl Heap {
     /// `at` is a free block of `size` granules in its bin.
     unsafe fn unlink(&mut self, at: u32, size: u32) {
         let (level, step) = bin_of(size);
+        if size >= HOLE {
+            self.holes = self.holes.saturating_sub(size);
+        }
         // SAFETY: links in bins lead to free blocks.
         unsafe {
             let Free { next, prev, .. } = self.free_at(at).read();

@@ -199,7 +199,9 @@ impl Heap {
             start,
             top,
             end,
-            high,
+            // Whether something was given back shows in no image.
+            high: _,
+            holes,
             small_granules,
             level_bits,
             used,
@@ -214,7 +216,7 @@ impl Heap {
         } = self;
         meter.freeze(out);
         local.freeze(out);
-        for field in [bitmap, start, top, end, high, small_granules, level_bits] {
+        for field in [bitmap, start, top, end, holes, small_granules, level_bits] {
             field.freeze(out);
         }
         for field in [used, peak, limit] {
@@ -229,7 +231,7 @@ impl Heap {
 
 /// The fields of a heap; its window is taken by the caller.
 fn thaw_fields(from: &mut Decoder<'_>, window: Window) -> Option<Heap> {
-    Some(Heap {
+    let mut heap = Heap {
         meter: Meter::thaw(from)?,
         local: Local::thaw(from)?,
         window,
@@ -237,7 +239,8 @@ fn thaw_fields(from: &mut Decoder<'_>, window: Window) -> Option<Heap> {
         start: u32::thaw(from)?,
         top: u32::thaw(from)?,
         end: u32::thaw(from)?,
-        high: u32::thaw(from)?,
+        high: 0,
+        holes: u32::thaw(from)?,
         small_granules: u32::thaw(from)?,
         level_bits: u32::thaw(from)?,
         used: usize::thaw(from)?,
@@ -249,7 +252,9 @@ fn thaw_fields(from: &mut Decoder<'_>, window: Window) -> Option<Heap> {
         step_bits: Carry::thaw(from)?,
         small: Carry::thaw(from)?,
         bins: Carry::thaw(from)?,
-    })
+    };
+    heap.high = heap.top;
+    Some(heap)
 }
 
 fn freeze_aims(aims: Aims, out: &mut Vec<u8>) {

@@ -163,10 +163,61 @@ fn a_large_tail_goes_back_to_the_system() {
     let block = driver.call(ptr::null_mut(), 5, 4 << 20);
     // SAFETY: the block is that long.
     unsafe { block.write_bytes(1, 4 << 20) };
-    let full = driver.heap().touched();
+    let full = driver.heap().held();
     driver.call(block, 4 << 20, 0);
-    assert!(driver.heap().touched() + (3 << 20) < full);
+    assert!(driver.heap().held() + (3 << 20) < full);
     let again = driver.call(ptr::null_mut(), 5, 4 << 20);
     // SAFETY: the page was given back, so it reads as zero, and it may be written.
     assert_eq!(unsafe { again.add(2 << 20).read() }, 0);
+}
+
+/// So many blocks of 48 bytes.
+fn small_blocks(driver: &Driver, count: usize) -> Vec<*mut u8> {
+    (0..count)
+        .map(|_| driver.call(ptr::null_mut(), 5, 48))
+        .collect()
+}
+
+#[test]
+fn small_blocks_that_were_freed_make_room_for_others() {
+    let driver = Driver::new();
+    let blocks = small_blocks(&driver, 20_000);
+    let held = driver.heap().held();
+    // Half of them, by runs: none of the size that is wanted next is free.
+    let runs = blocks.chunks(4).step_by(2).flatten();
+    for &block in runs {
+        driver.call(block, 48, 0);
+    }
+    for _ in 0..8_000 {
+        assert!(!driver.call(ptr::null_mut(), 5, 64).is_null());
+    }
+    assert!(
+        driver.heap().held() < held + held / 10,
+        "{held} {}",
+        driver.heap().held()
+    );
+}
+
+#[test]
+fn a_heap_that_was_large_once_gives_back_what_lies_between() {
+    let driver = Driver::new();
+    let blocks = small_blocks(&driver, 40_000);
+    let full = driver.heap().held();
+    // The last one stays, and one in a thousand.
+    let gone = blocks[..39_999]
+        .iter()
+        .enumerate()
+        .filter(|(i, _)| i % 1000 != 7);
+    for (_, &block) in gone {
+        driver.call(block, 48, 0);
+    }
+    assert!(
+        driver.heap().held() < full / 3,
+        "{full} {}",
+        driver.heap().held()
+    );
+    // SAFETY: nobody else refers to the heap now.
+    unsafe { driver.arena.heap().as_mut().give_back() };
+    // SAFETY: the page was given back, so it reads as zero; what stays is untouched by that.
+    assert_eq!(unsafe { blocks[20_500].read() }, 0);
 }
