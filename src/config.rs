@@ -16,6 +16,7 @@ pub mod quotas;
 pub mod state;
 pub mod tls;
 pub mod units;
+mod unknown;
 
 use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
@@ -179,8 +180,9 @@ pub struct UploadConfig {
 }
 
 impl Settings {
-    /// These settings, and `others` where these say nothing.
+    /// These settings, and `others` where these say nothing. Once in the program: it is large, and never in a hurry.
     #[must_use]
+    #[inline(never)]
     pub fn or(self, others: Settings) -> Settings {
         let longer = |a: Vec<String>, b| if a.is_empty() { b } else { a };
         Settings {

@@ -67,6 +67,13 @@ pub enum ConfigError {
     Several(Vec<ConfigError>),
 }
 
+/// `FILE:LINE` of a place in a file's text.
+pub(super) fn place(name: &str, content: &str, at: usize) -> String {
+    let before = content.as_bytes().get(..at).unwrap_or_default();
+    let line = 1 + before.iter().filter(|&&byte| byte == b'\n').count();
+    format!("{name}:{line}")
+}
+
 fn in_lines(errors: &[ConfigError]) -> String {
     let lines: Vec<String> = errors.iter().map(ToString::to_string).collect();
     lines.join("\n")

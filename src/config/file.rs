@@ -1,18 +1,18 @@
 //! `lunette.toml`: what it can say. Each key is in one table, with what reads it; other sources set the same keys by it.
 
-use std::collections::BTreeMap;
 use std::io::ErrorKind::{NotADirectory, NotFound};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use toml::Spanned;
-use toml::de::{DeTable, DeValue};
+use toml::de::{DeTable, DeValue, Error};
 
 use super::auth::{AuthMode, Network};
-use super::error::FileError;
+use super::error::{FileError, place};
 use super::nearest::nearest;
 use super::state::{Recover, StateDir};
 use super::units::{parse_bytes, parse_duration_ms};
+use super::unknown::{unknown_key, unknown_section};
 use super::{Grant, LogFormat, LogTarget, Place, Policy, Settings};
 use crate::journal::Durability;
 
@@ -233,6 +233,8 @@ const DURABILITY: [(&str, Durability); 3] = [
 /// Where syslog daemons listen.
 const SYSLOG: &str = "/dev/log";
 
+/// Lines that are no TOML that are told.
+const ERRORS_MAX: usize = 20;
 /// A file of settings longer than this is something else.
 const FILE_BYTES_MAX: u64 = 1 << 20;
 
@@ -284,52 +286,71 @@ pub fn read(dir: &Path) -> Settings {
 /// The settings in the text of a file, which messages call `name`, and each place where it says what cannot be said.
 pub fn parse(name: &str, content: &str) -> Settings {
     let mut settings = Settings::default();
-    let wrong = |at: usize, text: String| FileError::Wrong {
+    let mut wrong: Vec<(usize, String)> = Vec::new();
+    let (document, errors) = DeTable::parse_recoverable(content);
+    match errors.is_empty() {
+        true => read_sections(name, content, document.get_ref(), &mut settings, &mut wrong),
+        // What the rest means is not known.
+        false => first_of_each_line(content, &errors, &mut wrong),
+    }
+    let wrong = wrong.into_iter().map(|(at, text)| FileError::Wrong {
         place: place(name, content, at),
         text,
-    };
-    let (document, errors) = DeTable::parse_recoverable(content);
-    if !errors.is_empty() {
-        // What the rest means is not known; nor what else is wrong in a line that has begun wrong.
-        let mut first = BTreeMap::new();
-        for error in errors {
-            let at = error.span().map_or(0, |span| span.start);
-            first.entry(line(content, at)).or_insert((at, error));
-        }
-        let told = first
-            .into_values()
-            .map(|(at, error)| wrong(at, error.message().trim_end().replace('\n', ", ")));
-        settings.wrong.extend(told);
-        return settings;
+    });
+    settings.wrong.extend(wrong);
+    settings
+}
+
+/// What is no TOML: where a line has begun wrong, what else is wrong in it says nothing.
+fn first_of_each_line(content: &str, errors: &[Error], wrong: &mut Vec<(usize, String)>) {
+    let start = |error: &Error| error.span().map_or(0, |span| span.start);
+    let mut end = 0;
+    while let Some(error) = errors
+        .iter()
+        .filter(|error| start(error) >= end)
+        .min_by_key(|error| start(error))
+        .filter(|_| wrong.len() < ERRORS_MAX)
+    {
+        let at = start(error);
+        wrong.push((at, error.message().trim_end().replace('\n', ", ")));
+        let rest = content.get(at..).unwrap_or_default();
+        end = rest.find('\n').map_or(usize::MAX, |length| at + length + 1);
     }
-    for (section, value) in in_order(document.get_ref()) {
+}
+
+fn read_sections(
+    name: &str,
+    content: &str,
+    document: &DeTable<'_>,
+    settings: &mut Settings,
+    wrong: &mut Vec<(usize, String)>,
+) {
+    for (section, value) in in_order(document) {
         let (at, section) = (section.span().start, &**section.get_ref());
         let Some(&(section, keys)) = KEYS.iter().find(|(known, _)| *known == section) else {
-            settings.wrong.push(wrong(at, unknown_section(section)));
+            wrong.push((at, unknown_section(section)));
             continue;
         };
         let Some(table) = value.get_ref().as_table() else {
-            let text = format!("{section} is a section: write [{section}]");
-            settings.wrong.push(wrong(at, text));
+            wrong.push((at, format!("{section} is a section: write [{section}]")));
             continue;
         };
         for (key, value) in in_order(table) {
             let (at, key) = (key.span().start, &**key.get_ref());
             let Some(&(key, reader)) = keys.iter().find(|(known, _)| *known == key) else {
-                settings.wrong.push(wrong(at, unknown_key(section, key)));
+                wrong.push((at, unknown_key(section, key)));
                 continue;
             };
             let literal = content.get(value.span()).unwrap_or_default().to_owned();
             let at = value.span().start.max(at);
-            if let Err(expected) = reader(&mut settings, value.get_ref()) {
-                settings.wrong.push(wrong(at, format!("{key} {expected}")));
+            if let Err(expected) = reader(settings, value.get_ref()) {
+                wrong.push((at, format!("{key} {expected}")));
                 continue;
             }
             let at = place(name, content, at);
             settings.places.push(Place { key, at, literal });
         }
     }
-    settings
 }
 
 /// What a table holds, in the order of the file.
@@ -342,42 +363,6 @@ fn in_order<'t, 'i>(
     let mut entries: Vec<_> = table.iter().collect();
     entries.sort_unstable_by_key(|(key, _)| key.span().start);
     entries
-}
-
-fn place(name: &str, content: &str, at: usize) -> String {
-    format!("{name}:{}", line(content, at))
-}
-
-fn line(content: &str, at: usize) -> usize {
-    let before = content.as_bytes().get(..at).unwrap_or_default();
-    1 + before.iter().filter(|&&byte| byte == b'\n').count()
-}
-
-fn unknown_section(section: &str) -> String {
-    // A key outside of any section: the section it belongs to is what is missing.
-    let home = KEYS
-        .iter()
-        .find(|(_, keys)| keys.iter().any(|(key, _)| *key == section));
-    if let Some((home, _)) = home {
-        return format!("{section} belongs into the section [{home}]");
-    }
-    let sections = KEYS.iter().map(|(section, _)| *section);
-    format!(
-        "there is no section [{section}]{}",
-        nearest(section, sections, "[", "]")
-    )
-}
-
-fn unknown_key(section: &str, key: &str) -> String {
-    let keys = KEYS.iter().filter(|(known, _)| *known == section);
-    let here = keys.flat_map(|(_, keys)| keys.iter().map(|(key, _)| *key));
-    let home = KEYS
-        .iter()
-        .find(|(_, keys)| keys.iter().any(|(known, _)| *known == key));
-    match home {
-        Some((home, _)) => format!("{key} belongs into the section [{home}]"),
-        None => format!("[{section}] has no {key}{}", nearest(key, here, "", "")),
-    }
 }
 
 fn set<T>(into: &mut Option<T>, value: Result<T, String>) -> Result<(), String> {

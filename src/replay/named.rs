@@ -47,25 +47,26 @@ fn listed(sessions: &[Known]) -> String {
 ///
 /// # Errors
 /// When it means none of them, or more than one.
-pub fn meant(name: &str, known: impl IntoIterator<Item = Known>) -> Result<String, NameError> {
+pub fn meant(name: &str, known: &mut dyn Iterator<Item = Known>) -> Result<String, NameError> {
     let number = name.bytes().all(|b| b.is_ascii_digit()).then_some(name);
     let number: Option<u64> = number.and_then(|digits| digits.parse().ok());
     let may_begin = name.len() >= BEGINNING_MIN && (number.is_none() || name.len() > NUMBER_MAX);
-    let (mut numbered, mut begun) = (Vec::new(), Vec::new());
+    let (mut numbered, mut begun) = (Vec::<Known>::new(), Vec::<Known>::new());
     for session in known {
         if session.sid == name {
             return Ok(session.sid);
         }
-        if number.is_some() && session.number == number {
-            numbered.push(session);
-        } else if may_begin && session.sid.starts_with(name) {
-            begun.push(session);
+        let meant = match number.is_some() && session.number == number {
+            true => &mut numbered,
+            false if may_begin && session.sid.starts_with(name) => &mut begun,
+            false => continue,
+        };
+        // One that began anew beside the journal it lost is there twice.
+        if meant.iter().all(|known| known.sid != session.sid) {
+            meant.push(session);
         }
     }
     let mut may_be = if numbered.is_empty() { begun } else { numbered };
-    // A session that began anew beside the journal it lost is listed twice.
-    may_be.sort_unstable_by(|a, b| a.sid.cmp(&b.sid));
-    may_be.dedup_by(|a, b| a.sid == b.sid);
     let name = name.to_owned();
     match may_be.len() {
         0 => Err(NameError::Nobody(name)),
@@ -91,7 +92,7 @@ mod tests {
             sid: sid.into(),
             number,
         });
-        meant(name, known).map_err(|error| error.to_string())
+        meant(name, &mut known.into_iter()).map_err(|error| error.to_string())
     }
 
     #[test]

@@ -46,11 +46,11 @@ fn sid_of(archive: &Archive, name: &str) -> Result<String, SessionError> {
         return Ok(name.to_owned());
     }
     let listed = archive.sessions()?.into_iter();
-    let known = listed.map(|listed| Known {
+    let mut known = listed.map(|listed| Known {
         number: listed.header.ok().map(|header| header.session.0),
         sid: listed.sid,
     });
-    meant(name, known).map_err(|error| match error {
+    meant(name, &mut known).map_err(|error| match error {
         NameError::Nobody(sid) => {
             let dir = archive.dir().to_owned();
             StoreError::NoSession { sid, dir }.into()

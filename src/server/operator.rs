@@ -115,11 +115,11 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
             return Ok(session);
         }
         let known = self.sessions.all().into_iter();
-        let known = known.map(|(session, sid)| Known {
+        let mut known = known.map(|(session, sid)| Known {
             sid: sid.to_string(),
             number: Some(session.0),
         });
-        let sid = meant(name, known).map_err(|error| error.to_string())?;
+        let sid = meant(name, &mut known).map_err(|error| error.to_string())?;
         let session = Sid::parse(&sid).and_then(|sid| self.sessions.live(sid));
         session.ok_or_else(|| NameError::Nobody(sid).to_string())
     }

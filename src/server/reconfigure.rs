@@ -10,8 +10,7 @@ use super::recording::Journaled;
 use super::signals::Asked;
 use super::world::World;
 use super::{guard, machine, net_limits};
-use crate::config::{Config, PageRules};
-use crate::core::limits::SessionLimits;
+use crate::config::Config;
 use crate::core::script::Runtime;
 
 /// Reads the settings as they are now, or tells why they are of no use.
@@ -56,7 +55,7 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
     /// Takes over what can be taken over; sessions that began keep their limits.
     fn reconfigure(&mut self, config: &Config) {
         let fixed = needs_restart(&self.config, config);
-        let config = &with_what_stays(&self.config, config);
+        let config = with_what_stays(&self.config, config);
         if !fixed.is_empty() {
             let text = "start the server anew for that";
             self.log.line(
@@ -65,11 +64,11 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
             );
         }
         self.log.set_verbosity(config.verbosity);
-        self.limits = net_limits(config);
+        self.limits = net_limits(&config);
         self.session_timeout_ms = config.limits.session_timeout_ms;
         self.gas_per_event = config.limits.gas;
         self.core.change_limits(&config.limits, config.verbosity);
-        let machine = machine(config, &self.uploads);
+        let machine = machine(&config, &self.uploads);
         self.core.set_outside(Box::new(Journaled {
             machine: Box::new(machine),
             recordings: Rc::clone(&self.recordings),
@@ -77,10 +76,10 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
         let mut recordings = self.recordings.borrow_mut();
         recordings.change_rules(config.limits.clone(), config.secret.clone());
         drop(recordings);
-        let guard = guard(config);
+        let guard = guard(&config);
         self.routes.change_rules(guard, config.pages.clone());
         self.log.line(0, format_args!("settings were read again"));
-        self.config = config.clone();
+        self.config = config;
     }
 
     /// Runs what was edited, as `--hotload` does; a site that cannot be read stays.
@@ -112,7 +111,7 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
 
 /// The new settings, but for those that only a new process can take: they are named again as long as they differ.
 fn with_what_stays(old: &Config, new: &Config) -> Config {
-    Config {
+    let mut stays = Config {
         host: old.host.clone(),
         port: old.port,
         // Other files are read; whether there is TLS stays.
@@ -132,16 +131,11 @@ fn with_what_stays(old: &Config, new: &Config) -> Config {
         state: old.state.clone(),
         upload: old.upload.clone(),
         hotload: old.hotload,
-        pages: PageRules {
-            dev: old.pages.dev,
-            ..new.pages.clone()
-        },
-        limits: SessionLimits {
-            dev: old.limits.dev,
-            ..new.limits.clone()
-        },
         ..new.clone()
-    }
+    };
+    stays.pages.dev = old.pages.dev;
+    stays.limits.dev = old.limits.dev;
+    stays
 }
 
 /// The settings that differ and that only a new process can take.
