@@ -85,6 +85,8 @@ pub fn open(browser: &Browser, server: &process::Server, (width, height): (u32, 
     page.dark(false);
     page.goto(&format!("http://{}/", server.address));
     page.wait_for("document.querySelector('#moment-title')?.textContent");
+    // Keys are for what has the focus.
+    page.wait_for("document.querySelector('main').contains(document.activeElement)");
     page
 }
 
