@@ -390,7 +390,7 @@ impl Connection {
         let tail = std::mem::take(&mut self.input);
         let endpoint = WebSocketEndpoint::new(output, &tail, limits);
         self.state = State::WebSocket(Box::new(endpoint));
-        self.deadline = now + limits.ping_interval_ms;
+        self.deadline = limits.next_ping(now);
     }
 
     /// Queues one text frame; `write` appends its text. Returns whether there was room; if not,
@@ -544,7 +544,7 @@ impl Connection {
             {
                 endpoint.ping();
                 self.unanswered_pings += 1;
-                self.deadline = turn.now + limits.ping_interval_ms;
+                self.deadline = limits.next_ping(turn.now);
                 None
             }
             State::WebSocket(_) => {

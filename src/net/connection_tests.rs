@@ -1,3 +1,5 @@
+use std::collections::BTreeSet;
+
 use super::super::response::Body;
 use super::*;
 
@@ -206,6 +208,25 @@ fn pings_and_the_death_of_a_silent_peer() {
     ));
     assert_eq!(peer.now, 8 * 25_000);
     assert!(peer.connection.is_finished());
+}
+
+#[test]
+fn peers_that_came_one_after_the_other_are_pinged_together() {
+    let come_at = |now| {
+        let mut peer = Peer::new();
+        peer.now = now;
+        peer.feed(UPGRADE);
+        peer.serve();
+        peer.connection.deadline()
+    };
+    let times: BTreeSet<u64> = (0..50_000).step_by(200).map(come_at).collect();
+    let times: Vec<u64> = times.into_iter().collect();
+    assert_eq!(times.len(), 16, "eight in each interval: {times:?}");
+    assert!(times.windows(2).all(|pair| pair[1] - pair[0] == 25_000 / 8));
+    let early = (0..50_000)
+        .step_by(200)
+        .map(|now| now + 25_000 - come_at(now));
+    assert!(early.max() < Some(25_000 / 8));
 }
 
 #[test]

@@ -65,6 +65,18 @@ pub const BUFFER_KEPT_BYTES: usize = 512;
 /// Requests that follow each other without waiting are not answered while this much is unsent.
 pub const PIPELINE_BACKLOG_BYTES: usize = 64 * 1024;
 
+/// Into so many parts the time between pings is divided: they go at the ends of those.
+const PING_TIMES: u64 = 8;
+
+impl NetLimits {
+    /// When a peer that has been pinged now, or has just come, is pinged next: up to an eighth of the time early, together
+    /// with others, since each ping by itself wakes a machine on which nothing else happens.
+    pub fn next_ping(&self, now: u64) -> u64 {
+        let part = (self.ping_interval_ms / PING_TIMES).max(1);
+        (now + self.ping_interval_ms) / part * part
+    }
+}
+
 impl Default for NetLimits {
     fn default() -> Self {
         NetLimits {

@@ -20,12 +20,31 @@ export class Notices {
     this.toasts = element('div', 'ui-toasts');
     for (const region of [this.voice, this.toasts]) {
       region.setAttribute('role', 'status');
-      document.body.append(region);
+      this.#show(region);
     }
+    document.addEventListener('close', (event) => {
+      const dialog = /** @type {Node} */ (event.target);
+      for (const shown of this.#shown) if (dialog.contains(shown)) document.body.append(shown);
+    }, true);
+    document.addEventListener('focusin', (event) => {
+      if (/** @type {Element} */ (event.target).closest('dialog:modal')) this.#show();
+    });
+  }
+
+  /** All that stands beside the page's own. @type {Set<HTMLElement>} */
+  #shown = new Set();
+
+  /** A modal dialog covers everything else and keeps it from hands and readers: what is said then is said inside it. @param {HTMLElement} [what] */
+  #show(what) {
+    if (what) this.#shown.add(what);
+    const dialogs = document.querySelectorAll('dialog:modal');
+    const home = document.activeElement?.closest('dialog:modal') || dialogs[dialogs.length - 1] || document.body;
+    for (const shown of this.#shown) if (shown.parentNode !== home) home.append(shown);
   }
 
   /** For those who do not see it. @param {string} text */
   say(text) {
+    this.#show();
     this.voice.textContent = text;
   }
 
@@ -35,7 +54,7 @@ export class Notices {
     this.stripTimer = setTimeout(() => {
       this.stripTimer = 0;
       this.strip = element('div', 'ui-reconnecting', 'Connection lost. Reconnecting…');
-      document.body.append(this.strip);
+      this.#show(this.strip);
       this.say('Connection lost. Reconnecting…');
     }, STRIP_AFTER_MS);
   }
@@ -44,6 +63,7 @@ export class Notices {
     clearTimeout(this.stripTimer);
     this.stripTimer = 0;
     if (!this.strip) return;
+    this.#shown.delete(this.strip);
     this.strip.remove();
     this.strip = null;
     this.say('Connected again.');
@@ -51,6 +71,7 @@ export class Notices {
 
   /** @param {string} text @param {string} [kind]  info, success, warning, error */
   toast(text, kind = 'info') {
+    this.#show();
     const same = [...this.toasts.children].find((toast) => toast.firstChild && toast.firstChild.textContent === text);
     if (same) same.remove();
     const toast = element('div', `ui-toast ui-toast-${kind}`);
@@ -104,7 +125,7 @@ export class Notices {
       return button;
     });
     box.append(heading, element('p', '', detail), ...buttons);
-    document.body.append(box);
+    this.#show(box);
     this.say(`${title}. ${detail}`);
   }
 }

@@ -1,7 +1,9 @@
 //! What sessions say to others, in the browser: topics, notices, addresses, downloads.
 
 use super::cdp::Browser;
+use super::pictures::picture;
 use super::server::Server;
+use crate::net::process::Folder;
 
 #[test]
 fn sessions_hear_each_other_and_late_ones_what_was_retained() {
@@ -80,4 +82,52 @@ fn a_download_is_fetched_once_in_pieces() {
     page.server_may_be_away(); // the second answer is an error
     page.eval("fetch(document.querySelector('#file').href).then(answer => { window.again = answer.status })");
     page.wait_for("window.again === 404");
+}
+
+#[test]
+fn what_is_told_while_a_modal_dialog_is_open_is_told_in_it() {
+    let folder = Folder::new();
+    folder.write(
+        "lua/main.lua",
+        "local App = session:prototype('App', { open = false })
+         function App:ask() self.open = true end
+         function App:tell() session:notify('Saved.') end
+         function App:refuse() session:notify('No room.', 'error') end
+         session:createAppVariable(session:create(App))",
+    );
+    folder.write(
+        "viewdefs/App.DEFAULT.html",
+        "<template><main><button id=ask ui-action='ask()'>Ask</button>
+           <button id=before ui-action='refuse()'>Refuse</button>
+           <dialog id=modal ui-value='open'><button id=tell ui-action='tell()'>Tell</button></dialog>
+         </main></template>",
+    );
+    let mut server = Server::keeping_of(&folder.0, &[]);
+    let browser = Browser::start();
+    let mut page = browser.open(&server.url("/"));
+    page.click("#before");
+    page.wait_for("document.querySelector('body > .ui-toasts > .ui-toast-error')");
+    page.click("#ask");
+    // Behind the dialog nobody could read it, or put it away.
+    page.wait_for("document.querySelector('#modal > .ui-toasts > .ui-toast-error')");
+    page.click("#tell");
+    page.wait_for("document.querySelector('#modal .ui-toast-info')");
+    let seen = "(() => { const box = document.querySelector('.ui-toast-error').getBoundingClientRect();
+        return document.elementFromPoint(box.x + 20, box.y + box.height / 2).closest('.ui-toast-error') !== null })()";
+    assert_eq!(page.eval(seen), true);
+    page.screenshot(&picture("toasts-in-dialog"));
+    page.click(".ui-toast-error .ui-toast-close");
+    page.wait_for("!document.querySelector('.ui-toast-error')");
+    server.kill();
+    page.server_may_be_away();
+    page.wait_for("document.querySelector('#modal > .ui-reconnecting')");
+    server.restart();
+    page.wait_for("!document.querySelector('.ui-reconnecting')");
+    page.press("Escape");
+    page.wait_for(
+        "document.querySelector('body > .ui-toasts') && !document.querySelector('#modal').open",
+    );
+    page.click("#before");
+    page.wait_for("document.querySelector('body > .ui-toasts > .ui-toast-error')");
+    assert_eq!(page.errors(), Vec::<String>::new());
 }
