@@ -249,8 +249,10 @@ impl Settings {
     /// The same with what is wrong in it.
     fn gathered(self) -> Settings {
         let settings = self.or(environment::read(std::env::vars_os()));
-        let file = settings.dir.as_deref().map(file::read);
-        settings.or(file.unwrap_or_default())
+        match settings.dir.as_deref().map(file::read) {
+            Some(file) => settings.or(file),
+            None => settings,
+        }
     }
 
     fn pages(&mut self) -> PageRules {

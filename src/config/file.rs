@@ -266,20 +266,18 @@ pub fn read(dir: &Path) -> Settings {
             }
             settings
         }
-        // That the site is no directory, or none to be read, is told better by whoever reads it.
-        Err(error)
-            if matches!(error.kind(), NotFound | NotADirectory)
-                || std::fs::read_dir(dir).is_err() =>
-        {
-            Settings::default()
+        Err(error) => {
+            let mut settings = Settings::default();
+            // That the site is no directory, or none to be read, is told better by whoever reads it.
+            let is_absent = matches!(error.kind(), NotFound | NotADirectory);
+            if !is_absent && std::fs::read_dir(dir).is_ok() {
+                settings.wrong.push(FileError::Unreadable {
+                    path: shown,
+                    error: error.to_string(),
+                });
+            }
+            settings
         }
-        Err(error) => Settings {
-            wrong: vec![FileError::Unreadable {
-                path: shown,
-                error: error.to_string(),
-            }],
-            ..Settings::default()
-        },
     }
 }
 
