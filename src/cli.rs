@@ -129,13 +129,14 @@ impl From<InspectFlags> for Settings {
 /// What can be done to sessions.
 #[derive(Debug)]
 pub enum SessionsAction {
-    Drop { sid: String },
+    Drop { session: String },
 }
 
 /// Which session of a running server is meant.
 #[derive(Clone, Debug)]
 pub struct SessionFlags {
-    pub sid: String,
+    /// By its id, the beginning of it, or its number.
+    pub session: String,
     pub state: StateFlags,
     pub json: bool,
 }

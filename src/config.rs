@@ -8,6 +8,7 @@ pub mod auth;
 pub mod defaults;
 pub mod dump;
 pub mod environment;
+pub mod error;
 pub mod file;
 pub mod nearest;
 pub mod net;
@@ -15,6 +16,7 @@ pub mod quotas;
 pub mod state;
 pub mod tls;
 pub mod units;
+mod unknown;
 
 use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
@@ -22,12 +24,13 @@ use std::path::PathBuf;
 
 use crate::core::limits::SessionLimits;
 use crate::core::outside::Grants;
-use auth::{AuthConfig, AuthError, AuthSettings, Network};
-use file::FileError;
-use net::{NetSettings, OutOfRange};
+use auth::{AuthConfig, AuthSettings, Network};
+pub use error::ConfigError;
+use error::FileError;
+use net::NetSettings;
 use quotas::{QuotaSettings, Quotas};
 use state::{StateConfig, StateSettings};
-use tls::{HalfTls, TlsFiles, TlsSettings};
+use tls::{TlsFiles, TlsSettings};
 
 /// What one source sets; `None`: nothing.
 #[derive(Clone, Debug, Default)]
@@ -90,6 +93,8 @@ pub struct Settings {
     pub secret: Vec<String>,
     /// Where each setting comes from; of several of one name the first is the one in force.
     pub places: Vec<Place>,
+    /// What the sources say that cannot be said.
+    pub wrong: Vec<FileError>,
 }
 
 /// Where a setting comes from.
@@ -175,8 +180,9 @@ pub struct UploadConfig {
 }
 
 impl Settings {
-    /// These settings, and `others` where these say nothing.
+    /// These settings, and `others` where these say nothing. Once in the program: it is large, and never in a hurry.
     #[must_use]
+    #[inline(never)]
     pub fn or(self, others: Settings) -> Settings {
         let longer = |a: Vec<String>, b| if a.is_empty() { b } else { a };
         Settings {
@@ -221,6 +227,7 @@ impl Settings {
             // A flag that names another one does not give away those of the file.
             secret: [self.secret, others.secret].concat(),
             places: [self.places, others.places].concat(),
+            wrong: [self.wrong, others.wrong].concat(),
         }
     }
 
@@ -230,12 +237,22 @@ impl Settings {
     /// # Errors
     /// When environment or file cannot be read or understood.
     pub fn with_sources(self) -> Result<Settings, ConfigError> {
-        let settings = self.or(environment::read(std::env::vars_os())?);
-        let file = match &settings.dir {
-            Some(dir) => file::read(dir)?,
-            None => Settings::default(),
-        };
-        Ok(settings.or(file))
+        let mut settings = self.gathered();
+        let wrong = std::mem::take(&mut settings.wrong).into_iter();
+        let wrong: Vec<ConfigError> = wrong.map(ConfigError::from).collect();
+        match wrong.is_empty() {
+            true => Ok(settings),
+            false => Err(ConfigError::all(wrong)),
+        }
+    }
+
+    /// The same with what is wrong in it.
+    fn gathered(self) -> Settings {
+        let settings = self.or(environment::read(std::env::vars_os()));
+        match settings.dir.as_deref().map(file::read) {
+            Some(file) => settings.or(file),
+            None => settings,
+        }
     }
 
     fn pages(&mut self) -> PageRules {
@@ -329,54 +346,6 @@ pub struct Config {
     pub secret: Vec<String>,
 }
 
-/// Why settings make no configuration.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ConfigError {
-    #[error(
-        "host {0} can be reached from other machines, and everybody there could use the apps: let people log in by \
-         mode of [auth] in lunette.toml, or say --insecure-no-auth if that is meant"
-    )]
-    Exposed(String),
-    #[error(
-        "admin_listen {0} can be reached from other machines, and nobody is asked there who they are: take an address of \
-         this machine, such as 127.0.0.1:9100"
-    )]
-    AdminExposed(SocketAddr),
-    #[error("lua_memory is {0} bytes: a session needs at least 256K and can have at most 512M")]
-    LuaMemory(usize),
-    #[error("gc_pause is {0}: it is a percentage of at least 105 and at most 1000")]
-    GcPause(u64),
-    #[error(transparent)]
-    Net(#[from] OutOfRange),
-    #[error("gas is {0}: an event needs at least 10000")]
-    Gas(u64),
-    #[error(transparent)]
-    Tls(#[from] HalfTls),
-    #[error(
-        "max_bytes is set, but no files are taken as long as dir of [upload] does not say where to put them"
-    )]
-    UploadWithoutDir,
-    #[error("{place}: {error}")]
-    At {
-        place: String,
-        error: Box<ConfigError>,
-    },
-    #[error(
-        "there is no home directory to keep sessions in: say where with --state DIR, or --state none if they shall end \
-         with the process"
-    )]
-    Homeless,
-    #[error(
-        "the site's lunette.toml or --state says that no state is kept, so there are no journals: say where they are \
-         by --state DIR if they are somewhere"
-    )]
-    Stateless,
-    #[error(transparent)]
-    Auth(AuthError),
-    #[error(transparent)]
-    File(#[from] FileError),
-}
-
 /// What Lua can keep of it, and less than it would have it collect all the time.
 const GC_PAUSES: RangeInclusive<u64> = 105..=1000;
 const LUA_MEMORY_MIN: usize = 256 << 10;
@@ -392,42 +361,57 @@ impl Config {
     /// # Errors
     /// As for [`Config::resolve`], and when the file cannot be read or understood.
     pub fn load(flags: Settings) -> Result<Config, ConfigError> {
-        Config::resolve(flags.with_sources()?)
+        Config::resolve(flags.gathered())
     }
 
     /// The configuration that these settings make.
     ///
     /// # Errors
-    /// When a value is out of its range, or makes the server less safe than it may silently be.
+    /// When a value is out of its range, or makes the server less safe than it may silently be: all that is wrong.
     pub fn resolve(mut settings: Settings) -> Result<Config, ConfigError> {
         let places = std::mem::take(&mut settings.places);
-        let at = |name: &str, error| match places.iter().find(|place| place.key == name) {
+        let at = |(name, error): (&str, ConfigError)| match places
+            .iter()
+            .find(|place| place.key == name)
+        {
             Some(place) => ConfigError::At {
                 place: place.at.clone(),
                 error: Box::new(error),
             },
             None => error,
         };
-        let mut limits = settings.limits();
+        let misread = std::mem::take(&mut settings.wrong).into_iter();
+        let mut wrong: Vec<ConfigError> = misread.map(ConfigError::from).collect();
+        let limits = settings.limits();
+        wrong.extend(out_of_range(&settings, &limits).into_iter().map(at));
+        match wrong.is_empty() {
+            true => Config::together(settings, limits).map_err(at),
+            // What settings mean for each other shows when all of them are known.
+            false => Err(ConfigError::all(wrong)),
+        }
+    }
+
+    /// Settings that are right each for itself.
+    fn together(
+        mut settings: Settings,
+        mut limits: SessionLimits,
+    ) -> Result<Config, (&'static str, ConfigError)> {
         let pages = settings.pages();
         let host = settings.host.unwrap_or_else(|| "127.0.0.1".into());
         let proxies = settings.trusted_proxies.unwrap_or_default();
         let auth = settings.auth.resolve(&proxies);
-        let auth = auth.map_err(|error| at(error.name(), error.into()))?;
+        let auth = auth.map_err(|error| (error.name(), error.into()))?;
         if !is_loopback(&host) && auth.is_none() && !settings.insecure_no_auth.unwrap_or(false) {
-            return Err(at("host", ConfigError::Exposed(host)));
+            return Err(("host", ConfigError::Exposed(host)));
         }
         let directories = directories(settings.read, settings.write);
         let tls = settings.tls.resolve();
-        let tls = tls.map_err(|error| at(error.set, error.into()))?;
-        check_admin(settings.admin_listen).map_err(|error| at("admin_listen", error))?;
+        let tls = tls.map_err(|error| (error.set, error.into()))?;
         limits.viewdef_paths = settings.viewdef_paths.unwrap_or(auth.is_some());
-        check_limits(&limits).map_err(|(name, error)| at(name, error))?;
-        let net = settings.net.check();
-        net.map_err(|error| at(error.name, error.into()))?;
         let upload = uploads(settings.upload_dir, settings.upload_max_bytes)
-            .map_err(|error| at("max_bytes", error))?;
-        let state = settings.state.resolve(settings.dir.as_deref())?;
+            .map_err(|error| ("max_bytes", error))?;
+        let state = settings.state.resolve(settings.dir.as_deref());
+        let state = state.map_err(|error| ("state", error))?;
         Ok(Config {
             upload,
             test_ignore: settings.test_ignore,
@@ -467,25 +451,26 @@ fn directories(read: Option<Vec<PathBuf>>, write: Option<Vec<PathBuf>>) -> Direc
     }
 }
 
-fn check_limits(limits: &SessionLimits) -> Result<(), (&'static str, ConfigError)> {
+/// What nobody could use, or could use too much of.
+fn out_of_range(settings: &Settings, limits: &SessionLimits) -> Vec<(&'static str, ConfigError)> {
+    let mut wrong = Vec::new();
+    // Nobody is asked there who they are.
+    let exposed = settings.admin_listen.filter(|at| !at.ip().is_loopback());
+    if let Some(address) = exposed {
+        wrong.push(("admin_listen", ConfigError::AdminExposed(address)));
+    }
     if !(LUA_MEMORY_MIN..=LUA_MEMORY_MAX).contains(&limits.lua_memory) {
-        return Err(("lua_memory", ConfigError::LuaMemory(limits.lua_memory)));
+        wrong.push(("lua_memory", ConfigError::LuaMemory(limits.lua_memory)));
     }
     if !GC_PAUSES.contains(&limits.gc_pause) {
-        return Err(("gc_pause", ConfigError::GcPause(limits.gc_pause)));
+        wrong.push(("gc_pause", ConfigError::GcPause(limits.gc_pause)));
     }
-    match limits.gas < GAS_MIN {
-        true => Err(("gas", ConfigError::Gas(limits.gas))),
-        false => Ok(()),
+    if limits.gas < GAS_MIN {
+        wrong.push(("gas", ConfigError::Gas(limits.gas)));
     }
-}
-
-/// Nobody is asked there who they are.
-fn check_admin(address: Option<SocketAddr>) -> Result<(), ConfigError> {
-    match address.filter(|address| !address.ip().is_loopback()) {
-        Some(address) => Err(ConfigError::AdminExposed(address)),
-        None => Ok(()),
-    }
+    let net = settings.net.out_of_range();
+    wrong.extend(net.into_iter().map(|error| (error.name, error.into())));
+    wrong
 }
 
 fn uploads(

@@ -12,7 +12,7 @@ use lunette::cli::{
 };
 use lunette::config::auth::Way;
 use lunette::config::state::{StateDir, StateSettings};
-use lunette::config::{Config, Settings, dump};
+use lunette::config::{Config, ConfigError, Settings, dump};
 use lunette::core::legible::legible;
 use lunette::core::outside::Outside;
 use lunette::inspect::Inspector;
@@ -91,7 +91,7 @@ fn serve(settings: Settings, recording: Option<Inspector>) -> Result<(), u8> {
         // It is for this machine only, whatever the environment says of sites.
         Some(_) => Config::resolve(settings.clone()),
     };
-    let config = config.map_err(failed(CONFIG))?;
+    let config = config.map_err(misconfigured)?;
     let log = Logger::of(&config);
     let server = match recording {
         None => Program::start(&config),
@@ -144,13 +144,13 @@ fn open(flags: RecordingFlags) -> Result<Reader, u8> {
     let recording = flags.recording.clone();
     let settings = Settings::from(flags)
         .with_sources()
-        .map_err(failed(CONFIG))?;
+        .map_err(misconfigured)?;
     let reader = match replay::session_named(&recording) {
         None => replay::read_file(&recording).map_err(failed(RUNTIME)),
-        Some(sid) => {
+        Some(session) => {
             let place = settings.state.place(settings.dir.as_deref());
             let place = place.map_err(failed(CONFIG))?;
-            replay::read_session(&place, sid).map_err(failed(RUNTIME))
+            replay::read_session(&place, session).map_err(failed(RUNTIME))
         }
     };
     let mut reader = reader?;
@@ -199,7 +199,7 @@ fn new(dir: &Path) -> Result<(), u8> {
 
 /// Asks the server in which a session runs.
 fn ask(of: SessionFlags, path: &str, mut body: Value) -> Result<Value, u8> {
-    body["sid"] = of.sid.into();
+    body["session"] = of.session.into();
     let state = place(of.state)?;
     operator::ask(&state, path, Some(&body)).map_err(failed(RUNTIME))
 }
@@ -253,6 +253,9 @@ fn service(system: System, dir: &Path, state: &Path, port: u16) -> Result<(), u8
         state,
         port,
     };
+    if let (System::Systemd, Some(told)) = (system, service.hidden()) {
+        failed(CONFIG)(format!("note: {told}"));
+    }
     print(&match system {
         System::Systemd => service.systemd(),
         System::Procd => service.procd(),
@@ -269,7 +272,7 @@ fn export(flags: RecordingFlags, output: &Path) -> Result<(), u8> {
 /// The state directory that is meant.
 fn place(flags: StateFlags) -> Result<PathBuf, u8> {
     let settings = Settings::from(flags).with_sources();
-    let settings = settings.map_err(failed(CONFIG))?;
+    let settings = settings.map_err(misconfigured)?;
     let place = settings.state.place(settings.dir.as_deref());
     place.map_err(failed(CONFIG))
 }
@@ -289,67 +292,83 @@ fn sessions(action: Option<SessionsAction>, json: bool, flags: StateFlags) -> Re
             }
             Err(error) => Err(failed(RUNTIME)(error)),
         },
-        Some(SessionsAction::Drop { sid }) => {
-            replay::drop_session(&state, &sid).map_err(failed(RUNTIME))
+        Some(SessionsAction::Drop { session }) => {
+            replay::drop_session(&state, &session).map_err(failed(RUNTIME))
         }
     }
 }
 
-/// A configuration for looking at a site, which keeps nothing.
-fn stateless(dir: &Path) -> Result<Config, u8> {
-    Config::load(Settings {
+/// For looking at a site; nothing is kept.
+fn stateless(dir: &Path) -> Settings {
+    Settings {
         dir: Some(dir.to_owned()),
         state: StateSettings {
             dir: Some(StateDir::None),
             ..StateSettings::default()
         },
         ..Settings::default()
-    })
-    .map_err(failed(CONFIG))
+    }
 }
 
 fn check(dir: &Path) -> Result<(), u8> {
-    let config = stateless(dir)?;
     let (site, unreadable) = server::files::look_through(dir).map_err(failed(CONFIG))?;
-    let mut problems: Vec<String> = unreadable.iter().map(ToString::to_string).collect();
-    let machine = Machine::new(config.dir.as_deref(), &config.directories);
-    let found = check::check(&site, &config.limits, Box::new(machine)).map_err(failed(RUNTIME))?;
+    let (config, mut problems) = match Config::load(stateless(dir)) {
+        Ok(config) => (Some(config), Vec::new()),
+        Err(error) => (None, error.each().iter().map(ToString::to_string).collect()),
+    };
+    problems.extend(unreadable.iter().map(ToString::to_string));
+    let allowed = config.as_ref().map(|config| {
+        let machine = Machine::new(config.dir.as_deref(), &config.directories);
+        let machine: Box<dyn Outside> = Box::new(machine);
+        (&config.limits, machine)
+    });
+    let found = check::check(&site, allowed).map_err(failed(RUNTIME))?;
     problems.extend(found.problems);
     let mut remarks = found.remarks;
-    match server::tls::load(&config) {
+    if let Some(config) = &config {
+        check_files(config, &mut problems, &mut remarks);
+    }
+    for told in problems.iter().chain(&remarks) {
+        failed(CONFIG)(told);
+    }
+    let dir = dir.display();
+    let count = match problems.len() {
+        0 if remarks.is_empty() => return print(&format!("{dir}: all is well\n")),
+        0 => return print(&format!("{dir}: no mistakes; see what is said above\n")),
+        1 => "1 problem".to_owned(),
+        count => format!("{count} problems"),
+    };
+    let more = match found.ran {
+        true => "",
+        false => "; the first page is looked at when there are none",
+    };
+    Err(failed(CONFIG)(format!("{count}{more}")))
+}
+
+/// Files that the settings name.
+fn check_files(config: &Config, problems: &mut Vec<String>, remarks: &mut Vec<String>) {
+    match server::tls::load(config) {
         Ok(loaded) => remarks.extend(loaded.into_iter().flat_map(|(_, told)| told)),
         Err(error) => problems.push(error.to_string()),
     }
     if let Some(Way::Users(path)) = config.auth.as_ref().map(|auth| &auth.way) {
         problems.extend(Users::read(path).err().map(|error| error.to_string()));
     }
-    for told in problems.iter().chain(&remarks) {
-        failed(CONFIG)(told);
-    }
-    match problems.len() {
-        0 if remarks.is_empty() => print(&format!("{}: all is well\n", dir.display())),
-        0 => print(&format!(
-            "{}: no mistakes; see what is said above\n",
-            dir.display()
-        )),
-        1 => Err(failed(CONFIG)("1 problem")),
-        count => Err(failed(CONFIG)(format!("{count} problems"))),
-    }
 }
 
 fn dump_config(settings: Settings, json: bool) -> Result<(), u8> {
-    let settings = settings.with_sources().map_err(failed(CONFIG))?;
+    let settings = settings.with_sources().map_err(misconfigured)?;
     print(&match json {
         true => dump::json(&settings),
         false => dump::toml(&settings),
     })?;
     // What is shown may still make no configuration.
-    Config::resolve(settings).map_err(failed(CONFIG))?;
+    Config::resolve(settings).map_err(misconfigured)?;
     Ok(())
 }
 
 fn test(flags: TestFlags) -> Result<(), u8> {
-    let config = stateless(&flags.dir)?;
+    let config = Config::load(stateless(&flags.dir)).map_err(misconfigured)?;
     let ignored: Vec<_> = config
         .test_ignore
         .iter()
@@ -430,6 +449,14 @@ fn failed<E: Display>(code: u8) -> impl Fn(E) -> u8 {
         let _ = Shown(std::io::stderr()).write_all(line.as_bytes());
         code
     }
+}
+
+/// Each mistake in a line of its own.
+fn misconfigured(error: ConfigError) -> u8 {
+    for error in error.each() {
+        failed(CONFIG)(error);
+    }
+    CONFIG
 }
 
 /// What is printed quotes what others wrote: where a person looks, nothing of it may be a command to the terminal.

@@ -80,8 +80,8 @@ pub fn ask(state: &Path, path: &str, body: Option<&Value>) -> Result<Value, AskE
 /// A server's sessions as a table; `now_ms` is the calendar's time.
 pub fn table(sessions: &Value, now_ms: i64) -> String {
     let mut out = format!(
-        "{:<32}  {:<8}  {:>5}  {:>11}  {:>9}  {:>9}\n",
-        "session", "state", "pages", "memory", "age", "quiet for"
+        "{:>6}  {:<32}  {:<8}  {:>5}  {:>11}  {:>9}  {:>9}\n",
+        "number", "session", "state", "pages", "memory", "age", "quiet for"
     );
     for session in sessions.as_array().into_iter().flatten() {
         let text = |name: &str| session[name].as_str().unwrap_or("-").to_owned();
@@ -93,7 +93,8 @@ pub fn table(sessions: &Value, now_ms: i64) -> String {
         // Writing into a String cannot fail.
         let _ = writeln!(
             out,
-            "{:<32}  {:<8}  {:>5}  {:>11}  {:>9}  {:>9}",
+            "{:>6}  {:<32}  {:<8}  {:>5}  {:>11}  {:>9}  {:>9}",
+            count("number"),
             text("session"),
             text("state"),
             count("connections"),
@@ -129,16 +130,19 @@ mod tests {
     #[test]
     fn sessions_are_told_in_a_table() {
         let sessions = json!([
-            { "session": "a", "state": "attached", "connections": 2, "memory": 70000, "begun_ms": 0, "idle_ms": 61_000 },
-            { "session": "b", "state": "asleep", "connections": 0, "memory": 0, "begun_ms": null, "idle_ms": null },
+            { "session": "a", "number": 57, "state": "attached", "connections": 2, "memory": 70000, "begun_ms": 0, "idle_ms": 61_000 },
+            { "session": "b", "number": 58, "state": "asleep", "connections": 0, "memory": 0, "begun_ms": null, "idle_ms": null },
         ]);
         let table = table(&sessions, 90_000_000);
         let rows: Vec<Vec<&str>> = table
             .lines()
             .map(|l| l.split_whitespace().collect())
             .collect();
-        assert_eq!(rows[1], ["a", "attached", "2", "70000", "1d1h", "1m1s"]);
-        assert_eq!(rows[2], ["b", "asleep", "0", "0", "-", "-"]);
+        assert_eq!(
+            rows[1],
+            ["57", "a", "attached", "2", "70000", "1d1h", "1m1s"]
+        );
+        assert_eq!(rows[2], ["58", "b", "asleep", "0", "0", "-", "-"]);
         assert_eq!((value("5"), value("five")), (json!(5), json!("five")));
     }
 }

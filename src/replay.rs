@@ -12,6 +12,7 @@ use thiserror::Error;
 
 mod difference;
 mod export;
+pub mod named;
 mod sessions;
 
 use crate::core::effect::Effect;

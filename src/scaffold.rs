@@ -55,7 +55,24 @@ pub struct Service<'a> {
     pub port: u16,
 }
 
+/// Where a unit with `PrivateTmp` has directories of its own.
+const PRIVATE_TMP: [&str; 2] = ["/tmp", "/var/tmp"];
+
 impl Service<'_> {
+    /// What of it the unit hides from the server, and what to do.
+    pub fn hidden(&self) -> Option<String> {
+        let paths = [self.program, self.site, self.state].into_iter();
+        let hidden = paths.filter(|path| PRIVATE_TMP.iter().any(|tmp| path.starts_with(tmp)));
+        let hidden: Vec<String> = hidden.map(|path| format!("{path:?}")).collect();
+        (!hidden.is_empty()).then(|| {
+            format!(
+                "the service does not see {}: PrivateTmp gives it a /tmp and /var/tmp of its own. Move it to another \
+                 place, such as /srv, or write PrivateTmp=no",
+                hidden.join(" and ")
+            )
+        })
+    }
+
     /// A unit for systemd: the server is told to be ready, watched, and has nothing of the machine but its site and state.
     pub fn systemd(&self) -> String {
         let Service {
@@ -65,6 +82,8 @@ impl Service<'_> {
             port,
         } = self;
         let (program, site, state) = (unit_path(program), unit_path(site), unit_path(state));
+        let hidden = self.hidden().map(|told| format!("# {told}\n"));
+        let hidden = hidden.unwrap_or_default();
         format!(
             "# Save as /etc/systemd/system/lunette.service, then: systemctl enable --now lunette\n\
              # For a socket unit (lunette.socket, ListenStream={port}) nothing has to be changed here.\n\
@@ -86,7 +105,7 @@ impl Service<'_> {
              # What Lua code may write ([lua] write) has to be named here, too: ReadWritePaths=\n\
              ProtectSystem=strict\n\
              ProtectHome=read-only\n\
-             PrivateTmp=yes\n\
+             {hidden}PrivateTmp=yes\n\
              PrivateDevices=yes\n\
              ProtectKernelTunables=yes\n\
              ProtectKernelModules=yes\n\
@@ -170,6 +189,27 @@ fn shell_path(path: &Path) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_unit_hides_is_told() {
+        let service = |site| Service {
+            program: Path::new("/usr/bin/lunette"),
+            site,
+            state: Path::new("/var/lib/lunette"),
+            port: 80,
+        };
+        assert_eq!(service(Path::new("/tmpfs/site")).hidden(), None);
+        assert!(
+            !service(Path::new("/srv"))
+                .systemd()
+                .contains("does not see")
+        );
+        let unit = service(Path::new("/var/tmp/a\nb")).systemd();
+        assert!(
+            unit.contains("# the service does not see \"/var/tmp/a\\nb\": "),
+            "{unit}"
+        );
+    }
 
     #[test]
     fn paths_stay_one_word() {

@@ -129,6 +129,19 @@ fn forms_have_the_fields_that_they_have() {
 }
 
 #[test]
+fn a_form_that_is_bound_to_a_field_writes_it() {
+    let site = Site::new(
+        "App = session:prototype('App', { order = EMPTY }) function App:dish() return self.order and self.order.dish end",
+        "<form ui-submit='order'><input name='dish'></form><b ui-value='dish()'></b>",
+    );
+    passes(site.steps("submit order {\"dish\":\"soup\"}\nexpect dish() \"soup\""));
+    fails(
+        site.steps("submit order {\"dishes\":\"soup\"}"),
+        "the form has no field dishes; did you mean dish?",
+    );
+}
+
+#[test]
 fn files_are_uploaded_without_a_browser() {
     let site = Site::new(
         "App = session:prototype('App', { got = '', kept = '' })\n\

@@ -7,8 +7,8 @@ use clap::{Arg, ArgAction, ArgMatches};
 
 use super::completions::SHELLS;
 use super::flags::{
-    AS_JSON, all, command, one, one_of, path, path_option, port_option, positional, recording_args,
-    run_args, serve_args, session_args, state_args, switch, test_args,
+    AS_JSON, SESSION, all, command, one, one_of, path, path_option, port_option, positional,
+    recording_args, run_args, serve_args, session_args, state_args, switch, test_args,
 };
 use super::{
     Cli, Command, InspectFlags, RecordingFlags, RunFlags, ServeFlags, SessionFlags, SessionsAction,
@@ -116,7 +116,7 @@ fn of_what_is_kept() -> [Known; 4] {
                     "drop",
                     "Remove the journal of a session, which cannot come back then; no server may be using it",
                 )
-                .arg(positional("SID", "The session's id, as in its address")),
+                .arg(positional("SESSION", SESSION)),
             )
             .arg(switch("json", AS_JSON))
             .args(state_args()),
@@ -124,7 +124,7 @@ fn of_what_is_kept() -> [Known; 4] {
                 action: m
                     .remove_subcommand()
                     .map(|(_, mut of_it)| SessionsAction::Drop {
-                        sid: one(&mut of_it, "SID"),
+                        session: one(&mut of_it, "SESSION"),
                     }),
                 json: m.get_flag("json"),
                 state: StateFlags::read(m),

@@ -12,6 +12,8 @@ use crate::config::file::{LOG_FORMATS, RECOVER, parse_log_target};
 use crate::config::units::{parse_bytes, parse_duration_ms};
 
 pub(super) const AS_JSON: &str = "As JSON";
+pub(super) const SESSION: &str =
+    "The session's id, as in its address, the beginning of it, or its number in the log";
 
 pub(super) fn serve_args() -> impl Iterator<Item = Arg> {
     site_args().into_iter().chain(access_args())
@@ -151,7 +153,7 @@ pub(super) fn recording_args() -> [Arg; 4] {
     [
         path(
             "FILE|SESSION",
-            "A file that --record or export made, or a session's id, as in its address",
+            "A file that --record or export made, or a session: by its id, the beginning of it, or its number",
         ),
         state,
         dir,
@@ -194,14 +196,14 @@ impl RunFlags {
 
 pub(super) fn session_args() -> [Arg; 4] {
     let [state, dir] = state_args();
-    let session = positional("SESSION", "The session's id, as in its address");
+    let session = positional("SESSION", SESSION);
     [session, state, dir, switch("json", AS_JSON)]
 }
 
 impl SessionFlags {
     pub(super) fn read(m: &mut ArgMatches) -> SessionFlags {
         SessionFlags {
-            sid: one(m, "SESSION"),
+            session: one(m, "SESSION"),
             state: StateFlags::read(m),
             json: m.get_flag("json"),
         }

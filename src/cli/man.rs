@@ -55,7 +55,7 @@ const SIGNALS: [(&str, &str); 3] = [
     ),
     (
         "SIGHUP",
-        "read settings and site again; what needs a new start is named in the log, and what is wrong changes nothing",
+        "read settings and site again; what needs a new start is named in the log, what flags say (--dev, --hotload) stays, and what is wrong changes nothing",
     ),
     ("SIGUSR2", "write a line of statistics into the log"),
 ];

@@ -24,10 +24,10 @@ fn serving_is_the_default() {
     assert!(matches!(
         drop.command,
         Some(Command::Sessions {
-            action: Some(SessionsAction::Drop { sid }),
+            action: Some(SessionsAction::Drop { session }),
             state: StateFlags { state: Some(_), dir: None },
             json: false,
-        }) if sid == "1f"
+        }) if session == "1f"
     ));
     assert!(read("lunette export 1f").is_err());
     assert!(read("lunette export 1f -o x --secret a.b --secret c").is_ok());

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 
 use super::ConfigError;
+use super::units::duration;
 
 /// How people show who they are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -131,7 +132,7 @@ pub enum AuthError {
     NoProxies,
     #[error("{0} is set, but mode of [auth] is not \"{1}\": nobody would be asked for it")]
     Unused(&'static str, &'static str),
-    #[error("max_age is {0} ms: a login lasts at least a minute")]
+    #[error("max_age is {}: a login lasts at least a minute", duration(*.0))]
     MaxAge(u64),
 }
 

@@ -4,7 +4,8 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use super::file::{FileError, KEYS, Reader};
+use super::error::FileError;
+use super::file::{KEYS, Reader};
 use super::nearest::nearest;
 use super::{Place, Settings};
 use toml::de::DeValue;
@@ -44,13 +45,8 @@ pub fn name(section: &str, key: &str) -> String {
     name.to_ascii_uppercase()
 }
 
-/// What these variables set.
-///
-/// # Errors
-/// When one of ours sets nothing that there is, or to what it cannot be.
-pub fn read(
-    variables: impl IntoIterator<Item = (OsString, OsString)>,
-) -> Result<Settings, FileError> {
+/// What these variables set, and which of ours set nothing that there is, or to what it cannot be.
+pub fn read(variables: impl IntoIterator<Item = (OsString, OsString)>) -> Settings {
     let mut settings = Settings::default();
     let mut ours: Vec<(String, OsString)> = variables
         .into_iter()
@@ -63,29 +59,30 @@ pub fn read(
             settings.dir = Some(PathBuf::from(value));
             continue;
         }
-        let wrong = |text| FileError::Wrong {
-            place: variable.clone(),
-            text,
-        };
-        let known = all().find(|(section, key, _)| name(section, key) == variable);
-        let Some((_, key, reader)) = known else {
-            if OF_BUILD.iter().any(|own| variable.starts_with(own)) {
-                continue;
-            }
-            return Err(wrong(unknown(&variable)));
-        };
-        let value = value
-            .into_string()
-            .map_err(|_| wrong("is no UTF-8 text".into()))?;
-        let literal = put(reader, &mut settings, &value)
-            .map_err(|expected| wrong(format!("{key} {expected}")))?;
-        settings.places.push(Place {
-            key,
-            at: variable,
-            literal,
-        });
+        match set(&mut settings, &variable, value) {
+            Ok(place) => settings.places.extend(place),
+            Err(text) => settings.wrong.push(FileError::Wrong {
+                place: variable,
+                text,
+            }),
+        }
     }
-    Ok(settings)
+    settings
+}
+
+/// Sets what a variable says; `None`: it is the build's.
+fn set(settings: &mut Settings, variable: &str, value: OsString) -> Result<Option<Place>, String> {
+    let known = all().find(|(section, key, _)| name(section, key) == variable);
+    let Some((_, key, reader)) = known else {
+        return match OF_BUILD.iter().any(|own| variable.starts_with(own)) {
+            true => Ok(None),
+            false => Err(unknown(variable)),
+        };
+    };
+    let value = value.into_string().map_err(|_| "is no UTF-8 text")?;
+    let literal = put(reader, settings, &value).map_err(|expected| format!("{key} {expected}"))?;
+    let at = variable.to_owned();
+    Ok(Some(Place { key, at, literal }))
 }
 
 fn all() -> impl Iterator<Item = (&'static str, &'static str, Reader)> {
@@ -150,7 +147,11 @@ mod tests {
         let pairs = pairs
             .iter()
             .map(|&(name, value)| (name.into(), value.into()));
-        read(pairs.collect::<Vec<_>>()).map_err(|error| error.to_string())
+        let mut settings = read(pairs.collect::<Vec<_>>());
+        match settings.wrong.pop() {
+            None => Ok(settings),
+            Some(error) => Err(error.to_string()),
+        }
     }
 
     #[test]

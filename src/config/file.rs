@@ -5,27 +5,19 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use toml::Spanned;
-use toml::de::{DeTable, DeValue};
+use toml::de::{DeTable, DeValue, Error};
 
 use super::auth::{AuthMode, Network};
+use super::error::{FileError, place};
 use super::nearest::nearest;
 use super::state::{Recover, StateDir};
 use super::units::{parse_bytes, parse_duration_ms};
+use super::unknown::{unknown_key, unknown_section};
 use super::{Grant, LogFormat, LogTarget, Place, Policy, Settings};
 use crate::journal::Durability;
 
 /// The file's name inside a site.
 const NAME: &str = "lunette.toml";
-
-/// Why a file cannot be used.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub enum FileError {
-    #[error("{path}: {error}. Make it readable or remove it")]
-    Unreadable { path: String, error: String },
-    /// `place` is `FILE:LINE`.
-    #[error("{place}: {text}")]
-    Wrong { place: String, text: String },
-}
 
 /// What a key's value does to the settings, or what it must be.
 pub(super) type Reader = fn(&mut Settings, &DeValue<'_>) -> Result<(), String>;
@@ -241,6 +233,8 @@ const DURABILITY: [(&str, Durability); 3] = [
 /// Where syslog daemons listen.
 const SYSLOG: &str = "/dev/log";
 
+/// Lines that are no TOML that are told.
+const ERRORS_MAX: usize = 20;
 /// A file of settings longer than this is something else.
 const FILE_BYTES_MAX: u64 = 1 << 20;
 
@@ -254,16 +248,13 @@ fn read_bounded(path: &Path) -> std::io::Result<String> {
     std::fs::read_to_string(path)
 }
 
-/// The settings of the site in `dir`; none if it has no such file.
-///
-/// # Errors
-/// When there is one that cannot be read or understood.
-pub fn read(dir: &Path) -> Result<Settings, FileError> {
+/// The settings of the site in `dir`, with what is wrong with them; none if it has no such file.
+pub fn read(dir: &Path) -> Settings {
     let path = dir.join(NAME);
     let shown = path.display().to_string();
     match read_bounded(&path) {
         Ok(content) => {
-            let mut settings = parse(&shown, &content)?;
+            let mut settings = parse(&shown, &content);
             // Its paths begin where it lies, wherever the server was started.
             settings.record = settings.record.map(|record| dir.join(record));
             settings.auth.users = settings.auth.users.map(|users| dir.join(users));
@@ -273,61 +264,91 @@ pub fn read(dir: &Path) -> Result<Settings, FileError> {
             if let Some(StateDir::At(state)) = &mut settings.state.dir {
                 *state = dir.join(&state);
             }
-            Ok(settings)
+            settings
         }
-        // That the site is no directory, or none to be read, is told better by whoever reads it.
-        Err(error)
-            if matches!(error.kind(), NotFound | NotADirectory)
-                || std::fs::read_dir(dir).is_err() =>
-        {
-            Ok(Settings::default())
+        Err(error) => {
+            let mut settings = Settings::default();
+            // That the site is no directory, or none to be read, is told better by whoever reads it.
+            let is_absent = matches!(error.kind(), NotFound | NotADirectory);
+            if !is_absent && std::fs::read_dir(dir).is_ok() {
+                settings.wrong.push(FileError::Unreadable {
+                    path: shown,
+                    error: error.to_string(),
+                });
+            }
+            settings
         }
-        Err(error) => Err(FileError::Unreadable {
-            path: shown,
-            error: error.to_string(),
-        }),
     }
 }
 
-/// The settings in the text of a file, which messages call `name`.
-///
-/// # Errors
-/// When it is no TOML, or says what cannot be said: the first such place.
-pub fn parse(name: &str, content: &str) -> Result<Settings, FileError> {
-    let wrong = |at: usize, text: String| FileError::Wrong {
+/// The settings in the text of a file, which messages call `name`, and each place where it says what cannot be said.
+pub fn parse(name: &str, content: &str) -> Settings {
+    let mut settings = Settings::default();
+    let mut wrong: Vec<(usize, String)> = Vec::new();
+    let (document, errors) = DeTable::parse_recoverable(content);
+    match errors.is_empty() {
+        true => read_sections(name, content, document.get_ref(), &mut settings, &mut wrong),
+        // What the rest means is not known.
+        false => first_of_each_line(content, &errors, &mut wrong),
+    }
+    let wrong = wrong.into_iter().map(|(at, text)| FileError::Wrong {
         place: place(name, content, at),
         text,
-    };
-    let document = DeTable::parse(content).map_err(|error| {
-        let at = error.span().map_or(0, |span| span.start);
-        wrong(at, error.message().trim_end().replace('\n', ", "))
-    })?;
-    let mut settings = Settings::default();
-    for (section, value) in in_order(document.get_ref()) {
+    });
+    settings.wrong.extend(wrong);
+    settings
+}
+
+/// What is no TOML: where a line has begun wrong, what else is wrong in it says nothing.
+fn first_of_each_line(content: &str, errors: &[Error], wrong: &mut Vec<(usize, String)>) {
+    let start = |error: &Error| error.span().map_or(0, |span| span.start);
+    let mut end = 0;
+    while let Some(error) = errors
+        .iter()
+        .filter(|error| start(error) >= end)
+        .min_by_key(|error| start(error))
+        .filter(|_| wrong.len() < ERRORS_MAX)
+    {
+        let at = start(error);
+        wrong.push((at, error.message().trim_end().replace('\n', ", ")));
+        let rest = content.get(at..).unwrap_or_default();
+        end = rest.find('\n').map_or(usize::MAX, |length| at + length + 1);
+    }
+}
+
+fn read_sections(
+    name: &str,
+    content: &str,
+    document: &DeTable<'_>,
+    settings: &mut Settings,
+    wrong: &mut Vec<(usize, String)>,
+) {
+    for (section, value) in in_order(document) {
         let (at, section) = (section.span().start, &**section.get_ref());
         let Some(&(section, keys)) = KEYS.iter().find(|(known, _)| *known == section) else {
-            return Err(wrong(at, unknown_section(section)));
+            wrong.push((at, unknown_section(section)));
+            continue;
         };
         let Some(table) = value.get_ref().as_table() else {
-            return Err(wrong(
-                at,
-                format!("{section} is a section: write [{section}]"),
-            ));
+            wrong.push((at, format!("{section} is a section: write [{section}]")));
+            continue;
         };
         for (key, value) in in_order(table) {
             let (at, key) = (key.span().start, &**key.get_ref());
             let Some(&(key, reader)) = keys.iter().find(|(known, _)| *known == key) else {
-                return Err(wrong(at, unknown_key(section, key)));
+                wrong.push((at, unknown_key(section, key)));
+                continue;
             };
             let literal = content.get(value.span()).unwrap_or_default().to_owned();
             let at = value.span().start.max(at);
-            reader(&mut settings, value.get_ref())
-                .map_err(|expected| wrong(at, format!("{key} {expected}")))?;
+            if let Err(expected) = reader(settings, value.get_ref()) {
+                wrong.push((at, format!("{key} {expected}")));
+                continue;
+            }
             let at = place(name, content, at);
             settings.places.push(Place { key, at, literal });
         }
     }
-    Ok(settings)
 }
 
 /// What a table holds, in the order of the file.
@@ -340,39 +361,6 @@ fn in_order<'t, 'i>(
     let mut entries: Vec<_> = table.iter().collect();
     entries.sort_unstable_by_key(|(key, _)| key.span().start);
     entries
-}
-
-fn place(name: &str, content: &str, at: usize) -> String {
-    let before = content.as_bytes().get(..at).unwrap_or_default();
-    let line = 1 + before.iter().filter(|&&byte| byte == b'\n').count();
-    format!("{name}:{line}")
-}
-
-fn unknown_section(section: &str) -> String {
-    // A key outside of any section: the section it belongs to is what is missing.
-    let home = KEYS
-        .iter()
-        .find(|(_, keys)| keys.iter().any(|(key, _)| *key == section));
-    if let Some((home, _)) = home {
-        return format!("{section} belongs into the section [{home}]");
-    }
-    let sections = KEYS.iter().map(|(section, _)| *section);
-    format!(
-        "there is no section [{section}]{}",
-        nearest(section, sections, "[", "]")
-    )
-}
-
-fn unknown_key(section: &str, key: &str) -> String {
-    let keys = KEYS.iter().filter(|(known, _)| *known == section);
-    let here = keys.flat_map(|(_, keys)| keys.iter().map(|(key, _)| *key));
-    let home = KEYS
-        .iter()
-        .find(|(_, keys)| keys.iter().any(|(known, _)| *known == key));
-    match home {
-        Some((home, _)) => format!("{key} belongs into the section [{home}]"),
-        None => format!("[{section}] has no {key}{}", nearest(key, here, "", "")),
-    }
 }
 
 fn set<T>(into: &mut Option<T>, value: Result<T, String>) -> Result<(), String> {

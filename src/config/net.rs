@@ -3,6 +3,8 @@
 
 use std::ops::RangeInclusive;
 
+use super::units::{bytes, duration};
+
 /// What one source sets; `None`: nothing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct NetSettings {
@@ -32,11 +34,16 @@ pub struct NetSettings {
 
 /// A number that makes a server nobody can use, or none that withstands anything.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{name} is {value}: it must be from {} to {}", range.start(), range.end())]
+#[error("{name} is {value}: it must be from {least} to {most}")]
 pub struct OutOfRange {
     pub name: &'static str,
-    value: u64,
-    range: RangeInclusive<u64>,
+    value: String,
+    least: String,
+    most: String,
+}
+
+fn number(number: u64) -> String {
+    number.to_string()
 }
 
 impl NetSettings {
@@ -64,45 +71,68 @@ impl NetSettings {
         }
     }
 
-    /// Whether a server can work with them.
-    ///
-    /// # Errors
-    /// The first that is out of its range.
-    pub fn check(&self) -> Result<(), OutOfRange> {
+    /// Those that no server can work with.
+    pub fn out_of_range(&self) -> Vec<OutOfRange> {
         let size = |bytes: Option<usize>| bytes.map(|bytes| bytes as u64);
         let day = 86_400_000;
-        for (name, value, range) in [
+        type Row = (
+            &'static str,
+            Option<u64>,
+            fn(u64) -> String,
+            RangeInclusive<u64>,
+        );
+        let all: [Row; 13] = [
             // A browser's request must fit, and a head is read into memory before it is understood.
-            ("head_bytes", size(self.head_bytes), 1 << 10..=1 << 20),
-            ("headers", size(self.headers), 8..=128),
-            ("message_bytes", size(self.message_bytes), 1 << 10..=1 << 30),
+            (
+                "head_bytes",
+                size(self.head_bytes),
+                bytes,
+                1 << 10..=1 << 20,
+            ),
+            ("headers", size(self.headers), number, 8..=128),
+            (
+                "message_bytes",
+                size(self.message_bytes),
+                bytes,
+                1 << 10..=1 << 30,
+            ),
             (
                 "messages_per_turn",
                 size(self.messages_per_turn),
+                number,
                 1..=1 << 20,
             ),
-            ("message_rate", self.message_rate, 0..=1 << 30),
-            ("output_bytes", size(self.output_bytes), 1 << 10..=1 << 30),
-            ("head_timeout", self.head_timeout_ms, 100..=day),
-            ("idle_timeout", self.idle_timeout_ms, 100..=day),
-            ("stall_timeout", self.stall_timeout_ms, 100..=day),
-            ("ping_interval", self.ping_interval_ms, 100..=day),
-            ("missed_pongs", size(self.missed_pongs), 1..=100),
-            ("connections", size(self.connections), 1..=1 << 20),
+            ("message_rate", self.message_rate, number, 0..=1 << 30),
+            (
+                "output_bytes",
+                size(self.output_bytes),
+                bytes,
+                1 << 10..=1 << 30,
+            ),
+            ("head_timeout", self.head_timeout_ms, duration, 100..=day),
+            ("idle_timeout", self.idle_timeout_ms, duration, 100..=day),
+            ("stall_timeout", self.stall_timeout_ms, duration, 100..=day),
+            ("ping_interval", self.ping_interval_ms, duration, 100..=day),
+            ("missed_pongs", size(self.missed_pongs), number, 1..=100),
+            ("connections", size(self.connections), number, 1..=1 << 20),
             (
                 "connections_per_address",
                 size(self.connections_per_address),
+                number,
                 0..=1 << 20,
             ),
-        ] {
-            match value {
-                Some(value) if !range.contains(&value) => {
-                    return Err(OutOfRange { name, value, range });
-                }
-                Some(_) | None => {}
-            }
-        }
-        Ok(())
+        ];
+        let all = all.into_iter();
+        let wrong = all.filter_map(|(name, value, unit, range)| {
+            let value = value.filter(|value| !range.contains(value))?;
+            Some(OutOfRange {
+                name,
+                value: unit(value),
+                least: unit(*range.start()),
+                most: unit(*range.end()),
+            })
+        });
+        wrong.collect()
     }
 }
 
@@ -113,22 +143,23 @@ mod tests {
     #[test]
     fn what_nobody_could_use_is_refused_with_what_there_may_be() {
         let none = NetSettings::default();
-        assert_eq!(none.check(), Ok(()));
-        let many = NetSettings {
+        assert_eq!(none.out_of_range(), []);
+        let wrong = NetSettings {
             headers: Some(129),
-            ..none
-        };
-        let error = many.check().unwrap_err();
-        assert_eq!(error.name, "headers");
-        assert_eq!(
-            error.to_string(),
-            "headers is 129: it must be from 8 to 128"
-        );
-        let zero = NetSettings {
-            connections: Some(0),
             message_rate: Some(0),
+            head_bytes: Some(1),
+            ping_interval_ms: Some(90),
             ..none
         };
-        assert_eq!(zero.check().unwrap_err().name, "connections");
+        let told = wrong.out_of_range();
+        let told: Vec<String> = told.iter().map(ToString::to_string).collect();
+        assert_eq!(
+            told,
+            [
+                "head_bytes is 1: it must be from 1K to 1M",
+                "headers is 129: it must be from 8 to 128",
+                "ping_interval is 90ms: it must be from 100ms to 24h",
+            ]
+        );
     }
 }

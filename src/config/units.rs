@@ -53,9 +53,45 @@ pub fn parse_bytes(text: &str) -> Result<usize, String> {
     number.checked_mul(factor).ok_or_else(bad)
 }
 
+/// A duration as it can be written.
+pub fn duration(ms: u64) -> String {
+    match ms {
+        0 => "0".into(),
+        ms if ms % 3_600_000 == 0 => format!("{}h", ms / 3_600_000),
+        ms if ms % 60_000 == 0 => format!("{}m", ms / 60_000),
+        ms if ms % 1_000 == 0 => format!("{}s", ms / 1_000),
+        ms => format!("{ms}ms"),
+    }
+}
+
+/// A size as it can be written.
+pub fn bytes(bytes: u64) -> String {
+    match bytes.trailing_zeros() {
+        _ if bytes == 0 => "0".into(),
+        30.. => format!("{}G", bytes >> 30),
+        20.. => format!("{}M", bytes >> 20),
+        10.. => format!("{}K", bytes >> 10),
+        _ => bytes.to_string(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_told_can_be_written() {
+        for ms in [0, 1, 999, 1_000, 61_000, 90_000, 3_600_000, 86_400_000] {
+            assert_eq!(parse_duration_ms(&duration(ms)), Ok(ms));
+        }
+        for size in [0, 1, 1 << 10, (1 << 10) + 1, 5 << 20, 1 << 30, 3 << 40] {
+            assert_eq!(parse_bytes(&bytes(size as u64)), Ok(size));
+        }
+        assert_eq!(
+            (duration(86_400_000), bytes(1 << 20)),
+            ("24h".into(), "1M".into())
+        );
+    }
 
     #[test]
     fn durations_and_sizes() {

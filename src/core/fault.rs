@@ -1,7 +1,8 @@
 //! Errors that are told: on the variable that is to blame, or on the fields beside it that an action refused.
 
-use super::id::{APP, VarId};
+use super::id::{APP, VarId, WireId};
 use super::json;
+use super::limits::OPERATORS_ERR_ALONE;
 use super::script::{ErrorCode, Script, ScriptError};
 use super::session::Session;
 use super::variable::{Fault, Slot};
@@ -22,6 +23,34 @@ impl<S: Script> Session<S> {
         self.host.log(0, format_args!("error in {what}: {text}"));
         if let Some(slot) = self.host.vars.find(started_by.unwrap_or(APP)) {
             self.tell_fault(slot, error);
+        }
+    }
+
+    /// Tells a view of an error that does not stay.
+    pub(super) fn error(
+        &mut self,
+        view: usize,
+        var: WireId,
+        code: ErrorCode,
+        text: impl Into<String>,
+    ) {
+        let most = self.host.limits.errors_at_once();
+        self.outbox.views[view].tell_error(most, var, code, text.into(), None);
+    }
+
+    /// Tells what is wrong with an operator's code to who has sent it and to the log: the app is not to blame.
+    pub(super) fn tell_operator(&mut self, error: ScriptError) {
+        let alone = self.host.limits.has(OPERATORS_ERR_ALONE);
+        let operator = self.acting.filter(|_| alone);
+        match (operator, self.host.vars.app()) {
+            (Some(view), _) => {
+                let text = error.traceback.as_deref().unwrap_or(&error.message);
+                self.host
+                    .log(0, format_args!("error in the operator's code: {text}"));
+                self.error(view, APP.0, error.code, error.message);
+            }
+            (None, Some(app)) => self.tell_fault(app, error),
+            (None, None) => {}
         }
     }
 

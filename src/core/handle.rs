@@ -85,11 +85,6 @@ impl<S: Script> Session<S> {
         self.outbox.views[view].resolve(wire, &self.host.vars)
     }
 
-    fn error(&mut self, view: usize, var: WireId, code: ErrorCode, text: impl Into<String>) {
-        let most = self.host.limits.errors_at_once();
-        self.outbox.views[view].tell_error(most, var, code, text.into(), None);
-    }
-
     fn not_found(&mut self, view: usize, var: WireId) {
         let text = match var {
             1 => "variable 1 does not exist: main.lua has not called session:createAppVariable"
@@ -412,7 +407,8 @@ impl<S: Script> Session<S> {
             if self.outbox.views[view].connection.is_trusted() {
                 // It is run, and no page is told of it.
                 self.note_deed(DeedKind::Code, slot, Ok(()));
-                return self.host.work.push_back(Work::RunCode(value.into()));
+                let code = Work::RunOperatorsCode(value.into());
+                return self.host.work.push_back(code);
             }
             let may = self.host.limits.remote_code || self.host.limits.dev;
             let done = if may {

@@ -28,6 +28,8 @@ use super::watch::{WatchHandle, WatchManager, Watched};
 pub enum Work {
     /// Property `lua` of variable 1 was set.
     RunCode(String),
+    /// The operator whose message is being handled has set it.
+    RunOperatorsCode(String),
     /// Tell the watches of this property.
     PropertySet { var: VarId, name: Box<str> },
     /// Put this address into the browser's, as a new entry of its history or in place of the last.
@@ -440,4 +442,5 @@ carry!(enum Work {
     2 => Navigate { url, replace },
     3 => Notify { text, kind },
     4 => ForgetViewdefs(name),
+    5 => RunOperatorsCode(code),
 });

@@ -49,6 +49,9 @@ pub const ANSWERS_ARE_BOUNDED: u64 = 1;
 /// The rule that addresses of downloads and uploads tell nothing of the session's seed, nor of each other.
 pub const TOKENS_TELL_NOTHING: u64 = 2;
 
+/// The rule that what is wrong with an operator's code is told to the operator, and not on the app to its pages.
+pub const OPERATORS_ERR_ALONE: u64 = 3;
+
 /// Lua's own.
 pub const GC_PAUSE: u64 = 200;
 
@@ -74,7 +77,7 @@ impl Default for SessionLimits {
             viewdef_paths: false,
             dev: false,
             grants: Grants::default(),
-            rules: TOKENS_TELL_NOTHING,
+            rules: OPERATORS_ERR_ALONE,
         }
     }
 }

@@ -290,6 +290,11 @@ impl<S: Script> Session<S> {
                         self.tell_fault(app, error);
                     }
                 }
+                Work::RunOperatorsCode(code) => {
+                    if let Err(error) = self.script.run_code(&mut self.host, &code) {
+                        self.tell_operator(error);
+                    }
+                }
                 Work::PropertySet { var, name } => self.tell_property(var, &name),
                 Work::Navigate { url, replace } => {
                     for view in self.outbox.addressed(self.acting) {

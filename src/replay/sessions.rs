@@ -6,10 +6,13 @@ use std::rc::Rc;
 
 use serde_json::{Value, json};
 
+use super::named::{Known, NameError, meant};
 use crate::journal::{
     Archive, JournalError, Listed, Reader, RealDisk, Rules, Standing, Store, StoreError, is_sid,
 };
 
+/// Of a whole id.
+const SID_DIGITS: usize = 32;
 const MS_PER_SECOND: i64 = 1000;
 const SECONDS_PER_DAY: i64 = 86_400;
 
@@ -19,12 +22,41 @@ pub fn session_named(recording: &Path) -> Option<&str> {
     is_sid(name).then_some(name)
 }
 
-/// Reads the journal of a session, whoever writes to it meanwhile.
+/// Why a session's journal cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum SessionError {
+    #[error(transparent)]
+    Several(NameError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Reads the journal of a session that is named as [`named`](super::named) says, whoever writes to it meanwhile.
 ///
 /// # Errors
 /// When there is none, or it or its site's files are damaged or missing.
-pub fn read_session(state: &Path, sid: &str) -> Result<Reader, StoreError> {
-    Archive::new(Rc::new(RealDisk), state).read(sid)
+pub fn read_session(state: &Path, name: &str) -> Result<Reader, SessionError> {
+    let archive = Archive::new(Rc::new(RealDisk), state);
+    Ok(archive.read(&sid_of(&archive, name)?)?)
+}
+
+/// The id of the session that is meant.
+fn sid_of(archive: &Archive, name: &str) -> Result<String, SessionError> {
+    if name.len() == SID_DIGITS && archive.standing(name).is_ok() {
+        return Ok(name.to_owned());
+    }
+    let listed = archive.sessions()?.into_iter();
+    let mut known = listed.map(|listed| Known {
+        number: listed.header.ok().map(|header| header.session.0),
+        sid: listed.sid,
+    });
+    meant(name, &mut known).map_err(|error| match error {
+        NameError::Nobody(sid) => {
+            let dir = archive.dir().to_owned();
+            StoreError::NoSession { sid, dir }.into()
+        }
+        several @ NameError::Several { .. } => SessionError::Several(several),
+    })
 }
 
 /// What `lunette sessions` prints.
@@ -42,8 +74,8 @@ pub fn list_sessions(state: &Path) -> Result<String, StoreError> {
     }
     let _ = writeln!(
         out,
-        "{:<32}  {:<20}  {:<20}  {:>8}  {:>10}  state",
-        "session", "begun", "last event", "events", "bytes"
+        "{:>6}  {:<32}  {:<20}  {:<20}  {:>8}  {:>10}  state",
+        "number", "session", "begun", "last event", "events", "bytes"
     );
     for listed in &sessions {
         push_session(&archive, listed, &mut out);
@@ -62,6 +94,7 @@ pub fn sessions_json(state: &Path) -> Result<String, StoreError> {
         let events = read.as_ref().ok().map(Reader::events);
         json!({
             "session": listed.sid,
+            "number": listed.header.as_ref().ok().map(|header| header.session.0),
             "begun_ms": listed.header.as_ref().ok().map(|header| header.started),
             "events": events,
             "journal": listed.bytes,
@@ -87,12 +120,15 @@ fn push_session(archive: &Archive, listed: &Listed, out: &mut String) {
     let events = read.as_ref().ok().map(Reader::events);
     let begun_at_all = read.as_ref().ok().filter(|reader| reader.events() > 0);
     let last = begun_at_all.map(|reader| reader.last_turn().wall);
-    let begun = listed.header.as_ref().ok().map(|header| header.started);
+    let header = listed.header.as_ref().ok();
+    let begun = header.map(|header| header.started);
+    let number = header.map(|header| header.session.0);
     let state = state_of(listed, &read);
     let shown = |number: Option<u64>| number.map_or("-".to_owned(), |n| n.to_string());
     let _ = writeln!(
         out,
-        "{:<32}  {:<20}  {:<20}  {:>8}  {:>10}  {state}",
+        "{:>6}  {:<32}  {:<20}  {:<20}  {:>8}  {:>10}  {state}",
+        shown(number),
         listed.sid,
         begun.map_or("-".into(), utc),
         last.map_or("-".into(), utc),
@@ -112,6 +148,8 @@ fn health(reader: &Reader) -> &'static str {
 /// Why a session cannot be dropped.
 #[derive(Debug, thiserror::Error)]
 pub enum DropError {
+    #[error(transparent)]
+    Session(#[from] SessionError),
     #[error("a server is running with {0}: stop it first, or it would go on with the session")]
     Running(PathBuf),
     #[error(transparent)]
@@ -127,15 +165,15 @@ impl From<StoreError> for DropError {
     }
 }
 
-/// What `lunette sessions drop SID` does.
+/// What `lunette sessions drop SESSION` does.
 ///
 /// # Errors
 /// When a server uses the directory, there is no such session, or the disk says no.
-pub fn drop_session(state: &Path, sid: &str) -> Result<(), DropError> {
+pub fn drop_session(state: &Path, name: &str) -> Result<(), DropError> {
     // Where there is nothing, nothing is made.
-    Archive::new(Rc::new(RealDisk), state).standing(sid)?;
+    let sid = sid_of(&Archive::new(Rc::new(RealDisk), state), name)?;
     let store = Store::open(Rc::new(RealDisk), state, Rules::default())?;
-    store.remove(sid)?;
+    store.remove(&sid)?;
     store.collect()?;
     Ok(())
 }

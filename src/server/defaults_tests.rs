@@ -11,12 +11,10 @@ fn usual_values_of_the_network_are_those_in_force() {
     for known in KNOWN.iter().filter(|known| known.section == "net") {
         text += &format!("{} = {}\n", known.key, known.usual.expect("a value"));
     }
-    let set = file::parse("f", &text).map(|settings| {
-        let config = Config::resolve(settings);
-        net_limits(&config.expect("a configuration"))
-    });
+    let set = Config::resolve(file::parse("f", &text));
+    let set = net_limits(&set.expect("a configuration"));
     let none = net_limits(&Config::resolve(Settings::default()).expect("a configuration"));
     let told = |limits: &NetLimits| format!("{limits:?}");
-    assert_eq!(told(&set.expect("settings")), told(&none));
+    assert_eq!(told(&set), told(&none));
     assert_eq!(told(&none), told(&NetLimits::default()));
 }

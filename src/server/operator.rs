@@ -17,6 +17,7 @@ use crate::core::script::Runtime;
 use crate::journal::{BLANK, RawEvent, Secrets};
 use crate::net::http::{Method, Request};
 use crate::net::response::{Body, Response};
+use crate::replay::named::{Known, NameError, meant};
 use crate::wire;
 
 /// Fields of one object, and objects inside each other, that are shown.
@@ -63,7 +64,7 @@ impl Captured {
 /// What a command sends.
 #[derive(Debug, Deserialize)]
 struct Asked {
-    sid: String,
+    session: String,
     #[serde(default)]
     path: String,
     #[serde(default)]
@@ -101,18 +102,26 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
 
     fn obey(&mut self, path: &str, body: &[u8]) -> Result<Value, String> {
         let asked: Asked = serde_json::from_slice(body).map_err(|error| error.to_string())?;
-        let found = Sid::parse(&asked.sid).and_then(|sid| self.sessions.live(sid));
-        let session = found.ok_or_else(|| {
-            format!(
-                "there is no session {}; lunette sessions lists those there are",
-                asked.sid
-            )
-        })?;
+        let session = self.session_meant(&asked.session)?;
         match path {
             "/get" => self.get(session, &asked.path),
             "/update" => self.update(session, &asked.path, &asked.value),
             _ => self.evaluate(session, &asked.code),
         }
+    }
+
+    fn session_meant(&self, name: &str) -> Result<SessionId, String> {
+        if let Some(session) = Sid::parse(name).and_then(|sid| self.sessions.live(sid)) {
+            return Ok(session);
+        }
+        let known = self.sessions.all().into_iter();
+        let mut known = known.map(|(session, sid)| Known {
+            sid: sid.to_string(),
+            number: Some(session.0),
+        });
+        let sid = meant(name, &mut known).map_err(|error| error.to_string())?;
+        let session = Sid::parse(&sid).and_then(|sid| self.sessions.live(sid));
+        session.ok_or_else(|| NameError::Nobody(sid).to_string())
     }
 
     /// Sessions, oldest first.
@@ -240,6 +249,9 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
             { "type": "update", "data": { "varId": 1, "properties": { "lua": wrapped(code) } } },
         ] });
         let mut captured = self.send_trusted(session, &frame.to_string())?;
+        if let Some(error) = captured.error() {
+            return Err(error);
+        }
         let last = captured.log.pop().unwrap_or_default();
         if let Some(gave) = last.strip_prefix(GAVE) {
             return Ok(json!({ "value": gave, "log": captured.log }));

@@ -55,6 +55,7 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
     /// Takes over what can be taken over; sessions that began keep their limits.
     fn reconfigure(&mut self, config: &Config) {
         let fixed = needs_restart(&self.config, config);
+        let config = with_what_stays(&self.config, config);
         if !fixed.is_empty() {
             let text = "start the server anew for that";
             self.log.line(
@@ -63,11 +64,11 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
             );
         }
         self.log.set_verbosity(config.verbosity);
-        self.limits = net_limits(config);
+        self.limits = net_limits(&config);
         self.session_timeout_ms = config.limits.session_timeout_ms;
         self.gas_per_event = config.limits.gas;
         self.core.change_limits(&config.limits, config.verbosity);
-        let machine = machine(config, &self.uploads);
+        let machine = machine(&config, &self.uploads);
         self.core.set_outside(Box::new(Journaled {
             machine: Box::new(machine),
             recordings: Rc::clone(&self.recordings),
@@ -75,7 +76,6 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
         let mut recordings = self.recordings.borrow_mut();
         recordings.change_rules(config.limits.clone(), config.secret.clone());
         drop(recordings);
-        let config = with_what_stays(&self.config, config);
         let guard = guard(&config);
         self.routes.change_rules(guard, config.pages.clone());
         self.log.line(0, format_args!("settings were read again"));
@@ -111,7 +111,7 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
 
 /// The new settings, but for those that only a new process can take: they are named again as long as they differ.
 fn with_what_stays(old: &Config, new: &Config) -> Config {
-    Config {
+    let mut stays = Config {
         host: old.host.clone(),
         port: old.port,
         // Other files are read; whether there is TLS stays.
@@ -130,8 +130,12 @@ fn with_what_stays(old: &Config, new: &Config) -> Config {
         record: old.record.clone(),
         state: old.state.clone(),
         upload: old.upload.clone(),
+        hotload: old.hotload,
         ..new.clone()
-    }
+    };
+    stays.pages.dev = old.pages.dev;
+    stays.limits.dev = old.limits.dev;
+    stays
 }
 
 /// The settings that differ and that only a new process can take.
@@ -158,6 +162,10 @@ fn needs_restart(old: &Config, new: &Config) -> String {
         ("record", old.record != new.record),
         ("state and [journal]", old.state != new.state),
         ("[upload]", old.upload != new.upload),
+        (
+            "--dev and --hotload",
+            (old.hotload, old.pages.dev) != (new.hotload, new.pages.dev),
+        ),
     ] {
         if differs {
             let comma = if named.is_empty() { "" } else { ", " };
@@ -166,4 +174,33 @@ fn needs_restart(old: &Config, new: &Config) -> String {
         }
     }
     named
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Settings;
+
+    #[test]
+    fn pages_for_those_who_write_the_site_stay_such() {
+        let config = |dev, hotload| {
+            let settings = Settings {
+                dev,
+                hotload,
+                gas: Some(if dev { 20_000 } else { 10_000 }),
+                ..Settings::default()
+            };
+            Config::resolve(settings).expect("a configuration")
+        };
+        let (old, new) = (config(false, false), config(true, false));
+        assert_eq!(needs_restart(&old, &new), "--dev and --hotload");
+        assert_eq!(
+            needs_restart(&old, &config(false, true)),
+            "--dev and --hotload"
+        );
+        assert_eq!(needs_restart(&old, &old), "");
+        let stays = with_what_stays(&old, &new);
+        assert!(!stays.hotload && !stays.pages.dev && !stays.limits.dev);
+        assert_eq!(stays.limits.gas, 20_000, "what can be taken over is");
+    }
 }

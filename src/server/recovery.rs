@@ -90,11 +90,14 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
         keeper.settle_sleepers(|session| self.core.is_dormant(session))?;
         self.know_lost(&left.stopped, &left.unreadable);
         self.recover_mail()?;
-        if !found.is_empty() {
-            self.log.line(
-                0,
-                format_args!("{} sessions of before are here", found.len()),
-            );
+        match found.len() {
+            0 => {}
+            1 => self
+                .log
+                .line(0, format_args!("1 session of before is here")),
+            count => self
+                .log
+                .line(0, format_args!("{count} sessions of before are here")),
         }
         if self
             .keeper

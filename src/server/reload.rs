@@ -31,7 +31,7 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
         for problem in change.problems.values() {
             self.log.line(0, format_args!("{problem}"));
         }
-        for problem in bad_paths(&change) {
+        for problem in bad_bindings(&change) {
             self.log.line(0, format_args!("{problem}"));
         }
         self.log
@@ -52,11 +52,11 @@ impl<R: Runtime + Clone, W: World> Server<R, W> {
 }
 
 /// Bindings to what is no path, in templates that were edited.
-fn bad_paths(change: &SiteChange) -> Vec<String> {
+fn bad_bindings(change: &SiteChange) -> Vec<String> {
     let mut problems = Vec::new();
     for path in change.paths.iter() {
         if let Some(content) = change.site.read(path) {
-            check::bad_paths(path, content, &mut problems);
+            check::bad_bindings(path, content, &mut problems);
         }
     }
     problems

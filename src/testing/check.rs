@@ -2,8 +2,12 @@
 //! not compile, files that are no templates, paths that are none, and what a first page would meet.
 
 use super::answers::Answers;
+use super::attributes;
+use super::html::parse_template;
+use super::path::split;
 use super::script::Header;
 use super::stage::Stage;
+use super::store::{Error, Fault};
 use super::template::Template;
 use crate::core::id::SessionId;
 use crate::core::limits::SessionLimits;
@@ -26,24 +30,29 @@ pub struct Found {
     pub problems: Vec<String>,
     /// What may be meant.
     pub remarks: Vec<String>,
+    /// Whether a page was looked at: not where what is wrong would only be told of twice.
+    pub ran: bool,
 }
 
-/// All that is wrong with a site. `machine` is asked for files that code reads.
+/// All that is wrong with a site. `allowed`: what its sessions may do, and the machine that is asked for files that code
+/// reads; `None`: that is not known, and no code runs.
 ///
 /// # Errors
 /// When Lua cannot run here.
 pub fn check(
     site: &Site,
-    limits: &SessionLimits,
-    machine: Box<dyn Outside>,
+    allowed: Option<(&SessionLimits, Box<dyn Outside>)>,
 ) -> Result<Found, StateError> {
     let runtime = LuaRuntime::new()?;
     let mut found = Found {
         problems: problems(&runtime, site),
         remarks: lacking(site).map(str::to_owned).into_iter().collect(),
+        ran: false,
     };
     // Code that does not compile would only be told of twice.
-    if found.problems.is_empty() {
+    let allowed = allowed.filter(|_| found.problems.is_empty());
+    if let Some((limits, machine)) = allowed {
+        found.ran = true;
         first_page(site, limits, machine, &mut found)?;
     }
     Ok(found)
@@ -57,7 +66,7 @@ pub fn problems(runtime: &LuaRuntime, site: &Site) -> Vec<String> {
         .collect();
     problems.extend(Viewdefs::new(site).problems);
     for (path, content) in site.files() {
-        bad_paths(path, content, &mut problems);
+        bad_bindings(path, content, &mut problems);
     }
     problems
 }
@@ -70,8 +79,8 @@ pub fn lacking(site: &Site) -> Option<&'static str> {
     (!site.files().any(is_template)).then_some(text)
 }
 
-/// Bindings to what is no path, if the file is a template.
-pub fn bad_paths(file: &str, content: &[u8], problems: &mut Vec<String>) {
+/// Bindings to what is no path, and attributes that bind nothing, if the file is a template.
+pub fn bad_bindings(file: &str, content: &[u8], problems: &mut Vec<String>) {
     let Some(text) = template_text(file, content) else {
         return;
     };
@@ -86,6 +95,11 @@ pub fn bad_paths(file: &str, content: &[u8], problems: &mut Vec<String>) {
             let line = line.map_or(1, |at| at + 1);
             problems.push(format!("{file}:{line}: the path {path:?} is none: {error}"));
         }
+    }
+    for (at, told) in attributes::unknown(&parse_template(text)) {
+        let before = text.as_bytes()[..at].iter();
+        let line = 1 + before.filter(|&&byte| byte == b'\n').count();
+        problems.push(format!("{file}:{line}: {told}"));
     }
 }
 
@@ -103,19 +117,12 @@ fn first_page(
         found.problems.push(over);
         return Ok(());
     }
-    found.remarks.append(&mut stage.log);
-    for error in std::mem::take(&mut stage.errors) {
-        let at = match error.path.is_empty() {
-            true => "the app".to_owned(),
-            false => format!("the path {}", error.path),
-        };
-        let mut told = format!("{at} shows an error: {}", error.fault.text);
-        for line in error.fault.traceback.iter().flat_map(|text| text.lines()) {
-            told.push_str("\n  ");
-            told.push_str(line);
-        }
-        found.problems.push(told);
-    }
+    let errors = std::mem::take(&mut stage.errors);
+    // The log has them, too.
+    let is_told = |line: &String| errors.iter().any(|error| line.contains(&error.fault.text));
+    let log = std::mem::take(&mut stage.log).into_iter();
+    found.remarks.extend(log.filter(|line| !is_told(line)));
+    found.problems.extend(each_once(site, errors));
     if let Some(page) = stage.page(PAGE) {
         let lacking = page.lacking.iter();
         found.remarks.extend(lacking.map(|name| {
@@ -123,6 +130,36 @@ fn first_page(
         }));
     }
     Ok(())
+}
+
+/// One text for each error, wherever it shows.
+fn each_once(site: &Site, errors: Vec<Error>) -> Vec<String> {
+    let mut once: Vec<(Fault, Vec<String>)> = Vec::new();
+    for Error { fault, path, .. } in errors {
+        match once.iter_mut().find(|(known, _)| *known == fault) {
+            Some((_, paths)) => paths.push(path),
+            None => once.push((fault, vec![path])),
+        }
+    }
+    let told = once.into_iter().map(|(fault, paths)| {
+        let at = match (&*paths[0], paths.len() - 1) {
+            ("", _) => "the app shows".to_owned(),
+            (path, 0) => format!("the path {path} shows"),
+            (path, more) => format!("the path {path} and {more} more show"),
+        };
+        // Calls are spelled as nothing else in a template is.
+        let call = split(&paths[0]).pop().filter(|last| last.ends_with(')'));
+        let place = call.and_then(|call| site.place_in_viewdefs(call));
+        let place = place.map(|place| format!("{place}: ")).unwrap_or_default();
+        let mut told = format!("{place}{at} an error: {}", fault.text);
+        let lines = fault.traceback.iter().flat_map(|text| text.lines());
+        for line in lines.filter(|line| *line != fault.text) {
+            told.push_str("\n  ");
+            told.push_str(line);
+        }
+        told
+    });
+    told.collect()
 }
 
 /// The machine, as long as nothing changes by it.

@@ -4,6 +4,7 @@
 //! What was marked while recording (the page asks for the value of a variable, which it never does otherwise) is
 //! expected; when nothing was marked, the values that each step changed on the page are.
 
+mod operator;
 mod telling;
 mod uploads;
 
@@ -168,6 +169,9 @@ impl Conversion<'_> {
             }
             Event::BatchReceived {
                 connection, batch, ..
+            } if connection.is_trusted() => self.by_operator(batch),
+            Event::BatchReceived {
+                connection, batch, ..
             } => after = self.batch(*connection, batch),
             Event::TimersDue { .. } => self.timers(),
             Event::MessagePublished { message, .. } => {
@@ -235,6 +239,9 @@ impl Conversion<'_> {
     }
 
     fn join(&mut self, connection: ConnectionId) {
+        if connection.is_trusted() {
+            return;
+        }
         let is_taken = |page| self.pages.values().any(|(taken, _)| *taken == page);
         let free = (1..).find(|page| !is_taken(*page)).unwrap_or(1);
         // A recording begins with a page.
@@ -270,9 +277,7 @@ impl Conversion<'_> {
                     value,
                     ..
                 } => {
-                    let properties = properties.iter();
-                    let props: Props =
-                        gather(properties.map(|(k, v)| (k.to_string(), v.to_string())));
+                    let props = props_of(properties);
                     let held = value
                         .as_ref()
                         .and_then(|Json(text)| object_of(&serde_json::from_str(text).ok()?));
@@ -330,34 +335,8 @@ impl Conversion<'_> {
         let Some((_, store)) = self.pages.get_mut(&connection) else {
             return;
         };
-        let Some(var) = store.vars.get_mut(&id) else {
+        let Some(step) = step_of(&self.secrets, store, id, value) else {
             return;
-        };
-        let props = &var.props;
-        let last = props.get("path").cloned().unwrap_or_default();
-        let has = |name: &str, value: &str| props.get(name).map(String::as_str) == Some(value);
-        let (form, action) = (has("fields", "true"), has("access", "action"));
-        let shown = !action && !has("access", "w");
-        var.wrote = true;
-        var.fault = None;
-        if shown {
-            var.value = Some(value.clone());
-        }
-        let path = store.name(id);
-        let value = seen(&self.secrets, &path, &value);
-        let takes = crate::core::path::Path::parse(&last).is_ok_and(|path| path.is_setter());
-        // A form whose method takes no value sends none.
-        let fields = match action && !takes {
-            true => Value::Object(Map::new()),
-            false => value.clone(),
-        };
-        let step = match (form && fields.is_object(), action) {
-            (true, _) => Step::Submit { path, fields },
-            (false, true) => Step::Call {
-                path,
-                argument: takes.then_some(value),
-            },
-            (false, false) => Step::Set { path, value },
         };
         self.act_on(connection);
         self.step(&step);
@@ -514,4 +493,40 @@ impl Conversion<'_> {
             self.settle(connection, &batch);
         }
     }
+}
+
+fn props_of(properties: &[(Box<str>, Box<str>)]) -> Props {
+    let properties = properties.iter();
+    gather(properties.map(|(name, value)| (name.to_string(), value.to_string())))
+}
+
+/// What is done by whoever writes this to a variable, which shows it then.
+fn step_of(secrets: &Secrets, store: &mut Store, id: VarNo, value: Value) -> Option<Step> {
+    let var = store.vars.get_mut(&id)?;
+    let props = &var.props;
+    let last = props.get("path").cloned().unwrap_or_default();
+    let has = |name: &str, value: &str| props.get(name).map(String::as_str) == Some(value);
+    let (form, action) = (has("fields", "true"), has("access", "action"));
+    let shown = !action && !has("access", "w");
+    var.wrote = true;
+    var.fault = None;
+    if shown {
+        var.value = Some(value.clone());
+    }
+    let path = store.name(id);
+    let value = seen(secrets, &path, &value);
+    let takes = crate::core::path::Path::parse(&last).is_ok_and(|path| path.is_setter());
+    // A form whose method takes no value sends none.
+    let fields = match action && !takes {
+        true => Value::Object(Map::new()),
+        false => value.clone(),
+    };
+    Some(match (form && fields.is_object(), action) {
+        (true, _) => Step::Submit { path, fields },
+        (false, true) => Step::Call {
+            path,
+            argument: takes.then_some(value),
+        },
+        (false, false) => Step::Set { path, value },
+    })
 }

@@ -6,15 +6,23 @@
 pub struct Element {
     /// Lower case, as attribute names are.
     pub tag: String,
-    pub attributes: Vec<(String, String)>,
+    pub attributes: Vec<Attribute>,
     pub children: Vec<Element>,
+}
+
+/// An attribute, and where its name begins in the text.
+#[derive(Debug)]
+pub struct Attribute {
+    pub name: String,
+    pub value: String,
+    pub at: usize,
 }
 
 impl Element {
     /// The value of an attribute.
     pub fn attribute(&self, name: &str) -> Option<&str> {
-        let found = self.attributes.iter().find(|(known, _)| known == name);
-        found.map(|(_, value)| value.as_str())
+        let found = self.attributes.iter().find(|known| known.name == name);
+        found.map(|attribute| attribute.value.as_str())
     }
 
     /// It and all below it, in the order of the text.
@@ -144,7 +152,7 @@ impl Parser<'_> {
                 Some(_) => {
                     let attribute = self.attribute();
                     // The first of a name counts.
-                    if element.attribute(&attribute.0).is_none() {
+                    if element.attribute(&attribute.name).is_none() {
                         element.attributes.push(attribute);
                     }
                 }
@@ -167,7 +175,8 @@ impl Parser<'_> {
         }
     }
 
-    fn attribute(&mut self) -> (String, String) {
+    fn attribute(&mut self) -> Attribute {
+        let at = self.at;
         let name = self.take(|c| !c.is_whitespace() && !matches!(c, '=' | '>' | '/'));
         let mut name = name.to_ascii_lowercase();
         if name.is_empty() {
@@ -178,7 +187,8 @@ impl Parser<'_> {
         self.take(|c| c.is_whitespace());
         if self.peek() != Some('=') {
             self.at = behind;
-            return (name, String::new());
+            let value = String::new();
+            return Attribute { name, value, at };
         }
         self.at += 1;
         self.take(|c| c.is_whitespace());
@@ -191,7 +201,8 @@ impl Parser<'_> {
             }
             _ => self.take(|c| !c.is_whitespace() && c != '>'),
         };
-        (name, unescape(&value))
+        let value = unescape(&value);
+        Attribute { name, value, at }
     }
 
     fn peek(&self) -> Option<char> {

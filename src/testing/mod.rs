@@ -6,13 +6,14 @@
 //! Values are compared, not pixels. Files, processes and the environment answer as recorded ([`answers`]), so that a
 //! test gives the same anywhere. Files that users [`upload`] are in the recording.
 //!
-//! Reading order: [`script`] is the format; [`template`] (with `html`), [`store`] (with `frame`) and [`page`] are the browser that is
+//! Reading order: [`script`] is the format; [`template`] (with `html` and `attributes`), [`store`] (with `frame`) and [`page`] are the browser that is
 //! not there, [`find`] looks for a path on it; [`stage`] is the session around it; [`run`](mod@run) the steps, [`diff`]
 //! what is told of them. [`take`] is what a session was seen to do and [`convert`] makes a recording of it, for the
 //! Record button and for journals; [`suite`] are the recordings of a site, [`report`] what is told of them.
 //! [`check`](mod@check) looks for what is wrong with a site without any recording.
 
 pub mod answers;
+mod attributes;
 pub mod check;
 pub mod convert;
 pub mod diff;

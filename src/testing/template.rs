@@ -3,7 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use super::html::{Element, parse_template};
+use super::attributes::kind_of;
+use super::html::{Attribute, Element, parse_template};
 use super::path;
 use crate::core::gather::gather;
 use crate::core::path::Path;
@@ -100,7 +101,7 @@ impl Template {
         let disabled = element.attribute("ui-attr-disabled").map(parse_binding);
         let mut is_view = false;
         let mut deeds = Vec::new();
-        for (name, value) in &element.attributes {
+        for Attribute { name, value, .. } in &element.attributes {
             match name.as_str() {
                 "ui-view" | "ui-viewlist" => {
                     self.views
@@ -297,19 +298,6 @@ fn decode(text: &str) -> String {
         Ok(decoded) => decoded.trim().to_owned(),
         Err(_) => text.to_owned(),
     }
-}
-
-/// The kind of a directive and what follows it.
-fn kind_of(attribute: &str) -> Option<(&str, &str)> {
-    const WHOLE: [&str; 9] = [
-        "value", "html", "code", "class", "action", "submit", "link", "upload", "download",
-    ];
-    if WHOLE.contains(&attribute) {
-        return Some((attribute, ""));
-    }
-    let (kind, name) = attribute.split_once('-')?;
-    let known = ["attr", "class", "style", "prop", "event"].contains(&kind);
-    (known && !name.is_empty()).then_some((kind, name))
 }
 
 /// `ui-event-click-value` says what `ui-event-click` writes.

@@ -172,6 +172,15 @@ impl Moment {
 
     /// What it did to a variable.
     pub fn note_change(&mut self, change: Change) {
+        // Of several events in one turn: from what it was before to what it is behind them.
+        let mut known = self.changes.iter_mut();
+        let known = known.find(|known| known.id == change.id && known.kind == ChangeKind::Changed);
+        if let (Some(known), ChangeKind::Changed) = (known, change.kind) {
+            self.errors += u32::from(change.failed && !known.failed);
+            known.failed |= change.failed;
+            known.now = change.now;
+            return;
+        }
         let count = match change.kind {
             ChangeKind::New => &mut self.made,
             ChangeKind::Changed => &mut self.changed,
@@ -238,6 +247,29 @@ mod tests {
         let told: Vec<_> = told.iter().map(|m| (m.turn, &*m.label, m.times)).collect();
         assert_eq!(told, [(2, "timer", 3), (3, "call a()", 1)]);
         assert_eq!(timeline.since(timeline.revision).count(), 0);
+    }
+
+    #[test]
+    fn what_a_turn_changes_twice_is_told_once() {
+        let mut timeline = Timeline::default();
+        let moment = timeline.moment(Turn::default());
+        for (was, now) in [("1", "2"), ("2", "3")] {
+            for id in 0..CHANGES_MAX as i64 {
+                moment.note_change(Change {
+                    id,
+                    path: "a".into(),
+                    kind: ChangeKind::Changed,
+                    was: Some(was.into()),
+                    now: Some(now.into()),
+                    failed: now == "3" && id == 0,
+                });
+            }
+        }
+        let all = &moment.changes;
+        let merged = |c: &Change| (c.was.as_deref(), c.now.as_deref()) == (Some("1"), Some("3"));
+        assert!(all.len() == CHANGES_MAX && all.iter().all(merged));
+        let counts = (moment.changed, moment.left_out, moment.errors);
+        assert_eq!(counts, (CHANGES_MAX as u32, 0, 1));
     }
 
     #[test]

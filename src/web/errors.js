@@ -116,7 +116,9 @@ export class Errors {
     const { error } = v;
     const { dev } = await import('./allowed.js');
     if (!dev || !error || v.error !== error || v.gone) return;
-    const trouble = { message: `${v.props.path}: ${error.description}`, traceback: '', source: '' };
+    const { path } = v.props;
+    const message = error.description.includes(path) ? error.description : `${path}: ${error.description}`;
+    const trouble = { message, traceback: '', source: '' };
     this.#withOverlay((overlay) => overlay.setTrouble(v, trouble));
   }
 

@@ -9,12 +9,13 @@ const OVERLAY_CSS = `
   border-top: .25rem solid #d6336c; box-shadow: 0 -.25rem 1rem #0006; font: .9rem/1.45 system-ui, sans-serif; }
 .ui-dev-errors header { display: flex; justify-content: space-between; align-items: center; gap: 1rem; }
 .ui-dev-errors h2 { margin: 0; font-size: 1rem; }
-.ui-dev-errors article { margin: .75rem 0 0; }
+.ui-dev-errors article { margin: .75rem 0 0; padding: 0; border: 0; background: none; box-shadow: none; }
 .ui-dev-errors p { margin: 0; overflow-wrap: anywhere; }
 .ui-dev-errors code, .ui-dev-errors pre { font: .85rem/1.45 ui-monospace, monospace; }
 .ui-dev-errors pre { margin: .35rem 0 0; padding: .4rem .6rem; overflow: auto; white-space: pre;
   background: color-mix(in srgb, CanvasText 8%, Canvas); color: CanvasText; border-radius: .25rem; }
-.ui-dev-errors summary { cursor: pointer; margin-top: .35rem; }
+.ui-dev-errors details { margin: .5rem 0 0; padding: 0; border: 0; background: none; }
+.ui-dev-errors details > summary { margin: 0; cursor: pointer; }
 .ui-dev-errors > p { margin-top: .75rem; font-size: .85rem; opacity: .75; }`;
 
 /** How often the server is asked whether a session could start now. */

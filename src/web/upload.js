@@ -37,6 +37,8 @@ export function takeFiles(app, view, binding, element) {
   const owner = { app, view, binding, element, waiting: [], busy: false, progress: null, failed: null };
   if (element.localName === 'input' && element.type === 'file') {
     element.addEventListener('change', () => addFiles(owner, [...element.files]));
+    // Some may have been chosen while this module was on its way.
+    if (element.files.length) addFiles(owner, [...element.files]);
   } else {
     makeDropTarget(owner);
   }

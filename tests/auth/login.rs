@@ -2,6 +2,7 @@
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 
 use super::client::{ADD, CREATE, Place, cookie, say, value_of};
 use crate::net::process::status;
@@ -267,6 +268,35 @@ fn users_that_everybody_may_write_are_refused() {
     assert!(said.contains(told) && said.contains("1 problem"), "{said}");
     fs::set_permissions(place.users(), Permissions::from_mode(0o660)).unwrap();
     assert_eq!(complaint(&lunette(&["check", &dir]), 0), "");
+}
+
+#[test]
+fn users_in_a_directory_of_everybodys_are_refused() {
+    let place = Place::of_users();
+    let dir = place.folder.0.display().to_string();
+    let check = |mode: u32, named: &Path| {
+        fs::set_permissions(named, Permissions::from_mode(mode)).unwrap();
+        lunette(&["check", &dir])
+    };
+    let told = "users: everybody may put another file into its place: chmod o-w";
+    let said = complaint(&check(0o757, &place.folder.0), 3);
+    assert!(said.contains(told) && said.contains(&dir), "{said}");
+    let serve = ["serve", "--dir", &dir, "--port", "0", "--state", "none"];
+    assert!(complaint(&lunette(&serve), 3).contains(told));
+    // With the sticky bit nobody replaces what is another's.
+    assert_eq!(complaint(&check(0o1777, &place.folder.0), 0), "");
+    assert_eq!(complaint(&check(0o755, &place.folder.0), 0), "");
+    // Where a symlink leads counts as well.
+    let elsewhere = place.folder.0.join("elsewhere");
+    fs::create_dir(&elsewhere).unwrap();
+    fs::rename(place.users(), elsewhere.join("people")).unwrap();
+    std::os::unix::fs::symlink("elsewhere/people", place.users()).unwrap();
+    assert_eq!(complaint(&check(0o755, &elsewhere), 0), "");
+    let said = complaint(&check(0o777, &elsewhere), 3);
+    assert!(
+        said.contains(told) && said.contains("elsewhere\""),
+        "{said}"
+    );
 }
 
 #[test]

@@ -200,7 +200,7 @@ fn what_would_protect_nothing_is_refused_before_it_starts() {
         (
             "[auth]\nmode = \"users\"\nusers = \"users\"\nmax_age = \"1s\"\n",
             "",
-            "max_age is 1000 ms",
+            "max_age is 1s: a login lasts",
         ),
         (
             "[server]\ntrusted_proxies = [\"proxy\"]\n",

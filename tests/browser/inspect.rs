@@ -85,6 +85,8 @@ pub fn open(browser: &Browser, server: &process::Server, (width, height): (u32, 
     page.dark(false);
     page.goto(&format!("http://{}/", server.address));
     page.wait_for("document.querySelector('#moment-title')?.textContent");
+    // Keys are for what has the focus.
+    page.wait_for("document.querySelector('main').contains(document.activeElement)");
     page
 }
 
@@ -109,6 +111,8 @@ fn record_the_demo(browser: &Browser) -> Recording {
         "Sable & Thread",
     );
     page.click("#add-contact");
+    // Not the form of the contact before.
+    page.wait_for("document.querySelector('#field-name')?.value === ''");
     page.click("#save-contact");
     page.wait_for("document.querySelector('#problem-name').textContent");
     Recording::of(&server)

@@ -163,6 +163,20 @@ fn the_gallery_is_fit_for_everybody_at_every_size() {
 }
 
 #[test]
+fn fields_and_buttons_of_a_row_stand_on_one_line() {
+    let (server, browser) = (Server::folder("tests/web/gallery"), Browser::start());
+    let mut page = open_gallery(&browser, &server, 1440);
+    page.eval("document.querySelector('#in-a-row').style.width = '50rem'");
+    let lines = page.eval(
+        "[...document.querySelectorAll('#in-a-row :is(input:not([type=checkbox]), button, label:has([type=checkbox]))')] \
+         .map((it) => it.getBoundingClientRect()).map(({ top, bottom }) => [top, bottom])",
+    );
+    let lines = lines.as_array().expect("a list");
+    assert_eq!(lines.len(), 4);
+    assert!(lines.iter().all(|line| line == &lines[0]), "{lines:?}");
+}
+
+#[test]
 fn what_the_client_itself_says_is_fit_for_everybody() {
     let (mut server, browser, axe) = (Server::folder("tests/web/gallery"), Browser::start(), axe());
     let mut findings = Vec::new();
@@ -170,6 +184,14 @@ fn what_the_client_itself_says_is_fit_for_everybody() {
     page.server_may_be_away();
     server.kill();
     page.wait_for("document.querySelector('.ui-reconnecting')");
+    let free = page.eval(
+        "document.querySelector('h1').getBoundingClientRect().top - \
+         document.querySelector('.ui-reconnecting').getBoundingClientRect().bottom",
+    );
+    assert!(
+        free.as_f64() >= Some(2.0),
+        "between strip and heading: {free}"
+    );
     in_both_themes(&mut page, &axe, "reconnecting-360", &mut findings);
     server.restart();
     page.wait_for("document.querySelector('.ui-toast-warning')");

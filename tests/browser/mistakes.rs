@@ -83,7 +83,7 @@ const MISTAKES: [Mistake; 5] = [
         name: "method",
         file: VIEWDEF_FILE,
         content: || VIEWDEF.replace("sum()", "sumary()"),
-        told: &["sumary(): there is no method sumary()"],
+        told: &["there is no method sumary() on this object"],
     },
 ];
 
@@ -104,7 +104,22 @@ fn is_told(page: &mut Page, mistake: &Mistake, name: &str) {
     page.eval(&format!(
         "{BOX}.querySelectorAll('details').forEach((it) => {{ it.open = true }})"
     ));
+    is_laid_out(page);
     page.screenshot(&picture(&format!("dev-{name}-{}", mistake.name)));
+}
+
+/// Nothing is said twice in a line, and each box keeps its distance from the one above.
+fn is_laid_out(page: &mut Page) {
+    let line = page.eval(&format!("{BOX}.querySelector('article p').textContent"));
+    let line = line.as_str().expect("a text");
+    assert!(line.matches("sumary()").count() <= 1, "{line}");
+    let gaps = page.eval(&format!(
+        "[...{BOX}.querySelectorAll('article > * + *')].map((it) => it.getBoundingClientRect().top - \
+         it.previousElementSibling.getBoundingClientRect().bottom)"
+    ));
+    let gaps = gaps.as_array().expect("a list").iter();
+    let gaps: Vec<f64> = gaps.filter_map(serde_json::Value::as_f64).collect();
+    assert!(gaps.iter().all(|gap| *gap >= 4.0), "{gaps:?}");
 }
 
 fn is_well(page: &mut Page) {

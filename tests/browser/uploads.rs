@@ -238,3 +238,42 @@ fn links_and_buttons_save_what_the_session_offers() {
     assert_eq!(page.wait_for_file(&file), whole);
     assert_eq!(page.text("h1"), "Files", "the page is still there");
 }
+
+/// Chooses a file in the moment in which there is a field for it.
+const CHOOSE_AT_ONCE: &str = "new MutationObserver(() => {
+  const pick = document.querySelector('#late');
+  if (!pick || pick.files.length) return;
+  const chosen = new DataTransfer();
+  chosen.items.add(new File(['abc'], 'a.txt'));
+  pick.files = chosen.files;
+  pick.dispatchEvent(new Event('change', { bubbles: true }));
+}).observe(document.body, { childList: true, subtree: true })";
+
+#[test]
+fn a_file_that_is_chosen_at_once_is_not_lost() {
+    let folder = Folder::new();
+    folder.write(
+        "site/lua/main.lua",
+        "local Part = session:prototype('Part', { got = '' })\n\
+         function Part:receive(file) self.got = file.name .. ' ' .. file.size end\n\
+         local App = session:prototype('App', {})\n\
+         function App:show() self.part = session:create(Part) end\n\
+         session:createAppVariable(session:create(App))\n",
+    );
+    folder.write(
+        "site/viewdefs/App.DEFAULT.html",
+        "<template><main><button ui-action=\"show()\">Show</button><div ui-view=\"part\"></div></main></template>",
+    );
+    folder.write(
+        "site/viewdefs/Part.DEFAULT.html",
+        "<template><div><input id=\"late\" type=\"file\" ui-upload=\"receive(_)\"><b ui-value=\"got\"></b></div></template>",
+    );
+    folder.write("site/lunette.toml", "[upload]\ndir = \"incoming\"\n");
+    let server = Server::with_flags(&folder.0.join("site"), &[]);
+    let browser = Browser::start();
+    let mut page = browser.open(&server.url("/"));
+    page.wait_for("document.querySelector('main button')");
+    page.eval(CHOOSE_AT_ONCE);
+    page.click("main button");
+    page.wait_for_text("b", "a.txt 3");
+}

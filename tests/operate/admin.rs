@@ -20,7 +20,7 @@ struct Running {
     session: String,
     page: TcpStream,
     state: PathBuf,
-    _folder: Folder,
+    folder: Folder,
 }
 
 impl Running {
@@ -46,7 +46,7 @@ impl Running {
             session,
             page,
             state,
-            _folder: folder,
+            folder,
         }
     }
 
@@ -56,6 +56,20 @@ impl Running {
         let mut arguments = vec![command, &self.session, "--state", &state];
         arguments.extend(rest);
         lunette(&arguments)
+    }
+
+    /// Neither the page that is there nor one that comes.
+    fn no_page_is_told_of_errors(&mut self) {
+        printed(&self.run("update", &["count", "43"]));
+        let text = |page: &mut TcpStream| String::from_utf8_lossy(&receive(page).1).into_owned();
+        let told = text(&mut self.page);
+        assert!(told.contains("\"value\":43"), "{told}");
+        let mut other = attach(&self.server, &self.session);
+        other
+            .write_all(&frame(0x81, WATCH_APP.as_bytes()))
+            .expect("sent");
+        let told = text(&mut other);
+        assert!(!told.contains("error"), "{told}");
     }
 
     /// Stops the server; the session replays.
@@ -106,12 +120,48 @@ fn a_session_is_read_written_and_worked_and_replays() {
     ] {
         let told = complaint(&it.run(command, rest), 1);
         assert!(told.contains(text), "{command} {rest:?}: {told}");
+        assert!(!told.contains("traceback"), "{command} {rest:?}: {told}");
     }
+    it.no_page_is_told_of_errors();
     let transcript = it.replays();
     assert!(
         transcript.contains("operator ") && transcript.contains("add()"),
         "{transcript}"
     );
+}
+
+#[test]
+fn what_the_operator_did_stands_in_a_test_as_remarks() {
+    let it = Running::new();
+    printed(&it.run("update", &["count", "41"]));
+    printed(&it.run("update", &["pin", "'1234'"]));
+    printed(&it.run("update", &["add()"]));
+    printed(&it.run("eval", &["app.count = 50"]));
+    let journal = it.state.join(format!("sessions/{}.lnt", it.session));
+    let site = it.folder.0.join("site");
+    let (site, journal) = (site.to_string_lossy(), journal.to_string_lossy());
+    printed(&lunette(&["test", &site, "seen", "--from", &journal]));
+    let text = fs::read_to_string(format!("{site}/tests/seen.lunette")).expect("it was made");
+    for line in [
+        "# the operator did this here: set count 41; no page did, and a test does what pages do",
+        "# the operator did this here: set pin \"***\"; no page did, and a test does what pages do",
+        "# the operator did this here: call add(); no page did, and a test does what pages do",
+        "# the operator ran code here; no page did, and a test does what pages do",
+        "expect count 50",
+    ] {
+        assert!(text.lines().any(|known| known == line), "{line} in\n{text}");
+    }
+    let is_deed = |line: &&str| {
+        ["set", "call", "attach", "detach"]
+            .iter()
+            .any(|deed| line.starts_with(deed))
+    };
+    assert_eq!(text.lines().find(is_deed), None, "{text}");
+    // It can be run, and says what is missing where it is missing.
+    let run = lunette(&["test", &site]);
+    let said = String::from_utf8_lossy(&run.stdout).into_owned();
+    assert_eq!(run.status.code(), Some(5), "{said}");
+    assert!(said.contains("expect count 41"), "{said}");
 }
 
 #[test]
@@ -180,6 +230,57 @@ fn sessions_are_listed_by_the_server_or_by_their_journals() {
     assert_eq!(kept[0]["session"], it.session.as_str());
     let told = complaint(&lunette(&["get", &it.session, "--state", &state]), 1);
     assert!(told.contains("no server runs on"), "{told}");
+}
+
+#[test]
+fn a_session_is_named_by_its_id_its_beginning_or_its_number() {
+    let mut it = Running::new();
+    let state = it.state.to_string_lossy().into_owned();
+    let run = |command: &str, session: &str, rest: &[&str]| {
+        lunette(&[&[command, session][..], rest, &["--state", &state]].concat())
+    };
+    let table = printed(&lunette(&["sessions", "--state", &state]));
+    let row: Vec<&str> = table.lines().nth(1).expect("a row").split(' ').collect();
+    let row: Vec<&str> = row.into_iter().filter(|cell| !cell.is_empty()).collect();
+    assert_eq!(row[1], it.session);
+    let number = row[0].to_owned();
+    let (beginning, _) = it.session.split_at(31);
+    assert_eq!(printed(&run("get", beginning, &["count"])), "0\n");
+    printed(&run("update", &number, &["count", "5"]));
+    assert_eq!(printed(&run("eval", &number, &["app.count"])), "5\n");
+    for nobody in ["4711", "zzzz", "a"] {
+        let told = complaint(&run("get", nobody, &[]), 1);
+        assert!(told.contains("there is no such session"), "{told}");
+    }
+    // The log says the same number.
+    printed(&run("eval", &number, &["print('here')"]));
+    let transcripts = [&number, beginning, &it.session].map(|name| run("transcript", name, &[]));
+    let [first, others @ ..] = transcripts.map(|output| printed(&output));
+    assert!(first.contains("here"), "{first}");
+    others.iter().for_each(|other| assert_eq!(*other, first));
+    drop(it.page);
+    it.server.signal("TERM");
+    it.server.child.wait().expect("it ends");
+    // Another one whose id begins alike.
+    let other = format!(
+        "{beginning}{}",
+        if it.session.ends_with('0') { 1 } else { 0 }
+    );
+    let journal = |sid: &str| it.state.join(format!("sessions/{sid}.lnt"));
+    fs::copy(journal(&it.session), journal(&other)).expect("copied");
+    for several in [beginning, &number] {
+        let told = complaint(&run("replay", several, &[]), 1);
+        assert!(told.contains("this may be"), "{told}");
+        for sid in [&it.session, &other] {
+            assert!(told.contains(sid), "{told}");
+        }
+    }
+    printed(&lunette(&["sessions", "drop", &other, "--state", &state]));
+    assert!(journal(&it.session).exists());
+    printed(&lunette(&[
+        "sessions", "drop", beginning, "--state", &state,
+    ]));
+    assert!(!journal(&it.session).exists());
 }
 
 /// What a request by the socket is answered.

@@ -86,7 +86,7 @@ fn a_check_tells_everything_that_is_wrong_with_its_place() {
     folder.write("site/viewdefs/A.DEFAULT.html", "\n<p>no template</p>\n");
     folder.write(
         "site/viewdefs/B.DEFAULT.html",
-        "<template>\n<p ui-value=\"a..b(\"></p>\n</template>\n",
+        "<template>\n<p ui-value=\"a..b(\"></p>\n<b\n ui-vlaue=\"x\" ui-class-a=\"x\"></b></template>\n",
     );
     let told = complaint(&lunette(&["check", &dir]), 3);
     for part in [
@@ -94,16 +94,77 @@ fn a_check_tells_everything_that_is_wrong_with_its_place() {
         "viewdefs/A.DEFAULT.html:2: not a viewdef",
         "put it around what is here",
         "viewdefs/B.DEFAULT.html:2: the path \"a..b(\" is none",
-        "3 problems",
+        "viewdefs/B.DEFAULT.html:4: there is no attribute ui-vlaue; did you mean ui-value?",
+        "4 problems; the first page is looked at when there are none",
     ] {
         assert!(told.contains(part), "{part}\n{told}");
     }
-    folder.write("site/lunette.toml", "[lua]\n\nalow = []\n");
-    let told = complaint(&lunette(&["check", &dir]), 3);
-    assert!(
-        told.contains("lunette.toml:3: ") && told.contains("did you mean allow?"),
-        "{told}"
+    folder.write(
+        "site/lunette.toml",
+        "[lua]\n\nalow = []\n[server]\nport = \"x\"\n[net]\nping_interval = \"0\"\n",
     );
+    let wrong_settings = [
+        "lunette.toml:3: [lua] has no alow; did you mean allow?",
+        "lunette.toml:5: port must be a number",
+        "lunette.toml:7: ping_interval is 0: it must be from 100ms to 24h",
+    ];
+    let told = complaint(&lunette(&["check", &dir]), 3);
+    for part in wrong_settings
+        .iter()
+        .chain(&["lua/broken.lua:1: ", "7 problems"])
+    {
+        assert!(told.contains(part), "{part}\n{told}");
+    }
+    // A server that cannot start says the same of its settings.
+    let told = complaint(&lunette(&["serve", "--dir", &dir]), 3);
+    for part in wrong_settings {
+        assert!(
+            told.contains(&format!("lunette: {dir}/{part}")),
+            "{part}\n{told}"
+        );
+    }
+}
+
+#[test]
+fn a_check_tells_each_error_once() {
+    let folder = Folder::new();
+    folder.write(
+        "lua/main.lua",
+        "App = session:prototype('App', { rows = EMPTY })\n\
+         function App:bad() return nothing.here end\n\
+         Row = session:prototype('Row', {})\n\
+         function Row:bad() error('a bad row') end\n\
+         local rows = {}\n\
+         for i = 1, 3 do rows[i] = session:create(Row) end\n\
+         session:createAppVariable(session:create(App, { rows = rows }))\n\
+         session:setImmediate(function() error('late') end)\n",
+    );
+    folder.write(
+        "viewdefs/App.DEFAULT.html",
+        "<template><main>\n<p ui-value=\"bad()\"></p>\n<ul ui-viewlist=\"rows\"></ul></main></template>",
+    );
+    folder.write(
+        "viewdefs/Row.DEFAULT.html",
+        "<template><li ui-value=\"bad()\"></li></template>",
+    );
+    let told = complaint(&lunette(&["check", &folder.0.to_string_lossy()]), 3);
+    for (part, count) in [
+        (
+            "App.DEFAULT.html:2: the path bad() shows an error: main.lua:2: ",
+            1,
+        ),
+        (
+            "the path rows[0].bad() and 2 more show an error: main.lua:4: a bad row",
+            1,
+        ),
+        ("the app shows an error: main.lua:8: late", 1),
+        ("attempt to index a nil value", 1),
+        ("a bad row", 2), // the line of code that is shown with it
+        ("late", 2),
+        ("3 problems\n", 1),
+    ] {
+        assert_eq!(told.matches(part).count(), count, "{part}\n{told}");
+    }
 }
 
 #[test]

@@ -1,10 +1,12 @@
 //! A supervisor as systemd is one: it hears over a socket how the server is, and passes on a socket that listens.
 //! Without it the server does not wake.
 
+use std::fs;
 use std::io::Write;
 use std::net::{TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixDatagram;
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -136,6 +138,21 @@ fn a_system_is_told_how_to_run_a_site() {
                 .collect();
             assert!(ours.is_empty(), "{told}");
         }
+    }
+    let hidden = PathBuf::from("/tmp").join(format!("lunette-unit-{}", std::process::id()));
+    fs::create_dir_all(hidden.join("lua")).expect("made");
+    fs::write(hidden.join("lua/main.lua"), "").expect("written");
+    let output = lunette(&["service", "systemd", "--dir", &hidden.to_string_lossy()]);
+    fs::remove_dir_all(&hidden).expect("removed");
+    for told in [complaint(&output, 0), printed(&output)] {
+        let line = told
+            .lines()
+            .find(|line| line.contains("the service does not see "));
+        let line = line.unwrap_or_else(|| panic!("{told}"));
+        assert!(
+            line.contains(&format!("{hidden:?}")) && line.contains("PrivateTmp"),
+            "{line}"
+        );
     }
     let none = folder.0.to_string_lossy().into_owned();
     assert!(complaint(&lunette(&["service", "procd", "--dir", &none]), 3).contains("lua/main.lua"));

@@ -70,6 +70,7 @@ fn a_server_that_is_stopped_leaves_little_to_do_for_the_next() {
     page.act(ADD).expect("acknowledged");
     assert_eq!(page.value(2), Some(json!(151)));
     let log = place.server().log();
+    assert!(log.contains("1 session of before is here\n"), "{log}");
     assert!(log.contains("behind a checkpoint"), "{log}");
     place.kill();
     replay(&place, &page.session);

@@ -158,8 +158,28 @@ fn load(path: &Path) -> Result<(BTreeMap<String, Entry>, Stamp), UsersError> {
             text,
         )));
     }
+    if let Some(dir) = open_directory(path) {
+        let text = format!("everybody may put another file into its place: chmod o-w {dir:?}");
+        return Err(unreadable(io::Error::new(
+            io::ErrorKind::PermissionDenied,
+            text,
+        )));
+    }
     let text = fs::read_to_string(path).map_err(unreadable)?;
     Ok((parse(path, &text)?, stamp(&meta)))
+}
+
+/// The directory, of the file or of a symlink that leads to it, whose files everybody may replace.
+fn open_directory(path: &Path) -> Option<PathBuf> {
+    let target = fs::canonicalize(path).ok();
+    let paths = [Some(path), target.as_deref()].into_iter().flatten();
+    let mut dirs = paths.filter_map(|path| match path.parent()? {
+        here if here.as_os_str().is_empty() => Some(Path::new(".")),
+        dir => Some(dir),
+    });
+    // With the sticky bit each may replace what is theirs.
+    let is_open = |dir: &&Path| fs::metadata(dir).is_ok_and(|meta| meta.mode() & 0o1002 == 0o002);
+    dirs.find(is_open).map(Path::to_owned)
 }
 
 fn stamp(meta: &fs::Metadata) -> Stamp {

@@ -107,7 +107,7 @@ impl Conversion<'_> {
     }
 
     /// What has changed on the page that did something, where nothing was marked.
-    fn tell_changes(&mut self) {
+    pub(super) fn tell_changes(&mut self) {
         let changed = std::mem::take(&mut self.changed);
         if self.marked || !self.acted {
             return;
