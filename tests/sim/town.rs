@@ -214,13 +214,15 @@ impl Town {
 
     fn told(&mut self, tab: TabId, news: Option<News>) {
         let user = self.tabs[tab].user;
-        if self.tabs[tab].is_open() && self.users[user].since.is_none() {
-            self.users[user].since = Some(self.net.now);
-        }
         let sid = self.tabs[tab].sid.clone();
         self.sids.extend(sid.clone());
         if self.users[user].sid.is_none() && self.tabs[tab].kind != Kind::Vandal {
-            self.users[user].sid = sid;
+            self.users[user].sid = sid.clone();
+        }
+        // One that came before anybody has a session of its own, which nobody else comes to.
+        let of_user = self.users[user].sid == sid;
+        if of_user && self.tabs[tab].is_open() && self.users[user].since.is_none() {
+            self.users[user].since = Some(self.net.now);
         }
         if news == Some(News::SessionGone) {
             self.session_gone(tab);
