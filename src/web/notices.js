@@ -18,28 +18,18 @@ export class Notices {
     this.voice = element('div', '');
     this.voice.style.cssText = 'position: fixed; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%)';
     this.toasts = element('div', 'ui-toasts');
-    for (const region of [this.voice, this.toasts]) {
-      region.setAttribute('role', 'status');
-      this.#show(region);
-    }
-    document.addEventListener('close', (event) => {
-      const dialog = /** @type {Node} */ (event.target);
-      for (const shown of this.#shown) if (dialog.contains(shown)) document.body.append(shown);
-    }, true);
-    document.addEventListener('focusin', (event) => {
-      if (/** @type {Element} */ (event.target).closest('dialog:modal')) this.#show();
-    });
+    for (const region of [this.voice, this.toasts]) region.setAttribute('role', 'status');
+    /** All that stands beside the page's own. */
+    this.place = element('div', '');
+    this.#show(this.voice, this.toasts);
+    for (const event of ['focusin', 'close']) document.addEventListener(event, () => this.#show(), true);
   }
 
-  /** All that stands beside the page's own. @type {Set<HTMLElement>} */
-  #shown = new Set();
-
-  /** A modal dialog covers everything else and keeps it from hands and readers: what is said then is said inside it. @param {HTMLElement} [what] */
-  #show(what) {
-    if (what) this.#shown.add(what);
-    const dialogs = document.querySelectorAll('dialog:modal');
-    const home = document.activeElement?.closest('dialog:modal') || dialogs[dialogs.length - 1] || document.body;
-    for (const shown of this.#shown) if (shown.parentNode !== home) home.append(shown);
+  /** A modal dialog covers everything else and keeps it from hands and readers: what is said then is said inside it. @param {HTMLElement[]} more */
+  #show(...more) {
+    this.place.append(...more);
+    const home = [...document.querySelectorAll('dialog:modal')].pop() || document.body;
+    if (this.place.parentNode !== home) home.append(this.place);
   }
 
   /** For those who do not see it. @param {string} text */
@@ -63,7 +53,6 @@ export class Notices {
     clearTimeout(this.stripTimer);
     this.stripTimer = 0;
     if (!this.strip) return;
-    this.#shown.delete(this.strip);
     this.strip.remove();
     this.strip = null;
     this.say('Connected again.');

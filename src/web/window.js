@@ -11,6 +11,8 @@
 
 /** While scrolling goes on, the server is asked this often. */
 const SCROLL_MS = 40;
+/** So long after its last step a scroll is still under way. */
+const MOVING_MS = 150;
 
 export class Window {
   /** @param {List} list */
@@ -38,7 +40,11 @@ export class Window {
     this.tail = spacer(list.container);
     list.container.prepend(this.head);
     list.container.append(this.tail);
-    this.onScroll = () => this.#soon();
+    this.scrolled = 0;
+    this.onScroll = () => {
+      this.scrolled = performance.now();
+      this.#soon();
+    };
     list.app.toArrange.add(list);
     this.later();
   }
@@ -70,7 +76,9 @@ export class Window {
     const root = stays && rootOf(stays.row);
     if (root) {
       const moved = root.getBoundingClientRect().top - stays.top;
-      if (Math.abs(moved) >= 1) this.scroller.scrollTop += moved;
+      // That would end a smooth scroll, by which nobody sees a pixel's difference.
+      const least = performance.now() - this.scrolled < MOVING_MS ? this.height / 2 : 1;
+      if (Math.abs(moved) >= least) this.scroller.scrollTop += moved;
     }
     this.seen = [];
     // Whoever was in a row that is gone goes on with the keyboard in the list.

@@ -106,10 +106,10 @@ fn what_is_told_while_a_modal_dialog_is_open_is_told_in_it() {
     let browser = Browser::start();
     let mut page = browser.open(&server.url("/"));
     page.click("#before");
-    page.wait_for("document.querySelector('body > .ui-toasts > .ui-toast-error')");
+    page.wait_for("document.querySelector('body > div > .ui-toasts > .ui-toast-error')");
     page.click("#ask");
     // Behind the dialog nobody could read it, or put it away.
-    page.wait_for("document.querySelector('#modal > .ui-toasts > .ui-toast-error')");
+    page.wait_for("document.querySelector('#modal .ui-toasts > .ui-toast-error')");
     page.click("#tell");
     page.wait_for("document.querySelector('#modal .ui-toast-info')");
     let seen = "(() => { const box = document.querySelector('.ui-toast-error').getBoundingClientRect();
@@ -120,14 +120,14 @@ fn what_is_told_while_a_modal_dialog_is_open_is_told_in_it() {
     page.wait_for("!document.querySelector('.ui-toast-error')");
     server.kill();
     page.server_may_be_away();
-    page.wait_for("document.querySelector('#modal > .ui-reconnecting')");
+    page.wait_for("document.querySelector('#modal .ui-reconnecting')");
     server.restart();
     page.wait_for("!document.querySelector('.ui-reconnecting')");
     page.press("Escape");
     page.wait_for(
-        "document.querySelector('body > .ui-toasts') && !document.querySelector('#modal').open",
+        "document.querySelector('body > div > .ui-toasts') && !document.querySelector('#modal').open",
     );
     page.click("#before");
-    page.wait_for("document.querySelector('body > .ui-toasts > .ui-toast-error')");
+    page.wait_for("document.querySelector('body > div > .ui-toasts > .ui-toast-error')");
     assert_eq!(page.errors(), Vec::<String>::new());
 }
