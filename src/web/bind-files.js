@@ -22,10 +22,31 @@ export class UploadBinding {
   attach(element) {
     if (this.element === element) return;
     this.element = element;
-    import('./upload.js').then((upload) => upload.takeFiles(this.app, this.view, this.binding, element));
+    // What is dropped while the module is on its way: the browser would leave the page for it.
+    /** @type {File[]} */
+    const early = [];
+    const keep = (event) => early.push(...filesOf(event));
+    const dropped = element.localName === 'input' ? [] : ['dragover', 'drop'];
+    for (const type of dropped) element.addEventListener(type, keep);
+    import('./upload.js').then((upload) => {
+      for (const type of dropped) element.removeEventListener(type, keep);
+      upload.takeFiles(this.app, this.view, this.binding, element, early, filesOf);
+    });
   }
 
   changed() {}
+}
+
+/** The files that are dropped by this event, which goes no further if it carries any. @param {DragEvent} event */
+function filesOf(event) {
+  const data = event.dataTransfer;
+  if (!data || !data.types.includes('Files')) return [];
+  event.preventDefault();
+  const files = [...data.items].filter((item) => {
+    const entry = item.webkitGetAsEntry && item.webkitGetAsEntry();
+    return item.kind === 'file' && !(entry && entry.isDirectory);
+  });
+  return /** @type {File[]} */ (files.map((item) => item.getAsFile()).filter(Boolean));
 }
 
 /** A link or button that saves the file at the address which `session:download` gave. */

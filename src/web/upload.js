@@ -31,8 +31,8 @@ const UPLOAD_STALL_MS = 30000;
 /** An upload that the server has forgotten begins anew so often. */
 const BEGINNINGS_MAX = 5;
 
-/** Makes an element take files. @param {App} app @param {View} view @param {Binding} binding @param {any} element */
-export function takeFiles(app, view, binding, element) {
+/** Makes an element take files, first of all those that were dropped before. @param {App} app @param {View} view @param {Binding} binding @param {any} element @param {File[]} early @param {(event: DragEvent) => File[]} filesOf */
+export function takeFiles(app, view, binding, element, early, filesOf) {
   /** @type {Owner} */
   const owner = { app, view, binding, element, waiting: [], busy: false, progress: null, failed: null };
   if (element.localName === 'input' && element.type === 'file') {
@@ -40,12 +40,13 @@ export function takeFiles(app, view, binding, element) {
     // Some may have been chosen while this module was on its way.
     if (element.files.length) addFiles(owner, [...element.files]);
   } else {
-    makeDropTarget(owner);
+    makeDropTarget(owner, filesOf);
+    if (early.length) addFiles(owner, early);
   }
 }
 
-/** Any other element: files are dropped on it, or chosen after a click. @param {Owner} owner */
-function makeDropTarget(owner) {
+/** Any other element: files are dropped on it, or chosen after a click. @param {Owner} owner @param {(event: DragEvent) => File[]} filesOf */
+function makeDropTarget(owner, filesOf) {
   const { element } = owner;
   let depth = 0;
   const carriesFiles = (event) => event.dataTransfer && [...event.dataTransfer.types].includes('Files');
@@ -55,16 +56,11 @@ function makeDropTarget(owner) {
   };
   element.addEventListener('dragenter', (event) => carriesFiles(event) && mark(1));
   element.addEventListener('dragleave', (event) => carriesFiles(event) && mark(-1));
-  element.addEventListener('dragover', (event) => carriesFiles(event) && event.preventDefault());
+  element.addEventListener('dragover', filesOf);
   element.addEventListener('drop', (event) => {
     if (!carriesFiles(event)) return;
-    event.preventDefault();
     mark(0);
-    const files = [...event.dataTransfer.items].filter((item) => {
-      const entry = item.webkitGetAsEntry && item.webkitGetAsEntry();
-      return item.kind === 'file' && !(entry && entry.isDirectory);
-    });
-    addFiles(owner, files.map((item) => item.getAsFile()).filter(Boolean));
+    addFiles(owner, filesOf(event));
   });
   element.addEventListener('click', (event) => {
     const inner = event.target.closest('a[href], button, input, select, textarea, label');

@@ -239,14 +239,19 @@ fn links_and_buttons_save_what_the_session_offers() {
     assert_eq!(page.text("h1"), "Files", "the page is still there");
 }
 
-/// Chooses a file in the moment in which there is a field for it.
+/// Chooses a file, and drops another, in the moment in which there is a place for it.
 const CHOOSE_AT_ONCE: &str = "new MutationObserver(() => {
-  const pick = document.querySelector('#late');
+  const [pick, zone] = ['#late', '#zone'].map((id) => document.querySelector(id));
   if (!pick || pick.files.length) return;
-  const chosen = new DataTransfer();
-  chosen.items.add(new File(['abc'], 'a.txt'));
-  pick.files = chosen.files;
+  const file = (name) => {
+    const data = new DataTransfer();
+    data.items.add(new File(['abc'], name));
+    return data;
+  };
+  pick.files = file('a.txt').files;
   pick.dispatchEvent(new Event('change', { bubbles: true }));
+  window.kept = ['dragover', 'drop'].map((type) =>
+    zone.dispatchEvent(new DragEvent(type, { bubbles: true, cancelable: true, dataTransfer: file('b.txt') })));
 }).observe(document.body, { childList: true, subtree: true })";
 
 #[test]
@@ -254,8 +259,9 @@ fn a_file_that_is_chosen_at_once_is_not_lost() {
     let folder = Folder::new();
     folder.write(
         "site/lua/main.lua",
-        "local Part = session:prototype('Part', { got = '' })\n\
+        "local Part = session:prototype('Part', { got = '', dropped = '' })\n\
          function Part:receive(file) self.got = file.name .. ' ' .. file.size end\n\
+         function Part:take(file) self.dropped = file.name .. ' ' .. file.size end\n\
          local App = session:prototype('App', {})\n\
          function App:show() self.part = session:create(Part) end\n\
          session:createAppVariable(session:create(App))\n",
@@ -266,7 +272,8 @@ fn a_file_that_is_chosen_at_once_is_not_lost() {
     );
     folder.write(
         "site/viewdefs/Part.DEFAULT.html",
-        "<template><div><input id=\"late\" type=\"file\" ui-upload=\"receive(_)\"><b ui-value=\"got\"></b></div></template>",
+        "<template><div><input id=\"late\" type=\"file\" ui-upload=\"receive(_)\"><b ui-value=\"got\"></b>\
+         <p id=\"zone\" ui-upload=\"take(_)\">Here</p><i ui-value=\"dropped\"></i></div></template>",
     );
     folder.write("site/lunette.toml", "[upload]\ndir = \"incoming\"\n");
     let server = Server::with_flags(&folder.0.join("site"), &[]);
@@ -276,4 +283,10 @@ fn a_file_that_is_chosen_at_once_is_not_lost() {
     page.eval(CHOOSE_AT_ONCE);
     page.click("main button");
     page.wait_for_text("b", "a.txt 3");
+    page.wait_for_text("i", "b.txt 3");
+    assert_eq!(
+        page.eval("window.kept.includes(true)"),
+        false,
+        "the browser would leave the page for it"
+    );
 }
