@@ -121,18 +121,9 @@ impl Objects {
     }
 
     fn insert(&mut self, object: Numbered) {
-        let Objects {
-            all,
-            by_address,
-            by_number,
-            ..
-        } = self;
-        let at = all.len() as u32;
-        let (address, number) = (hash(object.address as u64), hash(object.number));
-        make_room(all, 1);
-        all.push(object);
-        by_address.insert_unique(address, at, |&at| hash(all[at as usize].address as u64));
-        by_number.insert_unique(number, at, |&at| hash(all[at as usize].number));
+        make_room(&mut self.all, 1);
+        self.all.push(object);
+        self.list(self.all.len() - 1);
     }
 
     /// Forgets the object at this place, which the last one takes.
@@ -144,19 +135,18 @@ impl Objects {
         }
         self.all.swap_remove(at);
         if at != last {
-            let Objects {
-                all,
-                by_address,
-                by_number,
-                ..
-            } = self;
-            let (address, number) = (all[at].address as u64, all[at].number);
-            let at = at as u32;
-            by_address.insert_unique(hash(address), at, |&at| {
-                hash(all[at as usize].address as u64)
-            });
-            by_number.insert_unique(hash(number), at, |&at| hash(all[at as usize].number));
+            self.list(at);
         }
+    }
+
+    /// Puts a place into both tables.
+    fn list(&mut self, at: usize) {
+        let all = &self.all;
+        let address = |&at: &u32| hash(all[at as usize].address as u64);
+        let number = |&at: &u32| hash(all[at as usize].number);
+        let at = at as u32;
+        self.by_address.insert_unique(address(&at), at, address);
+        self.by_number.insert_unique(number(&at), at, number);
     }
 
     /// Takes a place out of both tables.

@@ -71,8 +71,8 @@ fn what_is_only_announced_takes_no_memory() {
     serves_on(&server);
 }
 
-#[test]
-fn pages_that_never_read_are_let_go_and_others_hear_on() {
+/// A server with this setting that pushes 64 KiB 50 times a second, and how a page comes that watches.
+fn pushing(settings: &str) -> (Server, impl Fn(&Server) -> TcpStream) {
     let folder = Folder::new();
     folder.write(
         "lua/main.lua",
@@ -81,16 +81,26 @@ fn pages_that_never_read_are_let_go_and_others_hear_on() {
          session:setInterval(function() n = n + 1 app.text = ('%08d'):format(n):rep(8192) end, 20)
          session:createAppVariable(app)",
     );
-    folder.write("lunette.toml", "[net]\noutput_bytes = \"512K\"");
+    folder.write("lunette.toml", settings);
     let server = Server::start(&folder.0, &["-v"]);
     let session = new_session(&server);
-    let create = r#"{"type":"create","data":{"id":2,"parentId":1,"properties":{"path":"text"}}}"#;
-    let watching = || {
-        let mut page = attach(&server, &session);
+    let watching = move |server: &Server| {
+        let create =
+            r#"{"type":"create","data":{"id":2,"parentId":1,"properties":{"path":"text"}}}"#;
+        let mut page = attach(server, &session);
         page.write_all(&frame(0x81, create.as_bytes()))
             .expect("sent");
+        // The site goes with the last who watches it.
+        let _ = &folder;
         page
     };
+    (server, watching)
+}
+
+#[test]
+fn pages_that_never_read_are_let_go_and_others_hear_on() {
+    let (server, watching) = pushing("[net]\noutput_bytes = \"512K\"");
+    let watching = || watching(&server);
     let deaf: Vec<TcpStream> = (0..5).map(|_| watching()).collect();
     let mut honest = watching();
     while server.log().matches("reads too slowly").count() < deaf.len() {
@@ -106,24 +116,8 @@ fn pages_that_never_read_are_let_go_and_others_hear_on() {
 #[test]
 fn what_was_kept_for_pages_that_never_read_goes_back_to_the_system() {
     const PAGES: usize = 40;
-    let folder = Folder::new();
-    folder.write(
-        "lua/main.lua",
-        "local app = { type = 'App', text = '' }
-         local n = 0
-         session:setInterval(function() n = n + 1 app.text = ('%08d'):format(n):rep(8192) end, 20)
-         session:createAppVariable(app)",
-    );
-    folder.write("lunette.toml", "[net]\nping_interval = \"1h\"");
-    let server = Server::start(&folder.0, &["-v"]);
-    let session = new_session(&server);
-    let create = r#"{"type":"create","data":{"id":2,"parentId":1,"properties":{"path":"text"}}}"#;
-    let watching = || {
-        let mut page = attach(&server, &session);
-        page.write_all(&frame(0x81, create.as_bytes()))
-            .expect("sent");
-        page
-    };
+    let (server, watching) = pushing("[net]\nping_interval = \"1h\"");
+    let watching = || watching(&server);
     let mut honest = watching();
     let before = resident_kib(&server);
     let deaf: Vec<TcpStream> = (0..PAGES).map(|_| watching()).collect();
